@@ -1,0 +1,62 @@
+"""The silence we had to invent, told as a few records: a stretch of random loss is one record a second, not fifty.
+
+Pure bookkeeping: whether something is a hole, and why, is the track's business.
+"""
+
+from dataclasses import dataclass
+
+from bridge.audio import SAMPLE_RATE
+
+CAUSES = ("not_sent", "late", "lost")
+"""Why audio is missing, the gravest last: the carrier sent none, it came too late, it got lost on the way."""
+
+MERGE = SAMPLE_RATE
+"""Samples. Holes closer than this become one record, and a record that has grown this long is closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """Silence in the output that stands for audio of a started track. Times are seconds of the call."""
+
+    track: str
+    start: float
+    end: float
+    missing: float
+    """Seconds of silence between `start` and `end`; less than their distance where several holes lie close."""
+    why: str
+    """The gravest of `CAUSES` among the holes of this record, or what `Aligner.restart` was given."""
+
+
+class Holes:
+    """The holes of one track, merged. Positions are samples of the call."""
+
+    def __init__(self, track: str, told: list[Hole]) -> None:
+        """`told` receives the finished records."""
+        self._track = track
+        self._told = told
+        self._start = self._end = self._missing = 0
+        self._why = ""
+
+    def add(self, start: int, end: int, why: str) -> None:
+        """Note a hole; it begins where or after the last one ended."""
+        if self._missing and start - self._end < MERGE and why in CAUSES and self._why in CAUSES:
+            self._end = end
+            self._missing += end - start
+            self._why = max(self._why, why, key=CAUSES.index)
+        else:
+            self.tell()
+            self._start, self._end, self._missing, self._why = start, end, end - start, why
+        if self._end - self._start >= MERGE:
+            self.tell()
+
+    def reached(self, position: int) -> None:
+        """The output has got to `position`: tell what has been whole for long enough."""
+        if self._missing and position - self._end >= MERGE:
+            self.tell()
+
+    def tell(self) -> None:
+        """Tell what there is, finished or not."""
+        if self._missing:
+            start, end, missing = (n / SAMPLE_RATE for n in (self._start, self._end, self._missing))
+            self._told.append(Hole(self._track, start, end, missing, self._why))
+            self._missing = 0

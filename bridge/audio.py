@@ -1,0 +1,104 @@
+"""Arithmetic on octets and milliseconds of telephone audio: mu-law, 8 kHz, one octet a sample.
+
+Without memory: what remembers where the audio has got to is `align`.
+"""
+
+import struct
+import warnings
+
+with warnings.catch_warnings():
+    # 3.11 and 3.12 warn that their own audioop will go; from 3.13 on audioop-lts stands in.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    import audioop
+
+SAMPLE_RATE = 8000
+"""Samples, and with mu-law octets, per second and channel."""
+
+SAMPLES_PER_MS = 8
+
+CHANNELS = 2
+
+STEREO_RATE = SAMPLE_RATE * CHANNELS
+"""Octets per second of interleaved two-channel audio."""
+
+_AUDIBLE = 200  # of 32767: speech on a telephone line has ten times that
+
+SILENCE = b"\xff"
+"""One sample of mu-law silence."""
+
+WAVE_FORMAT_PCM = 1
+WAVE_FORMAT_MULAW = 7
+
+
+def silence(samples: int) -> bytes:
+    """Mu-law silence for one channel."""
+    return SILENCE * samples
+
+
+def interleave(left: bytes, right: bytes) -> bytes:
+    """Two channels of equal length, in octets, as one: left, right, left, right."""
+    stereo = bytearray(2 * len(left))
+    stereo[0::2] = left
+    stereo[1::2] = right
+    return bytes(stereo)
+
+
+def deinterleave(stereo: bytes) -> tuple[bytes, bytes]:
+    """The two channels of interleaved audio; a trailing half frame is dropped."""
+    whole = len(stereo) & ~1
+    return stereo[0:whole:2], stereo[1:whole:2]
+
+
+def mulaw_to_pcm(mulaw: bytes) -> bytes:
+    """Mu-law as 16-bit little-endian PCM."""
+    return audioop.ulaw2lin(mulaw, 2)
+
+
+def pcm_to_mulaw(pcm: bytes) -> bytes:
+    """16-bit little-endian PCM as mu-law."""
+    return audioop.lin2ulaw(pcm, 2)
+
+
+def resample(pcm: bytes, rate: int, to: int, channels: int = 1) -> bytes:
+    """16-bit PCM at `rate` Hz as 16-bit PCM at `to` Hz."""
+    while rate >= 2 * to:
+        # What lies above the new half rate must go first, or it comes back as a whistle among the words.
+        pcm = audioop.ratecv(_smooth(pcm, channels), 2, channels, rate, rate // 2, None)[0]
+        rate //= 2
+    return pcm if rate == to else audioop.ratecv(pcm, 2, channels, rate, to, None)[0]
+
+
+def _smooth(pcm: bytes, channels: int) -> bytes:
+    """Each sample with half of it from its neighbours: 1, 2, 1."""
+    step = 2 * channels
+    before, after = pcm[:step] + pcm[:-step], pcm[step:] + pcm[-step:]
+    neighbours = audioop.add(audioop.mul(before, 2, 0.25), audioop.mul(after, 2, 0.25), 2)
+    return audioop.add(audioop.mul(pcm, 2, 0.5), neighbours, 2)
+
+
+def rms(pcm: bytes) -> int:
+    """Loudness of 16-bit PCM: the root mean square of its samples, 0 to 32767."""
+    return audioop.rms(pcm, 2) if pcm else 0
+
+
+def is_audible(mulaw: bytes) -> bool:
+    """Whether there is more in it than the noise of a line: any channels, one verdict."""
+    return audioop.rms(audioop.ulaw2lin(mulaw, 2), 2) > _AUDIBLE if mulaw else False
+
+
+def wav_header(octets: int, *, channels: int = CHANNELS, encoding: int = WAVE_FORMAT_MULAW) -> bytes:
+    """The header of a WAV file at 8 kHz that holds `octets` of mu-law or of 16-bit PCM.
+
+    Mu-law goes under format tag 7; players that take it for 8-bit PCM play noise, so the tag matters. A format
+    other than PCM has a `fact` chunk with the samples per channel (Microsoft's multimedia registration, 1994).
+    """
+    width = 1 if encoding == WAVE_FORMAT_MULAW else 2
+    block = channels * width
+    layout = struct.pack("<HHIIHH", encoding, channels, SAMPLE_RATE, SAMPLE_RATE * block, block, 8 * width)
+    if encoding == WAVE_FORMAT_PCM:
+        chunks = b"fmt " + struct.pack("<I", 16) + layout
+    else:
+        chunks = b"fmt " + struct.pack("<I", 18) + layout + b"\0\0"
+        chunks += b"fact" + struct.pack("<II", 4, octets // block)
+    chunks += b"data" + struct.pack("<I", octets)
+    return b"RIFF" + struct.pack("<I", 4 + len(chunks) + octets + (octets & 1)) + b"WAVE" + chunks

@@ -1,0 +1,6 @@
+"""Calls: one is `call`, all that are going on are the `switchboard`."""
+
+from bridge.call.call import Call, CallPolicy, Stream
+from bridge.call.switchboard import Switchboard
+
+__all__ = ["Call", "CallPolicy", "Stream", "Switchboard"]

@@ -1,0 +1,1 @@
+"""One module per carrier: its JSON in, `messages` out."""

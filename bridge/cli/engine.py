@@ -1,0 +1,185 @@
+"""The local engine's commands: each part of it alone, and `bridge demo`, which is all of them together.
+
+The parts are imported where they are used, so that `bridge serve` does not load what it does not need.
+"""
+
+import logging
+import secrets
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from bridge import logs
+from bridge.cli.loop import run
+from bridge.errors import BridgeError, ConfigError
+
+if TYPE_CHECKING:
+    from bridge.local.caller import Summary
+    from bridge.local.deepgram import LocalDeepgram
+    from bridge.local.recognition import RecognizerFactory
+    from bridge.local.stream import CallerFaults
+    from bridge.local.wav import Recording
+
+log = logging.getLogger("bridge.local")
+
+
+def demo(
+    fast: Annotated[bool, typer.Option("--fast", help="Faster than real time")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave everything running and say what to try next")] = False,
+) -> None:
+    """Play the sample call through the whole bridge on this machine and print what the webhook gets."""
+    from bridge.local import demo as demonstration
+
+    folder = Path("data") / f"demo-{time.strftime('%Y%m%d-%H%M%S')}"
+    shown = run(demonstration.demo(folder, Console(highlight=False), fast=fast, keep=keep))
+    raise typer.Exit(0 if shown else 1)
+
+
+def call(
+    recordings: Annotated[
+        list[Path] | None, typer.Argument(help="One WAV of two channels, or two of one; the sample call by default")
+    ] = None,
+    to: Annotated[str | None, typer.Option(help="The media socket: wss://…")] = None,
+    voice: Annotated[str | None, typer.Option(help="The voice webhook that names it: https://…")] = None,
+    speed: Annotated[float, typer.Option(help="Times real time; 0: as fast as the server reads")] = 1.0,
+    token: Annotated[
+        str | None, typer.Option(envvar="TWILIO_AUTH_TOKEN", help="Signs the upgrade as Twilio does")
+    ] = None,
+    sign: Annotated[str | None, typer.Option(help="What to sign, where it is not the address itself")] = None,
+    parameter: Annotated[list[str] | None, typer.Option(help="A <Parameter>, as name=value")] = None,
+    tracks: Annotated[str, typer.Option(help="both, inbound or outbound")] = "both",
+    lost: Annotated[float, typer.Option(help="Share of the frames that get lost")] = 0.0,
+    repeated: Annotated[float, typer.Option(help="Share of the frames that come twice")] = 0.0,
+    reordered: Annotated[float, typer.Option(help="Share of the frames that come late")] = 0.0,
+    late: Annotated[float, typer.Option(help="Seconds before outbound begins")] = 0.0,
+    wobble: Annotated[int, typer.Option(help="Milliseconds by which timestamps may be off")] = 0,
+    drop_after: Annotated[float | None, typer.Option(help="Seconds after which the socket breaks")] = None,
+) -> None:
+    """Play a recording at any server that takes Twilio's media streams."""
+    from bridge.events import TRACKS
+    from bridge.local import sample
+    from bridge.local.stream import CallerFaults
+    from bridge.local.wav import load_recording
+
+    if (to is None) == (voice is None):
+        raise ConfigError("say where to call: --to with a media socket, or --voice with a voice webhook")
+    parameters = dict(_pair(text) for text in parameter or ())
+    faults = CallerFaults(
+        lost=lost, repeated=repeated, reordered=reordered, late=late, wobble_ms=wobble, drop_after=drop_after
+    )
+    line = Line(to, voice, token, sign, speed, parameters, TRACKS if tracks == "both" else (tracks,))
+    summary = run(_call(line, load_recording(*(recordings or [sample.CALL])), faults))
+    typer.echo(f"call {summary.call_id}: {summary.messages} messages in {summary.seconds:.1f} s")
+    if summary.unexpected:
+        typer.echo(f"the server sent {summary.unexpected} messages; Twilio takes none on a <Start> stream (31924)")
+    if summary.error:
+        raise EngineError(summary.error)
+
+
+def deepgram(
+    host: Annotated[str, typer.Option(help="Address to listen on")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0: any")] = 8081,
+    script: Annotated[Path | None, typer.Option(help="Words and times to say instead of listening (JSON)")] = None,
+    key: Annotated[str | None, typer.Option(help="The only API key accepted; any by default")] = None,
+    save: Annotated[Path | None, typer.Option(help="Where to keep what was heard, raw and WAV")] = None,
+    notices: Annotated[bool, typer.Option(help="Speak as the server of Deepgram's streaming test suite does")] = False,
+    refuse: Annotated[int | None, typer.Option(help="Refuse with this status: 400, 401, 402, 403, 429, 503")] = None,
+    first: Annotated[int | None, typer.Option(help="Only the first so many connections have faults")] = None,
+    drop_after: Annotated[float | None, typer.Option(help="Cut after so many seconds of audio")] = None,
+    stall_after: Annotated[float | None, typer.Option(help="Stop answering after so many seconds of audio")] = None,
+    delay: Annotated[float, typer.Option(help="Seconds by which every message comes late")] = 0.0,
+) -> None:
+    """Serve Deepgram's live API on this machine, with recognition from the sound."""
+    from bridge.local.deepgram import Faults, serve
+
+    logs.configure("info", "text")
+    faults = Faults(first=first, refuse=refuse, drop_after=drop_after, stop_answering_after=stall_after, delay=delay)
+    run(
+        serve(
+            _recognizers(script),
+            host=host,
+            port=port,
+            key=key,
+            save_dir=save,
+            faults=faults,
+            notices=notices,
+            ready=lambda url: typer.echo(f"DEEPGRAM_URL={url}"),
+        )
+    )
+
+
+def receive(
+    host: Annotated[str, typer.Option(help="Address to listen on")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on")] = 8082,
+    secret: Annotated[
+        str | None, typer.Option(envvar="WEBHOOK_SECRET", help="whsec_…; a new one is made and shown by default")
+    ] = None,
+) -> None:
+    """Receive a bridge's webhook: verify it, check its order and print the conversation."""
+    from bridge.delivery.signing import format_secret
+    from bridge.local.receiver import serve
+
+    if secret is None:
+        secret = format_secret(secrets.token_bytes(32))
+        typer.echo(f"WEBHOOK_SECRET={secret}")
+    run(serve(secret, host=host, port=port))
+
+
+def local_deepgram(save_dir: Path) -> "LocalDeepgram":
+    """The engine's recognizer on a free port, for `bridge serve --local`."""
+    from bridge.local.deepgram import LocalDeepgram
+
+    # The person at this bridge may let audio through faster than the service would.
+    return LocalDeepgram(_recognizers(None), save_dir=save_dir, remember=False)
+
+
+class EngineError(BridgeError):
+    """A part of the local engine could not do what it was asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Where to call and as whom."""
+
+    to: str | None
+    voice: str | None
+    token: str | None
+    sign: str | None
+    speed: float
+    parameters: dict[str, str]
+    tracks: tuple[str, ...]
+
+
+async def _call(line: Line, recording: "Recording", faults: "CallerFaults") -> "Summary":
+    from bridge.local import voice
+    from bridge.local.caller import Target, play
+    from bridge.local.stream import CallerOptions
+
+    url, options = await voice.ask(line.voice, line.token) if line.voice else (line.to or "", CallerOptions())
+    options = replace(options, parameters={**options.parameters, **line.parameters}, tracks=line.tracks)
+    target = Target(url, speed=line.speed, auth_token=line.token, signed_url=line.sign)
+    return await play(target, recording, options, faults)
+
+
+def _recognizers(script: Path | None) -> "RecognizerFactory":
+    """From the sound where this interpreter can; else from the script of the sample call, and says so."""
+    from bridge.local import recognizer, sample
+    from bridge.local.script import TimedRecognizers, load_script
+
+    if script:
+        return TimedRecognizers(load_script(script))
+    if missing := recognizer.available():
+        log.warning("no recognition here; the words of the sample call are told whatever is said: %s", missing)
+        return TimedRecognizers(load_script(sample.SCRIPT))
+    return recognizer.SphinxRecognizer
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise ConfigError(f"a parameter is name=value, not {text!r}")
+    return name, value

@@ -1,0 +1,63 @@
+"""`bridge twiml` and `bridge number`: setting Twilio up."""
+
+from typing import Annotated
+
+import typer
+
+from bridge import config
+from bridge.app import voice_settings
+from bridge.cli.loop import run
+from bridge.config import Settings
+from bridge.errors import ConfigError
+from twiml import number as numbers
+from twiml.document import twiml_bin, webhook_url
+from twiml.rest import TwilioAccount
+from twiml.web import VOICE_PATH, base_answer
+
+MEMORY = "numbers.json"
+"""In DATA_DIR: what a number's voice URL was before."""
+
+
+def twiml() -> None:
+    """Print the TwiML for a TwiML Bin: what /twiml/voice answers, without the token that only it can make."""
+    settings = config.load()
+    _require_public_url(settings)
+    if settings.bridge_require_token:
+        raise ConfigError("a TwiML Bin cannot make the token that BRIDGE_REQUIRE_TOKEN asks for; unset it first")
+    if not settings.twilio_auth_token:
+        settings = settings.model_copy(update={"twilio_signature": "off"})  # nothing is checked by printing
+    typer.echo(twiml_bin(base_answer(voice_settings(settings, None))))
+
+
+def number(
+    number: Annotated[str, typer.Argument(help="The number in full: +15550123")],
+    show: Annotated[bool, typer.Option("--show", help="Only say how it answers calls now")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Put back what it answered with before")] = False,
+    api: Annotated[str, typer.Option(help="Twilio's API, for tests", hidden=True)] = "https://api.twilio.com",
+) -> None:
+    """Point a Twilio number's voice URL here, look at it, or put the former one back."""
+    settings = config.load()
+    tokens = settings.twilio_auth_tokens
+    account = TwilioAccount(settings.twilio_account_sid or "", tokens[0] if tokens else "", base_url=api)
+    memory = settings.data_dir / MEMORY
+    if show:
+        now = run(numbers.show(account, number))
+        typer.echo(f"{now.number} ({now.friendly_name}) answers with {now.voice_method} {now.voice_url or 'nothing'}")
+        if now.obstacle:
+            typer.echo(now.obstacle)
+    elif undo:
+        _tell(run(numbers.undo(account, number, memory)))
+    else:
+        _require_public_url(settings)
+        _tell(run(numbers.point(account, number, webhook_url(settings.public_url or "", VOICE_PATH), memory)))
+
+
+def _require_public_url(settings: Settings) -> None:
+    if not settings.public_url:
+        raise ConfigError("set PUBLIC_URL to the https origin Twilio reaches this server at")
+
+
+def _tell(change: numbers.Change) -> None:
+    typer.echo(f"{change.after.number} answers with {change.after.voice_method} {change.after.voice_url or 'nothing'}")
+    if change.before.voice_url != change.after.voice_url:
+        typer.echo(f"before: {change.before.voice_method} {change.before.voice_url or 'nothing'}")

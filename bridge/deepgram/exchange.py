@@ -1,0 +1,122 @@
+"""What passes between a session and those around it: its patience, its commands to the shell, its news for the call.
+
+Values only; who makes them and when is `session`'s business.
+"""
+
+from dataclasses import dataclass
+
+from bridge.audio import CHANNELS
+from bridge.deepgram.messages import Results, SpeechStart, UtteranceEnd
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPolicy:
+    """How patient a session is."""
+
+    keep_alive: float = 4.0
+    """Seconds without audio after which a KeepAlive goes out; Deepgram closes at 10."""
+    window: float = 120.0
+    """Seconds of audio held in memory for sending again."""
+    kept: bool = False
+    """Whether the shell keeps older audio elsewhere and can fetch it."""
+    deaf: float = 20.0
+    """Seconds of audible audio without any answer after which the socket counts as dead."""
+    speed: float = 1.25
+    """Deepgram's ceiling, times real time."""
+    burst: float = 1.0
+    """Seconds of audio that may go out at once after a rest."""
+    stall: float = 10.0
+    """Seconds one frame may wait to be written before the socket counts as dead."""
+    flush: float = 5.0
+    """Seconds to wait for the last results once all audio is out."""
+    first_retry: float = 0.25
+    """Seconds before the first new try; doubles from try to try."""
+    longest_retry: float = 10.0
+    """Seconds between tries at the most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Where a call stands that another process has begun; positions are samples of the call."""
+
+    end: int = 0
+    """Position of the first sample that will come; what lies before is kept elsewhere."""
+    settled: tuple[int, ...] = (0,) * CHANNELS
+    """How far finals cover each channel."""
+
+
+# What the shell is asked to do.
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """Open a socket."""
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send one frame: octets as binary, a string as text."""
+
+    data: bytes | str
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Read kept audio and give it to `receive_fetched`; positions are samples of the call."""
+
+    start: int
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Drop the socket, if there is one, without waiting for it."""
+
+
+Command = Connect | Send | Fetch | Close
+
+
+# What the call is told.
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """Deepgram is away."""
+
+    reason: str
+    status: int | None
+    request_id: str | None
+    attempt: int
+    waiting: float
+    retry: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """Deepgram is back; `waiting` seconds of audio are to be sent again or for the first time."""
+
+    attempt: int
+    waiting: float
+    request_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AudioLost:
+    """Seconds of the call, of one channel, that no result will ever cover."""
+
+    channel: int
+    start: float
+    end: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """Nothing more will come."""
+
+    complete: bool
+    missing: float
+    """Seconds at the end that no final covers."""
+
+
+Happening = Results | UtteranceEnd | SpeechStart | Interrupted | Resumed | AudioLost | Finished

@@ -1,0 +1,79 @@
+"""Whether Deepgram may be asked for another socket: a circuit breaker shared by all calls. A machine; time is given.
+
+While the gate is closed to the public, one call at a time is let through as a probe; all others are turned away with
+the words of the last refusal, without asking Deepgram. So an outage costs one handshake now and then and not one per
+call, and a project over its limit is not pressed by everybody at once. A bad key or an empty account closes the gate
+at once; failures that may pass close it after a few in a row.
+"""
+
+from dataclasses import dataclass
+
+from bridge.deepgram.messages import Blame, Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class GatePolicy:
+    """How soon the gate closes, and how often it is tried."""
+
+    failures: int = 5
+    """In a row, over all calls."""
+    first_probe: float = 1.0
+    """Seconds from closing to the first probe; doubles after each that fails."""
+    longest_probe: float = 30.0
+    """The longest wait between probes, in seconds."""
+    account_probe: float = 30.0
+    """Seconds between probes while it is the account that must be mended."""
+    patience: float = 15.0
+    """Seconds after which a probe that never told how it went no longer counts."""
+
+
+class Gate:
+    """Ask before every handshake, and tell how it went."""
+
+    def __init__(self, policy: GatePolicy | None = None) -> None:
+        self.turned_away = 0
+        self._policy = policy or GatePolicy()
+        self._failures = 0
+        self._closed_by: Refusal | None = None
+        self._pause = 0.0
+        self._probe_at = 0.0
+
+    def __repr__(self) -> str:
+        state = f"closed by {self._closed_by.status}" if self._closed_by else "open"
+        return f"<Gate {state}, {self._failures} failures, {self.turned_away} turned away>"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether everybody may pass."""
+        return self._closed_by is None
+
+    def ask(self, now: float) -> Refusal | None:
+        """None: go on. Otherwise why not."""
+        if self._closed_by is None:
+            return None
+        if now < self._probe_at:
+            self.turned_away += 1
+            return self._closed_by
+        self._probe_at = now + self._policy.patience  # this one is the probe
+        return None
+
+    def succeeded(self) -> None:
+        """A handshake went well: everybody may pass."""
+        self._failures = 0
+        self._closed_by = None
+        self._pause = 0.0
+
+    def failed(self, refusal: Refusal, now: float) -> None:
+        """A handshake was refused. A request that can never work says nothing about Deepgram."""
+        if refusal.blame is Blame.REQUEST:
+            return
+        self._failures += 1
+        account = refusal.blame is Blame.ACCOUNT
+        if self._closed_by is None and not account and self._failures < self._policy.failures:
+            return
+        self._closed_by = refusal
+        if account:
+            self._pause = self._policy.account_probe
+        else:
+            self._pause = min(self._policy.longest_probe, 2 * self._pause or self._policy.first_probe)
+        self._probe_at = now + self._pause

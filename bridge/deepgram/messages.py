@@ -1,0 +1,218 @@
+"""Deepgram's live messages (`/v1/listen`): their JSON in, our values out; and the few texts we send.
+
+Times are seconds of *this socket's* audio; the session turns them into seconds of the call. Unknown types and unknown
+fields are tolerated: Deepgram adds some every few months.
+Source: https://developers.deepgram.com/reference/speech-to-text/listen-streaming
+"""
+
+import json
+from dataclasses import dataclass
+from enum import Enum, auto
+from math import isfinite
+from typing import Any
+
+from bridge.errors import RemoteProtocolError
+
+KEEP_ALIVE = '{"type":"KeepAlive"}'
+"""As text: a binary one would be heard as audio."""
+FINALIZE = '{"type":"Finalize"}'
+CLOSE_STREAM = '{"type":"CloseStream"}'
+
+
+@dataclass(frozen=True, slots=True)
+class ResultWord:
+    """One word of a result."""
+
+    word: str
+    text: str
+    start: float
+    end: float
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What Deepgram believes about one stretch of one channel."""
+
+    channel: int
+    start: float
+    end: float
+    text: str
+    confidence: float
+    words: tuple[ResultWord, ...]
+    is_final: bool
+    speech_final: bool
+    from_finalize: bool
+    language: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class UtteranceEnd:
+    """No word for `utterance_end_ms` after a finalised one; `last_word_end` -1 means nothing new ended."""
+
+    channel: int
+    last_word_end: float
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStart:
+    """The voice activity detector heard somebody begin."""
+
+    channel: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """The last message, after CloseStream."""
+
+    request_id: str | None
+    duration: float
+
+
+@dataclass(frozen=True, slots=True)
+class DeepgramError:
+    """Deepgram did not like a text of ours; the socket stays open."""
+
+    code: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """A type we have no use for, or do not know."""
+
+    type: str
+
+
+Message = Results | UtteranceEnd | SpeechStart | Metadata | DeepgramError | Other
+
+
+def parse(text: str) -> Message:
+    """One text frame of Deepgram.
+
+    Raises RemoteProtocolError for what is not JSON or lacks what its type must have: count it and go on.
+    """
+    try:
+        return _message(json.loads(text))
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
+        raise RemoteProtocolError(f"not a Deepgram message: {type(error).__name__}") from None
+
+
+def _message(frame: dict[str, Any]) -> Message:
+    match frame["type"]:
+        case "Results":
+            return _results(frame)
+        case "UtteranceEnd":
+            return UtteranceEnd(_channel(frame["channel"]), _number(frame["last_word_end"]))
+        case "SpeechStarted":
+            return SpeechStart(_channel(frame["channel"]), _number(frame["timestamp"]))
+        case "Metadata":
+            return Metadata(frame.get("request_id"), _number(frame.get("duration") or 0.0))
+        case "Error":
+            code = frame.get("code") or frame.get("variant") or "Error"
+            # `message` is left out: it echoes what we sent.
+            return DeepgramError(str(code)[:80], str(frame.get("description", ""))[:200])
+        case str(name):
+            return Other(name[:40])
+        case _:
+            raise RemoteProtocolError("type is not a string")
+
+
+def _channel(index: list[int]) -> int:
+    """`[channel, of how many]`: the same array is called `channel` in some types and `channel_index` in Results."""
+    channel = index[0]
+    if not isinstance(channel, int) or channel < 0:
+        raise RemoteProtocolError("channel is not a number")
+    return channel
+
+
+def _number(value: float | str) -> float:
+    """Python's JSON knows NaN and Infinity; a moment is neither."""
+    number = float(value)
+    if not isfinite(number):
+        raise RemoteProtocolError("a number is not finite")
+    return number
+
+
+def _results(frame: dict[str, Any]) -> Results:
+    start = _number(frame["start"])
+    end = start + max(0.0, _number(frame["duration"]))
+    alternatives = frame["channel"]["alternatives"]
+    best = alternatives[0] if alternatives else {}
+    languages = best.get("languages")
+    return Results(
+        channel=_channel(frame["channel_index"]),
+        start=start,
+        end=end,
+        text=best.get("transcript") or "",
+        confidence=_number(best.get("confidence") or 0.0),
+        words=tuple(_word(word) for word in best.get("words") or ()),
+        is_final=bool(frame.get("is_final")),
+        speech_final=bool(frame.get("speech_final")),
+        from_finalize=bool(frame.get("from_finalize")),
+        language=languages[0] if languages else None,
+    )
+
+
+def _word(word: dict[str, Any]) -> ResultWord:
+    start = _number(word["start"])
+    bare = str(word["word"])
+    return ResultWord(
+        word=bare,
+        text=str(word.get("punctuated_word") or bare),
+        start=start,
+        end=max(start, _number(word["end"])),  # -1 has been seen on the live service
+        confidence=_number(word.get("confidence") or 0.0),
+    )
+
+
+class Blame(Enum):
+    """Where a refusal comes from, which is what decides whether trying again can help."""
+
+    PASSING = auto()
+    """Too many at once (429), their fault (5xx), or nobody there: heals by itself."""
+    ACCOUNT = auto()
+    """A bad key, no credit, no permission (401, 402, 403): heals when somebody has mended it."""
+    REQUEST = auto()
+    """A bad option (400 and the rest): this request will never work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why Deepgram did not take the connection."""
+
+    status: int | None
+    """HTTP status; None when there was no answer."""
+    reason: str
+    request_id: str | None
+
+    @property
+    def blame(self) -> Blame:
+        """What would have to change before it can work."""
+        if self.status is None or self.status in (408, 429) or self.status >= 500:
+            return Blame.PASSING
+        return Blame.ACCOUNT if self.status in (401, 402, 403) else Blame.REQUEST
+
+    @property
+    def retryable(self) -> bool:
+        """Whether it may work when tried again, without anybody doing anything."""
+        return self.blame is Blame.PASSING
+
+
+def parse_refusal(status: int, headers: dict[str, str], body: bytes) -> Refusal:
+    """The reason from the JSON body, in both of its known schemas, or from the `dg-error` header.
+
+    `headers` has lower-case names. Never raises: a proxy in between may answer anything.
+    """
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        answer = {}
+    if not isinstance(answer, dict):
+        answer = {}
+    code = answer.get("err_code") or answer.get("error_code") or answer.get("category")
+    said = answer.get("err_msg") or answer.get("message") or headers.get("dg-error")
+    reason = ": ".join(str(part) for part in (code, said) if part) or f"HTTP {status}"
+    request_id = answer.get("request_id") or headers.get("dg-request-id")
+    return Refusal(status, reason[:300], str(request_id)[:80] if request_id else None)

@@ -1,0 +1,350 @@
+"""One call's conversation with Deepgram, over as many sockets as it takes: a machine without a socket or a clock.
+
+Theory of operation. Audio goes into a window and stays there until every channel has a final that covers it. While a
+socket is open, what has not been sent goes out, at most `speed` times as fast as real time, because Deepgram takes no
+more. When a socket is lost, the next one starts from the earliest moment that is not covered, and its times, which
+start at 0 again, get that moment added: times are audio positions, never wall clock. Words that a channel has already
+had in a final are dropped by their time, so nothing comes twice. What no longer fits into the window is fetched from
+where the shell keeps it, if it keeps any; otherwise it is given up, aloud. `states` draws the
+machine.
+
+Sources: https://developers.deepgram.com/docs/recovering-from-connection-errors-and-timeouts-when-live-streaming-audio
+and the pages on KeepAlive and CloseStream beside it.
+"""
+
+from dataclasses import replace
+from random import Random
+
+from bridge.audio import CHANNELS, SAMPLE_RATE, SAMPLES_PER_MS, STEREO_RATE, is_audible
+from bridge.deepgram.coverage import Coverage
+from bridge.deepgram.exchange import (
+    AudioLost,
+    Close,
+    Command,
+    Connect,
+    Fetch,
+    Finished,
+    Happening,
+    Interrupted,
+    Resume,
+    Resumed,
+    Send,
+    SessionPolicy,
+)
+from bridge.deepgram.messages import (
+    CLOSE_STREAM,
+    KEEP_ALIVE,
+    Blame,
+    DeepgramError,
+    Metadata,
+    Refusal,
+    Results,
+    SpeechStart,
+    UtteranceEnd,
+    parse,
+)
+from bridge.deepgram.pace import Pace
+from bridge.deepgram.states import TRANSITIONS, State
+from bridge.deepgram.window import AudioWindow
+from bridge.errors import LocalProtocolError, RemoteProtocolError
+
+_CHUNK = 60 * SAMPLES_PER_MS  # samples in a message of fetched audio
+_FETCH = 10 * SAMPLE_RATE  # samples fetched at once
+
+
+class Session:
+    """See the module's words. Every method that can need the time takes `now`, seconds on any steady clock."""
+
+    def __init__(self, policy: SessionPolicy, random: Random, resume: Resume | None = None) -> None:
+        """`resume`: what is known of a call that another process has begun."""
+        resume = resume or Resume()
+        self.state = State.IDLE
+        self.policy = policy
+        self.request_id: str | None = None
+        self.messages = 0
+        self.bad_messages = 0
+        self.sockets = 0
+        self._random = random
+        self._window = AudioWindow(int(policy.window * SAMPLE_RATE), resume.end)
+        self._coverage = Coverage(resume.settled)
+        self._pace = Pace(policy.speed, policy.burst)
+        self._offset = resume.end  # position of the first sample sent on this socket
+        self._attempt = 0
+        self._told: tuple[int | None, str] | None = None  # the last interruption that was said aloud
+        self._last_sent = 0.0
+        self._answered_at = 0.0
+        self._unanswered = 0.0  # seconds of audible audio since Deepgram last said anything
+        self._fetching = False
+        self._finishing = False
+        self._flushed = False  # Metadata came
+        self._deadline: float | None = None
+        self._retry_at: float | None = None
+        self._commands: list[Command] = []
+        self._events: list[Happening] = []
+
+    def __repr__(self) -> str:
+        return (
+            f"<Session {self.state.name} {self._window!r} {self._coverage!r} sockets {self.sockets} "
+            f"messages {self.messages} bad {self.bad_messages}>"
+        )
+
+    @property
+    def settled(self) -> int:
+        """Samples of the call that nobody needs any more: every channel has a final that covers them."""
+        return self._coverage.earliest
+
+    # In.
+
+    def start(self, now: float) -> None:
+        """Open the first socket; call once, at the start of the stream."""
+        self._pace.start(now)
+        self._connect()
+
+    def receive_audio(self, chunk: bytes, now: float) -> None:
+        """More of the call: interleaved mu-law, whole samples."""
+        if self._finishing or not chunk:
+            return
+        self._window.append(chunk)
+        if self.state is State.OPEN:
+            self._send_audio(now)
+        elif self.state is State.IDLE:
+            self._connect()
+
+    def receive_fetched(self, start: int, audio: bytes, now: float) -> None:
+        """What was fetched from `start` on; less than was asked for, or nothing, where it is not kept any more."""
+        self._fetching = False
+        if self.state is not State.OPEN:
+            return
+        if start != self._window.sent:
+            self._send_audio(now)  # it was meant for a socket that is gone
+            return
+        if audio:
+            self._window.refill(audio, _CHUNK)
+        else:
+            self._window.skip(self._window.start)
+            self._give_up(self._window.sent, "overflow")
+        self._send_audio(now)
+
+    def connected(self, request_id: str | None, now: float) -> None:
+        """The socket is open: ready at once, Deepgram sends no greeting."""
+        if self.state is State.ENDED:
+            return  # too late; the shell was told to close
+        self._become(State.OPEN)
+        self.sockets += 1
+        self.request_id = request_id
+        self._last_sent = now
+        self._unanswered, self._answered_at = 0.0, now
+        waiting = self._waiting()
+        if not self.policy.kept:
+            self._give_up(self._window.start, "overflow")
+        self._offset = self._window.rewind(self._coverage.earliest)
+        if self._told:
+            self._events.append(Resumed(self._attempt, waiting, request_id))
+            self._told = None
+        self._send_audio(now)
+
+    def refused(self, refusal: Refusal, now: float) -> None:
+        """The socket could not be opened."""
+        if self.state is not State.CONNECTING:
+            return
+        if refusal.blame is not Blame.REQUEST:
+            slow = refusal.blame is Blame.ACCOUNT
+            self._lose_socket(refusal.reason, refusal.status, refusal.request_id, now, slow=slow)
+            return
+        self._attempt += 1
+        self._tell(refusal.reason, refusal.status, refusal.request_id, retry=False)
+        self._become(State.REFUSED)
+        if self._finishing:
+            self._end()
+
+    def receive_text(self, text: str, now: float) -> None:
+        """One message of Deepgram's; a bad one is counted and changes nothing."""
+        if self.state not in (State.OPEN, State.CLOSING):
+            return  # a socket that was given up still had something to say; the next one will say it again
+        try:
+            message = parse(text)
+        except RemoteProtocolError:
+            self.bad_messages += 1
+            return
+        self.messages += 1
+        match message:
+            case Results(channel=channel) | UtteranceEnd(channel=channel) | SpeechStart(channel=channel):
+                if channel < CHANNELS:
+                    self._unanswered, self._answered_at = 0.0, now
+                    self._hear(message)
+                else:
+                    self.bad_messages += 1
+            case Metadata() if self.state is State.CLOSING:
+                self._flushed = True  # it is Deepgram's last message
+                self._end()
+            case DeepgramError():
+                self.bad_messages += 1
+            case _:
+                pass
+
+    def closed(self, code: int | None, reason: str, now: float) -> None:
+        """The socket is gone; `code` None if it went without a close frame."""
+        match self.state:
+            case State.CLOSING if self._uncovered() == 0:
+                self._end()
+            case State.OPEN if not self._finishing and self._uncovered() == 0:
+                self._become(State.IDLE)
+            case State.OPEN | State.CLOSING:
+                self._lose_socket(reason or "connection lost", code, self.request_id, now)
+            case _:
+                pass
+
+    def finish(self, now: float) -> None:
+        """No more audio comes: send the rest, ask for the last results, wait for them, but not for ever."""
+        if self._finishing:
+            return
+        self._finishing = True
+        self._deadline = now + self.policy.flush + self._waiting() / self.policy.speed
+        if self.state is State.OPEN:
+            self._send_audio(now)
+        elif self.state in (State.IDLE, State.REFUSED):
+            self._end()
+        elif self.policy.kept:
+            self._deadline = now + self.policy.flush  # Deepgram is away; what is kept can be transcribed later
+
+    # When.
+
+    def get_timer(self) -> float | None:
+        """When to call `handle_timer`; None: not at all."""
+        times = [time for time in (self._deadline, self._retry_at) if time is not None]
+        if self.state is State.OPEN:
+            if self._window.next_size():
+                times.append(self._pace.next_time())
+            elif self._window.sent > self._offset:
+                times.append(self._last_sent + self.policy.keep_alive)
+        return min(times, default=None)
+
+    def handle_timer(self, now: float) -> None:
+        """What is due by `now`."""
+        if self._deadline is not None and now >= self._deadline:
+            self._end()
+        elif self._retry_at is not None and now >= self._retry_at:
+            self._connect()
+        elif self.state is State.OPEN:
+            if self._window.waiting:
+                self._send_audio(now)
+            elif self._window.sent > self._offset and now >= self._last_sent + self.policy.keep_alive:
+                # Only after the first audio: Deepgram does not let a KeepAlive alone keep a stream.
+                self._commands.append(Send(KEEP_ALIVE))
+                self._last_sent = now
+
+    # Out.
+
+    def data_to_send(self) -> list[Command]:
+        """What the shell is to do, in order."""
+        commands, self._commands = self._commands, []
+        return commands
+
+    def events_received(self) -> list[Happening]:
+        """What the call is to know, in order; times in seconds of the call."""
+        events, self._events = self._events, []
+        return events
+
+    # Inside.
+
+    def _become(self, state: State) -> None:
+        if state not in TRANSITIONS[self.state]:
+            raise LocalProtocolError(f"{self.state.name} does not become {state.name}")
+        self.state = state
+
+    def _connect(self) -> None:
+        self._become(State.CONNECTING)
+        self._retry_at = None
+        self._commands.append(Connect())
+
+    def _send_audio(self, now: float) -> None:
+        """As much of what waits as the ceiling allows; after the last of it, CloseStream if that is all."""
+        window = self._window
+        while window.next_size():
+            if not self._pace.allows(now):
+                return
+            chunk = window.next_chunk()
+            self._pace.take(len(chunk) / STEREO_RATE)
+            self._commands.append(Send(chunk))
+            self._last_sent = now
+            if is_audible(chunk):
+                self._unanswered += len(chunk) / STEREO_RATE
+        if window.missing:
+            self._fetch()
+        elif self._finishing:
+            self._become(State.CLOSING)
+            self._commands.append(Send(CLOSE_STREAM))
+            self._deadline = now + self.policy.flush
+        elif self._is_deaf(now):
+            self._lose_socket("no results", None, self.request_id, now)
+            self._commands.append(Close())
+
+    def _is_deaf(self, now: float) -> bool:
+        """Speech went out, there was time to answer it, and nothing came. A backlog goes out faster than time."""
+        return self._unanswered > self.policy.deaf and now - self._answered_at > self.policy.deaf
+
+    def _fetch(self) -> None:
+        if not self._fetching:
+            self._fetching = True
+            self._commands.append(Fetch(self._window.sent, min(self._window.missing, _FETCH)))
+
+    def _lose_socket(
+        self, reason: str, status: int | None, request_id: str | None, now: float, *, slow: bool = False
+    ) -> None:
+        self._attempt += 1
+        pause = min(self.policy.longest_retry, self.policy.first_retry * 2 ** min(self._attempt - 1, 16))
+        self._retry_at = now + (self.policy.longest_retry if slow else pause) * self._random.uniform(0.5, 1.0)
+        self._become(State.WAITING)
+        self._tell(reason, status, request_id, retry=not slow)
+
+    def _tell(self, reason: str, status: int | None, request_id: str | None, *, retry: bool) -> None:
+        """The same trouble is said once, not once a try."""
+        if self._told != (status, reason):
+            self._told = (status, reason)
+            self._events.append(Interrupted(reason, status, request_id, self._attempt, self._waiting(), retry))
+
+    def _hear(self, message: Results | UtteranceEnd | SpeechStart) -> None:
+        match message:
+            case Results():
+                self._attempt = 0  # it works again: the next trouble starts with a short pause
+                fresh = self._coverage.fresh(self._shifted(message), self._window.sent)
+                if message.is_final:
+                    self._window.trim(self._coverage.earliest)
+                if fresh:
+                    self._events.append(fresh)
+            case UtteranceEnd():
+                ended = message.last_word_end
+                self._events.append(replace(message, last_word_end=self._shift(ended)) if ended >= 0 else message)
+            case SpeechStart():
+                self._events.append(replace(message, at=self._shift(message.at)))
+
+    def _shift(self, seconds: float) -> float:
+        """Seconds of this socket's audio as seconds of the call."""
+        return seconds + self._offset / SAMPLE_RATE
+
+    def _shifted(self, results: Results) -> Results:
+        if not self._offset:
+            return results
+        words = tuple(replace(word, start=self._shift(word.start), end=self._shift(word.end)) for word in results.words)
+        return replace(results, start=self._shift(results.start), end=self._shift(results.end), words=words)
+
+    def _uncovered(self) -> int:
+        return self._window.end - self._coverage.earliest
+
+    def _waiting(self) -> float:
+        """Seconds of audio that the next socket would have to be sent."""
+        oldest = self._coverage.earliest if self.policy.kept else max(self._window.start, self._coverage.earliest)
+        return (self._window.end - oldest) / SAMPLE_RATE
+
+    def _give_up(self, until: int, why: str) -> None:
+        """Say aloud that nothing will be heard of what no final covers before `until`."""
+        self._events += [AudioLost(*skipped, why) for skipped in self._coverage.give_up(until)]
+
+    def _end(self) -> None:
+        missing = 0 if self._flushed else self._uncovered()
+        if missing:
+            self._give_up(self._window.end, "not_transcribed")
+        self._become(State.ENDED)
+        self._deadline = self._retry_at = None
+        self._commands.append(Close())
+        self._events.append(Finished(not missing, missing / SAMPLE_RATE))

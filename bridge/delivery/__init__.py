@@ -1,0 +1,1 @@
+"""Getting events to the webhook: signed, in order, at least once."""

@@ -1,0 +1,123 @@
+"""Interims at the webhook: at most once each, only while a call's lane is idle, and counting for nothing.
+
+Beside the sender and deliberately no part of its duty: an interim is never retried and never waited for, the newest
+replaces what was not sent, and how it was answered changes nothing. One that is on its way when its final is posted
+can arrive after it; `revision` and `final` tell a consumer.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from bridge.delivery.envelope import envelope, interim_id
+from bridge.delivery.lane import Answer, classify
+from bridge.delivery.poster import Poster
+from bridge.delivery.signing import Signer
+from bridge.events import Event, TranscriptInterim
+from bridge.store.base import Store
+
+IN_FLIGHT = 16
+"""The most interims on their way at a time, one of a call."""
+
+TIMEOUT = 5.0
+"""Seconds after which nobody wants an interim any more."""
+
+
+@dataclass(slots=True)
+class _Call:
+    header: str
+    idle: bool = True
+    sending: bool = False
+    shown: dict[str, int] = field(default_factory=dict)
+    """Segment to the newest revision that was sent."""
+
+
+class Previews:
+    """The interims of all calls to one webhook. `allowed`: whether the endpoint is well enough for extras."""
+
+    def __init__(
+        self,
+        store: Store,
+        poster: Poster,
+        signer: Signer,
+        *,
+        allowed: Callable[[], bool],
+        counters: Counter[str],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._poster = poster
+        self._signer = signer
+        self._allowed = allowed
+        self._counters = counters
+        self._clock = clock
+        self._calls: dict[str, _Call] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def idle(self, call_id: str, header: str) -> None:
+        """Everything of this call has been delivered."""
+        self._calls.setdefault(call_id, _Call(header)).idle = True
+
+    def busy(self, call_id: str) -> None:
+        """This call's lane has something to deliver."""
+        if call := self._calls.get(call_id):
+            call.idle = False
+
+    def ended(self, call_id: str) -> None:
+        self._calls.pop(call_id, None)
+
+    def offer(self, call_id: str) -> None:
+        """There may be a new interim of this call."""
+        call = self._calls.get(call_id)
+        if call is None or not call.idle or len(self._tasks) >= IN_FLIGHT or not self._allowed():
+            self._counters["interims_dropped"] += 1
+        elif not call.sending:
+            call.sending = True
+            task = asyncio.create_task(self._send(call_id, call))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Drop what is on its way."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _send(self, call_id: str, call: _Call) -> None:
+        """One after the other, always the newest, for as long as there is something new and the lane is idle."""
+        try:
+            while call.idle and (interim := await self._next(call_id, call)):
+                await self._post(call_id, call, interim)
+        finally:
+            call.sending = False
+
+    async def _post(self, call_id: str, call: _Call, interim: Event) -> None:
+        data = interim.data
+        assert isinstance(data, TranscriptInterim)
+        call.shown[data.segment_id] = data.revision
+        body = envelope(call.header, [interim.to_json()])
+        now = self._clock()
+        headers = self._signer.headers(interim_id(call_id, data.segment_id, data.revision), body, now)
+        self._counters["interims"] += 1
+        outcome = None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(TIMEOUT):
+                outcome = await self._poster.post(body, headers, now)
+        if outcome is None or classify(outcome) is not Answer.ACCEPTED:
+            self._counters["interims_failed"] += 1
+
+    async def _next(self, call_id: str, call: _Call) -> Event | None:
+        """An interim that has not been sent; what the store still has is the newest and has no final."""
+        interims = [
+            (event, event.data)
+            for event in await self._store.interims(call_id)
+            if isinstance(event.data, TranscriptInterim)
+        ]
+        call.shown = {data.segment_id: call.shown.get(data.segment_id, 0) for _, data in interims}
+        for event, data in interims:
+            if data.revision > call.shown[data.segment_id]:
+                return event
+        return None

@@ -1,0 +1,237 @@
+"""Delivering events to the webhook: claim lanes, post their batches, settle what came of it.
+
+This shell owns the tasks and the clock. What an answer means for a lane is decided in `lane`, how hard the endpoint
+may be pressed in `breaker`, what is due and durable in the store; interims are `previews`' affair. It keeps no event
+that the store does not have, so killing it loses nothing: at worst a batch goes out twice, under the same webhook-id.
+"""
+
+import asyncio
+import hashlib
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
+from random import Random
+from types import TracebackType
+from typing import Any
+
+from bridge.delivery.breaker import Breaker, BreakerPolicy, State
+from bridge.delivery.envelope import batch_id, envelope
+from bridge.delivery.lane import RetryPolicy, Verdict, judge
+from bridge.delivery.poster import Poster, Timeouts
+from bridge.delivery.previews import Previews
+from bridge.delivery.signing import Signer
+from bridge.errors import StoreError
+from bridge.store.base import Lane, Query, Store
+
+log = logging.getLogger(__name__)
+
+POLL = 0.25
+"""Seconds: a backstop for hints that got lost, and how late a retry may be."""
+
+
+class Sender:
+    """`async with Sender(store, url, Signer(secrets)) as sender:` delivers until it is left; `drain` before that.
+
+    `endpoint`: the id the store knows this webhook by. `interims`: whether interims are sent as well. An endpoint that
+    answers 410 gets nothing more, also after a restart, until its URL changes or `resume` is called; its lanes wait.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        url: str,
+        signer: Signer,
+        *,
+        endpoint: str = "webhook",
+        interims: bool = False,
+        retry: RetryPolicy | None = None,
+        pressure: BreakerPolicy | None = None,
+        timeouts: Timeouts | None = None,
+        rng: Random | None = None,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.counters: Counter[str] = Counter()
+        self.breaker = Breaker(pressure)
+        self.poster = Poster(url, timeouts)
+        self._store = store
+        self._signer = signer
+        self._endpoint = endpoint
+        self._interims = interims
+        self._retry = retry or RetryPolicy()
+        self._rng = rng or Random()
+        # Retries outlive the process, so they go by the wall clock; the breaker does not, and is spared its jumps.
+        self._clock = clock
+        self._monotonic = monotonic
+        # An attempt can take two totals and a body; whoever has held a lease this long is not sending any more.
+        self._lease = 4 * (timeouts or Timeouts()).total
+        # Tells this address from the next without keeping it: a URL may carry a token.
+        self._address = hashlib.sha256(url.encode()).hexdigest()[:16]
+        self._claiming = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._deliveries: set[asyncio.Task[None]] = set()
+        self._previews = Previews(
+            store,
+            self.poster,
+            signer,
+            allowed=lambda: self.breaker.state is State.CLOSED,
+            counters=self.counters,
+            clock=clock,
+        )
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> "Sender":
+        gone = await self._store.disabled(self._endpoint)
+        if gone == self._address:
+            self.breaker.disable()
+            log.warning("the webhook has said that it is gone; nothing is sent", extra={"endpoint": self._endpoint})
+        elif gone is not None:
+            await self._store.disable(self._endpoint, None)
+        await self._stack.enter_async_context(self.poster)
+        self._stack.push_async_callback(self._previews.close)
+        self._spawn(self._tasks, self._follow())
+        self._spawn(self._tasks, self._poll())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        tasks = self._tasks | self._deliveries
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._stack.aclose()
+
+    async def drain(self, deadline: float) -> bool:
+        """Wait until what can be delivered now has been, `deadline` seconds at most; whether it has.
+
+        Lanes that wait for a retry are not waited for: they are kept, and go on after the next start.
+        """
+        try:
+            async with asyncio.timeout(deadline):
+                await self._round()
+                while self._deliveries:
+                    await asyncio.wait(self._deliveries, return_when=asyncio.FIRST_COMPLETED)
+        except TimeoutError:
+            return False
+        return True
+
+    async def resume(self, call_id: str | None = None, *, after: int | None = None) -> int:
+        """Take up the endpoint and its dead letters again; the number of lanes. Arguments as of `Store.resume`."""
+        await self._store.disable(self._endpoint, None)
+        self.breaker.enable()
+        resumed = await self._store.resume(self._endpoint, call_id, after=after)
+        await self._round()
+        return resumed
+
+    async def _follow(self) -> None:
+        topics = ("lanes", "interims") if self._interims else ("lanes",)
+        with self._store.watch(*topics) as hints:
+            async for hint in hints:
+                if hint.topic == "lanes":
+                    await self._round()
+                elif hint.call_id is not None:
+                    self._previews.offer(hint.call_id)
+
+    async def _poll(self) -> None:
+        while True:
+            await self._round()
+            await asyncio.sleep(POLL)
+
+    async def _round(self) -> None:
+        """Start whatever is due, as far as the endpoint may be pressed. Called whenever something may have changed."""
+        async with self._claiming:
+            slots = self.breaker.slots(self._monotonic())
+            if not slots:
+                return
+            probing = self.breaker.state is State.OPEN
+            try:
+                lanes = await self._store.claim(
+                    self._endpoint, slots, lease=self._lease, now=self._clock(), fresh_first=probing
+                )
+            except StoreError as error:
+                log.error("the sender cannot claim; it will try again", extra={"error": str(error)})
+                return
+            for lane in lanes:
+                if self.breaker.flies(lane.call_id):
+                    # Its lease ran out under it: the wall clock has jumped. The old holder will find its lease lost.
+                    self.counters["claimed_in_flight"] += 1
+                    continue
+                self.breaker.started(lane.call_id)
+                self._previews.busy(lane.call_id)
+                self._spawn(self._deliveries, self._deliver(lane))
+
+    async def _deliver(self, lane: Lane) -> None:
+        verdict = None
+        try:
+            try:
+                verdict = await self._attempt(lane)
+            finally:
+                # Not after settling: the endpoint is free for others while the disk is busy.
+                self.breaker.ended(lane.call_id, verdict, self._monotonic())
+            await self._settle(lane, verdict)
+        except StoreError as error:
+            # The lease runs out, and the batch is tried again under the same webhook-id.
+            log.error("a delivery met a failing store", extra={"call_id": lane.call_id, "error": str(error)})
+        await self._round()
+
+    async def _attempt(self, lane: Lane) -> Verdict:
+        """Post the batch of a lane, and judge."""
+        count = lane.batch_to - lane.cursor
+        events = await self._store.read(Query(lane.call_id), after=lane.cursor, limit=count)
+        if len(events) != count:
+            raise StoreError(f"the log has {len(events)} of {count} events after {lane.cursor}")
+        body = envelope(lane.header, (event.body for event in events), lane.skipped)
+        now = self._clock()
+        headers = self._signer.headers(batch_id(lane.call_id, lane.cursor + 1, lane.batch_to), body, now)
+        self.counters["posts"] += 1
+        outcome = await self.poster.post(body, headers, now)
+        return judge(lane, outcome, self._clock(), self._rng, self._retry)
+
+    async def _settle(self, lane: Lane, verdict: Verdict) -> None:
+        if verdict.action != "delivered":
+            self._report(lane, verdict)
+        if verdict.action == "disable":
+            await self._store.disable(self._endpoint, self._address)
+        if not await self._store.settle(lane, verdict.settlement):
+            self.counters["lost_leases"] += 1
+            return
+        self.counters[verdict.action] += 1
+        if verdict.action == "delivered":
+            self.counters["events"] += lane.batch_to - lane.cursor
+            self._previews.idle(lane.call_id, lane.header)
+        if lane.call_ended:
+            self._previews.ended(lane.call_id)
+
+    def _report(self, lane: Lane, verdict: Verdict) -> None:
+        detail = {
+            "call_id": lane.call_id,
+            "endpoint": self._endpoint,
+            "reason": verdict.reason,
+            "attempts": verdict.settlement.attempts,
+        }
+        match verdict.action:
+            case "park":
+                log.error("the webhook did not take a call's events; they are parked", extra=detail)
+            case "skip":
+                log.error("the webhook does not accept an event; it is skipped", extra={**detail, "seq": lane.batch_to})
+            case "disable":
+                log.error("the webhook says that it is gone; nothing more is sent", extra=detail)
+            case "retry" | "split" | "delivered":
+                log.warning("a delivery failed and is tried again", extra=detail)
+
+    def _spawn(self, tasks: set[asyncio.Task[None]], work: Coroutine[Any, Any, None]) -> None:
+        def ended(task: asyncio.Task[None]) -> None:
+            tasks.discard(task)
+            if not task.cancelled() and (error := task.exception()):
+                log.error("a task of the sender failed", exc_info=error)
+
+        task = asyncio.create_task(work)
+        tasks.add(task)
+        task.add_done_callback(ended)
+
+    def __repr__(self) -> str:
+        counted = " ".join(f"{name}={self.counters[name]}" for name in ("posts", "delivered", "retry", "park"))
+        return f"<Sender {self._endpoint} {self.breaker!r} {counted}>"

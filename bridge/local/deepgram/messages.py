@@ -1,0 +1,244 @@
+"""The JSON of `/v1/listen` as the server sees it: what clients send, read, and what it sends, written.
+
+Pure. Field names and wordings are Deepgram's: clients take them apart, the error sentences included.
+Source: https://developers.deepgram.com/reference/speech-to-text/listen-streaming
+"""
+
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bridge.local.deepgram.request import (
+    MAX_KEYTERM_TOKENS,
+    ListenRequest,
+    Refusal,
+    is_nova_3,
+    keyterm_tokens,
+)
+from bridge.local.recognition import HeardWord, Hypothesis
+
+CLIENT_TYPES = ("CloseStream", "Configure", "Sync", "KeepAlive", "Finalize")
+CONFIGURE_FIELDS = ("features", "processors", "keyterms", "language_hints")
+
+NET_0000 = "Deepgram did not provide a response message within the timeout window. See https://dpgr.am/net0000"
+NET_0001 = (
+    "Deepgram did not receive audio data or a text message within the timeout window. See https://dpgr.am/net0001"
+)
+DATA_0000 = "Deepgram could not decode the received bytes as audio (DATA-0000). See https://dpgr.am/data0000"
+"""The wording is ours, in the style of the others: no public log has the real one."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeepAlive:
+    """I am still here. Also stands for the undocumented `Sync`, which nobody has seen do anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finalize:
+    """Settle what you have heard."""
+
+    channel: int | None
+    """None: every channel."""
+
+
+@dataclass(frozen=True, slots=True)
+class CloseStream:
+    """No more audio will come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Configure:
+    """Change the parameters on the way."""
+
+    keyterms: tuple[str, ...] | None
+    """None: as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A text that is none of the above."""
+
+    description: str
+
+
+ClientMessage = KeepAlive | Finalize | CloseStream | Configure | Unreadable
+
+
+def read_text(text: str) -> ClientMessage:
+    """Read one text message; the complaints are worded as Deepgram's JSON library words them."""
+    try:
+        message = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        line, column = (error.lineno, error.colno) if isinstance(error, json.JSONDecodeError) else (1, 1)
+        return Unreadable(f"expected value at line {line} column {column}")
+    end = f"at line {text.count(chr(10)) + 1} column {len(text) - text.rfind(chr(10)) - 1}"
+    if not isinstance(message, dict):
+        return Unreadable(f"invalid type: expected a message with a `type` {end}")
+    if "type" not in message:
+        return Unreadable(f"missing field `type` {end}")
+    match message.pop("type"):
+        case "KeepAlive" | "Sync":
+            return KeepAlive()
+        case "CloseStream":
+            return CloseStream()
+        case "Finalize":
+            return _read_finalize(message, end)
+        case "Configure":
+            return _read_configure(message, end)
+        case other:
+            return Unreadable(f"unknown variant `{other}`, expected one of {_names(CLIENT_TYPES)} {end}")
+
+
+def _read_finalize(message: Mapping[str, Any], end: str) -> ClientMessage:
+    channel = message.get("channel")
+    if channel is not None and (not isinstance(channel, int) or isinstance(channel, bool) or channel < 0):
+        return Unreadable(f"invalid type: expected a channel number {end}")
+    return Finalize(channel)
+
+
+def _read_configure(message: Mapping[str, Any], end: str) -> ClientMessage:
+    for name in message:
+        if name not in CONFIGURE_FIELDS:
+            return Unreadable(f"unknown field `{name}`, expected one of {_names(CONFIGURE_FIELDS)} {end}")
+    keyterms = message.get("keyterms")
+    if keyterms is None:
+        return Configure(None)
+    if not isinstance(keyterms, list) or not all(isinstance(term, str) for term in keyterms):
+        return Unreadable(f"invalid type: expected a list of strings for `keyterms` {end}")
+    return Configure(tuple(keyterms))
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def configure_answer(request: ListenRequest, request_id: str, configure: Configure) -> str:
+    """`ConfigureSuccess` or `ConfigureFailure`: exactly one of the two answers each `Configure`."""
+    if configure.keyterms is None:
+        return json.dumps({"type": "ConfigureSuccess", "request_id": request_id})
+    if not is_nova_3(request.model):
+        code, description = "NOT_SUPPORTED", "Keyterms can only be changed with Nova-3 models."
+    elif keyterm_tokens(configure.keyterms) > MAX_KEYTERM_TOKENS:
+        code = "LIMIT_EXCEEDED"
+        description = f"The maximum number of tokens across all keyterms is {MAX_KEYTERM_TOKENS}."
+    else:
+        return json.dumps({"type": "ConfigureSuccess", "request_id": request_id, "keyterms": configure.keyterms})
+    prefix = "CONFIGURE_KEYTERMS_" if code == "NOT_SUPPORTED" else "CONFIGURE_KEYTERM_"
+    return json.dumps(
+        {
+            "type": "ConfigureFailure",
+            "request_id": request_id,
+            "code": prefix + code,
+            "description": description,
+        }
+    )
+
+
+def schema_error(text: str, description: str) -> str:
+    """`Error`: a text message that cannot be read; the socket stays open."""
+    return json.dumps(
+        {
+            "type": "Error",
+            "variant": "SchemaError",
+            "description": f"Could not deserialize last text message: {description}",
+            "message": text,
+        }
+    )
+
+
+def refusal_body(refusal: Refusal, request_id: str) -> dict[str, str]:
+    """The body of a refused handshake."""
+    return {"err_code": refusal.code, "err_msg": refusal.message, "request_id": request_id}
+
+
+class Writer:
+    """Writes the messages of one connection; what is the same in all of them is put together once."""
+
+    def __init__(self, request: ListenRequest, request_id: str) -> None:
+        self._request = request
+        self._channels = request.heard_channels
+        self._multilingual = request.language == "multi"
+        self._request_id = request_id
+        arch = "-".join(request.model.split("-")[:2]) if "-" in request.model else request.model
+        self._model_info = {"name": request.model, "version": "local", "arch": arch}
+        self._model_uuid = str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{request.model}.local"))
+        self._metadata: dict[str, Any] = {
+            "request_id": request_id,
+            "model_info": self._model_info,
+            "model_uuid": self._model_uuid,
+        }
+        if request.extra:
+            self._metadata["extra"] = dict(request.extra)
+
+    def results(self, channel: int, heard: Hypothesis, *, from_finalize: bool = False) -> str:
+        """`Results`. Every optional flag is sent, because the Rust SDK insists on them."""
+        text = " ".join(word.text if self._request.punctuated else word.word for word in heard.words)
+        confidence = sum(word.confidence for word in heard.words) / (len(heard.words) or 1)
+        alternative: dict[str, Any] = {
+            "transcript": text,
+            "confidence": round(confidence, 6),
+            "words": [self._word(word) for word in heard.words],
+        }
+        if self._multilingual:
+            alternative["languages"] = ["en"] if heard.words else []
+            if is_nova_3(self._request.model):
+                alternative["languages_hinted"] = list(self._request.language_hints)
+        message: dict[str, Any] = {
+            "type": "Results",
+            "channel_index": [channel, self._channels],
+            "duration": round(heard.end - heard.start, 6),
+            "start": round(heard.start, 6),
+            "is_final": heard.is_final,
+            "speech_final": heard.speech_final,
+            "channel": {"alternatives": [alternative]},
+            "metadata": self._metadata,
+            "from_finalize": from_finalize,
+        }
+        if self._request.detect_entities and heard.is_final:
+            message["entities"] = []
+        return json.dumps(message)
+
+    def _word(self, heard: HeardWord) -> dict[str, Any]:
+        word: dict[str, Any] = {
+            "word": heard.word,
+            "start": round(heard.start, 6),
+            "end": round(heard.end, 6),
+            "confidence": round(heard.confidence, 6),
+        }
+        if self._request.punctuated:
+            word["punctuated_word"] = heard.text
+        if self._multilingual:
+            word["language"] = "en"
+        return word
+
+    def speech_started(self, channel: int, at: float) -> str:
+        return json.dumps({"type": "SpeechStarted", "channel": [channel, self._channels], "timestamp": round(at, 6)})
+
+    def utterance_end(self, channel: int, last_word_end: float) -> str:
+        """`UtteranceEnd`, whose `channel` is a list where that of `Results` is an object."""
+        return json.dumps(
+            {
+                "type": "UtteranceEnd",
+                "channel": [channel, self._channels],
+                "last_word_end": round(last_word_end, 6),
+            }
+        )
+
+    def metadata(self, *, sha256: str, created: str, duration: float, channels: int) -> str:
+        """`Metadata`, whose `model_info` is keyed by the model's uuid where that of `Results` is not."""
+        message: dict[str, Any] = {
+            "type": "Metadata",
+            "transaction_key": "deprecated",
+            "request_id": self._request_id,
+            "sha256": sha256,
+            "created": created,
+            "duration": round(duration, 6),
+            "channels": channels,
+            "models": [self._model_uuid],
+            "model_info": {self._model_uuid: self._model_info},
+        }
+        if self._request.extra:
+            message["extra"] = dict(self._request.extra)
+        return json.dumps(message)

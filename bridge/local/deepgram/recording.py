@@ -1,0 +1,58 @@
+"""Keeps what the server heard: the octets as they came, and the same as a WAV file that players can play.
+
+Both files grow while the audio comes, so an abrupt end loses nothing; the WAV's header gets its lengths at
+the end.
+"""
+
+import struct
+from pathlib import Path
+
+from bridge.audio import WAVE_FORMAT_MULAW, WAVE_FORMAT_PCM, wav_header
+from bridge.local.deepgram.request import ListenRequest
+
+_RATE_AT = 24
+"""Where a WAV header has the sample rate, and behind it the octets per second."""
+
+
+class Recording:
+    """The files of one connection, `name`.raw and, where the encoding is known, `name`.wav."""
+
+    def __init__(self, directory: Path, name: str, request: ListenRequest) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self._request = request
+        self._octets = 0
+        self.raw = directory / f"{name}.raw"
+        self.wav = directory / f"{name}.wav" if request.encoding else None
+        self._raw = self.raw.open("wb")
+        self._wav = self.wav.open("wb") if self.wav else None
+        if self._wav:
+            self._wav.write(self._header())
+
+    @property
+    def path(self) -> Path:
+        """The file to show to people."""
+        return self.wav or self.raw
+
+    def write(self, data: bytes) -> None:
+        """Add some audio."""
+        self._octets += len(data)
+        self._raw.write(data)
+        if self._wav:
+            self._wav.write(data)
+
+    def close(self) -> None:
+        """Finish both files; may be called twice."""
+        self._raw.close()
+        if self._wav and not self._wav.closed:
+            self._wav.write(b"\0" * (self._octets & 1))
+            self._wav.seek(0)
+            self._wav.write(self._header())
+            self._wav.close()
+
+    def _header(self) -> bytes:
+        linear = self._request.encoding == "linear16"
+        channels, rate = self._request.channels, self._request.sample_rate
+        encoding = WAVE_FORMAT_PCM if linear else WAVE_FORMAT_MULAW
+        header = bytearray(wav_header(self._octets, channels=channels, encoding=encoding))
+        struct.pack_into("<II", header, _RATE_AT, rate, rate * channels * (2 if linear else 1))
+        return bytes(header)

@@ -1,0 +1,233 @@
+"""A server that speaks Deepgram's `/v1/listen` on this machine: its handshakes and its connections.
+
+    async with LocalDeepgram(CodedRecognizers(script)) as server:
+        …connect to server.url…
+        assert server.connections[0].close_code == 1000
+
+What a request means is `request`'s business, what is said on a connection `session`'s.
+"""
+
+import asyncio
+import logging
+import os
+import time
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+from aiohttp import web
+
+from bridge.events import timestamp
+from bridge.local.deepgram.auth import is_accepted, read_credentials
+from bridge.local.deepgram.connection import Connection
+from bridge.local.deepgram.faults import NO_FAULTS, Faults
+from bridge.local.deepgram.messages import refusal_body
+from bridge.local.deepgram.pump import Pump, PumpOptions
+from bridge.local.deepgram.recording import Recording
+from bridge.local.deepgram.request import REFUSALS, Refusal, parse_request
+from bridge.local.deepgram.session import LIMITS, Limits, Session
+from bridge.local.recognition import RecognizerFactory
+
+log = logging.getLogger(__name__)
+
+
+class LocalDeepgram:
+    """The server; open between `async with` and its end, or `start` and `stop`.
+
+    `recognizers` makes the recognizer of a channel; unless it has an attribute `in_thread` that is false,
+    recognizers work in threads. `key` is the only key accepted; None: any. `save_dir` is where audio is kept.
+    `remember` keeps all that passed in `connections`, for tests; without it only open connections are there.
+    `notices` speaks the texts of Deepgram's streaming test suite, serves any path and asks for no key unless
+    one is set.
+    """
+
+    def __init__(
+        self,
+        recognizers: RecognizerFactory,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        key: str | None = None,
+        save_dir: Path | None = None,
+        faults: Faults = NO_FAULTS,
+        limits: Limits = LIMITS,
+        enforce_speed: bool = False,
+        remember: bool = True,
+        notices: bool = False,
+    ) -> None:
+        self.faults = faults
+        """The faults of the connections to come; may be changed at any time."""
+        self.faults_of: dict[int, Faults] = {}
+        """Faults of single connections, by their index; these go first."""
+        self.connections: list[Connection] = []
+        self.accepted = 0
+        """Connections so far; the index of the next one."""
+        self._recognizers, self._limits = recognizers, limits
+        self._host, self.port = host, port
+        self._key, self._save_dir, self._notices = key, save_dir, notices
+        self._project_id = str(uuid.uuid4())
+        self._executor = (
+            ThreadPoolExecutor(os.cpu_count(), "recognizer") if getattr(recognizers, "in_thread", True) else None
+        )
+        self._options = PumpOptions(self._executor, remember, enforce_speed)
+        self._tasks: set[asyncio.Task[object]] = set()
+        self._arrived = asyncio.Condition()
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it listens: `ws://host:port`."""
+        return f"ws://{self._host}:{self.port}"
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Listen; a port of 0 becomes a free one."""
+        app = web.Application()
+        app.router.add_get("/{path:.*}" if self._notices else "/v1/listen", self._listen)
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._host, self.port)
+        await site.start()
+        self.port = site.port
+        log.info("listening", extra={"url": self.url})
+
+    async def stop(self) -> None:
+        """Cut what is open, then stop listening."""
+        for task in self._tasks:
+            task.cancel()
+        if self._runner:
+            await self._runner.cleanup()
+        if self._executor:
+            self._executor.shutdown(wait=False, cancel_futures=True)
+
+    async def connection(self, index: int) -> Connection:
+        """The connection of that index, as soon as there is one."""
+        async with self._arrived:
+            await self._arrived.wait_for(lambda: len(self.connections) > index)
+        return self.connections[index]
+
+    async def _listen(self, request: web.Request) -> web.StreamResponse:
+        """One handshake, and the connection if it succeeds."""
+        connection = Connection(self.accepted, str(uuid.uuid4()), tuple(request.query.items()), request.headers)
+        self.accepted += 1
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        async with self._arrived:
+            self.connections.append(connection)
+            self._arrived.notify_all()
+        try:
+            return await self._serve(connection, request)
+        finally:
+            self._tasks.discard(task)
+            connection.ended.set()
+            if not self._options.remember:
+                self.connections.remove(connection)
+
+    async def _serve(self, connection: Connection, request: web.Request) -> web.StreamResponse:
+        faults = self.faults_of.get(connection.index, self.faults.of_connection(connection.index))
+        if faults.handshake_delay:
+            await asyncio.sleep(faults.handshake_delay)
+        connection.refusal = self._judge(connection, faults)
+        if connection.refusal:
+            return self._refuse(connection, connection.refusal)
+        credentials = read_credentials(request.headers)
+        subprotocol = credentials.subprotocol if credentials else None
+        ws = web.WebSocketResponse(protocols=(subprotocol,) if subprotocol else (), compress=False)
+        ws.headers.update(self._headers(connection))
+        await ws.prepare(request)
+        if request.transport is None:
+            return ws
+        session = self._open(connection, faults)
+        await Pump(ws, request.transport, session, connection, self._options).run()
+        log.info("closed", extra={"connection": connection.index, "code": connection.close_code})
+        return ws
+
+    def _judge(self, connection: Connection, faults: Faults) -> Refusal | None:
+        """Why the handshake is refused, if it is; otherwise the connection has its request."""
+        if faults.refuse:
+            return REFUSALS[faults.refuse]
+        open_to_all = self._notices and self._key is None
+        if not open_to_all and not is_accepted(read_credentials(connection.headers), self._key):
+            return REFUSALS[401]
+        parsed = parse_request(connection.query)
+        if isinstance(parsed, Refusal):
+            return parsed
+        connection.request = parsed
+        return None
+
+    def _refuse(self, connection: Connection, refusal: Refusal) -> web.Response:
+        log.info("refused", extra={"connection": connection.index, "status": refusal.status})
+        # The message may quote the query: nothing of it may break out of the header.
+        error = "".join(c if c.isascii() and c.isprintable() else "?" for c in refusal.message)
+        return web.json_response(
+            refusal_body(refusal, connection.request_id),
+            status=refusal.status,
+            headers={**self._headers(connection), "dg-error": error},
+        )
+
+    def _headers(self, connection: Connection) -> dict[str, str]:
+        return {"dg-request-id": connection.request_id, "dg-project-id": self._project_id}
+
+    def _open(self, connection: Connection, faults: Faults) -> Session:
+        """The session of an accepted connection, and the files it is kept in."""
+        assert connection.request is not None
+        started = time.time()
+        if self._save_dir:
+            moment = datetime.fromtimestamp(started, UTC)
+            name = f"{moment:%Y%m%d_%H%M%S}_{connection.request_id[:8]}"
+            connection.recording = Recording(self._save_dir, name, connection.request)
+        if connection.request.heard_channels == 0:
+            log.warning(
+                "channels without multichannel=true: nothing will be heard",
+                extra={"connection": connection.index},
+            )
+        return Session(
+            connection.request,
+            self._recognizers,
+            request_id=connection.request_id,
+            created=timestamp(started),
+            now=asyncio.get_running_loop().time(),
+            faults=faults,
+            limits=self._limits,
+            with_notices=self._notices,
+            filename=str(connection.recording.path) if connection.recording else None,
+        )
+
+
+async def serve(
+    recognizers: RecognizerFactory,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8081,
+    key: str | None = None,
+    save_dir: Path | None = None,
+    faults: Faults = NO_FAULTS,
+    enforce_speed: bool = False,
+    notices: bool = False,
+    ready: Callable[[str], None] = lambda url: None,
+) -> None:
+    """Serve until cancelled; `ready` is told the URL. The arguments are those of `LocalDeepgram`."""
+    server = LocalDeepgram(
+        recognizers,
+        host=host,
+        port=port,
+        key=key,
+        save_dir=save_dir,
+        faults=faults,
+        enforce_speed=enforce_speed,
+        remember=False,
+        notices=notices,
+    )
+    async with server:
+        ready(server.url)
+        await asyncio.Event().wait()

@@ -1,0 +1,312 @@
+"""One connection to `/v1/listen` as a machine: octets, texts and time in, messages and a close out.
+
+It owns the timers, the order of messages, the end, and the faults; what is heard is `transcription`'s
+business. It has no clock and no socket: `now` is seconds of any monotonic clock, and the shell calls
+`handle_timer` no later than `get_timer` says.
+
+    OPEN ──CloseStream, or an empty binary message──▶ DRAINING ──all said──▶ CLOSED
+      └──────── NET-0000, NET-0001, DATA-0000, a fault ────────────────────▶ CLOSED
+
+What arrives when it is not OPEN is not processed, as with Deepgram.
+"""
+
+import hashlib
+import heapq
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from bridge.errors import LocalProtocolError
+from bridge.local.deepgram import messages, notices
+from bridge.local.deepgram.decoder import Decoder
+from bridge.local.deepgram.faults import NO_FAULTS, Faults
+from bridge.local.deepgram.request import ListenRequest
+from bridge.local.deepgram.transcription import Message, Transcription
+from bridge.local.recognition import RecognizerFactory
+
+
+class State(Enum):
+    OPEN = "open"
+    DRAINING = "draining"
+    CLOSED = "closed"
+
+
+TRANSITIONS: Mapping[State, frozenset[State]] = {
+    State.OPEN: frozenset({State.DRAINING, State.CLOSED}),
+    State.DRAINING: frozenset({State.CLOSED}),
+    State.CLOSED: frozenset(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Close the socket."""
+
+    code: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Abort:
+    """Cut the TCP connection, without a word."""
+
+
+Output = str | Close | Abort
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Deepgram's patience.
+
+    Source: https://developers.deepgram.com/docs/stt-troubleshooting-websocket-data-and-net-errors
+    """
+
+    no_input: float = 10.0
+    """Seconds without audio or text, or from the start without audio, until NET-0001."""
+    no_answer: float = 30.0
+    """Seconds in which audio must lead to some message, or NET-0000 ends it."""
+    speed: float = 1.25
+    """Times real time at which audio may come."""
+    speed_allowance: float = 1.0
+    """Seconds of audio that may come at once before the speed counts; ours, Deepgram names none."""
+
+
+LIMITS = Limits()
+
+
+class Session:
+    """The server's side of one connection."""
+
+    def __init__(
+        self,
+        request: ListenRequest,
+        recognizers: RecognizerFactory,
+        *,
+        request_id: str,
+        created: str,
+        now: float,
+        faults: Faults = NO_FAULTS,
+        limits: Limits = LIMITS,
+        with_notices: bool = False,
+        filename: str | None = None,
+    ) -> None:
+        self.request = request
+        self.faults = faults
+        self.state = State.OPEN
+        self.octets = 0
+        """Octets of audio received."""
+        self.too_fast = 0
+        """Audio messages that came faster than allowed."""
+        self.ignored = 0
+        """Messages that came after the end, and Finalizes of a channel that is not there."""
+        self._limits = limits
+        self._request_id, self._created = request_id, created
+        self._with_notices, self._filename = with_notices, filename
+        self._writer = messages.Writer(request, request_id)
+        self._decoder = Decoder(request)
+        self._transcriptions = [
+            Transcription(channel, request, recognizers(channel, request.listening), self._writer)
+            for channel in range(request.heard_channels)
+        ]
+        self._sha256 = hashlib.sha256()
+        self._active_at = now
+        self._first_audio_at: float | None = None
+        self._unanswered_since: float | None = None
+        self._outbox: list[tuple[float, int, Output]] = []
+        self._said = 0
+        self._latest_due = now
+        if with_notices:
+            self._notify(notices.opened(request), now)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Session {self._request_id} {self.state.value} {self.duration:.2f} s of audio, "
+            f"{self._said} messages, {len(self._outbox)} waiting, {self.too_fast} too fast>"
+        )
+
+    @property
+    def duration(self) -> float:
+        """Seconds of decoded audio; 0 where nothing can be decoded, whatever came."""
+        return self._decoder.duration if self._transcriptions and self.request.encoding else 0.0
+
+    @property
+    def reads(self) -> bool:
+        """False: the shell must not read from the socket any more, which is a fault on request."""
+        return not self._reached(self.faults.stop_reading_after)
+
+    @property
+    def backlog(self) -> int:
+        """Messages that wait to be sent."""
+        return len(self._outbox)
+
+    def ahead(self, now: float) -> float:
+        """Seconds by which the audio is ahead of what the speed limit allows; at most 0: it is not."""
+        if self._first_audio_at is None:
+            return 0.0
+        allowed = (now - self._first_audio_at) * self._limits.speed + self._limits.speed_allowance
+        return (self._decoder.duration - allowed) / self._limits.speed
+
+    # In
+
+    def receive_binary(self, data: bytes, now: float) -> None:
+        """A binary message: audio, and if it is empty the old way to say `CloseStream`."""
+        if self.state is not State.OPEN:
+            self.ignored += 1
+            return
+        self._active_at = now
+        if not data:
+            self._drain(now)
+            return
+        self._sha256.update(data)
+        self.octets += len(data)
+        if self.request.encoding is None:
+            self._close(messages.DATA_0000, now, code=1008)
+            return
+        pieces = self._decoder.feed(data)
+        self._audio_came(now)
+        for transcription, mulaw in zip(self._transcriptions, pieces, strict=False):
+            if said := transcription.feed(mulaw):
+                self._say(said, now)
+        if self.faults is not NO_FAULTS:
+            self._misbehave(now)
+
+    def receive_text(self, text: str, now: float) -> None:
+        """A text message."""
+        if self.state is not State.OPEN:
+            self.ignored += 1
+            return
+        if self._first_audio_at is not None:
+            # Before the first audio no text keeps the connection: audio must have been sent at least once.
+            self._active_at = now
+        match messages.read_text(text):
+            case messages.CloseStream():
+                self._drain(now)
+            case messages.Finalize(channel):
+                self._finalize(channel, now)
+            case messages.Configure() as configure:
+                answer = messages.configure_answer(self.request, self._request_id, configure)
+                self._say([Message(answer)], now)
+            case messages.Unreadable(description):
+                self._say([Message(messages.schema_error(text, description))], now)
+            case messages.KeepAlive():
+                pass
+
+    def worked(self, now: float) -> None:
+        """The work on the last message took until now: the client's silence counts from here."""
+        if self._first_audio_at is not None:
+            self._active_at = max(self._active_at, now)
+
+    def close(self, code: int, reason: str, now: float) -> None:
+        """End it from outside."""
+        if self.state is not State.CLOSED:
+            self._close(reason, now, code=code)
+
+    # Out
+
+    def data_to_send(self, now: float) -> list[Output]:
+        """What is due to be sent, in order, once."""
+        due: list[Output] = []
+        while self._outbox and self._outbox[0][0] <= now:
+            due.append(heapq.heappop(self._outbox)[2])
+        return due
+
+    # When
+
+    def get_timer(self) -> float | None:
+        """When the machine wants to be woken; None: never."""
+        timers = [self._outbox[0][0]] if self._outbox else []
+        if self.state is State.OPEN and self.reads:
+            timers.append(self._active_at + self._limits.no_input)
+            if self._unanswered_since is not None:
+                timers.append(self._unanswered_since + self._limits.no_answer)
+        return min(timers, default=None)
+
+    def handle_timer(self, now: float) -> None:
+        """Time has passed."""
+        if self.state is not State.OPEN or not self.reads:
+            return
+        if now >= self._active_at + self._limits.no_input:
+            self._close(messages.NET_0001, now)
+        elif self._unanswered_since is not None and now >= self._unanswered_since + self._limits.no_answer:
+            self._close(messages.NET_0000, now)
+
+    # Inside
+
+    def _audio_came(self, now: float) -> None:
+        if self._first_audio_at is None:
+            self._first_audio_at = now
+        if self._unanswered_since is None:
+            self._unanswered_since = now
+        too_fast = self.ahead(now) > 0
+        self.too_fast += too_fast
+        if self._with_notices:
+            self._notify(notices.received(self.octets, too_fast=too_fast), now)
+
+    def _finalize(self, channel: int | None, now: float) -> None:
+        if channel is None:
+            chosen: Sequence[Transcription] = self._transcriptions
+        else:
+            chosen = self._transcriptions[channel : channel + 1]
+            self.ignored += not chosen
+        for transcription in chosen:
+            if said := transcription.flush(from_finalize=True):
+                self._say(said, now)
+
+    def _drain(self, now: float) -> None:
+        """Say what is left to say, then `Metadata`, then close."""
+        self._move(State.DRAINING)
+        for transcription in self._transcriptions:
+            if said := transcription.flush(from_finalize=False):
+                self._say(said, now)
+        if self._with_notices:
+            self._notify(notices.saved(self._filename, self.octets), now)
+        if self.faults.metadata:
+            metadata = self._writer.metadata(
+                sha256=self._sha256.hexdigest(),
+                created=self._created,
+                duration=self.duration,
+                channels=self.request.heard_channels if self.duration else 0,
+            )
+            self._say([Message(metadata)], max(now, self._latest_due - self.faults.delay))
+        if self.faults.close and not self._reached(self.faults.stop_answering_after):
+            self._close("", now, code=1000)
+
+    def _close(self, reason: str, now: float, code: int = 1011) -> None:
+        self._move(State.CLOSED)
+        self._send(Close(code, reason), max(now, self._latest_due))
+
+    def _move(self, state: State) -> None:
+        if state not in TRANSITIONS[self.state]:
+            raise LocalProtocolError(f"a session cannot go from {self.state.value} to {state.value}")
+        self.state = state
+
+    def _misbehave(self, now: float) -> None:
+        """The faults that a certain amount of audio brings about."""
+        if self._reached(self.faults.drop_after):
+            self._move(State.CLOSED)
+            self._send(Abort(), now)
+        elif self._reached(self.faults.close_after):
+            self._close(self.faults.close_reason, now, code=self.faults.close_code)
+
+    def _say(self, said: Sequence[Message], now: float) -> None:
+        """Put messages into the outbox, as late and as often as the faults want them."""
+        if self._reached(self.faults.stop_answering_after):
+            return
+        self._unanswered_since = None
+        for text, final in said:
+            due = now + self.faults.delay + (self.faults.final_delay if final else 0.0)
+            for _ in range(2 if final and self.faults.duplicate_finals else 1):
+                self._send(text, due)
+
+    def _notify(self, texts: Sequence[str], now: float) -> None:
+        for text in texts:
+            self._send(text, max(now, self._latest_due) if self.state is State.DRAINING else now)
+
+    def _send(self, output: Output, due: float) -> None:
+        self._said += 1
+        self._latest_due = max(self._latest_due, due)
+        heapq.heappush(self._outbox, (due, self._said, output))
+
+    def _reached(self, after: float | None) -> bool:
+        """Whether so many seconds of audio have come."""
+        return after is not None and self._decoder.duration >= after

@@ -1,0 +1,151 @@
+"""Real recognition from the sound, one channel at a time: PocketSphinx, with a small model of telephone talk.
+
+Each stretch of speech is one utterance of the decoder. It begins a little before the voice was heard, so that no first
+consonant is clipped, and ends when the speaker pauses for as long as the request's endpointing says, or, in speech
+that does not pause, at the first breath after some seconds. Work is done per frame of 20 ms, so the size of the chunks
+the audio comes in changes nothing.
+"""
+
+import importlib.util
+from collections import deque
+from collections.abc import Iterator, Sequence
+
+from bridge.audio import SAMPLE_RATE, mulaw_to_pcm
+from bridge.local import language, telephone
+from bridge.local.recognition import Heard, HeardWord, Hypothesis, Listening, SpeechBegan
+from bridge.local.voice_activity import FRAME, FRAME_MS, VoiceActivity
+
+_SECONDS = FRAME_MS / 1000
+_ONSET = 3  # frames of voice in a row that make speech
+_BEFORE = round(0.5 / _SECONDS)  # frames of audio from before the onset that belong to the utterance
+_BREATH = 0.16  # seconds of silence at which long speech may be cut
+_LONG = 5.0  # seconds of speech after which a breath will do
+_LONGEST = 12.0  # seconds after which it is cut wherever it is
+_INTERIM = 1.0  # seconds between interims
+_SILENCE = 5.0  # seconds between empty finals
+_PAUSE = 0.3  # seconds that end an utterance where endpointing is off
+
+
+def available() -> str | None:
+    """Why recognition cannot run here, in one line; None if it can."""
+    if importlib.util.find_spec("pocketsphinx") is None:
+        return "PocketSphinx is not installed (it comes with the extra `local`, where it has a wheel for this Python)"
+    return None
+
+
+class SphinxRecognizer:
+    """Listens to one channel; see `recognition.Recognizer`."""
+
+    def __init__(self, channel: int, listening: Listening) -> None:
+        self._interims = listening.interim_results
+        self._endpointing = listening.endpointing
+        self._pause = max(_BREATH, listening.endpointing or _PAUSE)
+        self._decoder = telephone.decoder()
+        self._activity = VoiceActivity()
+        self._pending = b""
+        self._before: deque[bytes] = deque(maxlen=_BEFORE)
+        self._frames = 0  # heard so far
+        self._settled = 0.0  # where the last final ended
+        self._began: int | None = None  # frame at which the open utterance began
+        self._voiced = 0  # frames of voice in a row
+        self._quiet = 0  # frames of silence in a row
+        self._told_at = 0  # frame of the last interim
+
+    def receive_audio(self, mulaw: bytes) -> Sequence[Heard]:
+        self._pending += mulaw
+        heard: list[Heard] = []
+        while len(self._pending) >= FRAME:
+            frame, self._pending = self._pending[:FRAME], self._pending[FRAME:]
+            heard += self._hear(frame)
+        return heard
+
+    def flush(self) -> Sequence[Heard]:
+        rest, self._pending = self._pending, b""
+        if self._began is not None:
+            if rest:
+                self._decode(rest)
+            heard = [self._end(self._now + len(rest) / SAMPLE_RATE, speech_final=False)]
+        else:
+            heard = [Hypothesis(self._settled, self._now + len(rest) / SAMPLE_RATE, (), is_final=True)]
+            self._settled = heard[0].end
+        # The decoder hears whole frames only; what is left over has been settled as part of the last one.
+        self._frames += len(rest) // FRAME
+        return [hypothesis for hypothesis in heard if hypothesis.end > hypothesis.start]
+
+    @property
+    def _now(self) -> float:
+        return self._frames * _SECONDS
+
+    def _hear(self, frame: bytes) -> Iterator[Heard]:
+        speech = self._activity.is_speech(frame)
+        self._voiced, self._quiet = (self._voiced + 1, 0) if speech else (0, self._quiet + 1)
+        self._frames += 1
+        if self._began is None:
+            self._before.append(frame)
+            if self._voiced >= _ONSET:
+                yield self._begin()
+            elif self._now - self._settled >= _SILENCE + _BEFORE * _SECONDS:
+                # Not up to now: what may yet turn out to be the beginning of a word is not settled.
+                yield self._silence(self._now - _BEFORE * _SECONDS)
+            return
+        self._decode(frame)
+        if self._is_over():
+            yield self._end(
+                self._now, speech_final=self._endpointing is not None and self._quiet * _SECONDS >= self._pause
+            )
+        elif self._interims and (self._frames - self._told_at) * _SECONDS >= _INTERIM:
+            self._told_at = self._frames
+            yield Hypothesis(self._settled, self._now, self._words(), is_final=False)
+
+    def _begin(self) -> SpeechBegan:
+        self._began = self._frames - len(self._before)
+        self._told_at = self._frames
+        self._decoder.start_utt()
+        for frame in self._before:
+            self._decode(frame)
+        self._before.clear()
+        return SpeechBegan(self._now - _ONSET * _SECONDS)
+
+    def _decode(self, mulaw: bytes) -> None:
+        self._decoder.process_raw(mulaw_to_pcm(mulaw))
+
+    def _is_over(self) -> bool:
+        quiet = self._quiet * _SECONDS
+        spoken = (self._frames - (self._began or 0)) * _SECONDS
+        return quiet >= self._pause or (spoken >= _LONG and quiet >= _BREATH) or spoken >= _LONGEST
+
+    def _end(self, now: float, *, speech_final: bool) -> Hypothesis:
+        self._decoder.end_utt()
+        words = self._words(end=speech_final)
+        final = Hypothesis(self._settled, now, words, is_final=True, speech_final=speech_final)
+        self._settled, self._began = now, None
+        return final
+
+    def _silence(self, until: float) -> Hypothesis:
+        silence = Hypothesis(self._settled, until, (), is_final=True)
+        self._settled = until
+        return silence
+
+    def _words(self, end: bool = False) -> tuple[HeardWord, ...]:
+        """What the decoder believes now, written as a sentence."""
+        began = (self._began or 0) * _SECONDS
+        spelling = language.spelling()
+        found: list[HeardWord] = []
+        for segment in self._decoder.seg() or ():
+            if segment.word[0] in "<[":
+                continue  # silence and noise
+            word = segment.word.partition("(")[0]
+            text = spelling.get(word, word)
+            found.append(
+                HeardWord(
+                    word=word,
+                    text=text if found else text[:1].upper() + text[1:],
+                    start=max(self._settled, began + segment.start_frame / 100),
+                    end=max(self._settled, began + (segment.end_frame + 1) / 100),
+                    confidence=min(1.0, float(self._decoder.get_logmath().exp(segment.prob))) if end else 0.5,
+                )
+            )
+        if end and found:
+            last = found[-1]
+            found[-1] = HeardWord(last.word, f"{last.text}.", last.start, last.end, last.confidence)
+        return tuple(found)

@@ -1,0 +1,141 @@
+"""When a recognizer speaks up: cuts a channel's words into interims and finals, as Deepgram does.
+
+It knows neither audio nor script: somebody tells it that a word has begun and how far the audio has got. All
+times are octets of the channel (eight to the millisecond) and every decision falls at an exact one, so what
+comes out does not depend on how the audio was cut into messages.
+
+A segment becomes final when the speaker has paused for the endpointing time, when it has grown long (then at
+a word's border: no word is cut in two), and after a while of silence.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bridge.audio import SAMPLE_RATE
+from bridge.local.recognition import Heard, HeardWord, Hypothesis, Listening, SpeechBegan
+
+INTERIM = SAMPLE_RATE
+"""From one interim to the next."""
+LONGEST = 5 * SAMPLE_RATE
+"""From a segment's first word to its final, if nobody pauses."""
+QUIET = 5 * SAMPLE_RATE
+"""From one empty final to the next, if nobody speaks."""
+VAD_PAUSE = SAMPLE_RATE * 3 // 10
+"""Silence after which the next word is reported as the beginning of speech."""
+
+
+@dataclass(slots=True, eq=False)
+class Hearing:
+    """One word while it is heard."""
+
+    word: str
+    text: str
+    start: int
+    end: int
+    """As far as it has been heard; may lie ahead where the end is known beforehand."""
+    over: int
+    """Where the word ends if nothing more of it is lost: no final before."""
+    heard: int
+    """Milliseconds of it that were heard."""
+    total: int
+    """Milliseconds that it has."""
+
+    def at(self, now: int) -> HeardWord:
+        """The word as it stands when the audio has got to `now`."""
+        return HeardWord(
+            self.word,
+            self.text,
+            self.start / SAMPLE_RATE,
+            min(self.end, now) / SAMPLE_RATE,
+            self.heard / self.total,
+        )
+
+
+class Segmenter:
+    """The words of one channel, cut into hypotheses."""
+
+    def __init__(self, listening: Listening) -> None:
+        endpointing = listening.endpointing
+        self._endpointing = None if endpointing is None else round(endpointing * SAMPLE_RATE)
+        self._interims = listening.interim_results
+        self._now = 0
+        self._start = 0
+        self._words: list[Hearing] = []
+        self._latest: Hearing | None = None
+        self._interim_due = INTERIM
+        self._final_due = QUIET
+        self.due = 0
+        """Nothing will be said before the audio has got this far."""
+        self.plan()
+
+    @property
+    def open_word(self) -> Hearing | None:
+        """The newest word that is in no final yet."""
+        return self._words[-1] if self._words else None
+
+    def begin(self, hearing: Hearing) -> list[Heard]:
+        """A word has begun. All that was due before must have been said already."""
+        hearing.start = max(hearing.start, self._start)
+        before, self._latest = self._latest, hearing
+        self._words.append(hearing)
+        self.plan()
+        if before is None or hearing.start - before.over >= VAD_PAUSE:
+            return [SpeechBegan(hearing.start / SAMPLE_RATE)]
+        return []
+
+    def plan(self) -> None:
+        """Work out when there is something to say; call it when `over` of a word has changed."""
+        if self._words:
+            first, last = self._words[0], self._words[-1]
+            # A single word that is longer is waited for; of several, the last goes to the next segment.
+            self._final_due = max(first.start + LONGEST, last.over if last is first else 0)
+            if self._endpointing is not None:
+                self._final_due = min(self._final_due, last.over + self._endpointing)
+        else:
+            self._final_due = self._start + QUIET
+        self.due = min(self._final_due, self._interim_due) if self._interims else self._final_due
+
+    def pass_time(self, until: int) -> list[Heard]:
+        """The audio has got to `until`: what there is to say up to there."""
+        said: list[Heard] = []
+        while self.due <= until:
+            self._now = max(self._now, self.due)
+            if self._final_due <= self._now:
+                said.append(self._final())
+            else:
+                said.append(self._hypothesis(self._now, self._words, is_final=False))
+            self._interim_due = self._now + INTERIM
+            self.plan()
+        self._now = max(self._now, until)
+        return said
+
+    def flush(self, until: int) -> list[Heard]:
+        """Settle everything up to `until`, a half-heard word too; nothing if there is nothing to settle."""
+        said = self.pass_time(until)
+        if until > self._start:
+            said.append(self._cut(until, len(self._words), speech_final=False))
+            self._interim_due = until + INTERIM
+            self.plan()
+        return said
+
+    def _final(self) -> Hypothesis:
+        if not self._words:
+            return self._cut(self._now, 0, speech_final=False)
+        last = self._words[-1]
+        if self._now < last.over:
+            return self._cut(last.start, len(self._words) - 1, speech_final=False)
+        paused = self._endpointing is not None and self._now - last.over >= self._endpointing
+        return self._cut(self._now, len(self._words), speech_final=paused)
+
+    def _cut(self, end: int, words: int, *, speech_final: bool) -> Hypothesis:
+        """Make a final of the first so many words; the next segment starts at `end`."""
+        final = self._hypothesis(end, self._words[:words], is_final=True, speech_final=speech_final)
+        del self._words[:words]
+        self._start = end
+        return final
+
+    def _hypothesis(
+        self, end: int, words: Sequence[Hearing], *, is_final: bool, speech_final: bool = False
+    ) -> Hypothesis:
+        said = tuple(hearing.at(end) for hearing in words)
+        return Hypothesis(self._start / SAMPLE_RATE, end / SAMPLE_RATE, said, is_final, speech_final)

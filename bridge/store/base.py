@@ -1,0 +1,184 @@
+"""The store, as its users see it: an append-only event log, and one lane per (endpoint, call) with a cursor.
+
+Values and a protocol only; nothing here reads a clock or touches a file. One contract suite
+(`tests/store/test_contract.py`) runs on every store. Nothing is shown to a reader or posted before it is durable:
+what a reader has seen, no crash can take back. Interims are the exception by nature: they are state, not events, and
+live in memory.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from bridge.events import Event
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """An event as it was written."""
+
+    call_id: str
+    seq: int
+    type: str
+    body: str
+    """The event's JSON, ready to be sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallRow:
+    """One call, as the log knows it."""
+
+    id: str
+    header: str
+    """JSON of the `call` object of a webhook's envelope."""
+    started_at: float
+    """Seconds since 1970."""
+    ended_at: float | None
+    tip: int
+    """The newest `seq`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which events to read."""
+
+    call_id: str
+    types: tuple[str, ...] = ()
+    """Empty: all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One call's way to one endpoint, leased to whoever holds `token`.
+
+    The batch to try is the events after `cursor` up to `batch_to`. Its range is durable before the lane can be
+    claimed, so a retry, even one after a crash, repeats the same range under the same webhook-id.
+    """
+
+    endpoint: str
+    call_id: str
+    header: str
+    """JSON of the `call` object of the envelope."""
+    cursor: int
+    """The last `seq` that is settled."""
+    batch_to: int
+    """The last `seq` of the batch; always above `cursor` in a claimed lane."""
+    attempts: int
+    """Failures in a row: the step of the retry schedule."""
+    rejections: int
+    """How often the one event of this batch was answered that it is unacceptable."""
+    first_failure: float | None
+    """Seconds since 1970 of the first failure of this row of failures."""
+    skipped: tuple[int, ...]
+    """Events parked one by one, which the next delivery names."""
+    call_ended: bool
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What a lane looks like after a try."""
+
+    cursor: int
+    batch_to: int | None
+    """The batch to try next; None: whatever has piled up after `cursor`, as much as fits."""
+    due: float = 0.0
+    """Not before this moment, seconds since 1970; 0: at once."""
+    attempts: int = 0
+    rejections: int = 0
+    first_failure: float | None = None
+    skipped: tuple[int, ...] = ()
+    parked: str | None = None
+    """Why this lane is given up (a dead letter): it waits, complete and in order, for `resume`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedLane:
+    """A dead letter: what lies after `cursor` was not delivered."""
+
+    call_id: str
+    cursor: int
+    reason: str
+
+
+Topic = Literal["events", "interims", "lanes"]
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """There may be something new: events or interims of a call, or lanes to claim (without a call id).
+
+    Hints may be lost or repeated: poll as a backstop.
+    """
+
+    topic: Topic
+    call_id: str | None = None
+
+
+class Store(Protocol):
+    """A store also opens and closes, which is the business of its class."""
+
+    def append(self, events: Sequence[Event], interims: Sequence[Event] = ()) -> Awaitable[None]:
+        """Queue events to be kept, in the order of the calls; they are durable when the awaitable is done.
+
+        All or none of `events` are kept. Idempotent on (call id, seq): what is there already is left alone. The
+        lanes of the call learn of them in the same commit. `interims` (any event without a `seq`) need no commit:
+        each replaces the newest of its track at once, and the final of a segment takes its interim away.
+
+        Raises `StoreError`: the queue is full or the store closed (at the call), or the events leave a hole in the
+        call's `seq` or do not begin with `call.started` (from the awaitable). What was refused can be given again.
+        """
+
+    async def read(self, query: Query, after: int = 0, limit: int = 200) -> list[StoredEvent]:
+        """Events of a call with a seq above `after`, in order."""
+
+    async def calls(
+        self,
+        *,
+        open_only: bool = False,
+        call_id: str | None = None,
+        before: str | None = None,
+        limit: int = 200,
+    ) -> list[CallRow]:
+        """Calls, the newest first; `before`: only those older than the call of this id (the next page)."""
+
+    async def interims(self, call_id: str) -> list[Event]:
+        """The newest event without a `seq` of every track: an interim whose final is not there yet, or the start of
+        speech that has no words yet."""
+
+    async def claim(
+        self, endpoint: str, limit: int, *, lease: float, now: float, fresh_first: bool = False
+    ) -> list[Lane]:
+        """Lease lanes that are due for `lease` seconds, those that wait longest first.
+
+        No lane ever has two holders. `fresh_first`: lanes that have not failed before those that have.
+        """
+
+    async def settle(self, lane: Lane, settlement: Settlement) -> bool:
+        """Write down how a try went and give the lease back.
+
+        False: the lease was lost to somebody else and nothing was written.
+        """
+
+    async def resume(self, endpoint: str, call_id: str | None = None, *, after: int | None = None) -> int:
+        """Make lanes due at once, parked ones too; the number of lanes. One call's or all that have undelivered events.
+
+        `after` (with a call id) moves the cursor: the events above it are sent again, in order. Whoever holds such
+        a lane loses its lease.
+        """
+
+    async def parked(self, endpoint: str) -> list[ParkedLane]:
+        """The dead letters of an endpoint."""
+
+    async def disabled(self, endpoint: str) -> str | None:
+        """What `disable` was last told about the endpoint."""
+
+    async def disable(self, endpoint: str, address: str | None) -> None:
+        """Remember that the endpoint said it is gone, and at which address; None: it is in use again."""
+
+    def watch(self, *topics: Topic, call_id: str | None = None) -> AbstractContextManager[AsyncIterator[Hint]]:
+        """Hints on these topics, of one call or of all, from the moment of this call until the context is left.
+
+        Hints that pile up unread are merged. The iteration ends when the store closes.
+        """

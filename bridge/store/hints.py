@@ -1,0 +1,85 @@
+"""Telling readers where to look: hints from one event loop's commits to its watchers.
+
+A watcher holds a set of hints, not a queue of events: a slow one costs no memory, and what piled up for it is merged.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable
+from types import TracebackType
+
+from bridge.store.base import Hint, Topic
+
+
+class Watch:
+    """One watcher: iterate over it inside `with`. Made by `Hints.watch`."""
+
+    def __init__(self, hub: "Hints", topics: frozenset[Topic], call_id: str | None) -> None:
+        self.topics = topics
+        self.call_id = call_id
+        self._hub = hub
+        self._pending: dict[Hint, None] = {}
+        self._wake = asyncio.Event()
+        self._closed = False
+
+    def give(self, hint: Hint) -> None:
+        self._pending[hint] = None
+        self._wake.set()
+
+    def close(self) -> None:
+        self._closed = True
+        self._hub.forget(self)
+        self._wake.set()
+
+    def __enter__(self) -> "Watch":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __aiter__(self) -> "Watch":
+        return self
+
+    async def __anext__(self) -> Hint:
+        while not self._pending:
+            if self._closed:
+                raise StopAsyncIteration
+            self._wake.clear()
+            await self._wake.wait()
+        hint = next(iter(self._pending))
+        del self._pending[hint]
+        return hint
+
+
+class Hints:
+    """All watchers of a store."""
+
+    def __init__(self) -> None:
+        # By the call they watch, so that a commit of one call does not visit the watchers of all others.
+        self._watches: defaultdict[str | None, set[Watch]] = defaultdict(set)
+
+    def watch(self, topics: Iterable[Topic], call_id: str | None) -> Watch:
+        watch = Watch(self, frozenset(topics), call_id)
+        self._watches[call_id].add(watch)
+        return watch
+
+    def give(self, topic: Topic, call_id: str | None = None) -> None:
+        """Tell everybody who watches this topic, for all calls or for this one."""
+        hint = Hint(topic, call_id)
+        for key in {None, call_id}:
+            for watch in self._watches.get(key, ()):
+                if topic in watch.topics:
+                    watch.give(hint)
+
+    def forget(self, watch: Watch) -> None:
+        watches = self._watches.get(watch.call_id, set())
+        watches.discard(watch)
+        if not watches:
+            self._watches.pop(watch.call_id, None)
+
+    def close(self) -> None:
+        for watches in list(self._watches.values()):
+            for watch in list(watches):
+                watch.close()

@@ -1,0 +1,94 @@
+"""What a store remembers of the calls that are going on: their headers, newest events and interims. Memory only.
+
+A reader that follows a live call, the webhook's sender above all, finds the event it was told of here, with no way to
+the disk and back. The events are durable before they come here; losing this memory loses nothing but the interims,
+which are state and not events.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from bridge.events import Event, SpeechStarted, TranscriptFinal, TranscriptInterim
+from bridge.store.base import StoredEvent
+
+TAIL = 8
+"""Events kept per call: a sender or a feed that keeps up needs the newest one or two."""
+
+
+@dataclass(slots=True)
+class _Call:
+    header: str
+    tail: deque[StoredEvent] = field(default_factory=lambda: deque(maxlen=TAIL))
+    interims: dict[str, Event] = field(default_factory=dict)
+    """By track."""
+
+
+class Recent:
+    """The calls that have begun and not ended."""
+
+    def __init__(self) -> None:
+        self._calls: dict[str, _Call] = {}
+
+    def __contains__(self, call_id: str) -> bool:
+        return call_id in self._calls
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    def begin(self, call_id: str, header: str) -> None:
+        self._calls.setdefault(call_id, _Call(header))
+
+    def end(self, call_id: str) -> None:
+        self._calls.pop(call_id, None)
+
+    def header(self, call_id: str) -> str | None:
+        call = self._calls.get(call_id)
+        return call.header if call else None
+
+    def keep(self, stored: Iterable[StoredEvent], finals: Iterable[Event]) -> None:
+        """Events that have just become durable, in order; the finals among them take their interims away."""
+        for event in stored:
+            if call := self._calls.get(event.call_id):
+                call.tail.append(event)
+        for final in finals:
+            if call := self._calls.get(final.call_id):
+                _settle(call.interims, final)
+
+    def tail(self, call_id: str, after: int) -> list[StoredEvent] | None:
+        """The events after a `seq`; None if that reaches further back than this memory."""
+        call = self._calls.get(call_id)
+        if call is None or not call.tail or call.tail[0].seq > after + 1:
+            return None
+        return [event for event in call.tail if event.seq > after]
+
+    def put_interim(self, event: Event) -> bool:
+        """Keep the newest of its track; False: it says less than what is there, or its call is not going on."""
+        call = self._calls.get(event.call_id)
+        data = event.data
+        if call is None or not isinstance(data, TranscriptInterim | SpeechStarted):
+            return False
+        newest = call.interims.get(data.track)
+        if newest is not None and isinstance(newest.data, TranscriptInterim):
+            if isinstance(data, SpeechStarted):
+                return False
+            if data.segment_id == newest.data.segment_id and data.revision <= newest.data.revision:
+                return False
+        call.interims[data.track] = event
+        return True
+
+    def interims(self, call_id: str) -> list[Event]:
+        call = self._calls.get(call_id)
+        return list(call.interims.values()) if call else []
+
+
+def _settle(interims: dict[str, Event], final: Event) -> None:
+    data = final.data
+    assert isinstance(data, TranscriptFinal)
+    newest = interims.get(data.track)
+    if newest is None:
+        return
+    said = isinstance(newest.data, TranscriptInterim) and newest.data.segment_id == data.segment_id
+    begun = isinstance(newest.data, SpeechStarted) and newest.data.at <= data.end
+    if said or begun:
+        del interims[data.track]

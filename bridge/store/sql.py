@@ -1,0 +1,127 @@
+"""All SQL of the SQLite store, by name. `lane.batch_to` is the point of the schema.
+
+A batch's range is chosen in the commit that makes it possible: the append of an event to an idle lane, or the
+settling of the batch before. So it is durable before anything can be posted, without a commit of its own.
+"""
+
+APPLICATION_ID = 0x62726467
+"""`brdg`: marks the file as ours."""
+
+MIGRATIONS: tuple[str, ...] = (
+    """
+    CREATE TABLE call (
+        id         TEXT NOT NULL PRIMARY KEY,
+        header     TEXT NOT NULL,              -- JSON of the envelope's `call` object
+        started_at REAL NOT NULL,              -- seconds since 1970
+        ended_at   REAL,
+        tip        INTEGER NOT NULL DEFAULT 0  -- the newest seq; every lane's tip, too
+    );
+    CREATE INDEX call_open ON call (ended_at) WHERE ended_at IS NULL;
+
+    -- A rowid table on purpose: bodies of a kilobyte make WITHOUT ROWID half as fast.
+    CREATE TABLE event (
+        call_id TEXT NOT NULL,
+        seq     INTEGER NOT NULL,
+        type    TEXT NOT NULL,
+        body    TEXT NOT NULL,
+        PRIMARY KEY (call_id, seq)
+    );
+
+    CREATE TABLE lane (
+        endpoint      TEXT NOT NULL,
+        call_id       TEXT NOT NULL,
+        cursor        INTEGER NOT NULL DEFAULT 0,  -- the last settled seq
+        batch_to      INTEGER NOT NULL DEFAULT 0,  -- the last seq of the batch to try; = cursor: idle
+        due_at        REAL NOT NULL DEFAULT 0,     -- 0: at once
+        attempts      INTEGER NOT NULL DEFAULT 0,
+        rejections    INTEGER NOT NULL DEFAULT 0,
+        first_failure REAL,
+        skipped       TEXT NOT NULL DEFAULT '[]',
+        parked        TEXT,
+        PRIMARY KEY (endpoint, call_id)
+    );
+    CREATE INDEX lane_call ON lane (call_id);
+    CREATE INDEX lane_pending ON lane (endpoint) WHERE batch_to > cursor;
+
+    CREATE TABLE endpoint (
+        id       TEXT NOT NULL PRIMARY KEY,
+        disabled TEXT                          -- the address that said it is gone
+    );
+    """,
+)
+"""Each brings the schema from `user_version` n to n + 1; only ever appended to."""
+
+_LANE = """
+    endpoint, call_id, (SELECT header FROM call WHERE id = call_id),
+    cursor, batch_to, due_at, attempts, rejections, first_failure, skipped, parked"""
+
+# --- append ---------------------------------------------------------------------------------------------------------
+
+CALL_TIP = "SELECT tip FROM call WHERE id = ?"
+
+BEGIN_CALL = "INSERT INTO call (id, header, started_at) VALUES (?, ?, ?)"
+
+BEGIN_LANE = "INSERT OR IGNORE INTO lane (endpoint, call_id) VALUES (?, ?)"
+
+INSERT_EVENT = "INSERT INTO event (call_id, seq, type, body) VALUES (?, ?, ?, ?)"
+
+RAISE_TIP = "UPDATE call SET tip = :tip, ended_at = coalesce(ended_at, :ended_at) WHERE id = :call_id"
+
+# A busy or parked lane is left alone: it finds the events when its batch is settled.
+WAKE_IDLE_LANES = f"""
+    UPDATE lane SET batch_to = :batch_to, due_at = 0
+    WHERE call_id = :call_id AND batch_to = cursor AND parked IS NULL
+    RETURNING {_LANE}"""
+
+# --- settle ---------------------------------------------------------------------------------------------------------
+
+# Octets, not characters: the cast is SQLite's way to ask for them.
+SIZES_AFTER = """
+    SELECT seq, length(CAST(body AS BLOB)) FROM event WHERE call_id = ? AND seq > ? ORDER BY seq LIMIT ?"""
+
+SETTLE = f"""
+    UPDATE lane SET cursor = :cursor, batch_to = :batch_to, due_at = :due, attempts = :attempts,
+        rejections = :rejections, first_failure = :first_failure, skipped = :skipped, parked = :parked
+    WHERE endpoint = :endpoint AND call_id = :call_id
+    RETURNING {_LANE}"""
+
+RESUME = f"""
+    UPDATE lane SET due_at = 0, attempts = 0, rejections = 0, first_failure = NULL, parked = NULL
+    WHERE endpoint = :endpoint AND batch_to > cursor AND (:call_id IS NULL OR call_id = :call_id)
+    RETURNING {_LANE}"""
+
+REWIND = "UPDATE lane SET cursor = ?, batch_to = ?, skipped = '[]' WHERE endpoint = ? AND call_id = ?"
+
+DISABLE = """
+    INSERT INTO endpoint (id, disabled) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET disabled = excluded.disabled"""
+
+# --- open -----------------------------------------------------------------------------------------------------------
+
+PENDING_LANES = f"""
+    SELECT {_LANE} FROM lane WHERE endpoint = ? AND batch_to > cursor AND parked IS NULL ORDER BY due_at, rowid"""
+
+OPEN_CALLS = "SELECT id, header FROM call WHERE ended_at IS NULL"
+
+# --- read -----------------------------------------------------------------------------------------------------------
+
+READ = "SELECT call_id, seq, type, body FROM event WHERE call_id = ? AND seq > ? ORDER BY seq LIMIT ?"
+
+READ_TYPES = """
+    SELECT call_id, seq, type, body FROM event
+    WHERE call_id = ? AND seq > ? AND type IN (SELECT value FROM json_each(?)) ORDER BY seq LIMIT ?"""
+
+CALLS = "SELECT id, header, started_at, ended_at, tip FROM call {where} ORDER BY rowid DESC LIMIT :limit"
+
+CALLS_BY_ID = "id = :call_id"
+
+CALLS_OPEN = "ended_at IS NULL"
+
+# Calls are inserted when they begin, so the order of the rows is the order of the calls.
+CALLS_BEFORE = "rowid < (SELECT rowid FROM call WHERE id = :before)"
+
+# What is parked is pending, too; saying so lets the partial index answer.
+PARKED = """
+    SELECT call_id, cursor, parked FROM lane
+    WHERE endpoint = ? AND batch_to > cursor AND parked IS NOT NULL ORDER BY rowid"""
+
+DISABLED = "SELECT disabled FROM endpoint WHERE id = ?"

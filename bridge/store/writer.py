@@ -1,0 +1,199 @@
+"""One thread that owns the writing connection, and group commit: many pieces of work, one flush to the disk.
+
+Work is queued by the event loop without waiting and done in the order it was queued. Whatever is queued while a
+commit is on its way goes into the next one together, so the rate grows with the load and not with the disk. A commit
+that fails because of the disk is tried again, with nothing lost, until it succeeds or the writer is closed; the queue
+has a bound, and beyond it work is refused. What the work is, is no business of this module.
+"""
+
+import asyncio
+import logging
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from bridge.errors import BridgeError, StoreError
+
+log = logging.getLogger(__name__)
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+GROUP = 1000
+"""Pieces of work in one commit, at most."""
+
+CAPACITY = 10_000
+"""Pieces of work that may wait: half a minute of a busy machine."""
+
+MIN_BACKOFF, MAX_BACKOFF = 0.05, 5.0
+"""Seconds between tries of a commit that fails."""
+
+CLOSE_GRACE = 5.0
+"""Seconds that closing gives a commit that fails."""
+
+_PASSING = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_READONLY,
+    }
+)
+"""The disk is full, broken, or locked by somebody: that passes, or a person makes it pass."""
+
+
+@dataclass(slots=True)
+class _Work:
+    do: Callable[[sqlite3.Connection], Any]
+    committed: Callable[[Any], Any]
+    future: asyncio.Future[Any]
+    result: Any = None
+    error: BaseException | None = None
+
+
+class Writer:
+    """Runs work on `connection` in a thread of its own; made and used on one event loop."""
+
+    def __init__(self, connection: sqlite3.Connection, *, capacity: int = CAPACITY) -> None:
+        self.commits = 0
+        self.failed_commits = 0
+        self._connection = connection
+        self._loop = asyncio.get_running_loop()
+        self._capacity = capacity
+        self._queue: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
+        self._waiting = 0
+        self._closed = False
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """Pieces of work that are not committed."""
+        return self._waiting
+
+    def submit(self, do: Callable[[sqlite3.Connection], R], committed: Callable[[R], T]) -> asyncio.Future[T]:
+        """Queue work; the future is done when it is committed.
+
+        `do` runs in the writer's thread inside a transaction shared with other work, and runs again if that is rolled
+        back. It raises a `BridgeError` before it has written anything to refuse itself alone. `committed` gets its
+        result on the event loop, in the order of the work and before anybody who waits is woken, whether or not
+        somebody still waits; what it returns is the result of the future.
+
+        Raises `StoreError` when the queue is full or closed.
+        """
+        if self._closed:
+            raise StoreError("the store is closed")
+        if self._waiting >= self._capacity:
+            raise StoreError(f"the store's queue is full: {self._waiting} writes wait for the disk")
+        work = _Work(do, committed, self._loop.create_future())
+        self._waiting += 1
+        self._queue.put(work)
+        return work.future
+
+    async def close(self) -> None:
+        """Commit what is queued, then end the thread. What cannot be committed in a few seconds fails."""
+        self._closed = True
+        self._queue.put(None)
+        ended = asyncio.get_running_loop().run_in_executor(None, self._thread.join)
+        done, _ = await asyncio.wait({ended}, timeout=CLOSE_GRACE)
+        self._closing.set()
+        if not done:
+            await ended
+
+    def _run(self) -> None:
+        open_ = True
+        while open_:
+            group: list[_Work] = []
+            work = self._queue.get()
+            while work is not None:
+                group.append(work)
+                if len(group) == GROUP:
+                    break
+                try:
+                    work = self._queue.get_nowait()
+                except queue.Empty:
+                    break
+            open_ = work is not None
+            if group:
+                self._write(group)
+                self._loop.call_soon_threadsafe(self._deliver, group)
+
+    def _write(self, group: list[_Work]) -> None:
+        """Commit a group, however long it takes; afterwards each piece has its result or its error."""
+        backoff = MIN_BACKOFF
+        while True:
+            try:
+                self._commit(group)
+                return
+            except Exception as error:  # noqa: BLE001 - whatever it is, it must not end the thread
+                self._rollback()
+                if not _passes(error):
+                    self._refuse(group, error)
+                    return
+                self.failed_commits += 1
+                log.error(
+                    "the store cannot write, and tries again",
+                    extra={
+                        "error": str(error),
+                        "waiting": self._queue.qsize() + len(group),
+                        "delay": backoff,
+                    },
+                )
+                if self._closing.wait(backoff):
+                    for work in group:
+                        work.error = StoreError(f"the store was closed before it could write: {error}")
+                    return
+                backoff = min(2 * backoff, MAX_BACKOFF)
+
+    def _refuse(self, group: list[_Work], error: Exception) -> None:
+        """One piece of work is bad: alone it fails, and in a group the others must not suffer."""
+        if len(group) == 1:
+            log.error("the store refused a write", exc_info=error)
+            group[0].error = StoreError(f"the store refused a write: {error}")
+            return
+        for work in group:
+            self._write([work])
+
+    def _commit(self, group: list[_Work]) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+        for work in group:
+            work.error = None
+            try:
+                work.result = work.do(self._connection)
+            except BridgeError as error:
+                work.error = error
+        self._connection.execute("COMMIT")
+        self.commits += 1
+
+    def _rollback(self) -> None:
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            log.exception("the store could not roll back")
+
+    def _deliver(self, group: list[_Work]) -> None:
+        self._waiting -= len(group)
+        for work in group:
+            try:
+                result = work.committed(work.result) if work.error is None else None
+            except Exception as error:  # noqa: BLE001 - a bug of one piece's owner, and so it goes to its owner
+                work.error = error
+            if work.future.done():
+                continue  # whoever waited has gone; the commit stands all the same
+            if work.error is None:
+                work.future.set_result(result)
+            else:
+                work.future.set_exception(work.error)
+
+
+def _passes(error: Exception) -> bool:
+    # Extended codes carry the primary one in their low octet.
+    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _PASSING

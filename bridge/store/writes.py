@@ -1,0 +1,131 @@
+"""The writes of the SQLite store, each a function of a connection inside a transaction that somebody else commits.
+
+They run in the writer's thread, and again when a commit fails: so they depend on their arguments and on the database
+alone. A refusal (`BridgeError`) comes before the first write.
+"""
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from bridge.delivery.envelope import call_header
+from bridge.delivery.lane import Batching, batch_end
+from bridge.errors import LocalProtocolError, StoreError
+from bridge.events import CallEnded, CallStarted, Event
+from bridge.store import sql
+from bridge.store.base import Lane, Settlement, StoredEvent
+from bridge.store.lanes import LaneRow
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Events of one call, ready to be written."""
+
+    call_id: str
+    events: tuple[StoredEvent, ...]
+    header: str | None
+    """Set where the call begins."""
+    started_at: float | None
+    ended_at: float | None
+
+    @classmethod
+    def of(cls, events: Sequence[Event]) -> "Append":
+        """Turn events into rows; done where the events come from, not in the writer's thread."""
+        header, started_at, ended_at = None, None, None
+        rows: list[StoredEvent] = []
+        for event in events:
+            if event.seq is None or event.call_id != events[0].call_id:
+                raise LocalProtocolError("an append takes durable events of one call")
+            if isinstance(event.data, CallStarted):
+                header, started_at = call_header(event), _epoch(event.data.started_at)
+            elif isinstance(event.data, CallEnded):
+                ended_at = _epoch(event.data.ended_at)
+            rows.append(StoredEvent(event.call_id, event.seq, event.type, event.to_json()))
+        return cls(events[0].call_id, tuple(rows), header, started_at, ended_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """What an append has changed."""
+
+    events: tuple[StoredEvent, ...]
+    """Those that were not there before."""
+    lanes: list[LaneRow]
+    """Those that were idle."""
+
+
+def append(connection: sqlite3.Connection, new: Append, endpoints: Sequence[str], batching: Batching) -> Appended:
+    """Write what is not there yet."""
+    row = connection.execute(sql.CALL_TIP, (new.call_id,)).fetchone()
+    tip: int = row[0] if row else 0
+    events = tuple(event for event in new.events if event.seq > tip)
+    if not events:
+        return Appended((), [])
+    if any(event.seq != seq for seq, event in enumerate(events, tip + 1)):
+        raise StoreError(f"call {new.call_id} has events up to {tip}; what follows must be without a hole")
+    if row is None:
+        if new.header is None or events[0].type != CallStarted.type:
+            raise StoreError(f"call {new.call_id} must begin with {CallStarted.type}")
+        connection.execute(sql.BEGIN_CALL, (new.call_id, new.header, new.started_at))
+        connection.executemany(sql.BEGIN_LANE, [(endpoint, new.call_id) for endpoint in endpoints])
+    connection.executemany(sql.INSERT_EVENT, [(event.call_id, event.seq, event.type, event.body) for event in events])
+    connection.execute(sql.RAISE_TIP, {"call_id": new.call_id, "tip": events[-1].seq, "ended_at": new.ended_at})
+    sizes = ((event.seq, len(event.body.encode())) for event in events)
+    woken = connection.execute(
+        sql.WAKE_IDLE_LANES, {"call_id": new.call_id, "batch_to": batch_end(tip, sizes, batching)}
+    )
+    return Appended(events, [lane_row(values) for values in woken])
+
+
+def settle(connection: sqlite3.Connection, lane: Lane, to: Settlement, batching: Batching) -> LaneRow:
+    """Move a lane to where its holder says it is, and choose its next batch if the holder did not."""
+    batch_to = to.batch_to
+    if batch_to is None:
+        batch_to = _next_batch(connection, lane.call_id, to.cursor, batching)
+    values = {
+        "endpoint": lane.endpoint,
+        "call_id": lane.call_id,
+        "cursor": to.cursor,
+        "batch_to": batch_to,
+        "due": to.due,
+        "attempts": to.attempts,
+        "rejections": to.rejections,
+        "first_failure": to.first_failure,
+        "skipped": json.dumps(to.skipped),
+        "parked": to.parked,
+    }
+    return lane_row(connection.execute(sql.SETTLE, values).fetchone())
+
+
+def resume(
+    connection: sqlite3.Connection, endpoint: str, call_id: str | None, after: int | None, batching: Batching
+) -> list[LaneRow]:
+    """Make lanes due; with `after`, one lane from there, and even if its call is older than the endpoint."""
+    if call_id is not None and after is not None:
+        row = connection.execute(sql.CALL_TIP, (call_id,)).fetchone()
+        if row is None:
+            raise StoreError(f"there is no call {call_id}")
+        cursor = min(max(after, 0), row[0])
+        batch_to = _next_batch(connection, call_id, cursor, batching)
+        connection.execute(sql.BEGIN_LANE, (endpoint, call_id))
+        connection.execute(sql.REWIND, (cursor, batch_to, endpoint, call_id))
+    rows = connection.execute(sql.RESUME, {"endpoint": endpoint, "call_id": call_id})
+    return [lane_row(values) for values in rows]
+
+
+def lane_row(values: tuple[Any, ...]) -> LaneRow:
+    """A row of the `lane` table, its columns in the order of `sql`."""
+    *columns, skipped, parked = values
+    return LaneRow(*(*columns, tuple(json.loads(skipped)), parked))
+
+
+def _next_batch(connection: sqlite3.Connection, call_id: str, cursor: int, batching: Batching) -> int:
+    sizes = connection.execute(sql.SIZES_AFTER, (call_id, cursor, batching.max_events))
+    return batch_end(cursor, sizes, batching)
+
+
+def _epoch(timestamp: str) -> float:
+    return datetime.fromisoformat(timestamp).timestamp()

@@ -1,0 +1,1 @@
+"""From recognized segments to transcripts."""

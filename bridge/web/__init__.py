@@ -1,0 +1,1 @@
+"""The doors: what the world can reach of us by HTTP and WebSocket."""

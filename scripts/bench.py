@@ -1,0 +1,267 @@
+"""What a call costs and how late its audio and its words are, on one core, beside the least it could cost.
+
+The target runs alone on the first core; callers, the Deepgram-compatible server in scripted mode and the webhook run in
+this process on the second. The floor (`benchmark/floor.py`) gets the same load in the same run. Quote the ratio: the
+milliseconds are this machine's.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import platform
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+import uvloop
+from rich.console import Console
+from rich.table import Table
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from bridge.delivery.signing import format_secret  # noqa: E402
+from bridge.local.deepgram import LocalDeepgram  # noqa: E402
+from bridge.local.receiver import Receiver  # noqa: E402
+from bridge.local.script import TimedRecognizers, random_script  # noqa: E402
+from scripts.benchmark.load import LoadCall, encode_media  # noqa: E402
+
+ROOT = Path(__file__).parent.parent
+SECRET = format_secret(bytes(range(32)))
+TICKS = os.sysconf("SC_CLK_TCK")
+SETTLE = 5.0  # seconds after the last call has started, before anything is measured
+
+
+class Target:
+    """A server in a process of its own, pinned to the first core."""
+
+    def __init__(self, name, command, environment):
+        self.name = name
+        self.port = int(environment["PORT"])
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
+        self._process = subprocess.Popen(
+            command,
+            env={**os.environ, **environment},
+            stdout=self._log,
+            stderr=self._log,
+            preexec_fn=lambda: os.sched_setaffinity(0, {0}),
+        )
+
+    async def ready(self):
+        for _ in range(200):
+            with contextlib.suppress(OSError):
+                _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+                writer.close()
+                return
+            if self._process.poll() is not None:
+                break
+            await asyncio.sleep(0.1)
+        self._log.seek(0)
+        raise SystemExit(f"{self.name} did not start:\n{self._log.read().decode()[-2000:]}")
+
+    def cpu(self):
+        """Seconds of CPU so far, all threads."""
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+    def memory(self):
+        """Resident octets."""
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0]) * 1024
+
+    def stop(self):
+        self._process.terminate()
+        self._process.wait(30)
+        self._log.close()
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+async def measure(name, command, environment, options, frames, script):
+    async with (
+        LocalDeepgram(TimedRecognizers(script)) as deepgram,
+        Receiver(SECRET) as receiver,
+    ):
+        port = free_port()
+        command = [part.format(port=port, deepgram=deepgram.url) for part in command]
+        with tempfile.TemporaryDirectory() as data_dir:
+            environment = {
+                **environment,
+                "PORT": str(port),
+                "HOST": "127.0.0.1",
+                "DEEPGRAM_URL": deepgram.url,
+                "WEBHOOK_URL": receiver.url,
+                "DATA_DIR": data_dir,
+            }
+            target = Target(name, command, environment)
+            try:
+                await target.ready()
+                return await load(target, deepgram, receiver, options, frames)
+            finally:
+                target.stop()
+
+
+async def load(target, deepgram, receiver, options, frames):
+    calls = [LoadCall(f"CA{index:032d}") for index in range(options.calls)]
+    await asyncio.sleep(1.0)
+    idle = target.memory()
+    players = []
+    for index, call in enumerate(calls):
+        await call.start(target.port)
+        players.append(asyncio.create_task(call.play(frames, index / options.calls * 0.02)))
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(SETTLE)
+    began, cpu = asyncio.get_running_loop().time(), target.cpu()
+    await asyncio.sleep(options.seconds)
+    ended, used = asyncio.get_running_loop().time(), target.cpu() - cpu
+    resident = target.memory()
+    await asyncio.gather(*players)
+    for call in calls:
+        await call.stop()
+    await asyncio.sleep(2.0)
+    for call in calls:
+        call.close()
+    return {
+        "cpu": used / (ended - began) / options.calls * 1000,
+        "memory": (resident - idle) / options.calls / 1000,
+        "audio": audio_delays(calls, deepgram, began, ended),
+        "results": result_delays(deepgram, receiver),
+    }
+
+
+def by_call(deepgram):
+    """The servers' connections in the order in which the calls were made."""
+    named = {dict(connection.query).get("extra"): connection for connection in deepgram.connections}
+    if None in named:
+        return deepgram.connections
+    return [named[name] for name in sorted(named)]
+
+
+def audio_delays(calls, deepgram, began, ended):
+    """From the writing of a frame to the arrival of its last octet at Deepgram's, in ms."""
+    delays = []
+    for call, connection in zip(calls, by_call(deepgram), strict=True):
+        arrivals = iter(connection.arrivals)
+        heard, at = 0, 0.0
+        for index, sent in enumerate(call.sent):
+            while heard < (index + 1) * 320:
+                following = next(arrivals, None)
+                if following is None:
+                    break
+                at, octets = following
+                heard += octets
+            if began <= sent <= ended and heard >= (index + 1) * 320:
+                delays.append((at - sent) * 1000)
+    return delays
+
+
+def result_delays(deepgram, receiver):
+    """From a final's leaving Deepgram's to the arrival of its POST, in ms."""
+    posted = {(delivery.call_id, seq): delivery.at for delivery in receiver.deliveries for seq in delivery.seqs}
+    delays = []
+    for connection in deepgram.connections:
+        call_id = (dict(connection.query).get("extra") or "").removeprefix("call_id:")
+        finals = [e for e in receiver.events(call_id) if e["type"] == "transcript.final"]
+        for track, channel in (("inbound", 0), ("outbound", 1)):
+            said = [
+                at
+                for at, text in connection.sent
+                if (message := json.loads(text))["type"] == "Results"
+                and message["is_final"]
+                and message["channel_index"][0] == channel
+                and message["channel"]["alternatives"][0]["transcript"]
+            ]
+            told = [posted[call_id, e["seq"]] for e in finals if e["data"]["track"] == track]
+            delays += [(at - left) * 1000 for left, at in zip(said, told, strict=False)]
+    return delays
+
+
+def percentiles(values):
+    if len(values) < 2:
+        return "–", "–"
+    return f"{statistics.median(values):.1f}", f"{statistics.quantiles(values, n=100)[98]:.1f}"
+
+
+def show(measured, options):
+    table = Table(title=f"{options.calls} both-track calls at real-time pace on one core, {options.seconds:g} s")
+    for column in ("", "floor", "bridge", "ratio", "goal"):
+        table.add_column(column, justify="left" if not column else "right")
+    floor, bridge = measured.get("floor"), measured["bridge"]
+
+    def row(title, key, goal):
+        least = floor[key] if floor else None
+        ratio = f"{bridge[key] / least:.2f}" if least else "–"
+        table.add_row(title, f"{least:.2f}" if least is not None else "–", f"{bridge[key]:.2f}", ratio, goal)
+
+    row("CPU per call-second, ms", "cpu", "ratio ≤ 1.5, ≤ 3.0 ms")
+    row("memory per call, kB", "memory", "≤ 300")
+    for title, key, goal in (
+        ("audio in → Deepgram, ms", "audio", "p99 ≤ chunk + 20"),
+        ("result in → POST, ms", "results", "p99 ≤ 20"),
+    ):
+        for place, name in enumerate(("p50", "p99")):
+            cells = [percentiles(side[key])[place] if side else "–" for side in (floor, bridge)]
+            table.add_row(f"{title}, {name}", *cells, "", goal if name == "p99" else "")
+    console = Console(width=110)
+    console.print(table)
+    libraries = ", ".join(
+        f"{name} {version(name)}" for name in ("aiohttp", "websockets", "uvloop", "msgspec", "pydantic")
+    )
+    console.print(f"Python {platform.python_version()}, {libraries}")
+    console.print(f"{processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}")
+
+
+def processor():
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+async def main(options):
+    script = random_script(7, options.seconds + SETTLE + options.calls * 0.02 + 1)
+    duration = options.seconds + SETTLE + 1
+    frames = encode_media(*speech(duration))
+    bridge = {
+        "DEEPGRAM_API_KEY": "key",
+        "WEBHOOK_SECRET": SECRET,
+        "TWILIO_SIGNATURE": "off",
+        "BRIDGE_LOG_LEVEL": "warning",
+    }
+    measured = {}
+    if not options.no_floor:
+        floor = [sys.executable, str(ROOT / "scripts/benchmark/floor.py"), "{port}", "{deepgram}"]
+        measured["floor"] = await measure("the floor", floor, {}, options, frames, script)
+    measured["bridge"] = await measure(
+        "the bridge", [sys.executable, "-m", "bridge", "serve"], bridge, options, frames, script
+    )
+    show(measured, options)
+
+
+def speech(duration):
+    """Octets of both tracks; what they say does not matter to anybody here."""
+    size = int(duration * 8000)
+    return os.urandom(size), os.urandom(size)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--calls", type=int, default=50)
+    parser.add_argument("--seconds", type=float, default=20.0, help="measured, after everything has settled")
+    parser.add_argument("--no-floor", action="store_true", help="the bridge alone")
+    chosen = parser.parse_args()
+    if not hasattr(os, "sched_setaffinity") or (os.cpu_count() or 1) < 2:
+        sys.exit("The benchmark pins processes to cores: it needs Linux and two of them.")
+    os.sched_setaffinity(0, {1})
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main(chosen))

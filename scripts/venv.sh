@@ -1,0 +1,37 @@
+# Sourced by the scripts beside it: makes `.venv` with what they need, once, and again when pyproject.toml changes.
+# Sets $python. PYTHON names the interpreter to make it with; VENV another place for it.
+
+cd "$(dirname "$0")/.." || exit 1
+venv=${VENV:-.venv}
+python=$venv/bin/python
+
+find_python() {
+    for candidate in ${PYTHON:-python3.13 python3.12 python3.11 python3 python3.14}; do
+        if "$candidate" -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            echo "$candidate"
+            return
+        fi
+    done
+    echo "This needs Python 3.11 or later, with its venv module (on Debian: apt install python3-venv)." >&2
+    return 1
+}
+
+# prepare EXTRAS: install the project with these extras, if that has not been done since pyproject.toml last changed.
+prepare() {
+    stamp=$venv/installed.$1
+    if [ -x "$python" ] && [ -e "$stamp" ] && [ "$stamp" -nt pyproject.toml ]; then
+        return
+    fi
+    if ! [ -x "$python" ]; then
+        interpreter=$(find_python) || exit 1
+        "$interpreter" -m venv "$venv" || { echo "Could not make $venv with $interpreter." >&2; exit 1; }
+    fi
+    echo "Installing into $venv (once) …" >&2
+    # Without a wheel of PocketSphinx for this interpreter the rest still works: recognition then follows a script.
+    pip="$python -m pip --disable-pip-version-check -q install"
+    if ! $pip -e ".[local,$1]" 2>"$venv/install.log"; then
+        $pip -e ".[$1]" || exit 1
+        echo "PocketSphinx does not install on this Python; the local engine will follow the script instead." >&2
+    fi
+    touch "$stamp"
+}

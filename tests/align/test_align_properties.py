@@ -1,0 +1,170 @@
+"""Whatever is lost, repeated, swapped or stamped askew: each channel is its track's audio in order, with silence in
+the holes, and the holes are told exactly."""
+
+from typing import NamedTuple
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bridge.align import Aligner, AlignPolicy, Hole
+from bridge.audio import deinterleave
+from bridge.carriers.messages import Media
+
+CLOCK = 155
+"""Milliseconds on the carrier's clock when the call's audio begins."""
+
+WOBBLE = 2
+DELAY = 40
+"""Milliseconds that a frame may come late: less than the 60 it is waited for, by more than two wobbles."""
+
+LONGEST_LOSS = 5
+"""Frames in a row: a track that misses half a second counts as idle."""
+
+PAUSE = 4000
+"""Samples of silence at the end of a channel from which on it is told; shorter ones are the end of the call."""
+
+
+class Sent(NamedTuple):
+    """What happens to one frame."""
+
+    size: int
+    lost: bool
+    wobble: int
+    delay: int
+    repeated_after: int | None
+
+
+FRAMES = st.lists(
+    st.builds(
+        Sent,
+        size=st.sampled_from([160, 160, 160, 161, 199, 240]),
+        lost=st.sampled_from([False] * 5 + [True]),
+        wobble=st.integers(-WOBBLE, WOBBLE),
+        delay=st.sampled_from([0] * 4 + [20, 21, DELAY]),
+        repeated_after=st.sampled_from([None] * 5 + [0, 1, 20, DELAY]),
+    ),
+    min_size=1,
+    max_size=40,
+)
+
+
+class Expected(NamedTuple):
+    start: int
+    payload: bytes
+    lost: bool
+
+
+class Arrival(NamedTuple):
+    when: float
+    stamp: int
+    number: int
+    payload: bytes
+
+
+def sending(frames: list[Sent]) -> tuple[list[Expected], list[Arrival]]:
+    """What should stand where, and what arrives of it."""
+    expected: list[Expected] = []
+    arrivals: list[Arrival] = []
+    position = losses = 0
+    for number, frame in enumerate(frames):
+        losses = losses + 1 if frame.lost and number > 0 and losses < LONGEST_LOSS else 0
+        # No two octets within a frame's length are alike, and none is silence.
+        payload = bytes((position + octet) % 255 for octet in range(frame.size))
+        expected.append(Expected(position, payload, lost=losses > 0))
+        when = position / 8
+        stamp = CLOCK + round(when) + frame.wobble
+        if not losses:
+            delay = frame.delay if number else 0
+            arrivals.append(Arrival(when + delay, stamp, number, payload))
+            if frame.repeated_after is not None:
+                arrivals.append(arrivals[-1]._replace(when=when + delay + frame.repeated_after))
+        position += frame.size
+    return expected, arrivals
+
+
+def messages(sent: dict[str, list[Expected]], arrivals: dict[str, list[Arrival]]) -> list[Media]:
+    """What arrives, in order. The carrier counts what it sends, both tracks together, in the order of time."""
+    order = sorted((frame.start, name, number) for name in sent for number, frame in enumerate(sent[name]))
+    sequences = {(name, number): sequence for sequence, (_, name, number) in enumerate(order, start=2)}
+    received = sorted(((arrival, name) for name in arrivals for arrival in arrivals[name]), key=lambda a: a[0].when)
+    return [Media(name, a.stamp, sequences[name, a.number], a.payload) for a, name in received]
+
+
+def check_channel(channel: bytes, frames: list[Expected], holes: list[Hole]) -> None:
+    """Walk through a channel; every octet is accounted for."""
+    at = 0
+    silent: list[tuple[int, int]] = []
+    after_loss = True
+    for frame in frames:
+        if frame.lost:
+            after_loss = True
+            continue
+        audible = len(channel) - len(channel[at:].lstrip(b"\xff"))
+        if audible > at:
+            assert after_loss, f"silence at {at} where nothing was lost"
+            if frame.start > 0:
+                silent.append((at, audible))
+        at = audible
+        assert channel[at : at + len(frame.payload)] == frame.payload, f"at {at}"
+        assert abs(at - frame.start) <= 8 * 3 * WOBBLE
+        at += len(frame.payload)
+        after_loss = False
+    assert channel[at:].strip(b"\xff") == b""
+    if len(channel) - at >= PAUSE:
+        silent.append((at, len(channel)))
+    for hole in holes:
+        first, last = round(hole.start * 8000), round(hole.end * 8000)
+        inside = sum(end - start for start, end in silent if first <= start and end <= last)
+        assert round(hole.missing * 8000) == inside
+        assert hole.why == "lost" or last == len(channel)
+    assert sum(round(hole.missing * 8000) for hole in holes) == sum(end - start for start, end in silent)
+
+
+@settings(deadline=None, max_examples=150)
+@given(inbound=FRAMES, outbound=FRAMES, chunk_ms=st.integers(20, 100))
+def test_every_octet_is_accounted_for(inbound: list[Sent], outbound: list[Sent], chunk_ms: int) -> None:
+    sent, arrivals = {}, {}
+    sent["inbound"], arrivals["inbound"] = sending(inbound)
+    sent["outbound"], arrivals["outbound"] = sending(outbound)
+    aligner = Aligner(AlignPolicy(chunk_ms=chunk_ms))
+    stereo = b""
+    holes: list[Hole] = []
+    for media in messages(sent, arrivals):
+        aligner.receive_media(media)
+        out = aligner.data_to_send()
+        assert len(out) % (2 * 8 * chunk_ms) == 0
+        stereo += out
+        holes += aligner.events_received()
+        assert aligner.position * 2 == len(stereo)
+    stereo += aligner.flush()
+    holes += aligner.events_received()
+
+    assert aligner.position * 2 == len(stereo)
+    assert not aligner.counters.keys() & {"late", "stray", "padded", "trimmed", "overflow"}
+    for channel, name in zip(deinterleave(stereo), ("inbound", "outbound"), strict=True):
+        check_channel(channel, sent[name], [hole for hole in holes if hole.track == name])
+
+
+GARBAGE = st.builds(
+    Media,
+    track=st.sampled_from(["inbound", "outbound", "both", ""]),
+    at=st.one_of(st.integers(0, 400), st.integers(-(10**12), 10**12)),
+    sequence=st.one_of(st.none(), st.integers(0, 30), st.integers(-(10**12), 10**12)),
+    payload=st.binary(max_size=300),
+)
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.lists(GARBAGE, max_size=60))
+def test_no_message_breaks_it_or_makes_it_grow(garbage: list[Media]) -> None:
+    aligner = Aligner()
+    octets = 0
+    for media in garbage:
+        aligner.receive_media(media)
+        octets += len(aligner.data_to_send())
+    octets += len(aligner.flush())
+    assert octets == 2 * aligner.position
+    # A believed leap is a minute at most, and needs three messages.
+    assert aligner.position <= sum(len(media.payload) for media in garbage) + 20 * 8000 * len(garbage)
+    assert aligner.flush() == aligner.data_to_send() == b""
+    assert repr(aligner).startswith("<Aligner ended")

@@ -1,0 +1,399 @@
+"""Where a frame is placed: one test per geometric case. Positions are samples; 160 are 20 ms, wobble is below 80."""
+
+from collections import Counter
+
+import pytest
+
+from bridge.align.holes import Hole
+from bridge.align.policy import AlignPolicy
+from bridge.align.sequence import Sequence
+from bridge.align.track import DRIFT, MAX_PENDING, Frame, Track
+
+A, B, C, D = (letter * 160 for letter in (b"a", b"b", b"c", b"d"))
+
+
+class Room:
+    """A track with what it shares with the aligner."""
+
+    def __init__(self) -> None:
+        self.counters: Counter[str] = Counter()
+        self.told: list[Hole] = []
+        self.sequences = Sequence()
+        self.track = Track("inbound", AlignPolicy(), self.sequences, self.counters, self.told)
+
+    def receive(self, position: int, payload: bytes, sequence: int | None = None, newest: int | None = None) -> None:
+        repeated = sequence is not None and not self.sequences.receive(sequence)
+        newest = position if newest is None else newest
+        self.track.receive(Frame(position, sequence, payload), newest, repeated=repeated)
+
+    @property
+    def audio(self) -> bytes:
+        return bytes(self.track.audio)
+
+
+@pytest.fixture
+def room() -> Room:
+    return Room()
+
+
+@pytest.fixture
+def speaking(room: Room) -> Room:
+    """The track has had its first frame."""
+    room.receive(0, A, 2)
+    return room
+
+
+def silent(samples: int) -> bytes:
+    return b"\xff" * samples
+
+
+def test_the_next_frame_follows(speaking: Room) -> None:
+    speaking.receive(160, B, 3)
+
+    assert speaking.audio == A + B
+    assert speaking.track.next == 320
+    assert speaking.track.in_step
+
+
+@pytest.mark.parametrize("wobble", [-79, -16, -1, 1, 16, 79])
+def test_a_frame_that_wobbles_follows_octet_for_octet(speaking: Room, wobble: int) -> None:
+    speaking.receive(160 + wobble, B, 3)
+    speaking.receive(320, C, 4)
+
+    assert speaking.audio == A + B + C
+    assert not speaking.counters
+
+
+def test_a_frame_too_early_waits_for_the_one_before_it(speaking: Room) -> None:
+    speaking.receive(320, C, 4)
+    assert speaking.audio == A
+    assert not speaking.track.in_step
+    assert repr(speaking.track) == "inbound at 0.020 s, 1 waiting"
+    speaking.receive(160, B, 3, newest=320)
+
+    assert speaking.audio == A + B + C
+    assert speaking.track.in_step
+    assert repr(speaking.track) == "inbound at 0.060 s"
+
+
+def test_several_that_wait_are_put_in_order(speaking: Room) -> None:
+    speaking.receive(480, D, 5)
+    speaking.receive(320, C, 4, newest=480)
+    speaking.receive(160, B, 3, newest=480)
+
+    assert speaking.audio == A + B + C + D
+
+
+def test_what_fills_one_hole_leaves_the_next_one_open(speaking: Room) -> None:
+    speaking.receive(320, C, 4)
+    speaking.receive(640, D, 6)
+    speaking.receive(160, B, 3, newest=640)
+
+    assert speaking.audio == A + B + C
+    assert not speaking.track.in_step
+
+
+def test_silence_takes_the_place_of_what_is_given_up(speaking: Room) -> None:
+    speaking.receive(320, C, 4)
+    speaking.track.give_up(319, newest=800)
+    assert speaking.audio == A
+    speaking.track.give_up(320, newest=800)
+    speaking.track.holes.tell()
+
+    assert speaking.audio == A + silent(160) + C
+    assert speaking.track.in_step
+    assert speaking.told == [Hole("inbound", 0.02, 0.04, 0.02, "lost")]
+
+
+def test_a_frame_after_a_hole_stands_where_its_timestamp_says(speaking: Room) -> None:
+    speaking.receive(320 + 16, C, 4)
+    speaking.track.give_up(1000, newest=1000)
+
+    assert speaking.audio == A + silent(176) + C
+
+
+@pytest.mark.parametrize("late", [1, 79])
+def test_a_wobble_across_silence_loses_nothing(speaking: Room, late: int) -> None:
+    speaking.track.fill(320)
+    speaking.receive(320 - late, C, 3)
+
+    assert speaking.audio == A + silent(160) + C
+    assert not speaking.counters["late"]
+
+
+@pytest.mark.parametrize("ahead", [1, 79])
+def test_a_wobble_behind_silence_is_more_silence(speaking: Room, ahead: int) -> None:
+    speaking.track.fill(320)
+    speaking.receive(320 + ahead, C, 3)
+
+    assert speaking.audio == A + silent(160 + ahead) + C
+
+
+def test_of_a_frame_whose_head_came_too_late_the_rest_is_kept(speaking: Room) -> None:
+    speaking.track.fill(160 + 100)
+    speaking.receive(160, B, 3, newest=700)
+    speaking.track.holes.tell()
+
+    assert speaking.audio == A + silent(100) + B[100:]
+    assert speaking.counters["late"] == 1
+    assert speaking.told == [Hole("inbound", 0.02, 0.0325, 0.0125, "late")]
+
+
+def test_a_frame_that_came_too_late_is_dropped(speaking: Room) -> None:
+    speaking.track.fill(400)
+    speaking.receive(160, B, 3, newest=700)
+    speaking.receive(400, C, 4, newest=700)
+    speaking.track.holes.tell()
+
+    assert speaking.audio == A + silent(240) + C
+    assert speaking.counters["late"] == 1
+    assert [hole.why for hole in speaking.told] == ["late"]
+
+
+def test_a_frame_whose_place_was_given_up_for_a_newer_one_is_late(speaking: Room) -> None:
+    speaking.receive(320, C, 4)
+    speaking.track.give_up(320, newest=900)
+    speaking.receive(160, B, 3, newest=900)
+    speaking.receive(480, D, 5, newest=900)
+
+    assert speaking.audio == A + silent(160) + C + D
+    assert speaking.counters == {"holes": 1, "late": 1}
+
+
+def test_late_frames_lengthen_the_wait_for_their_track(speaking: Room) -> None:
+    speaking.track.fill(320)
+    assert speaking.track.hold == 480
+    speaking.receive(160, B, 3, newest=160 + 640)
+    assert speaking.track.hold == 640 + 160
+    speaking.receive(170, B, 4, newest=170 + 3999)
+    assert speaking.track.hold == 4000
+
+
+def test_a_frame_hopelessly_late_lengthens_nothing(speaking: Room) -> None:
+    speaking.track.fill(320)
+    speaking.receive(160, B, 3, newest=160 + 4001)
+
+    assert speaking.track.hold == 480
+    assert speaking.counters["late"] == 1
+
+
+@pytest.mark.parametrize("number", [2, None])
+def test_a_frame_that_comes_twice_counts_once(room: Room, number: int | None) -> None:
+    room.receive(0, A, number)
+    room.receive(0, A, number)
+    room.receive(160, B, number and 3)
+
+    assert room.audio == A + B
+    assert room.counters == {"duplicate": 1}
+
+
+@pytest.mark.parametrize("number", [2, None])
+def test_an_older_frame_that_comes_again_is_a_duplicate(room: Room, number: int | None) -> None:
+    for place, payload in enumerate((A, B, C)):
+        room.receive(160 * place, payload, number and number + place)
+    room.receive(160, B, number and 3, newest=320)
+
+    assert room.audio == A + B + C
+    assert room.counters == {"duplicate": 1}
+
+
+@pytest.mark.parametrize("number", [2, None])
+def test_a_waiting_frame_that_comes_again_is_a_duplicate(room: Room, number: int | None) -> None:
+    room.receive(0, A, number)
+    room.receive(320, C, number and 4)
+    room.receive(320, C, number and 4)
+    room.receive(160, B, number and 3, newest=320)
+
+    assert room.audio == A + B + C
+    assert room.counters == {"duplicate": 1}
+
+
+def test_a_duplicate_that_wobbled_forward_is_still_one(speaking: Room) -> None:
+    speaking.receive(160 + 40, B, 3)
+    speaking.receive(160 + 40, B, 3)
+
+    assert speaking.audio == A + B
+
+
+def test_a_number_of_the_other_track_makes_no_duplicate(speaking: Room) -> None:
+    """Some carriers count per track."""
+    speaking.sequences.receive(3)
+    speaking.receive(160, B, 3)
+
+    assert speaking.audio == A + B
+    assert not speaking.counters
+
+
+def test_a_new_frame_stamped_far_askew_is_not_cut(speaking: Room) -> None:
+    speaking.receive(160 - 100, B, 3)
+    speaking.receive(320, C, 4)
+
+    assert speaking.audio == A + B + C
+    assert not speaking.counters
+
+
+def test_of_a_frame_with_a_known_head_the_tail_is_kept(speaking: Room) -> None:
+    speaking.receive(160, B, 3)
+    speaking.receive(0, A + B + C, 4, newest=160)
+    speaking.receive(480, D, 5)
+
+    assert speaking.audio == A + B + C + D
+    assert speaking.counters == {"trimmed": 320}
+
+
+def test_payload_faster_than_its_timestamps_is_cut_to_time(room: Room) -> None:
+    for place in range(50):
+        room.receive(8 * place, A)
+
+    assert abs(len(room.audio) - 400) <= 320
+    assert room.counters["trimmed"] > 0
+
+
+def test_octets_one_by_one(room: Room) -> None:
+    """Eight samples share a millisecond, so timestamps repeat and lag behind the sum."""
+    for place in range(800):
+        room.receive(place // 8 * 8, bytes([place % 251]), place)
+
+    assert room.audio == bytes(place % 251 for place in range(800))
+    assert not room.counters
+
+
+def test_octets_one_by_one_without_numbers(room: Room) -> None:
+    for place in range(800):
+        room.receive(place // 8 * 8, bytes([place % 251]))
+
+    assert room.audio == bytes(place % 251 for place in range(800))
+
+
+@pytest.mark.parametrize("size", [1, 7, 81, 159, 161, 799, 4000, 40000])
+def test_frames_of_any_size(room: Room, size: int) -> None:
+    expected = b""
+    for place in range(6):
+        payload = bytes([place]) * size
+        room.receive(place * size // 8 * 8, payload, place + 2)
+        expected += payload
+
+    assert room.audio == expected
+    assert not room.counters
+
+
+def test_a_clock_that_runs_ahead_is_given_silence_once_in_a_while(room: Room) -> None:
+    """Each frame is stamped 20.004 ms after the one before: 200 ppm."""
+    for place in range(50 * 60):
+        room.receive(round(place * 160.032), A)
+        assert abs(room.track.next - (place + 1) * 160.032) <= DRIFT + 8
+
+    assert room.counters == {"padded": 64}
+    assert room.audio.count(b"\xff") == 64
+
+
+def test_a_clock_that_falls_behind_is_given_fewer_samples(room: Room) -> None:
+    for place in range(50 * 60):
+        room.receive(round(place * 159.968), A)
+        assert abs(room.track.next - (place + 1) * 159.968) <= DRIFT + 8
+
+    assert room.counters == {"trimmed": 64}
+    assert b"\xff" not in room.audio
+
+
+def test_a_surplus_longer_than_a_frame_is_cut_from_several(room: Room) -> None:
+    room.receive(0, b"a" * 8000)
+    for place in range(12000):
+        room.receive(8000 - 60 + place, b"b")
+
+    assert 10 <= room.counters["trimmed"] <= 60 - DRIFT
+    assert room.track.next == 20000 - room.counters["trimmed"]
+
+
+def test_too_much_that_waits_is_dropped_and_counted(speaking: Room) -> None:
+    for place in range(MAX_PENDING + 3):
+        speaking.receive(1600 + place, B, 10 + place)
+
+    assert speaking.counters == {"overflow": 3}
+
+
+def test_silence_before_the_first_frame_is_no_hole(room: Room) -> None:
+    room.track.fill(8000)
+    assert not room.track.started
+    room.receive(8000, A)
+    room.track.holes.tell()
+
+    assert room.track.started
+    assert room.told == []
+
+
+def test_silence_is_filled_forward_only(speaking: Room) -> None:
+    speaking.track.fill(100)
+
+    assert speaking.audio == A
+    assert speaking.track.in_step
+
+
+def test_a_pause_is_not_sent_even_if_the_other_track_lost_a_frame_in_it(speaking: Room) -> None:
+    speaking.track.fill(8000)
+    for number in (*range(3, 20), *range(21, 50)):
+        speaking.sequences.receive(number)
+    speaking.receive(8000, B, 50)
+    speaking.track.holes.tell()
+
+    assert [hole.why for hole in speaking.told] == ["not_sent"]
+
+
+def test_a_hole_is_lost_if_the_numbers_of_most_of_it_are_missing(speaking: Room) -> None:
+    speaking.track.fill(8000)
+    for number in (3, 4, 5, 46):
+        speaking.sequences.receive(number)
+    speaking.receive(8000, B, 50)
+    speaking.track.holes.tell()
+
+    assert [hole.why for hole in speaking.told] == ["lost"]
+
+
+def test_without_numbers_nobody_knows_that_something_was_lost(room: Room) -> None:
+    room.receive(0, A)
+    room.receive(320, C)
+    room.track.give_up(320, newest=900)
+    room.track.holes.tell()
+
+    assert [hole.why for hole in room.told] == ["not_sent"]
+
+
+def test_the_audio_is_taken_from_its_head(speaking: Room) -> None:
+    speaking.receive(160, B, 3)
+
+    assert speaking.track.take(200) == A + B[:40]
+    assert speaking.audio == B[40:]
+    assert speaking.track.next == 320
+
+
+def test_silence_at_the_end_of_a_stream_is_a_hole_only_if_it_is_long(speaking: Room) -> None:
+    speaking.track.end_stream(160 + 3999, pause=4000)
+    assert speaking.told == []
+    speaking.track.end_stream(160 + 4000, pause=4000)
+    assert speaking.told == [Hole("inbound", 0.02, 0.52, 0.5, "not_sent")]
+
+
+def test_silence_at_the_end_is_lost_if_the_numbers_say_so(speaking: Room) -> None:
+    speaking.sequences.receive(60)
+    speaking.track.end_stream(8000, pause=4000)
+
+    assert [hole.why for hole in speaking.told] == ["lost"]
+
+
+def test_another_stream_goes_on_behind_silence_with_a_cause(speaking: Room) -> None:
+    speaking.track.end_stream(320, pause=4000)
+    speaking.track.begin_stream(Sequence(), 1600, "moved")
+    speaking.receive(1600, B, 2)
+    speaking.track.holes.tell()
+
+    assert speaking.audio == A + silent(1440) + B
+    assert speaking.told == [Hole("inbound", 0.02, 0.2, 0.18, "moved")]
+
+
+def test_another_stream_of_a_track_that_never_spoke_leaves_no_hole(room: Room) -> None:
+    room.track.begin_stream(Sequence(), 1600, "moved")
+    room.receive(1600, A, 2)
+    room.track.holes.tell()
+
+    assert room.told == []
+    assert room.audio == silent(1600) + A

@@ -1,0 +1,73 @@
+import pytest
+
+from bridge.align import Hole
+from bridge.call import describe
+from bridge.carriers.messages import Started
+from bridge.deepgram import options
+
+
+def started(**parameters):
+    return Started("CA1", "MZ1", "AC1", ("inbound", "outbound"), "audio/x-mulaw", 8000, parameters)
+
+
+@pytest.mark.parametrize(
+    ("direction", "expected"),
+    [
+        ("inbound", {"inbound": "caller", "outbound": "callee"}),
+        ("outbound-api", {"inbound": "callee", "outbound": "caller"}),
+        ("outbound-dial", {"inbound": "callee", "outbound": "caller"}),
+        ("", {"inbound": "inbound", "outbound": "outbound"}),
+    ],
+)
+def test_labels_follow_from_the_direction_never_from_the_track_alone(direction, expected):
+    assert describe.speakers({"direction": direction}, {}) == expected
+
+
+def test_settings_go_over_the_direction_and_parameters_over_both():
+    speakers = describe.speakers(
+        {"direction": "inbound", "speaker.inbound": "Ann"}, {"inbound": "customer", "outbound": "agent"}
+    )
+
+    assert speakers == {"inbound": "Ann", "outbound": "agent"}
+
+
+def test_the_token_never_enters_an_event():
+    given = started(token="secret", campaign="7", direction="inbound", **{"from": "+1", "to": "+2"})
+    event = describe.call_started(given, {}, 0.0)
+
+    assert "secret" not in event.model_dump_json()
+    assert event.parameters == {"campaign": "7"}
+    assert (event.from_, event.to, event.direction) == ("+1", "+2", "inbound")
+
+
+def test_an_unknown_direction_is_not_repeated():
+    assert describe.call_started(started(direction="sideways"), {}, 0.0).direction is None
+
+
+def test_a_hole_is_a_gap():
+    gap = describe.audio_gap(Hole("outbound", 1.0, 2.0, 0.1, "lost"))
+
+    assert (gap.track, gap.from_, gap.to, gap.missing, gap.why) == ("outbound", 1.0, 2.0, 0.1, "lost")
+
+
+def test_the_record_of_a_call_whose_stream_never_came():
+    events = describe.failed_call("CA1", "MZ1", "handshake failed", 0.0)
+
+    assert [(event.seq, event.id, event.type) for event in events] == [
+        (1, "CA1-1", "call.started"),
+        (2, "CA1-2", "stream.failed"),
+        (3, "CA1-3", "call.ended"),
+    ]
+    assert events[1].data.error == "handshake failed"
+    assert events[2].data.reason == "stream_failed"
+
+
+def test_the_language_is_told_unless_results_tell_theirs():
+    assert describe.language(options.parse("language=es")) == "es"
+    assert describe.language(options.parse("language=multi")) is None
+    assert describe.language(options.parse("")) is None
+
+
+def test_the_transcript_has_an_address_where_we_have_one():
+    assert describe.transcript_url(None, "CA1") is None
+    assert describe.transcript_url("https://x.example", "CA1") == "https://x.example/calls/CA1/transcript.json"

@@ -1,0 +1,121 @@
+"""The local engine's commands, each in a process of its own against a real counterpart."""
+
+import asyncio
+import contextlib
+import os
+import socket
+import sys
+from pathlib import Path
+
+from tests.fakes.running import SCRIPT, TWILIO_TOKEN, WEBHOOK_SECRET, bridge, deepgram, settings
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@contextlib.asynccontextmanager
+async def command(*arguments, **environment):
+    """A command that runs until it is left; yields the process, its output to be read line by line."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-u",
+        "-m",
+        "bridge",
+        *arguments,
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await asyncio.wait_for(process.communicate(), 30)
+
+
+async def finished(process):
+    output, _ = await asyncio.wait_for(process.communicate(), 60)
+    return process.returncode, output.decode()
+
+
+async def line_with(process, text):
+    async with asyncio.timeout(30):
+        async for line in process.stdout:
+            if text in line.decode():
+                return line.decode().strip()
+    raise AssertionError(f"it never said {text!r}")
+
+
+async def test_call_plays_the_sample_at_any_server(tmp_path):
+    async with deepgram() as server, bridge(settings(tmp_path, server.url)) as origin:
+        url = origin.replace("http", "ws", 1) + "/media/twilio"
+        async with command("call", "--to", url, "--speed", "0", "--parameter", "campaign=7") as process:
+            status, said = await finished(process)
+
+    assert status == 0
+    assert "messages in" in said
+    assert len(server.connections[0].audio) > 16_000 * 50
+
+
+async def test_call_asks_the_voice_webhook_first(tmp_path):
+    async with deepgram() as server:
+        given = {"twilio_signature": None, "twilio_auth_token": TWILIO_TOKEN, "bridge_require_token": True}
+        port = free_port()
+        public = f"http://127.0.0.1:{port}"
+        configured = settings(tmp_path, server.url, **given, public_url=public, port=port)
+        async with bridge(configured):
+            async with command(
+                "call", "--voice", f"{public}/twiml/voice", "--speed", "0", TWILIO_AUTH_TOKEN=TWILIO_TOKEN
+            ) as process:
+                status, said = await finished(process)
+
+    assert (status, len(server.connections)) == (0, 1), said
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+async def test_call_without_a_place_to_call_says_so():
+    async with command("call") as process:
+        status, said = await finished(process)
+
+    assert status == 2
+    assert "--to" in said and "--voice" in said
+
+
+async def test_call_at_nobody_is_an_error_in_one_sentence():
+    async with command("call", "--to", "ws://127.0.0.1:1/media/twilio", "--speed", "0") as process:
+        status, said = await finished(process)
+
+    assert status == 2
+    assert "no connection" in said
+
+
+async def test_deepgram_serves_a_script_to_the_bridge(tmp_path):
+    path = tmp_path / "script.json"
+    path.write_text(SCRIPT.to_json())
+    async with command("deepgram", "--port", "0", "--script", str(path)) as process:
+        url = (await line_with(process, "DEEPGRAM_URL=")).partition("=")[2]
+        async with bridge(settings(tmp_path / "data", url)) as origin:
+            target = origin.replace("http", "ws", 1) + "/media/twilio"
+            async with command("call", "--to", target, "--speed", "0") as caller:
+                assert (await finished(caller))[0] == 0
+
+
+async def test_receive_prints_what_the_bridge_delivers(tmp_path):
+    port = free_port()
+    async with command("receive", "--port", str(port), WEBHOOK_SECRET=WEBHOOK_SECRET) as process:
+        await line_with(process, "waiting for events")
+        async with deepgram() as server:
+            configured = settings(
+                tmp_path, server.url, webhook_url=f"http://127.0.0.1:{port}/webhook", webhook_secret=WEBHOOK_SECRET
+            )
+            async with bridge(configured) as origin:
+                target = origin.replace("http", "ws", 1) + "/media/twilio"
+                async with command("call", "--to", target, "--speed", "0") as caller:
+                    await finished(caller)
+                assert "call ended: stopped" in await line_with(process, "call ended")

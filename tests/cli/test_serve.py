@@ -1,0 +1,66 @@
+"""`bridge serve`, as a person at a terminal gets it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def serve(*arguments, **environment):
+    done = subprocess.run(
+        [sys.executable, "-m", "bridge", "serve", *arguments],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    return done.returncode, done.stderr
+
+
+def test_without_a_key_it_says_what_to_do():
+    assert serve() == (2, "bridge: set DEEPGRAM_API_KEY, or start with --local to try the bridge without a key\n")
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"BRIDGE_CHUNKS": "1"}, "unknown setting BRIDGE_CHUNKS"),
+        ({"PORT": "x"}, "PORT"),
+        ({"DEEPGRAM_API_KEY": "k"}, "TWILIO_AUTH_TOKEN"),
+        ({"DEEPGRAM_API_KEY": "k", "TWILIO_SIGNATURE": "off", "WEBHOOK_URL": "http://x"}, "WEBHOOK_SECRET"),
+        (
+            {
+                "DEEPGRAM_API_KEY": "k",
+                "TWILIO_SIGNATURE": "off",
+                "WEBHOOK_URL": "http://x",
+                "WEBHOOK_SECRET": "whsec_short",
+            },
+            "whsec_",
+        ),
+    ],
+)
+def test_what_cannot_work_stops_the_start_with_one_sentence(environment, said):
+    status, error = serve(**environment)
+
+    assert status == 2
+    assert said in error
+    assert error.count("\n") == 1
+
+
+def test_a_record_that_another_bridge_holds_is_not_touched(tmp_path):
+    from bridge.store.files import Files
+
+    files = Files(tmp_path / "bridge.db", 1.0)
+    try:
+        status, error = serve(
+            DEEPGRAM_API_KEY="k", TWILIO_SIGNATURE="off", DATA_DIR=str(tmp_path), PORT="0", HOST="127.0.0.1"
+        )
+    finally:
+        files.close()
+
+    assert status == 2
+    assert "bridge: " in error

@@ -1,0 +1,220 @@
+"""The client's shell against a real socket: the local Deepgram server, reading coded audio."""
+
+import asyncio
+from random import Random
+
+import pytest
+
+from bridge.audio import interleave
+from bridge.deepgram import options
+from bridge.deepgram.client import Client
+from bridge.deepgram.exchange import Finished, Interrupted, Resumed, SessionPolicy
+from bridge.deepgram.gate import Gate
+from bridge.deepgram.messages import Results
+from bridge.deepgram.session import Session
+from bridge.local.deepgram import Faults, LocalDeepgram
+from bridge.local.script import CodedRecognizers, encode, random_script
+
+SCRIPT = random_script(5, 12.0)
+AUDIO = interleave(*encode(SCRIPT, 12.0))
+QUICK = SessionPolicy(speed=1000.0, burst=60.0, first_retry=0.01, flush=0.5)
+CHUNK = 960
+
+
+class Caller:
+    """Feeds a client and notes what comes back."""
+
+    def __init__(self, url, policy=QUICK, key="key", gate=None, fetch=None):
+        self.happenings = []
+        self.client = Client(
+            Session(policy, Random(1)),
+            url=f"{url}/v1/listen?{options.parse('').query()}",
+            key=key,
+            call_id="CA1",
+            gate=gate or Gate(),
+            on_event=self.happenings.append,
+            fetch=fetch,
+        )
+        self.client.start()
+
+    def say(self, audio=AUDIO):
+        for start in range(0, len(audio), CHUNK):
+            self.client.receive_audio(audio[start : start + CHUNK])
+
+    async def end(self):
+        self.client.finish()
+        async with asyncio.timeout(10):
+            await self.client.wait_ended()
+
+    async def until(self, kind):
+        async with asyncio.timeout(10):
+            while not any(isinstance(happening, kind) for happening in self.happenings):
+                await asyncio.sleep(0.005)
+
+    def words(self, channel):
+        return [
+            (word.word, round(word.start, 3))
+            for event in self.happenings
+            if isinstance(event, Results) and event.is_final and event.channel == channel
+            for word in event.words
+        ]
+
+
+def spoken(channel):
+    return [(word.word, round(word.start, 3)) for word in SCRIPT.channels[channel]]
+
+
+@pytest.fixture
+async def deepgram():
+    async with LocalDeepgram(CodedRecognizers(SCRIPT)) as server:
+        yield server
+
+
+async def test_every_word_comes_back_on_its_channel_at_its_time(deepgram):
+    caller = Caller(deepgram.url)
+    caller.say()
+    await caller.end()
+
+    assert caller.words(0) == spoken(0)
+    assert caller.words(1) == spoken(1)
+    assert caller.happenings[-1] == Finished(True, 0.0)
+
+
+async def test_the_request_carries_key_and_format_and_the_audio_arrives_whole(deepgram):
+    caller = Caller(deepgram.url, key="sesame")
+    caller.say()
+    await caller.end()
+    (connection,) = deepgram.connections
+
+    assert connection.headers["Authorization"] == "Token sesame"
+    assert ("multichannel", "true") in connection.query
+    assert bytes(connection.audio) == AUDIO
+    assert connection.close_code == 1000
+
+
+async def test_audio_that_comes_before_the_socket_is_open_is_not_lost(deepgram):
+    deepgram.faults = Faults(handshake_delay=0.3)
+    caller = Caller(deepgram.url)
+    caller.say()
+    await caller.end()
+
+    assert caller.words(0) == spoken(0)
+
+
+async def test_a_dropped_socket_is_replaced_and_no_word_is_lost_or_doubled(deepgram):
+    deepgram.faults = Faults(first=1, drop_after=6.0)
+    caller = Caller(deepgram.url)
+    caller.say()
+    await caller.end()
+
+    assert caller.words(0) == spoken(0)
+    assert caller.words(1) == spoken(1)
+    assert len(deepgram.connections) == 2
+    assert [type(event) for event in caller.happenings if isinstance(event, Interrupted | Resumed)] == [
+        Interrupted,
+        Resumed,
+    ]
+
+
+@pytest.mark.parametrize(("status", "reason"), [(401, "Invalid credentials."), (402, "credits"), (400, "Bad Request")])
+async def test_a_refusal_for_good_tells_deepgrams_reason_and_is_not_tried_again(deepgram, status, reason):
+    deepgram.faults = Faults(refuse=status)
+    caller = Caller(deepgram.url)
+    caller.say()
+    await caller.until(Interrupted)
+    (interruption,) = caller.happenings
+
+    assert (interruption.status, interruption.retry) == (status, False)
+    assert reason in interruption.reason
+    assert interruption.request_id
+    await caller.end()
+    assert caller.happenings[-1] == Finished(False, 12.0)
+    assert len(deepgram.connections) == 1
+
+
+async def test_too_many_requests_are_tried_again(deepgram):
+    deepgram.faults = Faults(first=2, refuse=429)
+    caller = Caller(deepgram.url)
+    caller.say()
+    await caller.until(Resumed)
+    await caller.end()
+
+    assert caller.words(0) == spoken(0)
+    assert len(deepgram.connections) == 3
+
+
+async def test_nobody_there_is_a_reason_too():
+    caller = Caller("ws://127.0.0.1:1")
+    await caller.until(Interrupted)
+    await caller.end()
+
+    assert caller.happenings[0].retry
+    assert caller.happenings[0].status is None
+
+
+async def test_a_flush_that_is_never_answered_is_bounded(deepgram):
+    deepgram.faults = Faults(stop_answering_after=0.0, metadata=False, close=False)
+    caller = Caller(deepgram.url, SessionPolicy(speed=1000.0, burst=60.0, flush=0.2))
+    caller.say()
+    await caller.end()
+
+    assert caller.happenings[-1] == Finished(False, 12.0)
+
+
+async def test_a_socket_that_takes_no_audio_is_given_up(deepgram):
+    deepgram.faults = Faults(first=1, stop_reading_after=0.0)
+    caller = Caller(deepgram.url, SessionPolicy(speed=1e6, burst=6000.0, first_retry=0.01, window=6000.0, stall=0.2))
+    async with asyncio.timeout(20):
+        while not any(isinstance(event, Interrupted) for event in caller.happenings):
+            caller.say()  # more and more, until the sockets' buffers are full
+            await asyncio.sleep(0.01)
+    await caller.until(Resumed)
+
+    assert len(deepgram.connections) == 2
+    caller.client.finish()
+
+
+async def test_a_socket_that_hears_speech_and_says_nothing_is_replaced(deepgram):
+    deepgram.faults = Faults(first=1, stop_answering_after=0.0)
+    caller = Caller(deepgram.url, SessionPolicy(speed=1000.0, burst=60.0, first_retry=0.01, deaf=0.2))
+    caller.say(AUDIO[: len(AUDIO) // 2 & ~1])
+    await asyncio.wait_for(deepgram.connection(0), 5)
+    await asyncio.sleep(0.3)  # so long nothing has been answered
+    caller.say(AUDIO[len(AUDIO) // 2 & ~1 :])
+    await caller.until(Resumed)
+    await caller.end()
+
+    assert caller.words(0) == spoken(0)
+    assert caller.words(1) == spoken(1)
+
+
+async def test_an_outage_longer_than_the_window_is_read_from_where_it_is_kept(deepgram):
+    async def fetch(start, samples):
+        return AUDIO[2 * start : 2 * (start + samples)]
+
+    deepgram.faults = Faults(first=1, refuse=503)
+    caller = Caller(
+        deepgram.url,
+        SessionPolicy(speed=1000.0, burst=60.0, first_retry=0.05, window=2.0, kept=True),
+        fetch=fetch,
+    )
+    caller.say()
+    await caller.until(Resumed)
+    await caller.end()
+
+    assert caller.words(0) == spoken(0)
+    assert caller.words(1) == spoken(1)
+
+
+async def test_while_the_gate_is_closed_deepgram_is_not_asked(deepgram):
+    gate = Gate()
+    deepgram.faults = Faults(refuse=402)
+    callers = [Caller(deepgram.url, gate=gate)]
+    await callers[0].until(Interrupted)
+    callers += [Caller(deepgram.url, gate=gate) for _ in range(5)]
+    for caller in callers:
+        await caller.until(Interrupted)
+    await asyncio.gather(*(caller.end() for caller in callers))
+
+    assert len(deepgram.connections) == 1
+    assert all("credits" in caller.happenings[0].reason for caller in callers)

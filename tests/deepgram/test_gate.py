@@ -1,0 +1,113 @@
+import pytest
+
+from bridge.deepgram.gate import Gate, GatePolicy
+from bridge.deepgram.messages import Refusal
+
+BUSY = Refusal(429, "too many", "r1")
+NOBODY = Refusal(None, "no answer", None)
+BROKE = Refusal(402, "no credit", "r2")
+BAD = Refusal(400, "no such model", "r3")
+POLICY = GatePolicy()
+
+
+def closed(refusal=BUSY, now=0.0):
+    gate = Gate()
+    for _ in range(POLICY.failures):
+        gate.failed(refusal, now)
+    return gate
+
+
+def test_everybody_may_pass_at_first():
+    assert Gate().ask(0.0) is None
+
+
+def test_a_few_failures_do_not_close_it():
+    gate = Gate()
+    for _ in range(POLICY.failures - 1):
+        gate.failed(BUSY, 0.0)
+
+    assert gate.is_open
+
+
+def test_a_success_between_failures_starts_the_count_anew():
+    gate = Gate()
+    for _ in range(3 * POLICY.failures):
+        gate.failed(BUSY, 0.0)
+        gate.succeeded()
+
+    assert gate.is_open
+
+
+def test_failures_in_a_row_close_it_and_the_reason_is_passed_on():
+    gate = closed()
+
+    assert gate.ask(0.5) == BUSY
+    assert gate.turned_away == 1
+
+
+@pytest.mark.parametrize("status", [401, 402, 403])
+def test_an_account_that_must_be_mended_closes_it_at_once(status):
+    gate = Gate()
+    gate.failed(Refusal(status, "no", None), 0.0)
+
+    assert gate.ask(POLICY.account_probe - 0.1) is not None
+    assert gate.ask(POLICY.account_probe) is None
+
+
+def test_a_request_that_can_never_work_closes_nothing():
+    gate = Gate()
+    for _ in range(100):
+        gate.failed(BAD, 0.0)
+
+    assert gate.is_open
+
+
+def test_one_probe_at_a_time_passes():
+    gate = closed()
+
+    assert gate.ask(1.0) is None
+    assert gate.ask(1.0) == BUSY
+
+
+def test_a_probe_that_fails_doubles_the_wait():
+    gate, now, waits = closed(NOBODY), 0.0, []
+    for _ in range(8):
+        asked = now
+        while gate.ask(asked) is not None:
+            asked += 0.5
+        waits.append(asked - now)
+        gate.failed(NOBODY, asked)
+        now = asked
+
+    assert waits == [1, 2, 4, 8, 16, 30, 30, 30]
+
+
+def test_a_probe_that_succeeds_opens_it_for_all():
+    gate = closed()
+    gate.ask(1.0)
+    gate.succeeded()
+
+    assert [gate.ask(1.0), gate.ask(1.0)] == [None, None]
+
+
+def test_after_healing_the_waits_begin_short_again():
+    gate = closed()
+    for now in (1.0, 3.0, 7.0):
+        gate.ask(now)
+        gate.failed(BUSY, now)
+    gate.succeeded()
+    for _ in range(POLICY.failures):
+        gate.failed(BUSY, 100.0)
+
+    assert gate.ask(101.0) is None
+
+
+def test_a_probe_that_never_tells_does_not_block_for_ever():
+    gate = closed()
+    gate.ask(1.0)
+
+    assert gate.ask(1.0 + POLICY.patience) is None
+
+
+def test_repr_shows_its_state():
+    assert repr(closed()) == "<Gate closed by 429, 5 failures, 0 turned away>"

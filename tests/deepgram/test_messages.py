@@ -1,0 +1,170 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.deepgram.messages import (
+    DeepgramError,
+    Metadata,
+    Other,
+    Refusal,
+    Results,
+    ResultWord,
+    SpeechStart,
+    UtteranceEnd,
+    parse,
+    parse_refusal,
+)
+from bridge.errors import RemoteProtocolError
+
+RESULTS = {
+    "type": "Results",
+    "channel_index": [1, 2],
+    "start": 1.5,
+    "duration": 2.0,
+    "is_final": True,
+    "speech_final": False,
+    "from_finalize": False,
+    "channel": {
+        "alternatives": [
+            {
+                "transcript": "Hello there.",
+                "confidence": 0.98,
+                "words": [
+                    {"word": "hello", "start": 1.6, "end": 1.9, "confidence": 0.99, "punctuated_word": "Hello"},
+                    {"word": "there", "start": 2.0, "end": -1, "confidence": 0.9},
+                ],
+            }
+        ]
+    },
+    "metadata": {"request_id": "r"},
+}
+
+
+def test_results():
+    assert parse(json.dumps(RESULTS)) == Results(
+        channel=1,
+        start=1.5,
+        end=3.5,
+        text="Hello there.",
+        confidence=0.98,
+        words=(ResultWord("hello", "Hello", 1.6, 1.9, 0.99), ResultWord("there", "there", 2.0, 2.0, 0.9)),
+        is_final=True,
+        speech_final=False,
+        from_finalize=False,
+        language=None,
+    )
+
+
+def test_the_most_frequent_language_counts():
+    results = json.loads(json.dumps(RESULTS))
+    results["channel"]["alternatives"][0]["languages"] = ["es", "en"]
+
+    assert parse(json.dumps(results)).language == "es"
+
+
+def test_silence_has_no_words():
+    results = {**RESULTS, "channel": {"alternatives": [{"transcript": "", "confidence": 0, "words": []}]}}
+
+    assert parse(json.dumps(results)).words == ()
+
+
+def test_results_without_alternatives_are_silence():
+    assert parse(json.dumps({**RESULTS, "channel": {"alternatives": []}})).text == ""
+
+
+def test_the_channel_is_an_array_in_utterance_end():
+    assert parse('{"type":"UtteranceEnd","channel":[1,2],"last_word_end":2.395}') == UtteranceEnd(1, 2.395)
+
+
+def test_speech_started():
+    assert parse('{"type":"SpeechStarted","channel":[0,2],"timestamp":9.54}') == SpeechStart(0, 9.54)
+
+
+def test_metadata():
+    assert parse('{"type":"Metadata","request_id":"r","duration":12.5,"channels":2}') == Metadata("r", 12.5)
+
+
+def test_an_error_leaves_out_what_it_echoes():
+    text = '{"type":"Error","variant":"SchemaError","description":"bad","message":"c2VjcmV0"}'
+
+    assert parse(text) == DeepgramError("SchemaError", "bad")
+
+
+def test_types_we_do_not_know_are_tolerated():
+    assert parse('{"type":"ConfigureSuccess","request_id":"r"}') == Other("ConfigureSuccess")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "x",
+        "[]",
+        "{}",
+        '{"type":1}',
+        '{"type":"Results"}',
+        '{"type":"UtteranceEnd","channel":{},"last_word_end":1}',
+        '{"type":"UtteranceEnd","channel":[-1,2],"last_word_end":1}',
+        '{"type":"SpeechStarted","channel":["a"],"timestamp":1}',
+        '{"type":"SpeechStarted","channel":[0,2],"timestamp":NaN}',
+        '{"type":"UtteranceEnd","channel":[0,2],"last_word_end":1e999}',
+    ],
+)
+def test_what_cannot_be_read_is_a_protocol_error(text):
+    with pytest.raises(RemoteProtocolError):
+        parse(text)
+
+
+@given(st.sampled_from(sorted(RESULTS)), st.none() | st.integers() | st.text() | st.lists(st.none()))
+def test_results_with_any_field_spoilt_are_read_or_refused(field, value):
+    try:
+        parse(json.dumps({**RESULTS, field: value}))
+    except RemoteProtocolError:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (
+            {"err_code": "INVALID_AUTH", "err_msg": "Invalid credentials.", "request_id": "r1"},
+            "INVALID_AUTH: Invalid credentials.",
+        ),
+        ({"category": "c", "message": "m", "details": "d", "request_id": "r1"}, "c: m"),
+        ({"error_code": "Service Unavailable", "request_id": "r1"}, "Service Unavailable"),
+    ],
+)
+def test_a_refusal_gives_deepgrams_own_reason(body, reason):
+    assert parse_refusal(401, {}, json.dumps(body).encode()) == Refusal(401, reason, "r1")
+
+
+def test_a_refusal_without_a_body_is_read_from_the_headers():
+    assert parse_refusal(400, {"dg-error": "no such model", "dg-request-id": "r2"}, b"") == Refusal(
+        400, "no such model", "r2"
+    )
+
+
+def test_a_refusal_by_somebody_else_has_its_status_for_a_reason():
+    assert parse_refusal(502, {}, b"<html>") == Refusal(502, "HTTP 502", None)
+    assert parse_refusal(502, {}, b"[]").reason == "HTTP 502"
+
+
+@pytest.mark.parametrize(
+    ("status", "retryable"),
+    [
+        (None, True),
+        (429, True),
+        (500, True),
+        (503, True),
+        (408, True),
+        (400, False),
+        (401, False),
+        (402, False),
+        (403, False),
+        (404, False),
+    ],
+)
+def test_which_refusals_may_heal(status, retryable):
+    assert Refusal(status, "", None).retryable is retryable

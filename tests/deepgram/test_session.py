@@ -1,0 +1,578 @@
+"""The session machine, with the test holding the clock. Audio is counted in seconds of both channels."""
+
+import json
+from random import Random
+
+import pytest
+
+from bridge.deepgram.exchange import (
+    AudioLost,
+    Close,
+    Connect,
+    Fetch,
+    Finished,
+    Interrupted,
+    Resume,
+    Resumed,
+    Send,
+    SessionPolicy,
+)
+from bridge.deepgram.messages import CLOSE_STREAM, KEEP_ALIVE, Refusal, Results, SpeechStart, UtteranceEnd
+from bridge.deepgram.session import Session
+from bridge.deepgram.states import TRANSITIONS, State
+from bridge.errors import LocalProtocolError
+
+CHUNK = 0.1
+
+
+def audio(seconds=CHUNK, fill=b"\x10"):
+    return fill * round(seconds * 16000)
+
+
+def session(**policy):
+    return Session(SessionPolicy(**policy), Random(1))
+
+
+def opened(now=0.0, **policy):
+    machine = session(**policy)
+    machine.start(now)
+    machine.connected("r1", now)
+    machine.data_to_send()
+    return machine
+
+
+def feed(machine, seconds, now=0.0):
+    """Audio in real time, in chunks; the time afterwards."""
+    for index in range(round(seconds / CHUNK)):
+        machine.receive_audio(audio(), now + (index + 1) * CHUNK)
+    return now + seconds
+
+
+def sent(machine):
+    """Seconds of audio and the texts among the commands."""
+    commands = machine.data_to_send()
+    octets = sum(len(c.data) for c in commands if isinstance(c, Send) and isinstance(c.data, bytes))
+    texts = [c.data for c in commands if isinstance(c, Send) and isinstance(c.data, str)]
+    return round(octets / 16000, 6), texts
+
+
+def results(channel, start, end, *words, final=True, speech_final=False):
+    spoken = [
+        {"word": text.lower(), "punctuated_word": text, "start": at, "end": at + 0.2, "confidence": 1.0}
+        for text, at in words
+    ]
+    return json.dumps(
+        {
+            "type": "Results",
+            "channel_index": [channel, 2],
+            "start": start,
+            "duration": end - start,
+            "is_final": final,
+            "speech_final": speech_final,
+            "channel": {
+                "alternatives": [
+                    {"transcript": " ".join(text for text, _ in words), "confidence": 1.0, "words": spoken}
+                ]
+            },
+        }
+    )
+
+
+def words(events):
+    return [(word.text, round(word.start, 3)) for event in events if isinstance(event, Results) for word in event.words]
+
+
+def test_it_connects_at_the_start_and_keeps_the_first_words():
+    machine = session()
+    machine.start(0.0)
+
+    assert machine.data_to_send() == [Connect()]
+
+    machine.receive_audio(audio(0.5), 0.5)
+    assert machine.data_to_send() == []
+
+    machine.connected("r1", 0.6)
+    assert sent(machine) == (0.5, [])
+
+
+def test_audio_goes_out_as_it_comes():
+    machine = opened()
+    machine.receive_audio(audio(), 0.1)
+
+    assert machine.data_to_send() == [Send(audio())]
+
+
+def test_nothing_empty_is_ever_sent():
+    machine = opened()
+    machine.receive_audio(b"", 0.1)
+
+    assert machine.data_to_send() == []
+
+
+def test_keep_alive_goes_out_as_text_after_four_seconds_without_audio():
+    machine = opened()
+    now = feed(machine, 1.0)
+    machine.data_to_send()
+
+    assert machine.get_timer() == pytest.approx(now + 4.0)
+    machine.handle_timer(now + 3.9)
+    assert sent(machine) == (0, [])
+    machine.handle_timer(now + 4.0)
+    assert sent(machine) == (0, [KEEP_ALIVE])
+    assert machine.get_timer() == pytest.approx(now + 8.0)
+
+
+def test_no_keep_alive_before_the_first_audio():
+    machine = opened()
+
+    assert machine.get_timer() is None
+    machine.handle_timer(60.0)
+    assert machine.data_to_send() == []
+
+
+def test_results_come_in_seconds_of_the_call():
+    machine = opened()
+    feed(machine, 3.0)
+    machine.receive_text(results(1, 0.0, 2.0, ("Hello", 0.5)), 3.0)
+
+    (event,) = machine.events_received()
+    assert (event.channel, event.start, event.end, event.text) == (1, 0.0, 2.0, "Hello")
+
+
+def test_bad_and_unknown_messages_change_nothing():
+    machine = opened()
+    for text in ("", "{}", '{"type":"New"}', '{"type":"Error","variant":"x"}', results(7, 0, 1, ("x", 0.1))):
+        machine.receive_text(text, 0.0)
+
+    assert machine.events_received() == []
+    assert machine.bad_messages == 4
+    assert machine.state is State.OPEN
+
+
+def test_speech_starts_and_utterance_ends_pass():
+    machine = opened()
+    machine.receive_text('{"type":"SpeechStarted","channel":[1,2],"timestamp":0.4}', 1.0)
+    machine.receive_text('{"type":"UtteranceEnd","channel":[0,2],"last_word_end":0.9}', 1.0)
+    machine.receive_text('{"type":"UtteranceEnd","channel":[0,2],"last_word_end":-1}', 1.0)
+
+    assert machine.events_received() == [SpeechStart(1, 0.4), UtteranceEnd(0, 0.9), UtteranceEnd(0, -1)]
+
+
+def test_the_end_flushes_and_waits_for_metadata():
+    machine = opened()
+    now = feed(machine, 1.0)
+    machine.data_to_send()
+    machine.finish(now)
+
+    assert sent(machine) == (0, [CLOSE_STREAM])
+    machine.receive_text(results(0, 0.0, 1.0, ("Bye", 0.7)), now)
+    machine.receive_text('{"type":"Metadata","request_id":"r1","duration":1.0}', now)
+    assert words(machine.events_received()) == [("Bye", 0.7)]
+    assert machine.state is State.ENDED
+
+
+def test_the_end_says_that_the_flush_completed():
+    machine = opened()
+    now = feed(machine, 1.0)
+    machine.finish(now)
+    machine.receive_text('{"type":"Metadata","request_id":"r1","duration":1.0}', now)
+
+    assert machine.events_received() == [Finished(True, 0.0)]
+    assert machine.data_to_send()[-1] == Close()
+    assert machine.get_timer() is None
+
+
+def test_an_end_that_never_comes_is_bounded_and_says_what_is_missing():
+    machine = opened()
+    now = feed(machine, 2.0)
+    machine.receive_text(results(0, 0.0, 1.5), now)
+    machine.receive_text(results(1, 0.0, 2.0), now)
+    machine.events_received()
+    machine.finish(now)
+
+    assert machine.get_timer() == pytest.approx(now + 5.0)
+    machine.handle_timer(now + 5.0)
+    assert machine.events_received() == [AudioLost(0, 1.5, 2.0, "not_transcribed"), Finished(False, 0.5)]
+
+
+def test_a_close_without_metadata_is_complete_where_finals_cover_everything():
+    machine = opened()
+    now = feed(machine, 1.0)
+    machine.finish(now)
+    machine.receive_text(results(0, 0.0, 1.0), now)
+    machine.receive_text(results(1, 0.0, 1.0), now)
+    machine.closed(1000, "", now)
+
+    assert machine.events_received()[-1] == Finished(True, 0.0)
+
+
+def test_a_drop_in_the_flush_is_tried_again_within_the_bound():
+    machine = opened()
+    now = feed(machine, 1.0)
+    machine.finish(now)
+    machine.data_to_send()
+    machine.closed(None, "", now)
+    machine.handle_timer(machine.get_timer())
+    assert machine.data_to_send() == [Connect()]
+
+    machine.connected("r2", now + 0.5)
+    assert sent(machine) == (1.0, [CLOSE_STREAM])
+
+
+def test_a_drop_is_said_aloud_and_healed_from_the_first_uncovered_moment():
+    machine = opened()
+    now = feed(machine, 4.0)
+    machine.receive_text(results(0, 0.0, 3.0, ("One", 1.0)), now)
+    machine.receive_text(results(1, 0.0, 2.0, ("Two", 1.5)), now)
+    machine.events_received(), machine.data_to_send()
+    machine.closed(1011, "NET-0000", now)
+
+    assert machine.events_received() == [Interrupted("NET-0000", 1011, "r1", 1, 2.0, True)]
+    machine.handle_timer(machine.get_timer())
+    assert machine.data_to_send() == [Connect()]
+
+    machine.connected("r2", now + 1)
+    assert machine.events_received() == [Resumed(1, 2.0, "r2")]
+    seconds, _ = sent(machine)
+    assert 0.9 <= seconds <= 1.2  # a burst; the rest at the ceiling
+
+
+def test_times_go_on_after_a_drop_and_nothing_comes_twice():
+    machine = opened()
+    now = feed(machine, 4.0)
+    machine.receive_text(results(0, 0.0, 3.0, ("yes", 2.0), ("yes", 2.5)), now)
+    machine.receive_text(results(1, 0.0, 2.0), now)
+    machine.closed(None, "", now)
+    machine.handle_timer(machine.get_timer())
+    machine.connected("r2", now)
+    machine.events_received()
+
+    # The new socket's second 0 is second 2 of the call. Channel 0 has had everything up to second 3.
+    machine.receive_text(results(0, 0.0, 1.0, ("yes", 0.0), ("yes", 0.5)), now)
+    machine.receive_text(results(0, 1.0, 2.0, ("no", 1.2)), now)
+    machine.receive_text(results(1, 0.0, 2.0, ("well", 0.1)), now)
+
+    assert words(machine.events_received()) == [("no", 3.2), ("well", 2.1)]
+
+
+def test_a_result_across_the_seam_keeps_only_what_is_new():
+    machine = opened()
+    now = feed(machine, 4.0)
+    machine.receive_text(results(0, 0.0, 3.0, ("old", 2.6)), now)
+    machine.receive_text(results(1, 0.0, 2.0), now)
+    machine.closed(None, "", now)
+    machine.handle_timer(machine.get_timer())
+    machine.connected("r2", now)
+    machine.events_received()
+    machine.receive_text(results(0, 0.0, 2.0, ("old", 0.6), ("new", 1.4)), now)
+
+    (event,) = machine.events_received()
+    assert (event.text, event.start) == ("new", 3.0)
+    assert words([event]) == [("new", 3.4)]
+
+
+def test_a_backlog_goes_out_at_the_ceiling():
+    machine = session()
+    machine.start(0.0)
+    now = feed(machine, 20.0)
+    machine.data_to_send()
+    machine.connected("r1", now)
+    total, _ = sent(machine)
+    began = now
+    while machine.get_timer() is not None and total < 20.0:
+        now = machine.get_timer()
+        machine.handle_timer(now)
+        total += sent(machine)[0]
+
+    assert total == pytest.approx(20.0)
+    assert now - began == pytest.approx((20.0 - 1.0) / 1.25, abs=0.3)
+
+
+def test_refusals_that_may_heal_are_tried_with_growing_pauses():
+    machine = session()
+    machine.start(0.0)
+    now, pauses = 0.0, []
+    for _ in range(8):
+        machine.refused(Refusal(429, "TOO_MANY_REQUESTS", "r"), now)
+        pauses.append(machine.get_timer() - now)
+        now = machine.get_timer()
+        machine.handle_timer(now)
+
+    assert all(0.125 <= pause <= 10.0 for pause in pauses)
+    assert pauses[-1] > 5.0 > 1.0 > pauses[0]
+    # One trouble is one event, not one a try.
+    assert machine.events_received() == [Interrupted("TOO_MANY_REQUESTS", 429, "r", 1, 0.0, True)]
+
+
+def test_a_new_reason_is_a_new_event():
+    machine = session()
+    machine.start(0.0)
+    machine.refused(Refusal(429, "slow down", None), 0.0)
+    machine.handle_timer(machine.get_timer())
+    machine.refused(Refusal(503, "down", None), 1.0)
+
+    assert [event.status for event in machine.events_received()] == [429, 503]
+
+
+@pytest.mark.parametrize("status", [400, 404])
+def test_refusals_for_good_are_never_tried_again(status):
+    machine = session()
+    machine.start(0.0)
+    machine.data_to_send()
+    machine.receive_audio(audio(1.0), 0.5)
+    machine.refused(Refusal(status, "INVALID_AUTH: Invalid credentials.", "r9"), 1.0)
+
+    assert machine.events_received() == [Interrupted("INVALID_AUTH: Invalid credentials.", status, "r9", 1, 1.0, False)]
+    assert machine.get_timer() is None
+    machine.receive_audio(audio(1.0), 2.0)
+    assert machine.data_to_send() == []
+
+    machine.finish(3.0)
+    assert machine.events_received() == [
+        AudioLost(0, 0.0, 2.0, "not_transcribed"),
+        AudioLost(1, 0.0, 2.0, "not_transcribed"),
+        Finished(False, 2.0),
+    ]
+
+
+@pytest.mark.parametrize("status", [401, 402, 403])
+def test_an_account_that_must_be_mended_is_asked_about_seldom(status):
+    machine = session()
+    machine.start(0.0)
+    machine.refused(Refusal(status, "INVALID_AUTH: Invalid credentials.", "r9"), 0.0)
+
+    assert machine.events_received() == [Interrupted("INVALID_AUTH: Invalid credentials.", status, "r9", 1, 0.0, False)]
+    assert machine.get_timer() >= 5.0
+
+
+def test_audio_that_falls_off_the_window_is_said_aloud_once():
+    machine = session(window=5.0)
+    machine.start(0.0)
+    now = feed(machine, 8.0)
+    assert machine.events_received() == []
+    machine.connected("r1", now)
+
+    assert machine.events_received() == [
+        AudioLost(0, 0.0, 3.0, "overflow"),
+        AudioLost(1, 0.0, 3.0, "overflow"),
+    ]
+
+
+def test_the_clock_of_the_call_survives_an_overflow():
+    machine = session(window=5.0)
+    machine.start(0.0)
+    now = feed(machine, 8.0)
+    machine.connected("r1", now)
+    machine.events_received()
+    machine.receive_text(results(0, 0.0, 1.0, ("late", 0.5)), now)
+
+    assert words(machine.events_received()) == [("late", 3.5)]
+
+
+def test_a_socket_that_closes_without_having_had_audio_waits_for_some():
+    machine = opened()
+    machine.closed(1011, "NET-0001", 10.0)
+    assert machine.state is State.IDLE
+    assert machine.events_received() == []
+
+    machine.receive_audio(audio(), 20.0)
+    assert machine.data_to_send() == [Connect()]
+
+
+def test_finishing_while_connecting_waits_for_the_socket():
+    machine = session()
+    machine.start(0.0)
+    machine.receive_audio(audio(1.0), 0.5)
+    machine.data_to_send()
+    machine.finish(0.6)
+    machine.connected("r1", 0.8)
+
+    assert sent(machine) == (1.0, [CLOSE_STREAM])
+
+
+def test_finishing_while_deepgram_is_away_is_bounded():
+    machine = session()
+    machine.start(0.0)
+    machine.receive_audio(audio(1.0), 0.5)
+    machine.finish(0.6)
+    machine.handle_timer(0.6 + 5.0 + 1.0 / 1.25)
+
+    assert machine.events_received()[-1] == Finished(False, 1.0)
+    assert Close() in machine.data_to_send()
+
+
+def test_a_handshake_that_succeeds_too_late_changes_nothing():
+    machine = session()
+    machine.start(0.0)
+    machine.finish(0.1)
+    machine.handle_timer(60.0)
+    machine.connected("r1", 60.1)
+
+    assert machine.state is State.ENDED
+
+
+def test_finishing_twice_is_finishing_once():
+    machine = opened()
+    machine.finish(1.0)
+    machine.finish(2.0)
+
+    assert sent(machine)[1] == [CLOSE_STREAM]
+
+
+def test_after_the_end_audio_is_ignored():
+    machine = opened()
+    machine.finish(1.0)
+    machine.data_to_send()
+    machine.receive_audio(audio(), 2.0)
+
+    assert machine.data_to_send() == []
+
+
+def test_every_state_has_its_transitions():
+    assert set(TRANSITIONS) == set(State)
+    assert TRANSITIONS[State.ENDED] == frozenset()
+
+
+def test_an_illegal_transition_is_our_bug():
+    machine = opened()
+
+    with pytest.raises(LocalProtocolError):
+        machine.connected("again", 0.0)
+
+
+def test_repr_shows_state_and_counters():
+    machine = opened()
+    machine.receive_text("rubbish", 0.0)
+
+    assert repr(machine).startswith("<Session OPEN <AudioWindow 0..0 sent 0")
+    assert repr(machine).endswith("sockets 1 messages 0 bad 1>")
+
+
+def kept_session(**policy):
+    machine = session(window=5.0, kept=True, speed=1000.0, burst=600.0, **policy)
+    machine.start(0.0)
+    return machine
+
+
+def fetches(machine):
+    return [command for command in machine.data_to_send() if isinstance(command, Fetch)]
+
+
+def test_what_the_window_no_longer_holds_is_fetched_and_sent_first():
+    machine = kept_session()
+    now = feed(machine, 8.0)
+    machine.data_to_send()
+    machine.connected("r1", now)
+
+    assert fetches(machine) == [Fetch(0, 24_000)]
+    machine.receive_fetched(0, audio(3.0, b"\x20"), now)
+    commands = machine.data_to_send()
+    assert b"".join(command.data for command in commands) == audio(3.0, b"\x20") + audio(5.0)
+    assert machine.events_received() == []
+
+
+def test_a_long_stretch_is_fetched_in_parts():
+    machine = kept_session()
+    now = feed(machine, 30.0)
+    machine.connected("r1", now)
+    asked = []
+    while found := fetches(machine):
+        asked += found
+        machine.receive_fetched(found[0].start, audio(found[0].samples / 8000), now)
+
+    assert [(fetch.start, fetch.samples) for fetch in asked] == [(0, 80_000), (80_000, 80_000), (160_000, 40_000)]
+
+
+def test_what_is_kept_no_longer_is_given_up_aloud():
+    machine = kept_session()
+    now = feed(machine, 8.0)
+    machine.connected("r1", now)
+    machine.data_to_send()
+    machine.receive_fetched(0, b"", now)
+
+    assert machine.events_received() == [AudioLost(0, 0.0, 3.0, "overflow"), AudioLost(1, 0.0, 3.0, "overflow")]
+    assert sent(machine)[0] == 5.0
+
+
+def test_what_was_fetched_for_a_lost_socket_is_not_sent_on_the_next():
+    machine = kept_session()
+    now = feed(machine, 8.0)
+    machine.connected("r1", now)
+    machine.data_to_send()
+    machine.receive_fetched(0, audio(1.0), now)
+    machine.data_to_send()
+    machine.closed(None, "", now)
+    machine.handle_timer(machine.get_timer())
+    machine.connected("r2", now)
+    machine.receive_fetched(8000, audio(1.0, b"\x33"), now)
+
+    assert machine.data_to_send()[-1] == Fetch(0, 24_000)
+
+
+def test_an_end_while_deepgram_is_away_leaves_what_is_kept_to_later():
+    machine = kept_session()
+    feed(machine, 100.0)
+    machine.finish(100.0)
+
+    assert machine.get_timer() == 105.0
+
+
+def test_a_call_that_another_process_began_goes_on_where_it_stood():
+    machine = Session(
+        SessionPolicy(kept=True, speed=1000.0, burst=60.0), Random(1), Resume(end=80_000, settled=(64_000, 72_000))
+    )
+    machine.start(0.0)
+    machine.receive_audio(audio(1.0), 0.0)
+    machine.data_to_send()
+    machine.connected("r1", 0.0)
+    assert fetches(machine) == [Fetch(64_000, 16_000)]
+
+    machine.receive_fetched(64_000, audio(2.0), 0.0)
+    machine.receive_text(results(0, 0.0, 1.0, ("old", 0.1)), 0.0)
+    machine.receive_text(results(1, 0.0, 2.5, ("old", 0.1), ("new", 1.5)), 0.0)
+    assert words(machine.events_received()) == [("old", 8.1), ("new", 9.5)]
+
+
+def test_a_socket_that_says_nothing_to_speech_is_given_up():
+    machine = opened(deaf=5.0)
+    now = feed(machine, 5.0)
+    assert machine.state is State.OPEN
+    now = feed(machine, 0.3, now)
+
+    assert machine.state is State.WAITING
+    assert machine.data_to_send()[-1] == Close()
+    assert machine.events_received()[0].reason == "no results"
+
+
+def test_a_backlog_is_given_time_to_be_answered():
+    machine = opened(deaf=5.0, speed=1000.0, burst=600.0)
+    for _ in range(200):
+        machine.receive_audio(audio(), 0.0)
+
+    assert machine.state is State.OPEN
+
+
+def test_silence_needs_no_answer():
+    machine = opened(deaf=1.0)
+    for index in range(100):
+        machine.receive_audio(audio(fill=b"\xff"), index * CHUNK)
+
+    assert machine.state is State.OPEN
+
+
+def test_any_answer_is_a_sign_of_life():
+    machine = opened(deaf=2.0)
+    now = 0.0
+    for _ in range(5):
+        now = feed(machine, 1.5, now)
+        machine.receive_text(results(0, 0.0, 0.0, final=False), now)
+
+    assert machine.state is State.OPEN
+
+
+def test_a_socket_that_was_given_up_is_not_listened_to():
+    machine = opened(deaf=1.0)
+    now = feed(machine, 2.0)
+    machine.receive_text(results(0, 0.0, 1.0, ("late", 0.5)), now)
+
+    assert words(machine.events_received()) == []

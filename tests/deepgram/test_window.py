@@ -1,0 +1,111 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.deepgram.window import AudioWindow
+
+
+def filled(*chunks, limit=1000):
+    window = AudioWindow(limit)
+    for chunk in chunks:
+        window.append(chunk)
+    return window
+
+
+def drain(window):
+    out = b""
+    while window.next_size():
+        out += window.next_chunk()
+    return out
+
+
+def test_what_comes_in_goes_out_once():
+    window = filled(b"aabb", b"cc")
+
+    assert drain(window) == b"aabbcc"
+    assert (window.sent, window.end, window.waiting) == (3, 3, 0)
+
+
+def test_what_is_trimmed_does_not_come_again():
+    window = filled(b"aabb", b"cc", b"dd")
+    drain(window)
+    window.trim(2)
+
+    assert window.rewind(2) == 2
+    assert drain(window) == b"ccdd"
+
+
+def test_a_chunk_that_is_covered_in_part_is_kept_whole():
+    window = filled(b"aabb", b"cc")
+    drain(window)
+
+    assert window.rewind(1) == 0
+    assert drain(window) == b"aabbcc"
+
+
+def test_what_was_not_sent_is_never_trimmed():
+    window = filled(b"aa", b"bb")
+    window.next_chunk()
+    window.trim(2)
+
+    assert window.start == 1
+    assert drain(window) == b"bb"
+
+
+def test_the_oldest_falls_off_the_bound():
+    window = filled(b"aa", b"bb", b"cc", limit=2)
+
+    assert (window.start, window.sent, window.end, window.missing) == (1, 0, 3, 1)
+    assert window.next_size() == 0
+    window.skip(1)
+    assert drain(window) == b"bbcc"
+
+
+def test_what_fell_off_can_be_put_back():
+    window = filled(b"aa", b"bb", b"cc", limit=2)
+    window.refill(b"aa", 1)
+
+    assert drain(window) == b"aabbcc"
+
+
+def test_more_than_is_missing_is_cut_off():
+    window = filled(b"aa", b"bb", b"cc", limit=2)
+    window.refill(b"aaxx", 1)
+
+    assert drain(window) == b"aabbcc"
+
+
+def test_a_window_may_begin_in_the_middle_of_a_call():
+    window = AudioWindow(10, 100)
+    window.append(b"aa")
+
+    assert (window.sent, window.end, window.missing) == (100, 101, 0)
+    assert window.rewind(90) == 90
+    assert window.missing == 10
+
+
+def test_one_chunk_larger_than_the_bound_is_kept():
+    assert drain(filled(b"aabbcc", limit=1)) == b"aabbcc"
+
+
+@given(
+    st.integers(1, 20),
+    st.lists(st.tuples(st.sampled_from(["append", "send", "trim", "rewind"]), st.integers(1, 6)), max_size=60),
+)
+def test_whatever_is_done_the_positions_name_the_audio(limit, steps):
+    window, whole = AudioWindow(limit), b""
+    for step, number in steps:
+        match step:
+            case "append":
+                chunk = bytes([len(whole) % 251]) * 2 * number
+                whole += chunk
+                window.append(chunk)
+            case "send" if window.next_size():
+                start = window.sent
+                chunk = window.next_chunk()
+                assert chunk == whole[2 * start : 2 * window.sent]
+            case "trim":
+                window.trim(number)
+            case "rewind":
+                window.rewind(number)
+        assert 0 <= window.start <= window.end == len(whole) // 2
+        assert window.waiting == window.end - window.sent >= window.missing

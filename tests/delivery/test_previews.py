@@ -1,0 +1,187 @@
+"""Interims at the webhook: seldom enough, new enough, and in nobody's way."""
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge.delivery.lane import RetryPolicy
+from bridge.delivery.sender import Sender
+from bridge.delivery.signing import Signer, format_secret
+from bridge.local.receiver import Fault, Receiver
+from bridge.store.sqlite import SQLiteStore
+from tests.fakes import words
+from tests.fakes.waiting import tasks_of, until
+
+SECRET = format_secret(b"s" * 32)
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SQLiteStore]:
+    async with SQLiteStore(tmp_path, ["webhook"]) as store:
+        yield store
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with Receiver(SECRET) as receiver:
+        yield receiver
+    assert receiver.order.violations == []
+
+
+@pytest.fixture
+async def sender(store: SQLiteStore, receiver: Receiver) -> AsyncIterator[Sender]:
+    """With a call under way whose start has been delivered."""
+    policy = RetryPolicy(live=(0.3,))
+    async with Sender(store, receiver.url, Signer(SECRET), interims=True, retry=policy) as sender:
+        await store.append([words.started()])
+        await until(lambda: sender.counters["delivered"] == 1)
+        yield sender
+
+
+async def say(store: SQLiteStore, revision: int, **said: Any) -> None:
+    await store.append([], [words.interim(revision=revision, text=f"r{revision}", **said)])
+
+
+def received(receiver: Receiver, count: int) -> Callable[[], bool]:
+    return lambda: receiver.counters["interims"] >= count
+
+
+def failed(sender: Sender, count: int) -> Callable[[], bool]:
+    return lambda: sender.counters["interims_failed"] == count
+
+
+def texts(receiver: Receiver) -> list[str]:
+    return [event["data"]["text"] for event in receiver.calls["CA1"].interims]
+
+
+async def test_an_interim_arrives_signed_in_the_same_envelope(
+    store: SQLiteStore, receiver: Receiver, sender: Sender
+) -> None:
+    await say(store, 1)
+    await receiver.until(lambda: receiver.counters["interims"] == 1)
+    (interim,) = receiver.calls["CA1"].interims
+    assert (interim["type"], interim["data"]["final"]) == ("transcript.interim", False)
+    assert "seq" not in interim
+    assert receiver.deliveries[-1].webhook_id == "int_CA1_s1_1"
+
+
+async def test_without_the_setting_there_are_none(store: SQLiteStore, receiver: Receiver) -> None:
+    async with Sender(store, receiver.url, Signer(SECRET)) as sender:
+        await store.append([words.started()])
+        await until(lambda: sender.counters["delivered"] == 1)
+        await say(store, 1)
+        await store.append([words.final()])
+        await receiver.until(lambda: receiver.seqs("CA1") == [1, 2])
+    assert receiver.counters["interims"] == 0
+
+
+async def test_while_one_is_on_its_way_the_newest_replaces_the_rest(
+    store: SQLiteStore, receiver: Receiver, sender: Sender
+) -> None:
+    receiver.faults = [Fault(delay=0.1, times=1)]
+    await say(store, 1)
+    await receiver.until(lambda: len(receiver.deliveries) == 2)
+    for revision in range(2, 10):
+        await say(store, revision)
+    await receiver.until(lambda: receiver.counters["interims"] == 2)
+    assert texts(receiver) == ["r1", "r9"]
+
+
+async def test_both_speakers_have_theirs_and_none_comes_twice(
+    store: SQLiteStore, receiver: Receiver, sender: Sender
+) -> None:
+    for revision in (1, 2, 3):
+        await say(store, revision)
+        await receiver.until(received(receiver, 2 * revision - 1))
+        await say(store, revision, segment_id="b", track="outbound")
+        await receiver.until(received(receiver, 2 * revision))
+    ids = [delivery.webhook_id for delivery in receiver.deliveries if delivery.webhook_id.startswith("int_")]
+    assert len(ids) == len(set(ids)) == 6
+
+
+async def test_a_final_is_not_kept_waiting_by_an_interim(
+    store: SQLiteStore, receiver: Receiver, sender: Sender
+) -> None:
+    receiver.faults = [Fault(delay=3.0, times=1)]
+    await say(store, 1, segment_id="s2")
+    await receiver.until(lambda: len(receiver.deliveries) == 2)
+    await store.append([words.final(seq=2)])
+    await receiver.until(lambda: receiver.seqs("CA1") == [1, 2], seconds=2.0)
+    assert receiver.counters["interims"] == 0
+
+
+async def test_a_stale_one_is_not_sent_when_its_final_is_there(
+    store: SQLiteStore, receiver: Receiver, sender: Sender
+) -> None:
+    receiver.faults = [Fault(delay=0.1, times=1)]
+    await say(store, 1, segment_id="s2")
+    await receiver.until(lambda: len(receiver.deliveries) == 2)
+    await say(store, 2, segment_id="s2")
+    await store.append([words.final(seq=2, segment_id="s2")])
+    await receiver.until(lambda: receiver.counters["interims"] == 1)
+    await sender.drain(2)
+    assert texts(receiver) == ["r1"]
+
+
+async def test_nothing_is_sent_on_a_lane_that_has_something_to_deliver(
+    store: SQLiteStore, receiver: Receiver, sender: Sender
+) -> None:
+    receiver.faults = [Fault(status=500, seq=2, times=1)]
+    await store.append([words.final(seq=2)])
+    await until(lambda: sender.counters["retry"] == 1)
+    await say(store, 1, segment_id="s3")
+    await until(lambda: sender.counters["interims_dropped"] == 1)
+    await receiver.until(lambda: receiver.seqs("CA1") == [1, 2])
+    assert receiver.counters["interims"] == 0
+
+
+async def test_it_is_never_retried_and_counts_for_nothing(
+    store: SQLiteStore, receiver: Receiver, sender: Sender
+) -> None:
+    receiver.faults = [Fault(status=500)]
+    for revision in range(1, 8):
+        await say(store, revision)
+        await until(failed(sender, revision))
+    assert len({delivery.webhook_id for delivery in receiver.deliveries}) == len(receiver.deliveries) == 8
+    assert sender.breaker.opened == 0
+    receiver.faults = []
+    await store.append([words.final(seq=2)])
+    await receiver.until(lambda: receiver.seqs("CA1") == [1, 2])
+
+
+async def test_one_that_takes_too_long_is_let_go(
+    store: SQLiteStore, receiver: Receiver, sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.delivery.previews.TIMEOUT", 0.05)
+    receiver.faults = [Fault(delay=1.0, times=1)]
+    await say(store, 1)
+    await until(lambda: sender.counters["interims_failed"] == 1)
+    await say(store, 2)
+    await receiver.until(lambda: "r2" in texts(receiver))
+
+
+async def test_the_start_of_speech_is_no_interim(store: SQLiteStore, receiver: Receiver, sender: Sender) -> None:
+    await store.append([], [words.speech()])
+    await say(store, 1, track="outbound")
+    await receiver.until(lambda: receiver.counters["interims"] == 1)
+    assert [event["type"] for event in receiver.calls["CA1"].interims] == ["transcript.interim"]
+
+
+async def test_an_ended_call_is_forgotten(store: SQLiteStore, receiver: Receiver, sender: Sender) -> None:
+    await store.append([words.ended(seq=2)])
+    await receiver.until(lambda: receiver.seqs("CA1") == [1, 2])
+    await sender.drain(2)
+    assert sender._previews._calls == {}
+
+
+async def test_leaving_ends_what_is_on_its_way(store: SQLiteStore, receiver: Receiver) -> None:
+    async with Sender(store, receiver.url, Signer(SECRET), interims=True) as sender:
+        await store.append([words.started()])
+        await until(lambda: sender.counters["delivered"] == 1)
+        receiver.faults = [Fault(delay=0.2)]
+        await say(store, 1)
+        await receiver.until(lambda: len(receiver.deliveries) == 2)
+        assert "Previews._send" in tasks_of("Previews")
+    assert tasks_of("Sender", "Previews") == []

@@ -1,0 +1,129 @@
+"""kill -9 in mid-call with the webhook down: nothing that was committed is lost, and the call ends once."""
+
+import asyncio
+import contextlib
+import os
+import sqlite3
+import sys
+from pathlib import Path
+
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+from bridge.local.receiver import Receiver
+from tests.fakes import frames
+from tests.fakes.running import AUDIO, SCRIPT, WEBHOOK_SECRET, deepgram
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def settings_of(data_dir, server, receiver):
+    return {
+        "HOST": "127.0.0.1",
+        "PORT": "0",
+        "DATA_DIR": str(data_dir),
+        "DEEPGRAM_URL": server.url,
+        "DEEPGRAM_API_KEY": "key",
+        "TWILIO_SIGNATURE": "off",
+        "WEBHOOK_URL": receiver.url,
+        "WEBHOOK_SECRET": WEBHOOK_SECRET,
+        "BRIDGE_REPLAY_SPEED": "1000",
+    }
+
+
+@contextlib.asynccontextmanager
+async def serving(environment):
+    """`bridge serve` in a process of its own; yields (process, port)."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bridge",
+        "serve",
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield process, await port_of(process)
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await asyncio.wait_for(process.communicate(), 30)
+
+
+async def port_of(process):
+    """From the log line that says where it serves."""
+    async with asyncio.timeout(30):
+        async for line in process.stderr:
+            if b'"serving"' in line:
+                return int(line.partition(b"127.0.0.1:")[2].partition(b'"')[0])
+    raise AssertionError("the bridge did not start")
+
+
+def committed(data_dir):
+    """The events that are in the log, as (seq, id, type)."""
+    with contextlib.closing(sqlite3.connect(f"file:{data_dir}/bridge.db?mode=ro", uri=True)) as log:
+        return log.execute("SELECT seq, json_extract(body, '$.id'), type FROM event ORDER BY seq").fetchall()
+
+
+async def test_everything_committed_arrives_once_in_order_and_the_call_ends_once(tmp_path):
+    async with deepgram() as server, Receiver(WEBHOOK_SECRET) as receiver:
+        environment = settings_of(tmp_path, server, receiver)
+        await receiver.go_down()
+        async with serving(environment) as (process, port):
+            with contextlib.suppress(ConnectionClosed):
+                async with connect(f"ws://127.0.0.1:{port}/media/twilio", compression=None) as socket:
+                    await socket.send(frames.start())
+                    for message in frames.talk(*AUDIO):
+                        await socket.send(message)
+                    async with asyncio.timeout(20):
+                        while sum(kind == "transcript.final" for _, _, kind in committed(tmp_path)) < 2:
+                            await asyncio.sleep(0.02)
+                    process.kill()
+                    await process.wait()
+        before = committed(tmp_path)
+        assert before[-1][2] != "call.ended"
+
+        await receiver.come_up()
+        async with serving(environment):
+            await receiver.until(
+                lambda: any(event["type"] == "call.ended" for event in receiver.events(frames.CALL)), 60
+            )
+    arrived = [(event["seq"], event["id"], event["type"]) for event in receiver.events(frames.CALL)]
+    end = receiver.events(frames.CALL)[-1]
+
+    assert arrived[: len(before)] == before
+    assert [kind for _, _, kind in arrived].count("call.ended") == 1
+    assert end["data"]["reason"] == "bridge_restarted"
+    assert 0 < end["data"]["duration"] <= SCRIPT.duration
+    assert receiver.order.violations == []
+
+
+async def test_sigterm_finishes_the_call_and_delivers_its_end(tmp_path):
+    async with deepgram() as server, Receiver(WEBHOOK_SECRET) as receiver:
+        environment = settings_of(tmp_path, server, receiver)
+        async with serving(environment) as (process, port):
+            async with connect(f"ws://127.0.0.1:{port}/media/twilio", compression=None) as socket:
+                await socket.send(frames.start())
+                for message in frames.talk(*AUDIO):
+                    await socket.send(message)
+                async with asyncio.timeout(20):
+                    while not server.connections or len(server.connections[0].audio) < len(AUDIO[0]):
+                        await asyncio.sleep(0.02)
+                process.terminate()  # in the middle of the call, with results on their way
+                with contextlib.suppress(ConnectionClosed):
+                    await asyncio.wait_for(socket.recv(), 20)
+                assert socket.close_code == 1001
+            assert await asyncio.wait_for(process.wait(), 20) == 0
+    events = receiver.events(frames.CALL)
+    heard = [
+        word["word"]
+        for event in events
+        if event["type"] == "transcript.final" and event["data"]["channel"] == 0
+        for word in event["data"]["words"]
+    ]
+
+    assert events[-1]["data"]["reason"] == "server_stopping"
+    assert events[-1]["data"]["flush"] == "complete"
+    assert heard
+    assert heard == [word.word for word in SCRIPT.channels[0]][: len(heard)]

@@ -1,0 +1,230 @@
+"""The open socket: threads, order, timers that really fire, pace, and the faults that only a socket can show."""
+
+import asyncio
+import json
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, ConnectionClosedError
+
+from bridge.audio import interleave, silence
+from bridge.local.deepgram import Faults, Limits, LocalDeepgram
+from bridge.local.deepgram.messages import NET_0000, NET_0001
+from bridge.local.recognition import Heard, Hypothesis, Listening
+from bridge.local.script import CodedRecognizers, encode, random_script
+
+SCRIPT = random_script(3, 4)
+AUDIO = interleave(*encode(SCRIPT, 4.0))
+LISTEN = "/v1/listen?model=nova-3&encoding=mulaw&sample_rate=8000&channels=2&multichannel=true&interim_results=true"
+KEY = {"Authorization": "Token key"}
+CLOSE_STREAM = '{"type":"CloseStream"}'
+
+
+def server(**options: Any) -> LocalDeepgram:
+    return LocalDeepgram(CodedRecognizers(SCRIPT), **options)
+
+
+def dial(server: LocalDeepgram, **options: Any) -> connect:
+    return connect(server.url + LISTEN, additional_headers=KEY, **options)
+
+
+class Slow:
+    """A recognizer that works only when it is let, in whatever thread, and says when it was fed."""
+
+    def __init__(self, gate: threading.Event, threads: set[int]) -> None:
+        self._gate, self._threads = gate, threads
+        self._octets = 0
+
+    def receive_audio(self, mulaw: bytes) -> Sequence[Heard]:
+        assert self._gate.wait(5)
+        self._threads.add(threading.get_ident())
+        start, self._octets = self._octets, self._octets + len(mulaw)
+        return (Hypothesis(start / 8000, self._octets / 8000, (), is_final=True),)
+
+    def flush(self) -> Sequence[Heard]:
+        return ()
+
+
+async def test_slow_recognizers_work_in_threads_and_the_order_is_kept():
+    gate, threads = threading.Event(), set[int]()
+
+    def make(channel: int, listening: Listening) -> Slow:
+        return Slow(gate, threads)
+
+    async with LocalDeepgram(make) as local, dial(local) as ws:
+        for _ in range(20):
+            await ws.send(silence(320))
+        await ws.send(CLOSE_STREAM)
+        # The loop is free although the recognizer is not done with the first message.
+        async with dial(local):
+            assert local.connections[0].session.duration <= 0.02
+        gate.set()
+        messages = [json.loads(message) async for message in ws]
+    assert threading.get_ident() not in threads
+    assert messages[-1]["type"] == "Metadata"
+    for channel in (0, 1):
+        starts = [m["start"] for m in messages[:-1] if m["channel_index"][0] == channel]
+        assert starts == [round(0.02 * k, 6) for k in range(20)]
+
+
+async def test_quick_recognizers_work_right_here():
+    async with server() as local, dial(local) as ws:
+        before = threading.active_count()
+        await ws.send(AUDIO)
+        await ws.send(CLOSE_STREAM)
+        assert len([message async for message in ws]) > 3
+        assert threading.active_count() == before
+
+
+async def test_a_recognizer_that_fails_ends_its_connection_and_no_other(caplog):
+    class Failing(Slow):
+        def receive_audio(self, mulaw: bytes) -> Sequence[Heard]:
+            raise RuntimeError("no model")
+
+    threads = set[int]()
+    async with LocalDeepgram(lambda *_: Failing(threading.Event(), threads)) as local, dial(local) as other:
+        async with dial(local) as ws:
+            await ws.send(silence(320))
+            with pytest.raises(ConnectionClosedError):
+                await asyncio.wait_for(ws.recv(), 2)
+        await asyncio.wait_for(await other.ping(), 2)
+    assert "no model" in caplog.text
+
+
+async def test_net_0001_really_comes_and_pings_do_not_hold_it_off():
+    async with server(limits=Limits(no_input=0.3)) as local, dial(local) as ws:
+        await ws.send(silence(320))
+        with pytest.raises(ConnectionClosed):
+            while True:
+                await asyncio.wait_for(await ws.ping(), 2)
+                await asyncio.sleep(0.02)
+        assert (ws.close_code, ws.close_reason) == (1011, NET_0001)
+
+
+async def test_net_0001_comes_too_when_recognizers_work_in_threads():
+    gate = threading.Event()
+
+    def make(channel: int, listening: Listening) -> Slow:
+        return Slow(gate, set())
+
+    async with LocalDeepgram(make, limits=Limits(no_input=0.2)) as local, dial(local) as ws:
+        await ws.send(silence(320))
+        # Longer than the limit: this time is not the client's silence.
+        await asyncio.sleep(0.3)
+        gate.set()
+        assert json.loads(await asyncio.wait_for(ws.recv(), 2))["type"] == "Results"
+        with pytest.raises(ConnectionClosed):
+            while True:
+                await asyncio.wait_for(ws.recv(), 2)
+        assert ws.close_reason == NET_0001
+
+
+async def test_keep_alives_hold_it_off():
+    async with server(limits=Limits(no_input=0.25)) as local, dial(local) as ws:
+        await ws.send(silence(320))
+        for _ in range(5):
+            await asyncio.sleep(0.1)
+            await ws.send('{"type":"KeepAlive"}')
+        await ws.send(CLOSE_STREAM)
+        assert json.loads([message async for message in ws][-1])["type"] == "Metadata"
+
+
+async def test_drop_after_so_much_audio():
+    async with server(faults=Faults(drop_after=1.0)) as local, dial(local) as ws:
+        await ws.send(AUDIO[:16000])
+        with pytest.raises(ConnectionClosedError) as closed:
+            while True:
+                await asyncio.wait_for(ws.recv(), 2)
+        assert closed.value.rcvd is None
+        await asyncio.wait_for(local.connections[0].ended.wait(), 2)
+
+
+async def test_close_with_1011_after_so_much_audio():
+    async with server(faults=Faults(close_after=1.0)) as local, dial(local) as ws:
+        await ws.send(AUDIO[:16000])
+        with pytest.raises(ConnectionClosedError):
+            while True:
+                await asyncio.wait_for(ws.recv(), 2)
+        assert (ws.close_code, ws.close_reason) == (1011, NET_0000)
+
+
+async def test_stop_reading_after_so_much_audio():
+    async with server(faults=Faults(stop_reading_after=1.0)) as local, dial(local, close_timeout=0.1) as ws:
+        connection = await local.connection(0)
+        for _ in range(10):
+            await ws.send(AUDIO[:16000])
+        await asyncio.wait_for(ws.recv(), 2)
+        async with dial(local):
+            pass
+        assert connection.audio == AUDIO[:16000]
+        connection.drop()
+        await asyncio.wait_for(connection.ended.wait(), 2)
+
+
+async def test_a_socket_that_is_never_closed_is_closed_by_the_client():
+    async with server(faults=Faults(close=False)) as local:
+        async with dial(local) as ws:
+            await ws.send(CLOSE_STREAM)
+            assert json.loads(await asyncio.wait_for(ws.recv(), 2))["type"] == "Metadata"
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(ws.recv(), 0.1)
+        await asyncio.wait_for(local.connections[0].ended.wait(), 2)
+
+
+async def test_results_that_come_late():
+    async with server(faults=Faults(delay=0.2)) as local, dial(local) as ws:
+        connection = await local.connection(0)
+        await ws.send(AUDIO)
+        await ws.send(CLOSE_STREAM)
+        messages = [json.loads(message) async for message in ws]
+        assert messages[-1]["type"] == "Metadata"
+        assert connection.sent[0][0] - connection.arrivals[0][0] >= 0.2
+
+
+async def test_a_client_that_reads_nothing_before_it_has_said_all_gets_everything():
+    """More answers than may wait: the server stops reading until some have gone."""
+    texts = [f'{{"type":"Finalize{number}"}}' for number in range(3000)]
+    async with server() as local, dial(local, max_queue=None) as ws:
+        for text in texts:
+            await ws.send(text)
+        await ws.send(CLOSE_STREAM)
+        answers = [json.loads(message) async for message in ws]
+    assert [answer["message"] for answer in answers[:-1]] == texts
+
+
+async def test_a_client_that_leaves_unread_answers_behind_is_let_go():
+    """The server is stuck with what it has to say when the client goes."""
+    async with server() as local:
+        ws = await dial(local, max_queue=1)
+        connection = await local.connection(0)
+        with pytest.raises(TimeoutError):
+            while True:
+                await asyncio.wait_for(ws.send("x" * 8000), 0.3)
+        ws.transport.abort()
+        await asyncio.wait_for(connection.ended.wait(), 2)
+
+
+async def test_audio_that_comes_too_fast_is_warned_of_once(caplog):
+    async with server() as local, dial(local) as ws:
+        await ws.send(AUDIO)
+        await ws.send(AUDIO)
+        await ws.send(CLOSE_STREAM)
+        assert [message async for message in ws]
+        assert local.connections[0].session.too_fast == 2
+    warnings = [record.message for record in caplog.records]
+    assert warnings.count("audio comes faster than the service allows") == 1
+
+
+async def test_on_request_audio_that_comes_too_fast_is_read_slowly():
+    limits = Limits(speed=10.0, speed_allowance=0.5)
+    async with server(enforce_speed=True, limits=limits) as local, dial(local) as ws:
+        connection = await local.connection(0)
+        for at in range(0, len(AUDIO), 3200):
+            await ws.send(AUDIO[at : at + 3200])
+        await ws.send(CLOSE_STREAM)
+        assert [message async for message in ws]
+        first, last = connection.arrivals[0][0], connection.arrivals[-1][0]
+        assert last - first >= (4.0 - 0.5 - 0.2) / 10.0 - 0.01

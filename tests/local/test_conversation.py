@@ -1,0 +1,158 @@
+"""What a person sees: lines where there is no terminal, interims in place where there is one."""
+
+import json
+from collections.abc import Mapping
+from io import StringIO
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from bridge.delivery.envelope import call_header
+from bridge.events import (
+    AudioGap,
+    CallEnded,
+    Data,
+    DtmfReceived,
+    Event,
+    TranscriptionInterrupted,
+    TranscriptionResumed,
+    timestamp,
+)
+from bridge.local.conversation import Conversation, clock
+from tests.fakes import words
+
+
+def call(call_id: str = "CA1") -> Mapping[str, Any]:
+    return json.loads(call_header(words.started(call_id)))  # type: ignore[no-any-return]
+
+
+def feed(conversation: Conversation, *events: Event) -> None:
+    for event in events:
+        conversation.receive(call(event.call_id), json.loads(event.to_json()))
+
+
+def printed(*events: Event) -> list[str]:
+    out = StringIO()
+    with Conversation(Console(file=out, width=100)) as conversation:
+        feed(conversation, *events)
+    return out.getvalue().splitlines()
+
+
+def said(data: Data) -> list[str]:
+    return printed(words.event("CA1", 2, data))
+
+
+def test_a_call_in_plain_lines() -> None:
+    assert printed(
+        words.started(),
+        words.interim(),
+        words.final(seq=2, start=1.25, text="Hello?"),
+        words.final(seq=3, start=62.0, text="Good morning.", track="outbound"),
+        words.ended(seq=4),
+    ) == [
+        "call CA1, inbound, from +15550001 to +15550002: caller and agent",
+        "00:01.2  caller   Hello?",
+        "01:02.0  agent    Good morning.",
+        "01:00.0  call ended: stopped",
+    ]
+
+
+def test_what_went_wrong_is_said() -> None:
+    gap = AudioGap(track="inbound", from_=3.0, to=4.5, missing=1.5, why="frames lost")
+    assert said(gap) == ["00:03.0  1.5 s of inbound audio are missing: frames lost"]
+    away = TranscriptionInterrupted(reason="refused", status=401, attempt=1, waiting=0.0, retry=False)
+    assert said(away) == ["transcription interrupted: refused; not trying again"]
+    assert said(TranscriptionResumed(attempt=2, waiting=4.0)) == ["transcription resumed, 4.0 s behind"]
+    assert said(DtmfReceived(track="inbound", digit="#", at=2.0)) == ["00:02.0  key # pressed (inbound)"]
+    ended_at = timestamp(words.STARTED_AT)
+    late = CallEnded(reason="stopped", duration=9.0, ended_at=ended_at, flush="timed_out", missing=2.5, counts={})
+    assert said(late) == ["00:09.0  call ended: stopped; the last 2.5 s have no transcript"]
+
+
+def test_an_empty_final_and_an_unknown_event_are_no_lines() -> None:
+    assert printed(words.final(text=""), words.speech()) == []
+
+
+def test_an_event_of_another_version_is_a_note() -> None:
+    out = StringIO()
+    conversation = Conversation(Console(file=out, width=100))
+    conversation.receive(call(), {"type": "transcript.final", "data": {"text": "no times, no speaker"}})
+    assert out.getvalue() == "an event of type transcript.final that is not understood\n"
+
+
+def test_several_calls_at_once_are_told_apart() -> None:
+    lines = printed(words.started("CA1111"), words.started("CA2222"), words.final("CA2222", 2, text="Hi."))
+    assert lines[2] == "2222  00:02.0  caller   Hi."
+    lines = printed(words.started("CA1111"), words.ended("CA1111", 2), words.final("CA2222", 2, text="Hi."))
+    assert lines[2] == "00:02.0  caller   Hi."
+
+
+def test_words_cannot_play_with_the_terminal() -> None:
+    (line,) = printed(words.final(text="a\x1b[31m[bold]b[/bold]\r\nc\u202ed"))
+    assert line == "00:02.0  caller   a [31m[bold]b[/bold]  c d"
+
+
+def test_problems_are_loud() -> None:
+    out = StringIO()
+    conversation = Conversation(Console(file=out, force_terminal=True, width=80))
+    conversation.problem("out of order")
+    assert "!! out of order" in out.getvalue() and "\x1b[" in out.getvalue()
+
+
+def test_interims_stand_below_what_is_final() -> None:
+    out = StringIO()
+    with Conversation(Console(file=out, force_terminal=True, width=80, color_system=None)) as conversation:
+        feed(conversation, words.started(), words.interim(segment_id="a", text="hel"))
+        feed(conversation, words.interim(segment_id="b", track="outbound", text="yes"))
+        mark = out.tell()
+        feed(conversation, words.interim(segment_id="a", revision=2, text="hello"))
+        shown = out.getvalue()[mark:]
+        assert "hello" in shown and "yes" in shown
+        mark = out.tell()
+        feed(conversation, words.final(seq=2, segment_id="a", text="Hello."))
+        shown = out.getvalue()[mark:]
+        assert shown.index("Hello.") < shown.rindex("yes")
+        assert "hello" not in shown
+        mark = out.tell()
+        feed(conversation, words.interim(segment_id="a", revision=3, text="too late"))
+        assert "too late" not in out.getvalue()[mark:]
+        mark = out.tell()
+        feed(conversation, words.ended())
+        assert "yes" not in out.getvalue()[mark:].split("call ended")[1]
+
+
+def test_the_whole_transcript_by_time() -> None:
+    out = StringIO()
+    conversation = Conversation(Console(file=out, width=100))
+    feed(
+        conversation,
+        words.final(seq=2, start=5.0, text="second"),
+        words.final(seq=3, start=1.0, text="first", track="outbound"),
+        words.final("CA2", 2, text="elsewhere"),
+        words.final(seq=4, start=9.0, text="taken back", segment_id="x"),
+        words.final(seq=5, start=9.0, text="", segment_id="x"),
+    )
+    mark = out.tell()
+    conversation.transcript("CA1")
+    assert out.getvalue()[mark:].splitlines() == [
+        "transcript of CA1",
+        "00:01.0  agent    first",
+        "00:05.0  caller   second",
+    ]
+    mark = out.tell()
+    conversation.transcript()
+    assert "elsewhere" in out.getvalue()[mark:]
+
+
+def test_a_long_line_is_not_broken_where_no_terminal_is() -> None:
+    (line,) = printed(words.final(text="word " * 100))
+    assert len(line) > 500
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "00:00.0"), (9.94, "00:09.9"), (59.96, "01:00.0"), (75.25, "01:15.2"), (6000, "100:00.0")],
+)
+def test_the_clock(seconds: float, text: str) -> None:
+    assert clock(seconds) == text

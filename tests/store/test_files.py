@@ -1,0 +1,111 @@
+"""Opening says clearly what is wrong, and leaves alone what is not ours."""
+
+import fcntl
+import os
+import sqlite3
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bridge.errors import StoreError
+from bridge.store import sql
+from bridge.store.files import Files
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "bridge.db"
+
+
+@pytest.fixture
+def open_files(path: Path) -> Iterator[Files]:
+    files = Files(path, 1.0)
+    yield files
+    files.close()
+
+
+def test_settings_that_durability_rests_on(open_files: Files) -> None:
+    def pragma(name: str) -> object:
+        return open_files.writing.execute(f"PRAGMA {name}").fetchone()[0]
+
+    assert pragma("journal_mode") == "wal"
+    assert pragma("synchronous") == 2, "FULL"
+    assert pragma("application_id") == sql.APPLICATION_ID
+    assert pragma("user_version") == len(sql.MIGRATIONS)
+
+
+def test_readers_cannot_write(open_files: Files) -> None:
+    with pytest.raises(StoreError, match="readonly"):
+        open_files.read(lambda connection: connection.execute("DELETE FROM event"))
+
+
+def test_only_the_owner_may_read(open_files: Files, path: Path) -> None:
+    open_files.writing.execute("INSERT INTO endpoint (id) VALUES ('x')")
+    for file in path.parent.iterdir():
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600, file.name
+
+
+def test_a_second_process_is_refused(path: Path, open_files: Files) -> None:
+    with pytest.raises(StoreError, match="another process uses .*bridge.db"):
+        Files(path, 1.0)
+
+
+def test_the_lock_goes_with_its_holder(path: Path) -> None:
+    Files(path, 1.0).close()
+    lock = os.open(path.with_suffix(".lock"), os.O_RDWR)
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(lock)
+    Files(path, 1.0).close()
+
+
+def test_rubbish_is_not_a_database(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_bytes(b"this was never a database " * 100)
+    with pytest.raises(StoreError, match="file is not a database"):
+        Files(path, 1.0)
+    assert path.read_bytes().startswith(b"this was never")
+
+
+def test_a_torn_database(path: Path) -> None:
+    Files(path, 1.0).close()
+    whole = path.read_bytes()
+    path.write_bytes(whole[:100] + b"\xff" * (len(whole) - 100))
+    with pytest.raises(StoreError, match="malformed"):
+        Files(path, 1.0)
+
+
+def test_the_database_of_another_program_is_left_alone(path: Path) -> None:
+    path.parent.mkdir()
+    other = sqlite3.connect(path)
+    other.execute("CREATE TABLE recipes (name TEXT)")
+    other.commit()
+    other.close()
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match="database of another program"):
+        Files(path, 1.0)
+    assert path.read_bytes() == before
+
+
+def test_a_newer_version_is_not_guessed_at(path: Path) -> None:
+    files = Files(path, 1.0)
+    files.writing.execute(f"PRAGMA user_version = {len(sql.MIGRATIONS) + 1}")
+    files.close()
+    with pytest.raises(StoreError, match="newer version"):
+        Files(path, 1.0)
+
+
+def test_a_place_where_nothing_can_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot open .*Not a directory|cannot open .*File exists"):
+        Files(tmp_path / "file" / "bridge.db", 1.0)
+
+
+def test_refusals_leave_no_lock(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_bytes(b"x" * 1000)
+    with pytest.raises(StoreError):
+        Files(path, 1.0)
+    path.unlink()
+    Files(path, 1.0).close()

@@ -1,0 +1,129 @@
+"""The writer alone: order, groups, who is told what, and that nothing ends its thread."""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from bridge.errors import StoreError
+from bridge.store.writer import GROUP, Writer
+from tests.fakes.waiting import until
+
+
+@pytest.fixture
+async def connection(tmp_path: Path) -> AsyncIterator[sqlite3.Connection]:
+    connection = sqlite3.connect(tmp_path / "test.db", isolation_level=None, check_same_thread=False, timeout=0.01)
+    connection.execute("CREATE TABLE number (n INTEGER UNIQUE)")
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+async def writer(connection: sqlite3.Connection) -> AsyncIterator[Writer]:
+    writer = Writer(connection)
+    yield writer
+    await writer.close()
+
+
+def insert(n: int) -> Callable[[sqlite3.Connection], int]:
+    def do(connection: sqlite3.Connection) -> int:
+        connection.execute("INSERT INTO number VALUES (?)", (n,))
+        return n
+
+    return do
+
+
+def numbers(connection: sqlite3.Connection) -> list[int]:
+    return [row[0] for row in connection.execute("SELECT n FROM number ORDER BY rowid")]
+
+
+async def test_results_come_back_in_the_order_of_the_work(writer: Writer, connection: sqlite3.Connection) -> None:
+    seen: list[int] = []
+    futures = [writer.submit(insert(n), lambda n: seen.append(n) or n * 10) for n in range(2 * GROUP + 50)]  # type: ignore[func-returns-value]
+    assert await asyncio.gather(*futures) == [n * 10 for n in range(2 * GROUP + 50)]
+    assert seen == numbers(connection) == list(range(2 * GROUP + 50))
+    assert writer.commits >= 3, "a group has a bound"
+    assert writer.waiting == 0
+
+
+async def test_whoever_does_not_wait_any_more_changes_nothing(writer: Writer, connection: sqlite3.Connection) -> None:
+    seen: list[int] = []
+    gone = writer.submit(insert(1), seen.append)
+    gone.cancel()
+    await writer.submit(insert(2), seen.append)
+    assert seen == numbers(connection) == [1, 2]
+
+
+async def test_a_refusal_is_its_own(writer: Writer, connection: sqlite3.Connection) -> None:
+    def refuse(connection: sqlite3.Connection) -> int:
+        raise StoreError("not this one")
+
+    futures = [writer.submit(insert(1), int), writer.submit(refuse, int), writer.submit(insert(2), int)]
+    results = await asyncio.gather(*futures, return_exceptions=True)
+    assert [str(result) for result in results] == ["1", "not this one", "2"]
+    assert numbers(connection) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "bug", [lambda connection: connection.execute("INSERT INTO number VALUES (7)"), lambda c: 1 / 0]
+)
+async def test_a_write_that_breaks_its_group_fails_alone(
+    writer: Writer, connection: sqlite3.Connection, bug: Callable[[sqlite3.Connection], object]
+) -> None:
+    await writer.submit(insert(7), int)
+    gate = threading.Event()
+    first = writer.submit(lambda connection: gate.wait(5), bool)  # holds the thread until the group is complete
+    futures = [writer.submit(insert(1), int), writer.submit(bug, lambda result: 0), writer.submit(insert(2), int)]
+    gate.set()
+    assert await first
+    results = await asyncio.gather(*futures, return_exceptions=True)
+    assert results[0] == 1 and results[2] == 2
+    assert isinstance(results[1], StoreError)
+    assert numbers(connection) == [7, 1, 2]
+
+
+async def test_a_bug_of_whoever_is_told_goes_to_them(writer: Writer) -> None:
+    with pytest.raises(ZeroDivisionError):
+        await writer.submit(insert(1), lambda n: n / 0)
+    assert await writer.submit(insert(2), int) == 2
+
+
+async def test_a_locked_database_is_tried_until_it_is_free(
+    writer: Writer, connection: sqlite3.Connection, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = sqlite3.connect(tmp_path / "test.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    done = writer.submit(insert(1), int)
+    await until(lambda: writer.failed_commits >= 2)
+    other.close()
+    assert await done == 1
+    assert numbers(connection) == [1]
+    assert [record.message for record in caplog.records][0] == "the store cannot write, and tries again"
+    assert caplog.records[0].error == "database is locked"  # type: ignore[attr-defined]
+
+
+async def test_the_queue_has_a_bound(connection: sqlite3.Connection) -> None:
+    writer = Writer(connection, capacity=2)
+    gate = threading.Event()
+    first = writer.submit(lambda connection: gate.wait(5), bool)
+    second = writer.submit(insert(1), int)
+    with pytest.raises(StoreError, match="full: 2 writes wait"):
+        writer.submit(insert(2), int)
+    gate.set()
+    await asyncio.gather(first, second)
+    await writer.submit(insert(3), int)
+    await writer.close()
+    assert numbers(connection) == [1, 3]
+
+
+async def test_closing_writes_what_is_queued(connection: sqlite3.Connection) -> None:
+    writer = Writer(connection)
+    futures = [writer.submit(insert(n), int) for n in range(100)]
+    await writer.close()
+    assert numbers(connection) == list(range(100))
+    assert await asyncio.gather(*futures) == list(range(100))
+    with pytest.raises(StoreError, match="closed"):
+        writer.submit(insert(1), int)

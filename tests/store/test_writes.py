@@ -1,0 +1,70 @@
+"""The transactions themselves, each able to run again after a rollback."""
+
+import sqlite3
+from collections.abc import Iterator
+
+import pytest
+
+from bridge.delivery.lane import Batching
+from bridge.errors import LocalProtocolError
+from bridge.events import Event
+from bridge.store import sql, writes
+from bridge.store.base import Lane, Settlement
+from tests.fakes import words
+
+
+@pytest.fixture
+def connection() -> Iterator[sqlite3.Connection]:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    for migration in sql.MIGRATIONS:
+        connection.executescript(migration)
+    yield connection
+    connection.close()
+
+
+def append(connection: sqlite3.Connection, events: list[Event]) -> writes.Appended:
+    return writes.append(connection, writes.Append.of(events), ["webhook"], Batching())
+
+
+def test_an_append_run_again_after_a_rollback_does_the_same(connection: sqlite3.Connection) -> None:
+    new = writes.Append.of(words.conversation())
+    results = []
+    for end in ("ROLLBACK", "COMMIT"):
+        connection.execute("BEGIN")
+        results.append(writes.append(connection, new, ["webhook"], Batching()))
+        connection.execute(end)
+    assert results[0] == results[1]
+    assert len(results[0].events) == 5
+
+
+def test_an_append_says_what_was_new_and_who_was_idle(connection: sqlite3.Connection) -> None:
+    events = words.conversation()
+    first = append(connection, events[:2])
+    assert [lane.batch_to for lane in first.lanes] == [2]
+    second = append(connection, events)
+    assert [event.seq for event in second.events] == [3, 4, 5]
+    assert second.lanes == [], "it has a batch to try already"
+
+
+def test_events_are_prepared_where_they_come_from() -> None:
+    new = writes.Append.of([words.started(), words.ended(seq=2)])
+    assert (new.started_at, new.ended_at) == (words.STARTED_AT, words.STARTED_AT + 60)
+    with pytest.raises(LocalProtocolError):
+        writes.Append.of([words.started(), words.final("CA2", 2)])
+
+
+def test_settling_chooses_the_next_batch(connection: sqlite3.Connection) -> None:
+    (row,) = append(connection, words.conversation()[:1]).lanes
+    append(connection, words.conversation())
+    lane = Lane(row.endpoint, row.call_id, row.header, 0, 1, 0, 0, None, (), False, "1")
+    settled = writes.settle(connection, lane, Settlement(1, None, skipped=(1,)), Batching(max_events=3))
+    assert (settled.cursor, settled.batch_to, settled.skipped) == (1, 4, (1,))
+    settled = writes.settle(connection, lane, Settlement(1, 2, due=9.0, parked="why"), Batching())
+    assert (settled.batch_to, settled.due, settled.parked) == (2, 9.0, "why")
+
+
+def test_replay_stays_within_the_log(connection: sqlite3.Connection) -> None:
+    append(connection, words.conversation())
+    (row,) = writes.resume(connection, "webhook", "CA1", -5, Batching())
+    assert (row.cursor, row.batch_to) == (0, 5)
+    assert writes.resume(connection, "webhook", "CA1", 99, Batching()) == [], "there is nothing after the end"

@@ -1,0 +1,63 @@
+import math
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge import audio
+
+
+@given(st.binary(max_size=400).map(lambda octets: octets[: len(octets) & ~1]))
+def test_interleaving_is_undone_by_deinterleaving(stereo):
+    assert audio.interleave(*audio.deinterleave(stereo)) == stereo
+
+
+def test_left_comes_first():
+    assert audio.interleave(b"ab", b"xy") == b"axby"
+
+
+def test_a_half_frame_is_dropped():
+    assert audio.deinterleave(b"axb") == (b"a", b"x")
+
+
+def test_silence_is_silent():
+    assert audio.mulaw_to_pcm(audio.silence(3)) == bytes(6)
+
+
+@given(st.binary(max_size=200))
+def test_mulaw_survives_pcm(mulaw):
+    # 0x7f and 0xff are both zero: the one value that has two names.
+    assert audio.pcm_to_mulaw(audio.mulaw_to_pcm(mulaw)) == mulaw.replace(b"\x7f", b"\xff")
+
+
+def test_resampling_keeps_the_duration():
+    assert abs(len(audio.resample(bytes(16000), 8000, 16000)) - 32000) <= 4
+    assert audio.resample(b"ab", 8000, 8000) == b"ab"
+
+
+def test_what_no_telephone_carries_does_not_come_back_as_a_whistle():
+    def tone(hertz):
+        return struct.pack("<1600h", *(round(10_000 * math.sin(2 * math.pi * hertz * n / 16_000)) for n in range(1600)))
+
+    assert audio.rms(audio.resample(tone(1000), 16_000, 8000)) > 6000
+    assert audio.rms(audio.resample(tone(7000), 16_000, 8000)) < 500
+
+
+def test_loudness():
+    assert audio.rms(b"") == 0
+    assert audio.rms(struct.pack("<2h", 1000, -1000)) == 1000
+
+
+@pytest.mark.parametrize(
+    ("encoding", "tag", "bits", "size"), [(audio.WAVE_FORMAT_MULAW, 7, 8, 58), (audio.WAVE_FORMAT_PCM, 1, 16, 44)]
+)
+def test_a_wav_header_tells_players_what_follows(encoding, tag, bits, size):
+    header = audio.wav_header(1600, encoding=encoding)
+
+    assert len(header) == size
+    assert header[:4] == b"RIFF"
+    assert struct.unpack("<I", header[4:8])[0] == size - 8 + 1600
+    assert struct.unpack("<HHII", header[20:32]) == (tag, 2, 8000, 8000 * 2 * bits // 8)
+    assert struct.unpack("<HH", header[32:36]) == (2 * bits // 8, bits)
+    assert header[-8:] == b"data" + struct.pack("<I", 1600)

@@ -1,0 +1,115 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from bridge.config import Settings, check_for_serving, load
+from bridge.errors import ConfigError
+
+README = Path(__file__).parent.parent / "README.md"
+SERVABLE = {
+    "DEEPGRAM_API_KEY": "key",
+    "TWILIO_AUTH_TOKEN": "token",
+    "PUBLIC_URL": "https://calls.example.com",
+}
+
+
+def test_the_defaults_stand():
+    settings = load({})
+
+    assert (settings.port, settings.host, settings.deepgram_url) == (8080, "0.0.0.0", "wss://api.deepgram.com")
+
+
+def test_the_environment_is_read_by_name_and_empty_means_unset():
+    settings = load({"PORT": "9000", "WEBHOOK_INTERIM": "true", "PUBLIC_URL": "", "HOME": "/root"})
+
+    assert (settings.port, settings.webhook_interim, settings.public_url) == (9000, True, None)
+
+
+def test_what_is_given_goes_before_the_environment():
+    assert load({"PORT": "9000"}, port=1).port == 1
+
+
+def test_a_misspelt_setting_stops_the_start():
+    with pytest.raises(ConfigError, match="BRIDGE_CHUNK_MSS"):
+        load({"BRIDGE_CHUNK_MSS": "60"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("PORT", "http", "PORT"),
+        ("PORT", "70000", "65535"),
+        ("PUBLIC_URL", "http://calls.example.com", "https origin"),
+        ("PUBLIC_URL", "https://calls.example.com/path", "no path"),
+        ("PUBLIC_URL", "calls.example.com", "https origin"),
+        ("DEEPGRAM_URL", "https://api.deepgram.com", "wss://"),
+        ("DEEPGRAM_OPTIONS", "channels=1", "channels"),
+        ("WEBHOOK_URL", "ftp://x", "https://"),
+        ("WEBHOOK_URL", "https://user:secret@x.example", "user name"),
+        ("WEBHOOK_INTERIM", "perhaps", "WEBHOOK_INTERIM"),
+        ("TWILIO_SIGNATURE", "maybe", "strict"),
+        ("BRIDGE_CHUNK_MS", "5", "20"),
+        ("BRIDGE_MAX_CALLS", "0", "BRIDGE_MAX_CALLS"),
+    ],
+)
+def test_a_value_that_cannot_work_is_one_sentence_with_its_name(name, value, said):
+    with pytest.raises(ConfigError, match=said) as caught:
+        load({name: value})
+
+    assert name in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_no_secret_shows_in_a_repr_or_an_error():
+    settings = load({"DEEPGRAM_API_KEY": "sesame", "WEBHOOK_SECRET": "whsec_open", "TWILIO_AUTH_TOKEN": "tok"})
+
+    assert not re.search("sesame|whsec_open|tok'", repr(settings) + str(settings))
+    with pytest.raises(ConfigError) as caught:
+        load({"WEBHOOK_URL": "https://user:sesame@x.example"})
+    assert "sesame" not in str(caught.value)
+
+
+def test_signatures_are_checked_unless_somebody_says_otherwise():
+    assert load({}).signature_mode == "strict"
+    assert load({"TWILIO_SIGNATURE": "warn"}).signature_mode == "warn"
+
+
+def test_auth_tokens_may_be_several_while_rotating():
+    assert load({"TWILIO_AUTH_TOKEN": "new old"}).twilio_auth_tokens == ("new", "old")
+
+
+def test_a_full_set_of_settings_serves():
+    check_for_serving(load(SERVABLE), {})
+
+
+@pytest.mark.parametrize(
+    ("changes", "environment", "said"),
+    [
+        ({"DEEPGRAM_API_KEY": ""}, {}, "DEEPGRAM_API_KEY, or start with --local"),
+        ({"TWILIO_AUTH_TOKEN": ""}, {}, "TWILIO_AUTH_TOKEN"),
+        ({"PUBLIC_URL": ""}, {}, "PUBLIC_URL"),
+        ({"WEBHOOK_URL": "https://x.example"}, {}, "WEBHOOK_SECRET"),
+        ({"DATABASE_URL": "postgres://x"}, {}, "DATABASE_URL"),
+        ({}, {"DYNO": "web.1"}, "wipes its disk"),
+    ],
+)
+def test_a_server_that_could_not_do_its_work_does_not_start(changes, environment, said):
+    with pytest.raises(ConfigError, match=said):
+        check_for_serving(load(SERVABLE | changes), environment)
+
+
+def test_unsigned_streams_are_taken_only_when_asked_for():
+    check_for_serving(load({"DEEPGRAM_API_KEY": "key", "TWILIO_SIGNATURE": "off"}), {})
+
+
+def test_the_readmes_table_is_the_settings():
+    table = dict(re.findall(r"^\| `([A-Z_]+)` \| ([^|]*) \|", README.read_text(), re.MULTILINE))
+    expected = {
+        name.upper(): ""
+        if field.default in (None, "")
+        else f"`{str(field.default).lower() if isinstance(field.default, bool) else field.default}`"
+        for name, field in Settings.model_fields.items()
+    }
+
+    assert {name: default.strip() for name, default in table.items()} == expected

@@ -1,0 +1,37 @@
+import json
+
+from bridge.events import EVENT_TYPES, AudioGap, DtmfReceived, Event, timestamp
+
+
+def test_a_timestamp_has_milliseconds_and_a_z():
+    assert timestamp(0.0) == "1970-01-01T00:00:00.000Z"
+    assert timestamp(1_763_632_812.3456) == "2025-11-20T10:00:12.346Z"
+
+
+def test_an_event_is_json_with_its_seq_first():
+    event = Event("CA1", 3, "CA1-3", timestamp(0), DtmfReceived(track="inbound", digit="5", at=1.5))
+
+    assert json.loads(event.to_json()) == {
+        "seq": 3,
+        "id": "CA1-3",
+        "type": "dtmf.received",
+        "time": "1970-01-01T00:00:00.000Z",
+        "data": {"track": "inbound", "digit": "5", "at": 1.5},
+    }
+
+
+def test_an_event_that_is_not_durable_has_no_seq():
+    event = Event("CA1", None, "x", timestamp(0), DtmfReceived(track="inbound", digit="5", at=1.5))
+
+    assert "seq" not in json.loads(event.to_json())
+
+
+def test_from_is_a_word_of_python_but_not_of_json():
+    gap = AudioGap(track="inbound", from_=1.0, to=2.0, missing=1.0, why="lost")
+
+    assert json.loads(Event("CA1", 1, "CA1-1", "t", gap).to_json())["data"]["from"] == 1.0
+
+
+def test_every_event_type_is_named_once():
+    assert all(data.type == name for name, data in EVENT_TYPES.items())
+    assert [name for name, data in EVENT_TYPES.items() if not data.durable] == ["transcript.interim", "speech.started"]

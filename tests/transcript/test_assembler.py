@@ -1,0 +1,237 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.deepgram.messages import Results, ResultWord, SpeechStart, UtteranceEnd
+from bridge.events import Overlap, SpeechStarted, TranscriptFinal, TranscriptInterim, UtteranceCompleted
+from bridge.transcript.assembler import Assembler
+
+SPEAKERS = {"inbound": "caller", "outbound": "agent"}
+
+
+@pytest.fixture
+def assembler():
+    machine = Assembler("CA1", SPEAKERS, "en")
+    machine.anchor = 1_700_000_000.0
+    return machine
+
+
+def results(channel, start, end, *words, final=False, speech_final=False, language=None):
+    """`words` are (text, start) and last 0.2 s."""
+    return Results(
+        channel=channel,
+        start=start,
+        end=end,
+        text=" ".join(text for text, _ in words),
+        confidence=0.9,
+        words=tuple(ResultWord(text.lower(), text, at, at + 0.2, 0.9) for text, at in words),
+        is_final=final,
+        speech_final=speech_final,
+        from_finalize=False,
+        language=language,
+    )
+
+
+def heard(assembler, *messages):
+    for message in messages:
+        assembler.receive(message)
+    return assembler.events_received()
+
+
+def test_an_interim_names_the_speaker_the_times_and_the_wall_clock(assembler):
+    (event,) = heard(assembler, results(1, 0.0, 1.0, ("Hello", 0.5)))
+
+    assert isinstance(event, TranscriptInterim)
+    assert (event.segment_id, event.revision, event.final) == ("CA1-outbound-1", 1, False)
+    assert (event.track, event.channel, event.speaker) == ("outbound", 1, "agent")
+    assert (event.start, event.end, event.text, event.language) == (0.5, 0.7, "Hello", "en")
+    assert event.start_time == "2023-11-14T22:13:20.500Z"
+
+
+def test_revisions_keep_the_segments_id_until_its_final(assembler):
+    events = heard(
+        assembler,
+        results(0, 0.0, 1.0, ("I", 0.5)),
+        results(0, 0.0, 2.0, ("I", 0.5), ("am", 1.5)),
+        results(0, 0.0, 2.0, ("I", 0.5), ("am", 1.5), final=True),
+        results(0, 2.0, 3.0, ("here", 2.5)),
+    )
+
+    assert [(event.segment_id, event.revision, event.final) for event in events] == [
+        ("CA1-inbound-1", 1, False),
+        ("CA1-inbound-1", 2, False),
+        ("CA1-inbound-1", 3, True),
+        ("CA1-inbound-2", 1, False),
+    ]
+
+
+def test_an_interim_that_says_nothing_new_is_not_repeated(assembler):
+    assert len(heard(assembler, *[results(0, 0.0, 1.0, ("I", 0.5))] * 3)) == 1
+
+
+def test_silence_says_nothing(assembler):
+    assert heard(assembler, results(0, 0.0, 5.0), results(0, 0.0, 5.0, final=True, speech_final=True)) == []
+
+
+def test_an_empty_final_takes_back_what_an_interim_claimed(assembler):
+    interim, final = heard(assembler, results(0, 0.0, 1.0, ("Huh", 0.5)), results(0, 0.0, 1.0, final=True))
+
+    assert isinstance(final, TranscriptFinal)
+    assert (final.segment_id, final.text, final.words) == (interim.segment_id, "", [])
+
+
+def test_a_final_that_covers_less_than_its_interim_leaves_the_rest_to_the_next(assembler):
+    events = heard(
+        assembler,
+        results(0, 0.0, 3.0, ("one", 1.0), ("two", 2.5)),
+        results(0, 0.0, 2.0, ("one", 1.0), final=True),
+        results(0, 2.0, 3.0, ("two", 2.5), final=True),
+    )
+
+    assert [(event.segment_id, event.text) for event in events[1:]] == [
+        ("CA1-inbound-1", "one"),
+        ("CA1-inbound-2", "two"),
+    ]
+
+
+def test_a_turn_is_its_finals_up_to_speech_final(assembler):
+    events = heard(
+        assembler,
+        results(0, 0.0, 2.0, ("My", 0.5), ("name", 1.0), final=True),
+        results(0, 2.0, 3.0, ("is", 2.1), ("Ann", 2.5), final=True, speech_final=True),
+    )
+
+    turn = events[-1]
+    assert isinstance(turn, UtteranceCompleted)
+    assert turn.text == "My name is Ann"
+    assert turn.segment_ids == ["CA1-inbound-1", "CA1-inbound-2"]
+    assert (turn.utterance_id, turn.speaker, turn.start, turn.end) == ("CA1-inbound-u1", "caller", 0.5, 2.7)
+
+
+def test_an_empty_speech_final_ends_the_turn_too(assembler):
+    events = heard(
+        assembler,
+        results(0, 0.0, 2.0, ("Yes", 0.5), final=True),
+        results(0, 2.0, 3.0, final=True, speech_final=True),
+    )
+
+    assert [type(event) for event in events] == [TranscriptFinal, UtteranceCompleted]
+
+
+def test_an_utterance_end_ends_a_turn_that_had_no_speech_final(assembler):
+    events = heard(assembler, results(0, 0.0, 2.0, ("Yes", 0.5), final=True), UtteranceEnd(0, 0.7))
+
+    assert isinstance(events[-1], UtteranceCompleted)
+
+
+def test_an_utterance_end_after_a_speech_final_says_nothing_twice(assembler):
+    events = heard(
+        assembler,
+        results(0, 0.0, 2.0, ("Yes", 0.5), final=True, speech_final=True),
+        UtteranceEnd(0, 0.7),
+    )
+
+    assert sum(isinstance(event, UtteranceCompleted) for event in events) == 1
+
+
+@pytest.mark.parametrize("last_word_end", [-1, 0.7])
+def test_an_utterance_end_that_is_out_of_date_ends_nothing(assembler, last_word_end):
+    events = heard(
+        assembler,
+        results(0, 0.0, 2.0, ("Yes", 0.5), final=True),
+        results(0, 2.0, 4.0, ("but", 3.0), final=True),
+        UtteranceEnd(0, last_word_end),
+    )
+
+    assert not any(isinstance(event, UtteranceCompleted) for event in events)
+
+
+def test_the_channels_do_not_mix(assembler):
+    events = heard(
+        assembler,
+        results(0, 0.0, 1.0, ("Hello", 0.5), final=True),
+        results(1, 0.0, 1.0, ("Hi", 0.6), final=True, speech_final=True),
+    )
+
+    assert [(event.speaker, event.text) for event in events] == [
+        ("caller", "Hello"),
+        ("agent", "Hi"),
+        ("agent", "Hi"),
+    ]
+
+
+def test_the_end_closes_what_is_open_with_what_was_heard(assembler):
+    heard(assembler, results(0, 0.0, 1.0, ("Bye", 0.5)))
+    assembler.finish()
+    final, turn = assembler.events_received()
+
+    assert isinstance(final, TranscriptFinal)
+    assert (final.text, final.final, final.revision) == ("Bye", True, 2)
+    assert (turn.text, turn.segment_ids) == ("Bye", [final.segment_id])
+
+
+def test_the_end_of_a_silent_call_says_nothing(assembler):
+    assembler.finish()
+
+    assert assembler.events_received() == []
+
+
+def test_speech_that_starts_is_told(assembler):
+    assert heard(assembler, SpeechStart(1, 2.25)) == [
+        SpeechStarted(track="outbound", channel=1, speaker="agent", at=2.25, at_time="2023-11-14T22:13:22.250Z")
+    ]
+
+
+def test_the_language_of_a_result_goes_before_the_one_asked_for(assembler):
+    assert heard(assembler, results(0, 0.0, 1.0, ("Hola", 0.5), language="es"))[0].language == "es"
+
+
+def test_talk_over_names_the_other_segment_and_the_stretch(assembler):
+    events = heard(
+        assembler,
+        results(0, 0.0, 3.0, ("I", 1.0), ("think", 2.0), final=True),
+        results(1, 0.0, 3.0, ("Sure", 1.5), ("yes", 2.4), final=True),
+    )
+
+    assert events[1].overlaps == [Overlap(segment_id="CA1-inbound-1", start=1.5, end=2.2)]
+
+
+def test_taking_turns_is_not_talk_over(assembler):
+    events = heard(
+        assembler, results(0, 0.0, 1.0, ("Yes", 0.5), final=True), results(1, 0.0, 2.0, ("Ok", 0.65), final=True)
+    )
+
+    assert events[1].overlaps == []
+
+
+def test_an_unlabelled_track_speaks_under_its_own_name():
+    machine = Assembler("CA1", {})
+
+    assert heard(machine, results(0, 0.0, 1.0, ("Hello", 0.5)))[0].speaker == "inbound"
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.floats(0, 10),
+            st.lists(st.tuples(st.floats(-1, 12), st.floats(-1, 12)), max_size=4),
+            st.booleans(),
+            st.booleans(),
+        ),
+        max_size=12,
+    )
+)
+def test_times_never_go_back_within_a_speaker(messages):
+    machine = Assembler("CA1", SPEAKERS)
+    last = 0.0
+    for start, spans, final, speech_final in messages:
+        spoken = tuple(ResultWord("x", "x", began, ended, 1.0) for began, ended in spans)
+        machine.receive(Results(0, start, start + 1, "x" * len(spoken), 1.0, spoken, final, speech_final, False, None))
+        for event in machine.events_received():
+            if isinstance(event, UtteranceCompleted):
+                continue
+            times = [last, *(moment for word in event.words for moment in (word.start, word.end))]
+            assert times == sorted(times)
+            assert event.start <= event.end
+            if event.final and event.words:
+                last = event.words[-1].end

@@ -1,0 +1,290 @@
+"""The media door over a real socket, with frames that a test spoils as it likes."""
+
+import asyncio
+import json
+
+import aiohttp
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from bridge.app import _token_secret
+from tests.fakes import frames
+from tests.fakes.running import AUDIO, SCRIPT, TWILIO_TOKEN, bridge, deepgram, record, settings
+from twiml import signature, token
+
+PATH = "/media/twilio"
+
+
+@pytest.fixture
+async def server():
+    async with deepgram() as local:
+        yield local
+
+
+def socket_url(origin):
+    return origin.replace("http", "ws", 1) + PATH
+
+
+async def play(origin, *messages, headers=None):
+    """Send messages and wait until the server has closed, or the messages are out and we have."""
+    async with connect(socket_url(origin), additional_headers=headers, compression=None) as socket:
+        for message in messages:
+            await socket.send(message)
+
+
+def events(stored):
+    return [json.loads(event.body) for event in stored]
+
+
+def words(stored, channel):
+    return [
+        (word["word"], word["start"])
+        for event in events(stored)
+        if event["type"] == "transcript.final" and event["data"]["channel"] == channel
+        for word in event["data"]["words"]
+    ]
+
+
+def spoken(channel):
+    return [(word.word, round(word.start, 3)) for word in SCRIPT.channels[channel]]
+
+
+async def run(tmp_path, server, *messages, **given):
+    """One call from its first message to its last; its record."""
+    async with bridge(settings(tmp_path, server.url, **given)) as origin:
+        await play(origin, *messages)
+        await drained(origin)
+    return await record(tmp_path, frames.CALL)
+
+
+async def drained(origin):
+    """Until no call is going on."""
+    async with asyncio.timeout(10), aiohttp.ClientSession() as session:
+        while True:
+            async with session.get(f"{origin}/healthz") as response:
+                if (await response.json())["calls"] == 0:
+                    return
+            await asyncio.sleep(0.01)
+
+
+def whole_call(*extra, parameters=None):
+    return [frames.connected(), frames.start(parameters=parameters), *frames.talk(*AUDIO), *extra, frames.stop()]
+
+
+async def test_a_call_is_heard_word_for_word_on_the_right_channels(tmp_path, server):
+    stored = await run(tmp_path, server, *whole_call())
+
+    assert words(stored, 0) == spoken(0)
+    assert words(stored, 1) == spoken(1)
+
+
+async def test_its_record_is_dense_and_ends_once(tmp_path, server):
+    stored = await run(tmp_path, server, *whole_call(parameters={"direction": "inbound", "from": "+1"}))
+    types = [event.type for event in stored]
+
+    assert [event.seq for event in stored] == list(range(1, len(stored) + 1))
+    assert (types[0], types[-1], types.count("call.ended")) == ("call.started", "call.ended", 1)
+    ended = events(stored)[-1]["data"]
+    assert (ended["reason"], ended["flush"], ended["duration"]) == ("stopped", "complete", 12.0)
+
+
+async def test_deepgram_gets_every_octet_in_its_place(tmp_path, server):
+    await run(tmp_path, server, *whole_call())
+    heard = bytes(server.connections[0].audio)
+
+    assert heard[0::2] == AUDIO[0]
+    assert heard[1::2] == AUDIO[1]
+
+
+async def test_nothing_is_ever_sent_to_the_carrier(tmp_path, server):
+    async with bridge(settings(tmp_path, server.url)) as origin, connect(socket_url(origin)) as socket:
+        for message in whole_call():
+            await socket.send(message)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(socket.recv(), 0.3)
+
+
+async def test_after_stop_the_carrier_closes_first(tmp_path, server):
+    async with bridge(settings(tmp_path, server.url)) as origin, connect(socket_url(origin)) as socket:
+        for message in whole_call():
+            await socket.send(message)
+        await drained(origin)
+        assert socket.close_code is None
+        await socket.send(frames.media("inbound", 99_000, 2, b"late"))
+
+
+async def test_a_socket_that_drops_without_stop_ends_the_call_with_its_last_words(tmp_path, server):
+    stored = await run(tmp_path, server, *whole_call()[:-1])
+
+    assert events(stored)[-1]["data"]["reason"] == "carrier_disconnected"
+    assert words(stored, 0) == spoken(0)
+
+
+async def test_media_before_start_belongs_to_the_call(tmp_path, server):
+    messages = [*frames.talk(*AUDIO)]
+    stored = await run(tmp_path, server, *messages[:4], frames.start(), *messages[4:], frames.stop())
+
+    assert words(stored, 0) == spoken(0)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    ["not json", '{"event":"media","media":{"track":"inbound"}}', frames.media("inbound", 100, 2, b"x")[:-30], b"\x00"],
+)
+async def test_a_bad_message_is_counted_and_the_call_goes_on(tmp_path, server, bad):
+    messages = whole_call()
+    stored = await run(tmp_path, server, *messages[:50], bad, *messages[50:])
+
+    assert words(stored, 0) == spoken(0)
+    assert events(stored)[-1]["data"]["counts"]["bad_messages"] == 1
+
+
+async def test_a_second_start_is_counted_and_changes_nothing(tmp_path, server):
+    messages = whole_call()
+    stored = await run(tmp_path, server, *messages[:50], frames.start(call="CA2"), *messages[50:])
+
+    assert words(stored, 0) == spoken(0)
+    assert events(stored)[-1]["data"]["counts"]["bad_messages"] == 1
+
+
+async def test_messages_we_do_not_know_are_no_fault(tmp_path, server):
+    stored = await run(tmp_path, server, *whole_call('{"event":"mark","mark":{"name":"x"}}', '{"event":"new"}'))
+
+    assert "bad_messages" not in events(stored)[-1]["data"]["counts"]
+
+
+async def test_digits_become_events(tmp_path, server):
+    digit = json.dumps({"event": "dtmf", "streamSid": "MZ1", "dtmf": {"track": "inbound_track", "digit": "5"}})
+    stored = await run(tmp_path, server, *whole_call(digit))
+    (event,) = [event for event in events(stored) if event["type"] == "dtmf.received"]
+
+    assert (event["data"]["track"], event["data"]["digit"]) == ("inbound", "5")
+
+
+async def test_a_message_that_is_too_large_ends_the_socket_not_the_server(tmp_path, server):
+    async with bridge(settings(tmp_path, server.url)) as origin:
+        async with connect(socket_url(origin)) as socket:
+            with pytest.raises(ConnectionClosed) as closed:
+                await socket.send("x" * 70_000)
+                await socket.recv()
+        assert closed.value.rcvd.code == 1009
+        await drained(origin)
+
+
+async def test_a_socket_that_never_starts_is_closed(tmp_path, server):
+    configured = settings(tmp_path, server.url, bridge_start_timeout=0.1)
+    async with bridge(configured) as origin, connect(socket_url(origin)) as socket:
+        with pytest.raises(ConnectionClosed) as closed:
+            await socket.recv()
+
+    assert closed.value.rcvd.code == 1008
+    assert server.connections == []
+
+
+async def test_a_socket_that_falls_silent_is_lost(tmp_path, server):
+    configured = settings(tmp_path, server.url, bridge_idle_timeout=0.1)
+    async with bridge(configured) as origin, connect(socket_url(origin)) as socket:
+        await socket.send(frames.start())
+        with pytest.raises(ConnectionClosed):
+            await asyncio.wait_for(socket.recv(), 5)
+        await drained(origin)
+    stored = await record(tmp_path, frames.CALL)
+
+    assert events(stored)[-1]["data"]["reason"] == "carrier_silent"
+
+
+async def test_one_call_too_many_is_refused_with_a_reason(tmp_path, server):
+    configured = settings(tmp_path, server.url, bridge_max_calls=1)
+    async with bridge(configured) as origin, connect(socket_url(origin)) as socket:
+        await socket.send(frames.start())
+        await until(lambda: server.connections)
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(socket_url(origin))
+
+    assert refused.value.response.status_code == 503
+    assert b"too many calls" in refused.value.response.body
+
+
+async def until(condition):
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+class TestSignature:
+    @pytest.fixture
+    def configured(self, tmp_path, server):
+        return settings(
+            tmp_path,
+            server.url,
+            twilio_signature=None,
+            twilio_auth_token=TWILIO_TOKEN,
+            public_url="https://calls.example.com",
+        )
+
+    async def test_a_signed_upgrade_is_let_in(self, configured, server):
+        signed = signature.sign_url(TWILIO_TOKEN, "wss://calls.example.com/media/twilio")
+        async with bridge(configured) as origin:
+            await play(origin, *whole_call(), headers={"x-twilio-signature": signed})
+            await drained(origin)
+
+        assert len(server.connections) == 1
+
+    @pytest.mark.parametrize("header", [None, "bm9wZQ==", "wrong token"])
+    async def test_any_other_is_refused_before_the_upgrade(self, configured, server, header):
+        wrong = signature.sign_url("another token", "wss://calls.example.com/media/twilio")
+        headers = {"x-twilio-signature": wrong if header == "wrong token" else header} if header else None
+        async with bridge(configured) as origin:
+            with pytest.raises(InvalidStatus) as refused:
+                await connect(socket_url(origin), additional_headers=headers)
+
+        assert refused.value.response.status_code == 403
+        assert server.connections == []
+
+    async def test_warn_lets_it_in_and_logs(self, configured, server, caplog):
+        async with bridge(configured.model_copy(update={"twilio_signature": "warn"})) as origin:
+            await play(origin, *whole_call())
+            await drained(origin)
+
+        assert len(server.connections) == 1
+        assert "signature is not valid" in caplog.text
+
+    async def test_a_token_of_the_call_is_let_in(self, configured, server):
+        given = token.make(_token_secret(configured), frames.CALL, 4e9)
+        async with bridge(configured.model_copy(update={"twilio_signature": "off"})) as origin:
+            await play(origin, *whole_call(parameters={"token": given}))
+            await drained(origin)
+
+        assert len(server.connections) == 1
+
+    @pytest.mark.parametrize("given", ["forged", "of another call", "expired"])
+    async def test_a_bad_token_closes_the_socket_before_deepgram_is_asked(self, configured, server, given):
+        secret = _token_secret(configured)
+        made = {
+            "forged": token.make(b"guess", frames.CALL, 4e9),
+            "of another call": token.make(secret, "CA2", 4e9),
+            "expired": token.make(secret, frames.CALL, 1.0),
+        }[given]
+        async with (
+            bridge(configured.model_copy(update={"twilio_signature": "off"})) as origin,
+            connect(socket_url(origin)) as socket,
+        ):
+            await socket.send(frames.start(parameters={"token": made}))
+            await socket.send(frames.media("inbound", 100, 2, b"\x10" * 160))
+            with pytest.raises(ConnectionClosed) as closed:
+                await socket.recv()
+
+        assert closed.value.rcvd.code == 1008
+        assert server.connections == []
+
+    async def test_a_token_can_be_required(self, configured, server):
+        strict = configured.model_copy(update={"twilio_signature": "off", "bridge_require_token": True})
+        async with bridge(strict) as origin, connect(socket_url(origin)) as socket:
+            await socket.send(frames.start())
+            await socket.send(frames.media("inbound", 100, 2, b"\x10" * 160))
+            with pytest.raises(ConnectionClosed) as closed:
+                await socket.recv()
+
+        assert closed.value.rcvd.code == 1008
+        assert server.connections == []

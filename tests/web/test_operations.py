@@ -1,0 +1,73 @@
+import asyncio
+import time
+from random import Random
+
+import aiohttp
+import pytest
+from aiohttp import web
+from prometheus_client.parser import text_string_to_metric_families
+from websockets.asyncio.client import connect
+
+from bridge.call import CallPolicy, Switchboard
+from bridge.deepgram import options
+from bridge.store.sqlite import SQLiteStore
+from bridge.web.operations import OperationsDoor
+from tests.fakes import frames
+from tests.fakes.running import bridge, deepgram, settings
+
+
+@pytest.fixture
+async def origin(tmp_path):
+    async with deepgram() as server, bridge(settings(tmp_path, server.url)) as served:
+        yield served
+
+
+async def get(url):
+    async with aiohttp.ClientSession() as session, session.get(url) as response:
+        return response.status, response.headers["Content-Type"], await response.text()
+
+
+async def test_it_is_alive_and_ready(origin):
+    assert (await get(f"{origin}/healthz"))[0] == 200
+    assert (await get(f"{origin}/readyz"))[0] == 200
+
+
+async def test_a_full_server_wants_no_more_calls(tmp_path):
+    async with deepgram() as server, bridge(settings(tmp_path, server.url, bridge_max_calls=1)) as origin:
+        async with connect(f"{origin.replace('http', 'ws', 1)}/media/twilio") as socket:
+            await socket.send(frames.start())
+            async with asyncio.timeout(5):
+                while (await get(f"{origin}/readyz"))[0] == 200:
+                    await asyncio.sleep(0.01)
+
+            assert await get(f"{origin}/readyz") == (503, "application/json; charset=utf-8", '{"status": "full"}')
+
+
+async def test_a_stopping_server_says_so(tmp_path, aiohttp_client):
+    async with SQLiteStore(tmp_path) as store:
+        policy = CallPolicy("ws://127.0.0.1:1", "key")
+        board = Switchboard(
+            store,
+            policy,
+            options=options.parse(""),
+            overrides=frozenset(),
+            max_calls=1,
+            wall=time.time,
+            random=Random(1),
+        )
+        door = OperationsDoor(board, {})
+        app = web.Application()
+        app.add_routes(door.routes())
+        client = await aiohttp_client(app)
+        assert (await client.get("/readyz")).status == 200
+        door.stopping = True
+
+        assert await (await client.get("/readyz")).json() == {"status": "stopping"}
+
+
+async def test_the_metrics_are_prometheus_own_format(origin):
+    status, kind, text = await get(f"{origin}/metrics")
+    families = {family.name for family in text_string_to_metric_families(text)}
+
+    assert (status, kind.split(";")[0]) == (200, "text/plain")
+    assert {"bridge_calls", "bridge_store"} <= families

@@ -1,0 +1,104 @@
+"""Twilio's REST API as far as this project needs it: two verbs, and every failure as one error with one sentence.
+
+It talks aiohttp instead of `twilio.rest`, which is slow to import, blocks, and knows no other address than Twilio's
+own. It retries nothing: who calls it is a person at a terminal or a call that has its own schedule.
+"""
+
+import base64
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import aiohttp
+
+SID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""Fit to stand in a path."""
+
+
+class TwilioError(Exception):
+    """Twilio, or the way to it, did not do what was asked; the message says what a person can do about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TwilioAccount:
+    """An account and how to reach it. Raises `TwilioError` without usable credentials."""
+
+    sid: str
+    auth_token: str = field(repr=False)
+    base_url: str = "https://api.twilio.com"
+    timeout: float = 10.0
+    """Seconds for a whole request."""
+
+    def __post_init__(self) -> None:
+        if not SID.fullmatch(self.sid) or not self.auth_token:
+            raise TwilioError("Set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN; the Twilio Console's first page has both.")
+
+    async def get(self, path: str, query: Mapping[str, str], about: str) -> dict[str, Any]:
+        """GET `path` below the account. `about` is what a 404 is about, for its sentence."""
+        return await self._request("GET", path, about, query=query)
+
+    async def post(self, path: str, form: Mapping[str, str], about: str) -> dict[str, Any]:
+        """POST a form to `path` below the account; as `get` otherwise."""
+        return await self._request("POST", path, about, form=form)
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        about: str,
+        query: Mapping[str, str] | None = None,
+        form: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        url = f"{self.base_url.rstrip('/')}/2010-04-01/Accounts/{self.sid}/{quote(path)}"
+        # By hand: aiohttp's own way to say this changes with 3.14.
+        credentials = base64.b64encode(f"{self.sid}:{self.auth_token}".encode()).decode()
+        headers = {"Authorization": f"Basic {credentials}"}
+        timeout = aiohttp.ClientTimeout(total=self.timeout)
+        try:
+            async with (
+                aiohttp.ClientSession(headers=headers, timeout=timeout) as session,
+                # A redirect would carry the credentials to somebody else.
+                session.request(method, url, params=query, data=form, allow_redirects=False) as response,
+            ):
+                status, body = response.status, await response.read()
+        except TimeoutError:
+            raise TwilioError(f"{self._host} did not answer within {self.timeout:g} seconds; try again.") from None
+        except aiohttp.ClientError as error:
+            # The text of the error may repeat the URL; its kind says enough.
+            kind = type(error).__name__
+            raise TwilioError(f"{self._host} cannot be reached ({kind}); check the network.") from None
+        return self._understand(status, body, about)
+
+    @property
+    def _host(self) -> str:
+        return urlsplit(self.base_url).netloc
+
+    def _understand(self, status: int, body: bytes, about: str) -> dict[str, Any]:
+        try:
+            answer = json.loads(body)
+        except ValueError:
+            answer = None
+        if not 200 <= status < 300:
+            raise TwilioError(_refusal(status, answer if isinstance(answer, dict) else {}, about))
+        if not isinstance(answer, dict):
+            raise TwilioError(f"{self._host} answered with something that is not JSON; is this Twilio's API?")
+        return answer
+
+
+def _refusal(status: int, answer: dict[str, Any], about: str) -> str:
+    """A refusal in one sentence. Twilio's own comes as `code`, `message`, `more_info`, `status`."""
+    if status == 401:
+        return (
+            "Twilio refused the account SID and the auth token (401); check TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, "
+            "a subaccount has its own pair."
+        )
+    if status == 404:
+        return f"Twilio knows no {about} on this account (404)."
+    if status == 429 or status >= 500:
+        return f"Twilio is busy or failing ({status}); try again in a minute."
+    code = answer.get("code")
+    said = str(answer.get("message") or "without a reason")[:300]
+    return f"Twilio refused ({status}{f', error {code}' if code else ''}): {said}"

@@ -1,0 +1,247 @@
+"""Two doors for Twilio: the voice webhook, answered with TwiML, and the callback that says how a stream is doing.
+
+Whoever knocks must bear Twilio's signature over our public URL. The doors keep no record: what a stream reports goes
+to the function that `routes` was given. A call is somebody on a telephone, so nothing odd in a genuine request may
+cost them the call: a field that cannot be passed on is left out and logged.
+"""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Literal
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+from multidict import MultiDict
+
+from twiml import token
+from twiml.document import (
+    DIRECTION,
+    FROM,
+    SPEAKER,
+    TO,
+    TOKEN,
+    Answer,
+    TwimlError,
+    check_parameter,
+    parse_target,
+    stream_url,
+    webhook_url,
+)
+from twiml.signature import SIGNATURE_HEADER, verify_form
+
+log = logging.getLogger(__name__)
+
+VOICE_PATH = "/twiml/voice"
+STREAM_STATUS_PATH = "/twiml/stream-status"
+
+FORM_LIMIT = 64 * 1024
+"""Octets; a voice webhook has about one thousand."""
+
+FORM_FIELDS = 1000
+
+OURS = (FROM, TO, DIRECTION, TOKEN, SPEAKER + "inbound", SPEAKER + "outbound")
+"""Parameters that `VoiceSettings.parameters` must not name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoiceSettings:
+    """How calls are answered. `routes` raises `TwimlError` for what cannot work."""
+
+    public_url: str
+    """As Twilio sees us, https."""
+    auth_tokens: tuple[str, ...] = field(default=(), repr=False)
+    """All that may be in use: two during a rotation, those of subaccounts."""
+    signature: Literal["strict", "warn", "off"] = "strict"
+    """`warn` lets a request without a valid signature in and logs it."""
+    token_secret: bytes | None = field(default=None, repr=False)
+    """With one, every stream gets a token for its call (`twiml.token`)."""
+    token_lifetime: float = 300.0
+    """Seconds; a stream starts within one or two of its TwiML."""
+    dial: str | None = None
+    """A number, a `sip:` address or `client:name`; without one the line is held."""
+    caller_id: str | None = None
+    answer_on_bridge: bool = False
+    say: str | None = None
+    """A notice spoken before anything else."""
+    pause: int = 3600
+    """Seconds for which the line is held."""
+    speakers: Mapping[str, str] = field(default_factory=dict)
+    """Track (`inbound`, `outbound`) to label, where the default is not right."""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    """More `<Parameter>`s, for example `deepgram.language`."""
+    stream_path: str = "/media/twilio"
+    clock: Callable[[], float] = time.time
+    """Seconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStatus:
+    """What Twilio reports about a stream."""
+
+    call_id: str
+    event: str
+    """`stream-started`, `stream-stopped`, `stream-error`, or something newer."""
+    stream_id: str
+    stream_name: str
+    """The stream's id where it was given no name."""
+    account_id: str
+    error: str | None
+    """In Twilio's words; a handshake that failed is told nowhere else."""
+    at: float | None
+    """Seconds since 1970, by Twilio's clock."""
+
+
+OnStreamStatus = Callable[[StreamStatus], Awaitable[None]]
+
+
+def routes(settings: VoiceSettings, on_stream_status: OnStreamStatus) -> list[web.RouteDef]:
+    """The two routes, for `Application.add_routes`. Raises `TwimlError` when the settings cannot work."""
+    webhooks = _Webhooks(settings, on_stream_status)
+    return [
+        web.post(VOICE_PATH, webhooks.voice),
+        web.post(STREAM_STATUS_PATH, webhooks.stream_status),
+    ]
+
+
+def base_answer(settings: VoiceSettings) -> Answer:
+    """The answer to any call, without what is known of one; `twiml.document.twiml_bin` makes a TwiML Bin of it."""
+    if settings.signature != "off" and not any(settings.auth_tokens):
+        raise TwimlError("Twilio's signature cannot be checked without an auth token.")
+    if taken := settings.parameters.keys() & set(OURS):
+        raise TwimlError(f"The stream parameter {min(taken)!r} is set for every call by the bridge itself.")
+    if settings.speakers.keys() - {"inbound", "outbound"}:
+        raise TwimlError("Speakers are named for the tracks inbound and outbound only.")
+    labels = {SPEAKER + track: label for track, label in settings.speakers.items()}
+    return Answer(
+        stream_url=stream_url(settings.public_url, settings.stream_path),
+        status_callback=webhook_url(settings.public_url, STREAM_STATUS_PATH),
+        parameters={**labels, **settings.parameters},
+        say=settings.say,
+        dial=parse_target(settings.dial) if settings.dial else None,
+        caller_id=settings.caller_id,
+        answer_on_bridge=settings.answer_on_bridge,
+        pause=settings.pause,
+    )
+
+
+class _Webhooks:
+    """The two handlers and what they share."""
+
+    def __init__(self, settings: VoiceSettings, on_stream_status: OnStreamStatus) -> None:
+        self._settings = settings
+        self._on_stream_status = on_stream_status
+        self._base = base_answer(settings)
+
+    async def voice(self, request: web.Request) -> web.Response:
+        """Answer a call with TwiML."""
+        form = await self._receive(request)
+        call_id = _call_id(form)
+        parameters = {**_who_calls_whom(form, call_id), **self._base.parameters}
+        if self._settings.token_secret:
+            expires = self._settings.clock() + self._settings.token_lifetime
+            parameters[TOKEN] = token.make(self._settings.token_secret, call_id, expires)
+        answer = replace(self._base, parameters=parameters)
+        log.info("answered a call", extra={"call_id": call_id, "direction": form.get("Direction")})
+        return web.Response(text=answer.to_xml(), content_type="text/xml")
+
+    async def stream_status(self, request: web.Request) -> web.Response:
+        """Log how a stream is doing and pass it on."""
+        form = await self._receive(request)
+        status = _stream_status(_call_id(form), form)
+        level = logging.INFO if status.error is None else logging.WARNING
+        log.log(
+            level,
+            "stream status",
+            extra={
+                "call_id": status.call_id,
+                "stream_id": status.stream_id,
+                "event": status.event,
+                "error": status.error,
+            },
+        )
+        await self._on_stream_status(status)
+        return web.Response(status=204)
+
+    async def _receive(self, request: web.Request) -> MultiDict[str]:
+        """The form, once it is known to come from Twilio."""
+        form = await _read_form(request)
+        if self._settings.signature == "off":
+            return form
+        signature = request.headers.get(SIGNATURE_HEADER)
+        if verify_form(self._settings.auth_tokens, self._signed_url(request), form, signature) is None:
+            wrong = "missing" if not signature else "not valid"
+            extra = {"path": request.path, "signature": wrong, "mode": self._settings.signature}
+            log.warning("a webhook without Twilio's signature", extra=extra)
+            if self._settings.signature == "strict":
+                raise web.HTTPForbidden(text=f"Twilio's signature of this request is {wrong}.")
+        return form
+
+    def _signed_url(self, request: web.Request) -> str:
+        """The URL Twilio was given: our public address, our path, and whatever query was put behind it."""
+        _, mark, query = request.raw_path.partition("?")
+        return webhook_url(self._settings.public_url, request.path) + mark + query
+
+
+async def _read_form(request: web.Request) -> MultiDict[str]:
+    """The fields as they were sent: in order, repeated, empty and untrimmed, because all of them are signed."""
+    body = bytearray()
+    async for chunk in request.content.iter_any():
+        body += chunk
+        if len(body) > FORM_LIMIT:
+            raise web.HTTPRequestEntityTooLarge(
+                max_size=FORM_LIMIT, actual_size=len(body), text=f"A form has at most {FORM_LIMIT} octets."
+            )
+    try:
+        fields = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=FORM_FIELDS)
+    except ValueError:
+        raise web.HTTPBadRequest(text="The body of this request is not a form.") from None
+    return MultiDict(fields)
+
+
+def _call_id(form: Mapping[str, str]) -> str:
+    call_id = form.get("CallSid", "")
+    if not token.CALL_ID.fullmatch(call_id):
+        raise web.HTTPBadRequest(text="The form needs a CallSid of letters, digits, - and _.")
+    return call_id
+
+
+def _who_calls_whom(form: Mapping[str, str], call_id: str) -> dict[str, str]:
+    """What the media socket is not told otherwise: Twilio's `start` message names neither side."""
+    known: dict[str, str] = {}
+    for name, key in ((FROM, "From"), (TO, "To"), (DIRECTION, "Direction")):
+        value = form.get(key, "")
+        try:
+            check_parameter(name, value)
+        except TwimlError as error:
+            log.warning("left out a stream parameter", extra={"call_id": call_id, "reason": str(error)})
+            continue
+        if value:
+            known[name] = value
+    return known
+
+
+def _stream_status(call_id: str, form: Mapping[str, str]) -> StreamStatus:
+    event = form.get("StreamEvent", "")
+    failed = event in ("stream-error", "stream-failed")  # the latter is what Telnyx calls it
+    error = form.get("StreamError") or ("no reason given" if failed else None)
+    return StreamStatus(
+        call_id=call_id,
+        event=event,
+        stream_id=form.get("StreamSid", ""),
+        stream_name=form.get("StreamName", ""),
+        account_id=form.get("AccountSid", ""),
+        error=error,
+        at=_epoch(form.get("Timestamp", "")),
+    )
+
+
+def _epoch(timestamp: str) -> float | None:
+    """ISO 8601 with a zone, also with Twilio's nine fractional digits; None for anything else."""
+    try:
+        moment = datetime.fromisoformat(timestamp)
+    except ValueError:
+        return None
+    return moment.timestamp() if moment.tzinfo else None
