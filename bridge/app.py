@@ -9,6 +9,7 @@ import hashlib
 import logging
 import secrets
 import signal
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from random import Random
@@ -89,6 +90,8 @@ def build(settings: Settings) -> web.Application:
 
 async def serve(settings: Settings, started: Callable[[str], None] = lambda url: None) -> None:
     """Serve until SIGTERM or SIGINT, then finish what can be finished. `started` is told the local URL."""
+    # The store's thread takes the interpreter back several times in a commit, each time waiting so long at the most.
+    sys.setswitchinterval(0.0005)
     runner = web.AppRunner(build(settings), access_log=None, shutdown_timeout=5.0)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

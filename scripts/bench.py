@@ -34,6 +34,7 @@ from scripts.benchmark.load import LoadCall, encode_media  # noqa: E402
 ROOT = Path(__file__).parent.parent
 SECRET = format_secret(bytes(range(32)))
 TICKS = os.sysconf("SC_CLK_TCK")
+STAGGER = 5.0  # seconds over which the calls begin: they all say the same, and are not to say it at once
 SETTLE = 5.0  # seconds after the last call has started, before anything is measured
 
 
@@ -118,7 +119,7 @@ async def load(target, deepgram, receiver, options, frames):
     for index, call in enumerate(calls):
         await call.start(target.port)
         players.append(asyncio.create_task(call.play(frames, index / options.calls * 0.02)))
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(STAGGER / options.calls)
     await asyncio.sleep(SETTLE)
     began, cpu = asyncio.get_running_loop().time(), target.cpu()
     await asyncio.sleep(options.seconds)
@@ -134,7 +135,7 @@ async def load(target, deepgram, receiver, options, frames):
         "cpu": used / (ended - began) / options.calls * 1000,
         "memory": (resident - idle) / options.calls / 1000,
         "audio": audio_delays(calls, deepgram, began, ended),
-        "results": result_delays(deepgram, receiver),
+        "results": result_delays(deepgram, receiver, began, ended),
     }
 
 
@@ -164,9 +165,20 @@ def audio_delays(calls, deepgram, began, ended):
     return delays
 
 
-def result_delays(deepgram, receiver):
-    """From a final's leaving Deepgram's to the arrival of its POST, in ms."""
+def result_delays(deepgram, receiver, began, ended):
+    """From a final's leaving Deepgram's to the arrival of its POST, in ms, where the lane was idle.
+
+    Idle: nothing of that call was posted in the second before. What comes while a POST is out waits for its answer,
+    and how soon the webhook answers is the webhook's affair.
+    """
     posted = {(delivery.call_id, seq): delivery.at for delivery in receiver.deliveries for seq in delivery.seqs}
+    busy = {}
+    for delivery in receiver.deliveries:
+        busy.setdefault(delivery.call_id, []).append(delivery.at)
+
+    def counts(call_id, moment):
+        return began <= moment <= ended and not any(moment - 1.0 < at < moment for at in busy.get(call_id, ()))
+
     delays = []
     for connection in deepgram.connections:
         call_id = (dict(connection.query).get("extra") or "").removeprefix("call_id:")
@@ -181,7 +193,7 @@ def result_delays(deepgram, receiver):
                 and message["channel"]["alternatives"][0]["transcript"]
             ]
             told = [posted[call_id, e["seq"]] for e in finals if e["data"]["track"] == track]
-            delays += [(at - left) * 1000 for left, at in zip(said, told, strict=False)]
+            delays += [(at - left) * 1000 for left, at in zip(said, told, strict=False) if counts(call_id, left)]
     return delays
 
 
@@ -229,8 +241,8 @@ def processor():
 
 
 async def main(options):
-    script = random_script(7, options.seconds + SETTLE + options.calls * 0.02 + 1)
-    duration = options.seconds + SETTLE + 1
+    duration = options.seconds + SETTLE + STAGGER + 1
+    script = random_script(7, duration)
     frames = encode_media(*speech(duration))
     bridge = {
         "DEEPGRAM_API_KEY": "key",

@@ -20,7 +20,7 @@ class SessionPolicy:
     kept: bool = False
     """Whether the shell keeps older audio elsewhere and can fetch it."""
     deaf: float = 20.0
-    """Seconds of audible audio without any answer after which the socket counts as dead."""
+    """Seconds without any answer to speech after which the socket counts as dead."""
     speed: float = 1.25
     """Deepgram's ceiling, times real time."""
     burst: float = 1.0

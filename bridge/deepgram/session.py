@@ -72,8 +72,8 @@ class Session:
         self._attempt = 0
         self._told: tuple[int | None, str] | None = None  # the last interruption that was said aloud
         self._last_sent = 0.0
-        self._answered_at = 0.0
-        self._unanswered = 0.0  # seconds of audible audio since Deepgram last said anything
+        self._answered_at = 0.0  # when Deepgram last said anything
+        self._unanswered = 0.0  # seconds of audible audio sent since then, once it is long ago
         self._fetching = False
         self._finishing = False
         self._flushed = False  # Metadata came
@@ -267,7 +267,7 @@ class Session:
             self._pace.take(len(chunk) / STEREO_RATE)
             self._commands.append(Send(chunk))
             self._last_sent = now
-            if is_audible(chunk):
+            if now - self._answered_at > self.policy.deaf / 2 and is_audible(chunk):
                 self._unanswered += len(chunk) / STEREO_RATE
         if window.missing:
             self._fetch()
@@ -280,8 +280,8 @@ class Session:
             self._commands.append(Close())
 
     def _is_deaf(self, now: float) -> bool:
-        """Speech went out, there was time to answer it, and nothing came. A backlog goes out faster than time."""
-        return self._unanswered > self.policy.deaf and now - self._answered_at > self.policy.deaf
+        """Nothing has been answered for long, and there was speech to answer in the later half of that."""
+        return now - self._answered_at > self.policy.deaf and self._unanswered > self.policy.deaf / 4
 
     def _fetch(self) -> None:
         if not self._fetching:

@@ -9,6 +9,7 @@ Source: https://developers.deepgram.com/docs/understand-endpointing-interim-resu
 
 from collections import deque
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from bridge.deepgram.messages import Results, ResultWord, SpeechStart, UtteranceEnd
 from bridge.events import (
@@ -24,6 +25,8 @@ from bridge.events import (
     Word,
     timestamp,
 )
+
+T = TypeVar("T", bound=Transcript)
 
 _EPSILON = 0.1  # seconds by which Deepgram's own times of one word may differ
 _SHORTEST_OVERLAP = 0.1  # seconds; less is how people take turns
@@ -91,8 +94,10 @@ class Assembler:
     def finish(self) -> None:
         """Nothing more comes: what is open is closed with what was last heard of it."""
         for channel in self._channels:
-            if channel.shown:
-                self._close_segment(channel, channel.shown)
+            if shown := channel.shown:
+                self._close_segment(
+                    channel, TranscriptFinal(**{**dict(shown), "final": True, "revision": shown.revision + 1})
+                )
             self._complete_turn(channel)
 
     def events_received(self) -> list[Data]:
@@ -104,17 +109,17 @@ class Assembler:
         if results.is_final:
             # An empty final says something only where an interim had claimed words.
             if results.text or channel.shown:
-                self._close_segment(channel, self._transcript(channel, results))
+                self._close_segment(channel, self._transcript(channel, results, TranscriptFinal))
             if results.speech_final:
                 self._complete_turn(channel)
         elif results.text and not (channel.shown and channel.shown.text == results.text):
-            self._show(channel, self._transcript(channel, results))
+            self._show(channel, self._transcript(channel, results, TranscriptInterim))
 
-    def _transcript(self, channel: _Channel, results: Results) -> Transcript:
+    def _transcript(self, channel: _Channel, results: Results, kind: type[T]) -> T:
         words = _monotonic(results.words, channel.settled)
         start = words[0].start if words else max(results.start, channel.settled)
         end = max(start, words[-1].end if words else results.end)
-        return Transcript(
+        return kind(
             segment_id=channel.shown.segment_id if channel.shown else self._next_segment(channel),
             revision=channel.revision + 1,
             final=results.is_final,
@@ -140,10 +145,9 @@ class Assembler:
     def _show(self, channel: _Channel, transcript: Transcript) -> None:
         channel.revision = transcript.revision
         channel.shown = transcript
-        self._events.append(TranscriptInterim.model_construct(**dict(transcript)))
+        self._events.append(transcript)
 
-    def _close_segment(self, channel: _Channel, transcript: Transcript) -> None:
-        final = TranscriptFinal.model_construct(**{**dict(transcript), "final": True, "revision": channel.revision + 1})
+    def _close_segment(self, channel: _Channel, final: TranscriptFinal) -> None:
         self._events.append(final)
         channel.revision, channel.shown = 0, None
         if final.text:

@@ -196,7 +196,7 @@ class _Reader:
         """The next message for the call; None when the stream is over."""
         while self._end is None:
             message = await self._receive()
-            if isinstance(message, Media | Digit):
+            if type(message) is Media or type(message) is Digit:
                 return message
             if message is None:
                 self._end = self._end or "carrier_disconnected"
