@@ -201,7 +201,8 @@ async def _keep(conversation: Conversation, place: Place, receiver: Receiver) ->
     conversation.note(f"the bridge:  {place.origin}      the webhook:  {receiver.url}")
     conversation.note("try:")
     conversation.note(f"  curl -s {place.origin}/metrics | grep bridge_")
-    conversation.note(f"  TWILIO_AUTH_TOKEN={place.twilio_token} bridge call --voice {place.origin}/twiml/voice")
+    command = _short(Path(sys.executable).with_name("bridge"))
+    conversation.note(f"  TWILIO_AUTH_TOKEN={place.twilio_token} {command} call --voice {place.origin}/twiml/voice")
     conversation.note("Ctrl-C ends it")
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

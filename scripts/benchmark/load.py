@@ -8,18 +8,11 @@ import asyncio
 import base64
 import json
 import os
-import struct
+
+from bridge.local.caller import frame
 
 FRAME = 160
 FRAME_SECONDS = 0.02
-
-
-def websocket_frame(text):
-    """A masked text frame; a mask of zeros leaves the payload as it is (RFC 6455, section 5.3)."""
-    payload = text.encode()
-    size = len(payload)
-    length = struct.pack("!B", 0x80 | size) if size < 126 else struct.pack("!BH", 0x80 | 126, size)
-    return b"\x81" + length + b"\0\0\0\0" + payload
 
 
 def encode_media(inbound, outbound):
@@ -40,7 +33,7 @@ def encode_media(inbound, outbound):
                     "payload": base64.b64encode(audio[index * FRAME : (index + 1) * FRAME]).decode(),
                 },
             }
-            pair.append(websocket_frame(json.dumps(media, separators=(",", ":"))))
+            pair.append(frame(json.dumps(media, separators=(",", ":"))))
         frames.append(tuple(pair))
     return frames
 
@@ -72,8 +65,8 @@ class LoadCall:
             "customParameters": {"direction": "inbound", "from": "+15550101", "to": "+15550123"},
         }
         message = {"event": "start", "sequenceNumber": "1", "streamSid": "MZ1", "start": start}
-        self._writer.write(websocket_frame('{"event":"connected","protocol":"Call","version":"1.0.0"}'))
-        self._writer.write(websocket_frame(json.dumps(message)))
+        self._writer.write(frame('{"event":"connected","protocol":"Call","version":"1.0.0"}'))
+        self._writer.write(frame(json.dumps(message)))
 
     async def play(self, frames, offset):
         """At real-time pace, `offset` seconds into the 20 ms; due times are absolute, so nothing drifts."""
@@ -88,7 +81,7 @@ class LoadCall:
             self.sent.append(loop.time())
 
     async def stop(self):
-        self._writer.write(websocket_frame('{"event":"stop","sequenceNumber":"9","streamSid":"MZ1","stop":{}}'))
+        self._writer.write(frame('{"event":"stop","sequenceNumber":"9","streamSid":"MZ1","stop":{}}'))
 
     def close(self):
         self._writer.close()

@@ -7,6 +7,10 @@ import re
 import sys
 from pathlib import Path
 
+from bridge.local import sample
+from bridge.local.script import load_script
+from tests.fakes.wer import word_error_rate
+
 ROOT = Path(__file__).parent.parent.parent
 
 
@@ -31,4 +35,12 @@ async def test_the_demo_shows_the_call_and_leaves_its_files(tmp_path):
     assert re.search(r"caller +Hi", shown) and re.search(r"agent +Good morning", shown)
     assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
     assert events[-1]["type"] == "call.ended"
+    for channel, words in enumerate(load_script(sample.SCRIPT).channels):
+        heard = [
+            word["word"]
+            for event in events
+            if event["type"] == "transcript.final" and event["data"]["channel"] == channel
+            for word in event["data"]["words"]
+        ]
+        assert word_error_rate([word.word for word in words], heard) <= 0.15
     assert {path.name for path in folder.iterdir()} >= {"bridge.db", "bridge.log", "events.jsonl", "heard"}
