@@ -8,7 +8,6 @@ Source: https://developers.deepgram.com/reference/speech-to-text/listen-streamin
 import json
 from dataclasses import dataclass
 from enum import Enum, auto
-from math import isfinite
 from typing import Any
 
 from bridge.errors import RemoteProtocolError
@@ -17,6 +16,9 @@ KEEP_ALIVE = '{"type":"KeepAlive"}'
 """As text: a binary one would be heard as audio."""
 FINALIZE = '{"type":"Finalize"}'
 CLOSE_STREAM = '{"type":"CloseStream"}'
+
+
+_LARGEST = 1e9  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ def parse(text: str) -> Message:
     """
     try:
         return _message(json.loads(text))
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError) as error:
         raise RemoteProtocolError(f"not a Deepgram message: {type(error).__name__}") from None
 
 
@@ -128,10 +130,10 @@ def _channel(index: list[int]) -> int:
 
 
 def _number(value: float | str) -> float:
-    """Python's JSON knows NaN and Infinity; a moment is neither."""
+    """Python's JSON knows NaN, Infinity and numbers without end; a moment of a call is none of them."""
     number = float(value)
-    if not isfinite(number):
-        raise RemoteProtocolError("a number is not finite")
+    if not abs(number) <= _LARGEST:
+        raise RemoteProtocolError("a number is out of range")
     return number
 
 
@@ -145,13 +147,13 @@ def _results(frame: dict[str, Any]) -> Results:
         channel=_channel(frame["channel_index"]),
         start=start,
         end=end,
-        text=best.get("transcript") or "",
+        text=str(best.get("transcript") or ""),
         confidence=_number(best.get("confidence") or 0.0),
         words=tuple(_word(word) for word in best.get("words") or ()),
         is_final=bool(frame.get("is_final")),
         speech_final=bool(frame.get("speech_final")),
         from_finalize=bool(frame.get("from_finalize")),
-        language=languages[0] if languages else None,
+        language=str(languages[0]) if languages else None,
     )
 
 
@@ -207,7 +209,7 @@ def parse_refusal(status: int, headers: dict[str, str], body: bytes) -> Refusal:
     """
     try:
         answer = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         answer = {}
     if not isinstance(answer, dict):
         answer = {}

@@ -110,6 +110,8 @@ def test_types_we_do_not_know_are_tolerated():
         '{"type":"SpeechStarted","channel":["a"],"timestamp":1}',
         '{"type":"SpeechStarted","channel":[0,2],"timestamp":NaN}',
         '{"type":"UtteranceEnd","channel":[0,2],"last_word_end":1e999}',
+        '{"type":"UtteranceEnd","channel":[0,2],"last_word_end":1e300}',
+        '{"type":"UtteranceEnd","channel":[0,2],"last_word_end":' + "9" * 400 + "}",
     ],
 )
 def test_what_cannot_be_read_is_a_protocol_error(text):
@@ -149,6 +151,7 @@ def test_a_refusal_without_a_body_is_read_from_the_headers():
 def test_a_refusal_by_somebody_else_has_its_status_for_a_reason():
     assert parse_refusal(502, {}, b"<html>") == Refusal(502, "HTTP 502", None)
     assert parse_refusal(502, {}, b"[]").reason == "HTTP 502"
+    assert parse_refusal(502, {}, b"[" * 100_000).reason == "HTTP 502"
 
 
 @pytest.mark.parametrize(
