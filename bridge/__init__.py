@@ -7,10 +7,10 @@ The floors, top to bottom; a module imports only from lower ones (`tests/test_ar
     7 hall      app
     6 doors     web/
     5 stage     call/, config, local/
-    4 shells    deepgram/client, store/, delivery/sender, delivery/poster, delivery/previews, logs
+    4 shells    deepgram/client, deepgram/prerecorded, store/, delivery/sender, delivery/poster, delivery/previews, logs
     ---- below this line: no await, no clock, no randomness, no environment, no logging ----
     3 machines  align/, deepgram/session, deepgram/gate, transcript/assembler, delivery/lane, delivery/breaker
-    2 pure      deepgram/options, deepgram/exchange, deepgram/window, deepgram/coverage, deepgram/pace,
+    2 pure      deepgram/options, deepgram/batch, deepgram/exchange, deepgram/window, deepgram/coverage, deepgram/pace,
                 deepgram/states, delivery/signing, delivery/envelope, store/base
     1 dialects  carriers/, deepgram/messages
     0 words     errors, audio, events

@@ -1,6 +1,7 @@
 """What can go wrong on request: a bad day at Deepgram's, for tests and demonstrations.
 
-Values only; `session` and `server` obey them.
+Values only; `session` and `server` obey them. A pre-recorded request can have five of them: `refuse` and
+`handshake_delay` before its body is read, `drop_after`, `stop_answering_after` and `delay` once that has come.
 """
 
 from dataclasses import dataclass
@@ -12,10 +13,10 @@ from bridge.local.deepgram.request import REFUSALS
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """The faults of a connection; the defaults are none."""
+    """The faults of a connection, or of a pre-recorded request; the defaults are none."""
 
     first: int | None = None
-    """Only the server's first so many connections have these faults; None: every one."""
+    """Only the server's first so many connections, and requests, have these faults; None: every one."""
     refuse: int | None = None
     """HTTP status of a refused handshake: 400, 401, 402, 403, 429 or 503."""
     handshake_delay: float = 0.0

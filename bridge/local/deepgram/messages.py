@@ -174,17 +174,6 @@ class Writer:
 
     def results(self, channel: int, heard: Hypothesis, *, from_finalize: bool = False) -> str:
         """`Results`. Every optional flag is sent, because the Rust SDK insists on them."""
-        text = " ".join(word.text if self._request.punctuated else word.word for word in heard.words)
-        confidence = sum(word.confidence for word in heard.words) / (len(heard.words) or 1)
-        alternative: dict[str, Any] = {
-            "transcript": text,
-            "confidence": round(confidence, 6),
-            "words": [self._word(word) for word in heard.words],
-        }
-        if self._multilingual:
-            alternative["languages"] = ["en"] if heard.words else []
-            if is_nova_3(self._request.model):
-                alternative["languages_hinted"] = list(self._request.language_hints)
         message: dict[str, Any] = {
             "type": "Results",
             "channel_index": [channel, self._channels],
@@ -192,13 +181,26 @@ class Writer:
             "start": round(heard.start, 6),
             "is_final": heard.is_final,
             "speech_final": heard.speech_final,
-            "channel": {"alternatives": [alternative]},
+            "channel": {"alternatives": [self.alternative(heard.words)]},
             "metadata": self._metadata,
             "from_finalize": from_finalize,
         }
         if self._request.detect_entities and heard.is_final:
             message["entities"] = []
         return json.dumps(message)
+
+    def alternative(self, words: Sequence[HeardWord]) -> dict[str, Any]:
+        """What is believed to have been said: text, confidence, words."""
+        alternative: dict[str, Any] = {
+            "transcript": " ".join(word.text if self._request.punctuated else word.word for word in words),
+            "confidence": round(sum(word.confidence for word in words) / (len(words) or 1), 6),
+            "words": [self._word(word) for word in words],
+        }
+        if self._multilingual:
+            alternative["languages"] = ["en"] if words else []
+            if is_nova_3(self._request.model):
+                alternative["languages_hinted"] = list(self._request.language_hints)
+        return alternative
 
     def _word(self, heard: HeardWord) -> dict[str, Any]:
         word: dict[str, Any] = {
@@ -226,10 +228,9 @@ class Writer:
             }
         )
 
-    def metadata(self, *, sha256: str, created: str, duration: float, channels: int) -> str:
-        """`Metadata`, whose `model_info` is keyed by the model's uuid where that of `Results` is not."""
-        message: dict[str, Any] = {
-            "type": "Metadata",
+    def about(self, *, sha256: str, created: str, duration: float, channels: int) -> dict[str, Any]:
+        """What is said of all the audio; `model_info` is keyed by the model's uuid where that of `Results` is not."""
+        about: dict[str, Any] = {
             "transaction_key": "deprecated",
             "request_id": self._request_id,
             "sha256": sha256,
@@ -240,5 +241,10 @@ class Writer:
             "model_info": {self._model_uuid: self._model_info},
         }
         if self._request.extra:
-            message["extra"] = dict(self._request.extra)
-        return json.dumps(message)
+            about["extra"] = dict(self._request.extra)
+        return about
+
+    def metadata(self, *, sha256: str, created: str, duration: float, channels: int) -> str:
+        """`Metadata`."""
+        about = self.about(sha256=sha256, created=created, duration=duration, channels=channels)
+        return json.dumps({"type": "Metadata", **about})

@@ -1,4 +1,4 @@
-"""What a client asks for with `GET /v1/listen?…`, and what is wrong with it.
+"""What a client asks for with `/v1/listen?…`, and what is wrong with it; what only recordings have is in `batch`.
 
 Pure: query and headers in, a `ListenRequest` or a `Refusal` out. Values are checked as Deepgram checks them
 at the handshake, in its words where they are known; keys that it does not know are ignored, as there.
@@ -99,8 +99,8 @@ class ListenRequest:
         return self.channels if decoded else 0
 
 
-class _Refused(RemoteProtocolError):
-    """Carries a refusal out of the parsing below."""
+class Refused(RemoteProtocolError):
+    """Carries a refusal out of the reading of a request."""
 
     def __init__(self, message: str, code: str = "Bad Request") -> None:
         super().__init__(message)
@@ -110,16 +110,22 @@ class _Refused(RemoteProtocolError):
 def parse_request(query: Iterable[tuple[str, str]]) -> ListenRequest | Refusal:
     """Read the query, decoded but otherwise as it came; a repeated key is a list."""
     pairs = tuple(query)
-    values: dict[str, list[str]] = {}
-    for key, value in pairs:
-        values.setdefault(key, []).append(value)
+    values = read_values(pairs)
     try:
         request = _read(pairs, values)
         _check_limits(values)
         _check_model(request, values)
-    except _Refused as refused:
+    except Refused as refused:
         return refused.refusal
     return request
+
+
+def read_values(query: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Every value of every key, in order."""
+    values: dict[str, list[str]] = {}
+    for key, value in query:
+        values.setdefault(key, []).append(value)
+    return values
 
 
 def is_nova_3(model: str) -> bool:
@@ -134,11 +140,11 @@ def keyterm_tokens(keyterms: Iterable[str]) -> int:
 
 def _read(pairs: tuple[tuple[str, str], ...], values: Mapping[str, list[str]]) -> ListenRequest:
     encoding, sample_rate, channels = _read_format(values)
-    flags = {name: _boolean(values, name) for name in BOOLEANS}
+    flags = {name: read_boolean(values, name) for name in BOOLEANS}
     return ListenRequest(
         query=pairs,
-        model=_last(values, "model") or "general",
-        language=_last(values, "language") or "en",
+        model=last(values, "model") or "general",
+        language=last(values, "language") or "en",
         language_hints=tuple(values.get("language_hint", ())),
         encoding=encoding,
         sample_rate=sample_rate,
@@ -156,24 +162,24 @@ def _read(pairs: tuple[tuple[str, str], ...], values: Mapping[str, list[str]]) -
 
 def _read_format(values: Mapping[str, list[str]]) -> tuple[str | None, int, int]:
     """Encoding, sample rate and channels; the last two are only read with the first."""
-    encoding = _last(values, "encoding")
+    encoding = last(values, "encoding")
     if encoding is None:
         if "sample_rate" in values:
-            raise _Refused("Bad Request: sample_rate is only read together with encoding, which is missing.")
+            raise Refused("Bad Request: sample_rate is only read together with encoding, which is missing.")
         return None, 8000, 1
     if encoding not in ENCODINGS:
         variants = ", ".join(f"`{name}`" for name in ENCODINGS)
-        raise _undeserializable(f"unknown variant `{encoding}`, expected one of {variants}")
+        raise undeserializable(f"unknown variant `{encoding}`, expected one of {variants}")
     if encoding not in DECODED:
-        raise _Refused(f"Bad Request: this local server hears {' and '.join(DECODED)} only, not {encoding}.")
+        raise Refused(f"Bad Request: this local server hears {' and '.join(DECODED)} only, not {encoding}.")
     sample_rate = _number(values, "sample_rate", *SAMPLE_RATES)
     if sample_rate is None:
-        raise _Refused(f"Bad Request: encoding={encoding} needs a sample_rate.")
+        raise Refused(f"Bad Request: encoding={encoding} needs a sample_rate.")
     return encoding, sample_rate, _number(values, "channels", 1, MAX_CHANNELS) or 1
 
 
 def _read_endpointing(values: Mapping[str, list[str]]) -> float | None:
-    if _last(values, "endpointing") == "false":
+    if last(values, "endpointing") == "false":
         return None
     milliseconds = _number(values, "endpointing", 0, 60_000)
     return 0.01 if milliseconds is None else milliseconds / 1000
@@ -184,74 +190,76 @@ def _read_utterance_end(values: Mapping[str, list[str]], interim_results: bool) 
     if milliseconds is None:
         return None
     if not interim_results:
-        raise _Refused("Bad Request: utterance_end_ms needs interim_results=true.")
+        raise Refused("Bad Request: utterance_end_ms needs interim_results=true.")
     return milliseconds / 1000
 
 
 def _check_limits(values: Mapping[str, list[str]]) -> None:
     for name, most in (("keywords", MAX_KEYWORDS), ("search", MAX_SEARCHES)):
         if len(values.get(name, ())) > most:
-            raise _Refused(f"Bad Request: at most {most} {name} are allowed.")
+            raise Refused(f"Bad Request: at most {most} {name} are allowed.")
     for name, longest in (("tag", MAX_TAG), ("extra", MAX_EXTRA)):
         if any(len(value) > longest for value in values.get(name, ())):
-            raise _Refused(f"Bad Request: {name} is longer than {longest} characters.")
+            raise Refused(f"Bad Request: {name} is longer than {longest} characters.")
     if "callback" in values:
-        raise _Refused("Bad Request: this local server answers on the socket only, not to a callback.")
+        raise Refused("Bad Request: this local server answers in place, not to a callback.")
 
 
 def _check_model(request: ListenRequest, values: Mapping[str, list[str]]) -> None:
     """Not against a list of models, which changes all the time, but against what is known not to work."""
     model, language = request.model, request.language
     if not _LANGUAGE.fullmatch(language):
-        raise _Refused(_NO_SUCH_MODEL)
+        raise Refused(_NO_SUCH_MODEL)
     if language == "multi" and not (is_nova_3(model) or model.startswith("nova-2")):
-        raise _Refused(_NO_SUCH_MODEL)
+        raise Refused(_NO_SUCH_MODEL)
     if model.endswith("-phonecall") and (is_nova_3(model) or language not in ("en", "en-US")):
-        raise _Refused(_NO_SUCH_MODEL)
+        raise Refused(_NO_SUCH_MODEL)
     for hint in request.language_hints:
         if hint == "multi" or not _LANGUAGE.fullmatch(hint):
-            raise _Refused(f"Bad Request: unknown language_hint `{hint}`.")
-    if _last(values, "diarize_model") not in (None, "latest", "v1"):
-        raise _Refused("Bad Request: diarize_model must be latest or v1 on streaming requests.")
+            raise Refused(f"Bad Request: unknown language_hint `{hint}`.")
+    if last(values, "diarize_model") not in (None, "latest", "v1"):
+        raise Refused("Bad Request: diarize_model must be latest or v1 on streaming requests.")
     if "keyterm" in values and not is_nova_3(model):
-        raise _Refused("Bad Request: keyterm is only supported for Nova-3 models; use keywords instead.")
+        raise Refused("Bad Request: keyterm is only supported for Nova-3 models; use keywords instead.")
     if "keywords" in values and is_nova_3(model):
-        raise _Refused("Bad Request: keywords are not supported for Nova-3 models; use keyterm instead.")
+        raise Refused("Bad Request: keywords are not supported for Nova-3 models; use keyterm instead.")
     if keyterm_tokens(values.get("keyterm", ())) > MAX_KEYTERM_TOKENS:
-        raise _Refused(
+        raise Refused(
             f"Keyterm limit exceeded. The maximum number of tokens across all keyterms is {MAX_KEYTERM_TOKENS}."
         )
 
 
-def _last(values: Mapping[str, Sequence[str]], name: str) -> str | None:
+def last(values: Mapping[str, Sequence[str]], name: str) -> str | None:
+    """What counts of a key that may have been sent more than once."""
     return values[name][-1] if name in values else None
 
 
-def _undeserializable(what: str) -> _Refused:
-    return _Refused(f"Failed to deserialize query parameters: {what}", "INVALID_QUERY_PARAMETER")
+def undeserializable(what: str) -> Refused:
+    """A value that is not of its parameter's type."""
+    return Refused(f"Failed to deserialize query parameters: {what}", "INVALID_QUERY_PARAMETER")
 
 
-def _boolean(values: Mapping[str, Sequence[str]], name: str) -> bool:
+def read_boolean(values: Mapping[str, Sequence[str]], name: str) -> bool:
     """Lower case only: `True`, which some clients send, is refused."""
-    value = _last(values, name)
+    value = last(values, name)
     if value not in (None, "true", "false"):
-        raise _undeserializable(f"{name}: provided string was not `true` or `false`: `{value}`")
+        raise undeserializable(f"{name}: provided string was not `true` or `false`: `{value}`")
     return value == "true"
 
 
 def _number(values: Mapping[str, Sequence[str]], name: str, least: int, most: int) -> int | None:
-    value = _last(values, name)
+    value = last(values, name)
     if value is None:
         return None
     if not (value.isascii() and value.isdigit() and len(value) < 10):
-        raise _undeserializable(f"{name}: invalid digit found in `{value}`")
+        raise undeserializable(f"{name}: invalid digit found in `{value}`")
     if not least <= int(value) <= most:
-        raise _Refused(f"Bad Request: {name} must be between {least} and {most}.")
+        raise Refused(f"Bad Request: {name} must be between {least} and {most}.")
     return int(value)
 
 
 def _key_value(pair: str) -> tuple[str, str]:
     key, colon, value = pair.partition(":")
     if not colon:
-        raise _Refused("Bad Request: extra must have the form key:value.")
+        raise Refused("Bad Request: extra must have the form key:value.")
     return key, value

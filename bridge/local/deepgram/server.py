@@ -1,10 +1,12 @@
-"""A server that speaks Deepgram's `/v1/listen` on this machine: its handshakes and its connections.
+"""A server that speaks Deepgram's `/v1/listen` on this machine: live connections, and recordings that are posted.
 
     async with LocalDeepgram(CodedRecognizers(script)) as server:
         …connect to server.url…
         assert server.connections[0].close_code == 1000
+        …post to server.http_url…
+        assert server.requests[0].answer
 
-What a request means is `request`'s business, what is said on a connection `session`'s.
+What a request means is `request`'s and `batch`'s business, what is said on a connection `session`'s.
 """
 
 import asyncio
@@ -12,8 +14,9 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
@@ -22,9 +25,11 @@ from aiohttp import web
 
 from bridge.events import timestamp
 from bridge.local.deepgram.auth import is_accepted, read_credentials
+from bridge.local.deepgram.batch import parse_batch_request
 from bridge.local.deepgram.connection import Connection
 from bridge.local.deepgram.faults import NO_FAULTS, Faults
 from bridge.local.deepgram.messages import refusal_body
+from bridge.local.deepgram.prerecorded import Posted, Prerecorded
 from bridge.local.deepgram.pump import Pump, PumpOptions
 from bridge.local.deepgram.recording import Recording
 from bridge.local.deepgram.request import REFUSALS, Refusal, parse_request
@@ -33,13 +38,16 @@ from bridge.local.recognition import RecognizerFactory
 
 log = logging.getLogger(__name__)
 
+_SHUTDOWN_TIMEOUT = 0.5
+"""Seconds: who still sends a body that was refused is not waited for."""
+
 
 class LocalDeepgram:
     """The server; open between `async with` and its end, or `start` and `stop`.
 
     `recognizers` makes the recognizer of a channel; unless it has an attribute `in_thread` that is false,
-    recognizers work in threads. `key` is the only key accepted; None: any. `save_dir` is where audio is kept.
-    `remember` keeps all that passed in `connections`, for tests; without it only open connections are there.
+    recognizers work in threads. `key` is the only key accepted; None: any. `save_dir` is where live audio is kept.
+    `remember` keeps all that passed in `connections` and `requests`, for tests; without it only open ones are there.
     `notices` speaks the texts of Deepgram's streaming test suite, serves any path and asks for no key unless
     one is set.
     """
@@ -65,6 +73,12 @@ class LocalDeepgram:
         self.connections: list[Connection] = []
         self.accepted = 0
         """Connections so far; the index of the next one."""
+        self.request_faults: Faults | None = None
+        """The faults of the pre-recorded requests to come; None: as `faults`. They have indices of their own."""
+        self.requests: list[Posted] = []
+        """Pre-recorded requests, as `connections`."""
+        self.posted = 0
+        """Pre-recorded requests so far; the index of the next one."""
         self._recognizers, self._limits = recognizers, limits
         self._host, self.port = host, port
         self._key, self._save_dir, self._notices = key, save_dir, notices
@@ -73,6 +87,7 @@ class LocalDeepgram:
             ThreadPoolExecutor(os.cpu_count(), "recognizer") if getattr(recognizers, "in_thread", True) else None
         )
         self._options = PumpOptions(self._executor, remember, enforce_speed)
+        self._prerecorded = Prerecorded(recognizers, self._executor, limits.body)
         self._tasks: set[asyncio.Task[object]] = set()
         self._arrived = asyncio.Condition()
         self._runner: web.AppRunner | None = None
@@ -81,6 +96,11 @@ class LocalDeepgram:
     def url(self) -> str:
         """Where it listens: `ws://host:port`."""
         return f"ws://{self._host}:{self.port}"
+
+    @property
+    def http_url(self) -> str:
+        """The same for recordings: `http://host:port`."""
+        return f"http://{self._host}:{self.port}"
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -93,7 +113,8 @@ class LocalDeepgram:
         """Listen; a port of 0 becomes a free one."""
         app = web.Application()
         app.router.add_get("/{path:.*}" if self._notices else "/v1/listen", self._listen)
-        self._runner = web.AppRunner(app, access_log=None)
+        app.router.add_post("/v1/listen", self._transcribe)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_TIMEOUT)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._host, self.port)
         await site.start()
@@ -119,19 +140,27 @@ class LocalDeepgram:
         """One handshake, and the connection if it succeeds."""
         connection = Connection(self.accepted, str(uuid.uuid4()), tuple(request.query.items()), request.headers)
         self.accepted += 1
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
         async with self._arrived:
             self.connections.append(connection)
             self._arrived.notify_all()
         try:
-            return await self._serve(connection, request)
+            with self._cancellable():
+                return await self._serve(connection, request)
         finally:
-            self._tasks.discard(task)
             connection.ended.set()
             if not self._options.remember:
                 self.connections.remove(connection)
+
+    @contextmanager
+    def _cancellable(self) -> Iterator[None]:
+        """What goes on in here is cut off by `stop`."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            yield
+        finally:
+            self._tasks.discard(task)
 
     async def _serve(self, connection: Connection, request: web.Request) -> web.StreamResponse:
         faults = self.faults_of.get(connection.index, self.faults.of_connection(connection.index))
@@ -139,11 +168,11 @@ class LocalDeepgram:
             await asyncio.sleep(faults.handshake_delay)
         connection.refusal = self._judge(connection, faults)
         if connection.refusal:
-            return self._refuse(connection, connection.refusal)
+            return self._refuse(connection.request_id, connection.refusal)
         credentials = read_credentials(request.headers)
         subprotocol = credentials.subprotocol if credentials else None
         ws = web.WebSocketResponse(protocols=(subprotocol,) if subprotocol else (), compress=False)
-        ws.headers.update(self._headers(connection))
+        ws.headers.update(self._headers(connection.request_id))
         await ws.prepare(request)
         if request.transport is None:
             return ws
@@ -152,31 +181,63 @@ class LocalDeepgram:
         log.info("closed", extra={"connection": connection.index, "code": connection.close_code})
         return ws
 
+    async def _transcribe(self, request: web.Request) -> web.StreamResponse:
+        """One pre-recorded request, answered or refused."""
+        posted = Posted(self.posted, str(uuid.uuid4()), tuple(request.query.items()), request.headers)
+        self.posted += 1
+        self.requests.append(posted)
+        try:
+            with self._cancellable():
+                return await self._answer(posted, request)
+        finally:
+            posted.ended.set()
+            if not self._options.remember:
+                self.requests.remove(posted)
+
+    async def _answer(self, posted: Posted, request: web.Request) -> web.StreamResponse:
+        faults = (self.faults if self.request_faults is None else self.request_faults).of_connection(posted.index)
+        await asyncio.sleep(faults.handshake_delay)
+        outcome = self._turn_away(posted.headers, faults) or parse_batch_request(posted.query)
+        if not isinstance(outcome, Refusal):
+            posted.request = outcome
+            transcript = await self._prerecorded.transcribe(posted, request, faults)
+            if transcript is None:
+                return web.Response()  # to nobody
+            if not isinstance(transcript, Refusal):
+                posted.answer = transcript
+                log.info("transcribed", extra={"request_id": posted.request_id, "octets": len(posted.body)})
+                return web.json_response(transcript, headers=self._headers(posted.request_id))
+            outcome = transcript
+        posted.refusal = outcome
+        return self._refuse(posted.request_id, outcome)
+
     def _judge(self, connection: Connection, faults: Faults) -> Refusal | None:
         """Why the handshake is refused, if it is; otherwise the connection has its request."""
+        outcome = self._turn_away(connection.headers, faults) or parse_request(connection.query)
+        if isinstance(outcome, Refusal):
+            return outcome
+        connection.request = outcome
+        return None
+
+    def _turn_away(self, headers: Mapping[str, str], faults: Faults) -> Refusal | None:
+        """Why somebody is refused whatever they ask for."""
         if faults.refuse:
             return REFUSALS[faults.refuse]
         open_to_all = self._notices and self._key is None
-        if not open_to_all and not is_accepted(read_credentials(connection.headers), self._key):
-            return REFUSALS[401]
-        parsed = parse_request(connection.query)
-        if isinstance(parsed, Refusal):
-            return parsed
-        connection.request = parsed
-        return None
+        return None if open_to_all or is_accepted(read_credentials(headers), self._key) else REFUSALS[401]
 
-    def _refuse(self, connection: Connection, refusal: Refusal) -> web.Response:
-        log.info("refused", extra={"connection": connection.index, "status": refusal.status})
+    def _refuse(self, request_id: str, refusal: Refusal) -> web.Response:
+        log.info("refused", extra={"request_id": request_id, "status": refusal.status})
         # The message may quote the query: nothing of it may break out of the header.
         error = "".join(c if c.isascii() and c.isprintable() else "?" for c in refusal.message)
         return web.json_response(
-            refusal_body(refusal, connection.request_id),
+            refusal_body(refusal, request_id),
             status=refusal.status,
-            headers={**self._headers(connection), "dg-error": error},
+            headers={**self._headers(request_id), "dg-error": error},
         )
 
-    def _headers(self, connection: Connection) -> dict[str, str]:
-        return {"dg-request-id": connection.request_id, "dg-project-id": self._project_id}
+    def _headers(self, request_id: str) -> dict[str, str]:
+        return {"dg-request-id": request_id, "dg-project-id": self._project_id}
 
     def _open(self, connection: Connection, faults: Faults) -> Session:
         """The session of an accepted connection, and the files it is kept in."""

@@ -69,6 +69,8 @@ class Limits:
     """Times real time at which audio may come."""
     speed_allowance: float = 1.0
     """Seconds of audio that may come at once before the speed counts; ours, Deepgram names none."""
+    body: int = 200_000_000
+    """Octets of a pre-recorded request; ours, Deepgram takes 2 GB."""
 
 
 LIMITS = Limits()

@@ -1,0 +1,184 @@
+"""Deepgram's pre-recorded API: what to ask of it, and its answer as the finals that a live socket would have given.
+
+For audio that was kept while Deepgram was away. What is asked follows from the options of the live request, so that
+both parts of a transcript are made alike. Of the answer, one JSON object, the utterances matter: each becomes one final
+that ends a turn. Times are seconds of the audio that was sent; where in the call that lies is for others to know.
+
+The audio goes out as a WAV file, because of raw audio this API is not told the channels: Deepgram reads `channels` for
+streams only, and wants `encoding` and `sample_rate` left out where a header says them.
+Sources: https://developers.deepgram.com/reference/speech-to-text/listen-pre-recorded and the pages on channels, sample
+rate, utterances and utterance split beside it.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+from urllib.parse import urlencode
+
+from bridge.audio import CHANNELS, wav_header
+from bridge.deepgram.messages import Results, ResultWord
+from bridge.deepgram.options import Options, Pairs
+from bridge.errors import RemoteProtocolError
+
+CONTENT_TYPE = "audio/wav"
+
+_ASKED: Pairs = (("multichannel", "true"), ("utterances", "true"))
+_LEFT_OUT = frozenset(
+    (
+        # For live audio only.
+        *("interim_results", "endpointing", "utterance_end_ms", "vad_events", "no_delay"),
+        # With a callback the transcript would go there, and the answer would not have it.
+        *("callback", "callback_method"),
+        *dict(_ASKED),
+    )
+)
+_SHORTEST_PAUSE = 100  # milliseconds; between the words of one sentence there is as much
+_UNREADABLE = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError)
+
+
+@dataclass(frozen=True, slots=True)
+class Transcribed:
+    """What was said in a recording."""
+
+    results: tuple[Results, ...]
+    """Finals of both channels, in the order of their start; silence has none."""
+    request_id: str | None
+    skipped: int
+    """Utterances and words that could not be read."""
+
+
+def url(origin: str, options: Options) -> str:
+    """Where to post a recording. `origin` is that of the live API: `wss://…`, or `ws://…` for `http://…`."""
+    return f"http{origin.removeprefix('ws')}/v1/listen?{query(options)}"
+
+
+def query(options: Options) -> str:
+    """The query string: of the live options those that this API has, utterances, and where those are to be split."""
+    pairs = [pair for pair in options.pairs if pair[0] not in _LEFT_OUT]
+    pause = _pause(options)
+    if pause and options.get("utt_split") is None:
+        pairs.append(("utt_split", f"{pause / 1000:g}"))
+    return urlencode([*_ASKED, *pairs])
+
+
+def header(octets: int) -> bytes:
+    """What goes before so many octets of interleaved mu-law to make them a body of `CONTENT_TYPE`."""
+    return wav_header(octets)
+
+
+def parse(answer: bytes, seconds: float) -> Transcribed:
+    """The body of a 200; `seconds` of audio were sent, and nothing is said to have been said outside of them.
+
+    A word or an utterance that cannot be read is skipped and counted, since one bad one must not cost the others.
+    Raises RemoteProtocolError for what is no transcript at all.
+    """
+    try:
+        transcript = json.loads(answer)
+        pieces = list(_pieces(transcript["results"]))
+    except (*_UNREADABLE, RecursionError) as error:
+        raise RemoteProtocolError(f"not a transcript: {type(error).__name__}") from None
+    reader = _Reader(seconds)
+    results = [final for channel, piece in pieces if (final := reader.read(channel, piece))]
+    results.sort(key=lambda final: (final.start, final.channel))
+    return Transcribed(tuple(results), _request_id(transcript), reader.skipped)
+
+
+def _pause(options: Options) -> int | None:
+    """Milliseconds of silence that end a turn live; None: nothing is said of it, or less than would make sense here."""
+    for name in ("endpointing", "utterance_end_ms"):
+        value = options.get(name) or ""
+        if value.isdecimal() and int(value) >= _SHORTEST_PAUSE:
+            return int(value)
+    return None
+
+
+def _pieces(results: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
+    """What was said, by channel: utterances, or whole channels where a server does not know utterances."""
+    utterances = results.get("utterances")
+    if utterances is not None:
+        for utterance in utterances:
+            yield utterance.get("channel", 0) if isinstance(utterance, dict) else None, utterance
+        return
+    for channel, heard in enumerate(results["channels"]):
+        for best in heard["alternatives"][:1]:
+            yield channel, best
+
+
+def _request_id(transcript: dict[str, Any]) -> str | None:
+    metadata = transcript.get("metadata")
+    request_id = metadata.get("request_id") if isinstance(metadata, dict) else None
+    return str(request_id)[:80] if request_id else None
+
+
+class _Reader:
+    """Reads the pieces of one answer, and counts what it cannot."""
+
+    def __init__(self, seconds: float) -> None:
+        self.skipped = 0
+        self._seconds = seconds
+
+    def read(self, channel: Any, piece: Any) -> Results | None:
+        """One utterance, or one alternative of a channel; None for silence, and for what cannot be read."""
+        try:
+            return self._final(channel, piece)
+        except _UNREADABLE:
+            self.skipped += 1
+            return None
+
+    def _final(self, channel: Any, piece: dict[str, Any]) -> Results | None:
+        if not isinstance(channel, int) or not 0 <= channel < CHANNELS:
+            raise ValueError("no such channel")
+        words = tuple(self._words(piece.get("words") or ()))
+        text = _text(piece.get("transcript")) or " ".join(word.text for word in words)
+        if not text:
+            return None
+        start = self._time(piece["start"]) if "start" in piece else words[0].start
+        end = self._time(piece["end"]) if "end" in piece else words[-1].end
+        return Results(
+            channel=channel,
+            start=start,
+            end=max(start, end),
+            text=text,
+            confidence=_number(piece.get("confidence") or 0.0),
+            words=words,
+            is_final=True,
+            speech_final=True,
+            from_finalize=False,
+            language=next((tag for tag in piece.get("languages") or () if isinstance(tag, str)), None),
+        )
+
+    def _words(self, words: Any) -> Iterator[ResultWord]:
+        for word in words:
+            try:
+                yield self._word(word)
+            except _UNREADABLE:
+                self.skipped += 1
+
+    def _word(self, word: dict[str, Any]) -> ResultWord:
+        start = self._time(word["start"])
+        bare = _text(word["word"]) or _text(word["punctuated_word"])
+        return ResultWord(
+            word=bare,
+            text=_text(word.get("punctuated_word")) or bare,
+            start=start,
+            end=max(start, self._time(word["end"])),
+            confidence=_number(word.get("confidence") or 0.0),
+        )
+
+    def _time(self, value: float | str) -> float:
+        """A moment of the audio that was sent. Deepgram's numbers are of single precision, and -1 has been seen."""
+        return min(max(0.0, _number(value)), self._seconds)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _number(value: float | str) -> float:
+    """Python's JSON knows NaN and Infinity; a number is neither."""
+    number = float(value)
+    if not isfinite(number):
+        raise ValueError("a number is not finite")
+    return number

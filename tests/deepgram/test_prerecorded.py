@@ -1,0 +1,312 @@
+"""The shell of the pre-recorded API against the local server, which reads coded audio, and against worse ones."""
+
+import asyncio
+import json
+import logging
+
+import aiohttp
+import pytest
+
+from bridge.audio import interleave, silence
+from bridge.deepgram import batch, options
+from bridge.deepgram.batch import Transcribed
+from bridge.deepgram.messages import Refusal
+from bridge.deepgram.prerecorded import patience_for, transcribe
+from bridge.events import TranscriptFinal, UtteranceCompleted
+from bridge.local.deepgram import Faults, LocalDeepgram
+from bridge.local.script import CodedRecognizers, encode, random_script
+from bridge.transcript.assembler import Assembler
+from tests.fakes.http import read_request, server
+
+SCRIPT = random_script(5, 12.0)
+AUDIO = interleave(*encode(SCRIPT, 12.0))
+KEY = "sesame-open"
+
+
+@pytest.fixture
+async def deepgram():
+    async with LocalDeepgram(CodedRecognizers(SCRIPT), key=KEY) as server:
+        yield server
+
+
+@pytest.fixture
+async def session():
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+async def ask(session, origin, audio=AUDIO, text="", key=KEY, **given):
+    return await transcribe(session, origin, key, options.parse(text), audio, call_id="CA1", **given)
+
+
+async def ask_raw(session, response, **given):
+    """What becomes of an answer that is given octet by octet."""
+
+    async def script(reader, writer):
+        await read_request(reader)
+        writer.write(response)
+        await writer.drain()
+
+    async with server(script) as url:
+        return await ask(session, url.replace("http", "ws", 1).rstrip("/"), **given)
+
+
+def http(status, body, *headers):
+    lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body)}", "Connection: close", *headers, "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+def words(transcribed, channel):
+    return [
+        (word.word, word.text, round(word.start, 3), round(word.end, 3))
+        for final in transcribed.results
+        if final.channel == channel
+        for word in final.words
+    ]
+
+
+def spoken(channel, script=SCRIPT):
+    return [(word.word, word.text, word.start, word.end) for word in script.channels[channel]]
+
+
+async def test_every_word_comes_back_on_its_channel_at_its_time(deepgram, session):
+    transcribed = await ask(session, deepgram.url)
+
+    assert isinstance(transcribed, Transcribed)
+    assert words(transcribed, 0) == spoken(0)
+    assert words(transcribed, 1) == spoken(1)
+    assert {word.confidence for final in transcribed.results for word in final.words} == {1.0}
+    assert transcribed.skipped == 0
+    assert transcribed.request_id == deepgram.requests[0].request_id
+
+
+async def test_turns_end_where_the_speaker_paused_as_they_do_live(deepgram, session):
+    transcribed = await ask(session, deepgram.url, text="endpointing=500")
+
+    for channel in (0, 1):
+        finals = [final for final in transcribed.results if final.channel == channel]
+        assert all(final.is_final and final.speech_final for final in finals)
+        assert all(after.start - before.end > 0.5 for before, after in zip(finals, finals[1:], strict=False))
+        said = [word for final in finals for word in final.words]
+        pauses = sum(after.start - before.end > 0.5 for before, after in zip(said, said[1:], strict=False))
+        assert len(finals) == pauses + 1
+
+
+async def test_the_assembler_takes_the_finals_as_if_they_were_live(deepgram, session):
+    assembler = Assembler("CA1", {"inbound": "caller", "outbound": "agent"})
+    transcribed = await ask(session, deepgram.url)
+    for final in transcribed.results:
+        assembler.receive(final)
+    events = assembler.events_received()
+
+    for channel in (0, 1):
+        finals = [event for event in events if isinstance(event, TranscriptFinal) and event.channel == channel]
+        assert [(word.word, word.text, word.start, word.end) for final in finals for word in final.words] == spoken(
+            channel
+        )
+        turns = [event for event in events if isinstance(event, UtteranceCompleted) and event.channel == channel]
+        assert [turn.text for turn in turns] == [final.text for final in finals]
+
+
+async def test_the_request_carries_key_options_and_the_audio_whole(deepgram, session):
+    await ask(session, deepgram.url, text="keyterm=hot+line&keyterm=C%2B%2B")
+    (posted,) = deepgram.requests
+
+    assert posted.headers["Authorization"] == f"Token {KEY}"
+    assert posted.headers["Content-Type"] == "audio/wav"
+    assert int(posted.headers["Content-Length"]) == len(posted.body)
+    assert posted.body == batch.header(len(AUDIO)) + AUDIO
+    assert [value for name, value in posted.query if name == "keyterm"] == ["hot line", "C++"]
+    assert posted.request.listen.punctuated
+
+
+async def test_a_long_recording_goes_out_and_is_heard_to_its_end(deepgram, session):
+    script = random_script(7, 150.0)
+    audio = interleave(*encode(script, 150.0))
+    async with LocalDeepgram(CodedRecognizers(script)) as server:
+        transcribed = await ask(session, server.url, audio)
+
+    assert len(audio) > 2**21
+    assert words(transcribed, 0) == spoken(0, script)
+    assert words(transcribed, 1) == spoken(1, script)
+
+
+async def test_silence_is_transcribed_as_nothing(deepgram, session):
+    transcribed = await ask(session, deepgram.url, silence(16000))
+
+    assert transcribed == Transcribed((), deepgram.requests[0].request_id, 0)
+
+
+async def test_several_recordings_at_once_do_not_mix(session):
+    scripts = [random_script(seed, 20.0) for seed in range(4)]
+    servers = [LocalDeepgram(CodedRecognizers(script)) for script in scripts]
+    for each in servers:
+        await each.start()
+    try:
+        answers = await asyncio.gather(
+            *(
+                ask(session, each.url, interleave(*encode(script, 20.0)))
+                for each, script in zip(servers, scripts, strict=True)
+            )
+        )
+    finally:
+        for each in servers:
+            await each.stop()
+
+    assert [words(answer, 1) for answer in answers] == [spoken(1, script) for script in scripts]
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "retryable"),
+    [
+        (400, "Bad Request", False),
+        (401, "INVALID_AUTH: Invalid credentials.", False),
+        (402, "credits", False),
+        (403, "INSUFFICIENT_PERMISSIONS", False),
+        (429, "TOO_MANY_REQUESTS", True),
+        (503, "Service Unavailable", True),
+    ],
+)
+async def test_a_refusal_tells_deepgrams_reason_and_whether_it_may_heal(deepgram, session, status, reason, retryable):
+    deepgram.faults = Faults(refuse=status)
+    refusal = await ask(session, deepgram.url)
+
+    assert isinstance(refusal, Refusal)
+    assert (refusal.status, refusal.retryable) == (status, retryable)
+    assert reason in refusal.reason
+    assert refusal.request_id == deepgram.requests[0].request_id
+
+
+async def test_a_refusal_reaches_us_though_a_long_upload_is_under_way(deepgram, session):
+    deepgram.faults = Faults(refuse=402)
+    refusal = await ask(session, deepgram.url, silence(2**23))
+
+    assert refusal.status == 402
+
+
+async def test_after_a_refusal_that_heals_the_same_recording_is_transcribed(deepgram, session):
+    deepgram.faults = Faults(first=1, refuse=429)
+
+    assert (await ask(session, deepgram.url)).retryable
+    assert words(await ask(session, deepgram.url), 0) == spoken(0)
+
+
+async def test_a_wrong_key_is_refused_and_not_told(deepgram, session, caplog):
+    caplog.set_level(logging.DEBUG)
+    refusal = await ask(session, deepgram.url, key="wrong-secret")
+
+    assert refusal.status == 401
+    assert "wrong-secret" not in f"{refusal}{caplog.text}{[vars(record) for record in caplog.records]}"
+
+
+async def test_nobody_there_may_heal(session):
+    refusal = await ask(session, "ws://127.0.0.1:1")
+
+    assert (refusal.status, refusal.retryable) == (None, True)
+    assert refusal.reason.startswith("ClientConnectorError")
+
+
+@pytest.mark.parametrize("faults", [Faults(stop_answering_after=0.0), Faults(handshake_delay=5.0), Faults(delay=5.0)])
+async def test_an_answer_that_does_not_come_is_not_waited_for_for_ever(deepgram, session, faults):
+    deepgram.faults = faults
+    refusal = await ask(session, deepgram.url, patience=0.2)
+
+    assert refusal == Refusal(None, "no answer within 0.2 seconds", None)
+    assert refusal.retryable
+
+
+async def test_a_connection_that_is_cut_may_heal(deepgram, session):
+    deepgram.faults = Faults(drop_after=1.0)
+    refusal = await ask(session, deepgram.url)
+
+    assert (refusal.status, refusal.retryable) == (None, True)
+
+
+def test_long_recordings_are_waited_for_longer():
+    assert patience_for(0.0) == 60.0
+    assert patience_for(60.0) == 135.0
+    assert patience_for(3600.0) == 1560.0
+
+
+async def test_a_cancelled_request_is_cancelled(deepgram, session):
+    deepgram.faults = Faults(handshake_delay=5.0)
+    task = asyncio.ensure_future(ask(session, deepgram.url))
+    async with asyncio.timeout(5):
+        while not deepgram.requests:
+            await asyncio.sleep(0.005)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+# Answers of others
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"{}", b'{"results":{}}', b"\xff", b"[" * 10_000])
+async def test_a_200_that_is_no_transcript_may_heal(session, body):
+    refusal = await ask_raw(session, http(200, body, "dg-request-id: r1"))
+
+    assert (refusal.status, refusal.request_id, refusal.retryable) == (None, "r1", True)
+    assert refusal.reason.startswith("not a transcript")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reason"),
+    [
+        (502, b"<html>", "HTTP 502"),
+        (504, b"", "HTTP 504"),
+        (413, b'{"category":"TOO_LARGE","message":"Too large."}', "TOO_LARGE: Too large."),
+        (202, b'{"request_id":"r2"}', "HTTP 202"),
+    ],
+)
+async def test_other_answers_are_refusals(session, status, body, reason):
+    refusal = await ask_raw(session, http(status, body))
+
+    assert (refusal.status, refusal.reason) == (status, reason)
+
+
+async def test_a_redirect_is_not_followed_with_the_key(deepgram, session):
+    refusal = await ask_raw(session, http(307, b"", f"Location: {deepgram.http_url}/v1/listen"))
+
+    assert refusal.status == 307
+    assert deepgram.requests == []
+
+
+async def test_an_answer_without_end_is_not_read_for_ever(session):
+    async def script(reader, writer):
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+        while True:
+            writer.write(b" " * 65536)
+            await writer.drain()
+
+    async with server(script) as url, asyncio.timeout(10):
+        refusal = await ask(session, url.replace("http", "ws", 1).rstrip("/"))
+
+    assert refusal.reason.startswith("not a transcript")
+
+
+@pytest.mark.parametrize("response", [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"])
+async def test_what_is_not_http_may_heal(session, response):
+    refusal = await ask_raw(session, response, text="keyterm=confidential")
+
+    assert (refusal.status, refusal.retryable) == (None, True)
+    assert "confidential" not in refusal.reason
+
+
+# Logs
+
+
+async def test_the_log_tells_whose_and_how_much_but_not_what(deepgram, session, caplog):
+    caplog.set_level(logging.DEBUG, "bridge.deepgram")
+    await ask(session, deepgram.url)
+    (record,) = [record for record in caplog.records if record.name == "bridge.deepgram"]
+
+    assert (record.levelname, record.call_id, record.seconds) == ("INFO", "CA1", 12.0)
+    assert record.request_id == deepgram.requests[0].request_id
+    said = json.dumps(vars(record), default=str)
+    assert KEY not in said
+    assert SCRIPT.words[0].text not in said
