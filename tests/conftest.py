@@ -1,10 +1,20 @@
 """What holds for every test."""
 
+import asyncio
 import os
 
+import uvloop
 from hypothesis import settings
 
 # No deadline: how long an example takes is the machine's affair. HYPOTHESIS_PROFILE=thorough looks ten times longer.
 settings.register_profile("default", deadline=None, max_examples=50)
 settings.register_profile("thorough", deadline=None, max_examples=500)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+def pytest_asyncio_loop_factories(config, item):
+    """Everything on the loop that serves, and what owns timers and sockets on the standard one too."""
+    loops = {"uvloop": uvloop.new_event_loop}
+    if item.nodeid.startswith("tests/deepgram/test_client.py"):
+        loops["asyncio"] = asyncio.new_event_loop
+    return loops

@@ -51,7 +51,8 @@ class Client:
         self._on_event = on_event
         self._fetch = fetch
         self._loop = asyncio.get_running_loop()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._due = 0.0  # when the timer fires; uvloop's handles of what is due already do not tell
         self._socket: _Socket | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._ended = asyncio.Event()
@@ -116,9 +117,10 @@ class Client:
         if due is None:
             return
         if self._timer:
-            if self._timer.when() <= due:
+            if self._due <= due:
                 return
             self._timer.cancel()
+        self._due = due
         self._timer = self._loop.call_at(due, self._handle_timer, due)
 
     def _handle_timer(self, due: float) -> None:

@@ -1,6 +1,7 @@
 """The client's shell against a real socket: the local Deepgram server, reading coded audio."""
 
 import asyncio
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -99,6 +100,16 @@ async def test_audio_that_comes_before_the_socket_is_open_is_not_lost(deepgram):
     await caller.end()
 
     assert caller.words(0) == spoken(0)
+
+
+async def test_a_timer_that_is_due_already_can_be_armed_again(deepgram):
+    caller = Caller(deepgram.url, policy=replace(QUICK, flush=0.0))
+    caller.client.finish()  # the time for the last results is over at once
+    caller.say()
+    async with asyncio.timeout(10):
+        await caller.client.wait_ended()
+
+    assert caller.happenings[-1] == Finished(True, 0.0)
 
 
 async def test_a_dropped_socket_is_replaced_and_no_word_is_lost_or_doubled(deepgram):
