@@ -1,0 +1,148 @@
+"""The kept audio of one call, as the event loop has it: what is collected for the next flush, and what is known.
+
+It opens, reads and deletes nothing itself: everything on the disk is done by the writer's thread.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+from bridge.audio import CHANNELS
+from bridge.errors import LocalProtocolError
+from bridge.store.audio.flush import Flush, Then
+from bridge.store.audio.segments import Segments, Span
+from bridge.store.audio.writer import AudioWriter
+
+
+class AudioFile:
+    """Made by `AudioStore.open` and `reopen`, used on their event loop.
+
+    Positions are samples per channel since call time 0.
+    """
+
+    def __init__(
+        self,
+        call_id: str,
+        segments: Segments,
+        writer: AudioWriter,
+        *,
+        keep: bool,
+        note: dict[str, Any] | None = None,
+        on_leave: Callable[["AudioFile", Then], None],
+    ) -> None:
+        """`keep`: settled audio stays. `on_leave` is told when this is closed or removed."""
+        self.call_id = call_id
+        self.start = segments.start
+        """Position of the oldest sample there is, as far as is known."""
+        self.end = segments.end
+        """Position after the newest: where the next `append` goes."""
+        self.settled = 0
+        """Nobody needs what is before."""
+        self.lost = segments.holes()
+        """What was never written, or cannot be read: in order, and never touching each other."""
+        self.note = note
+        """What stands beside the audio, or will with the next flush."""
+        self._segments = segments  # only the thread may use it now
+        self._writer = writer
+        self._keep = keep
+        self._on_leave = on_leave
+        self._buffer: list[bytes] = []
+        self._taken = self.end  # position of the first sample in the buffer
+        self._new_note: str | None = None
+        self._then: Then = "go on"
+
+    def __repr__(self) -> str:
+        lost = sum(span.end - span.start for span in self.lost)
+        return f"<AudioFile {self.call_id} {self.start}..{self.end} settled {self.settled} lost {lost} {self._then}>"
+
+    def append(self, audio: bytes) -> None:
+        """More of the call: interleaved mu-law, whole samples, following on `end`. Costs no wait; is written soon."""
+        samples, half = divmod(len(audio), CHANNELS)
+        if half or self._then != "go on":
+            raise LocalProtocolError(f"{self!r} cannot take {len(audio)} octets")
+        if not self._buffer:
+            self._writer.expect(self)
+        self._buffer.append(audio)
+        self.end += samples
+
+    def settle(self, position: int) -> None:
+        """Nobody needs what is before `position` any more: what lies wholly before it goes, unless all is kept."""
+        self._check_open()
+        if position > self.settled:
+            self.settled = position
+            self._writer.expect(self)
+
+    def write_note(self, note: dict[str, Any]) -> None:
+        """Put `note`, which JSON must be able to say, beside the audio, in the place of the last one."""
+        self._check_open()
+        self._new_note = json.dumps(note)
+        self.note = note
+        self._writer.expect(self)
+
+    async def read(self, start: int, samples: int) -> bytes:
+        """Audio from `start` on: `samples` of it, or fewer, up to the first that is lost, deleted or yet to come.
+
+        Empty if there is nothing at `start`; `next_kept` tells where it goes on. What is closed can still be read,
+        until the store is closed (`StoreError`).
+        """
+        if self._buffer and start + samples > self._taken:
+            self._writer.hand_over([self])
+        audio, unreadable = await self._writer.call(self._segments.read, start, samples)
+        if unreadable:
+            self._writer.counters["unreadable_samples"] += unreadable.end - unreadable.start
+            self.lost = merge(self.lost, unreadable)
+        return audio
+
+    def next_kept(self, position: int) -> int:
+        """The first position from here on that is neither lost nor deleted, as far as is known; it may be `end`."""
+        position = max(position, self.start)
+        for span in self.lost:
+            if span.start <= position < span.end:
+                return span.end
+        return position
+
+    def close(self) -> None:
+        """Write what is there; the files stay."""
+        if self._then == "go on":
+            self._leave("close")
+
+    async def remove(self) -> None:
+        """Delete the audio and the note. What cannot be deleted is logged; another process will find it again."""
+        self._check_open()
+        await asyncio.shield(self._leave("remove"))
+
+    def take(self) -> Flush:
+        """For the writer: what has come together since the last flush."""
+        span, audio = Span(self._taken, self.end), self._buffer
+        self._taken, self._buffer = self.end, []
+        note, self._new_note = self._new_note, None
+        return Flush(self._segments, span, audio, 0 if self._keep else self.settled, note, self._then)
+
+    def flushed(self, flush: Flush) -> None:
+        """For the writer: what came of it."""
+        if flush.lost:
+            self.lost = merge(self.lost, flush.lost)
+        self.start = max(self.start, flush.start)
+        if self._new_note is None:
+            self._new_note = flush.note  # not written: the next flush tries again
+
+    def _leave(self, how: Then) -> asyncio.Future[None]:
+        self._then = how
+        self._on_leave(self, how)
+        return self._writer.hand_over([self])
+
+    def _check_open(self) -> None:
+        if self._then != "go on":
+            raise LocalProtocolError(f"{self!r} is not open")
+
+
+def merge(spans: list[Span], new: Span) -> list[Span]:
+    """The spans with one more among them, in order; those that touch become one."""
+    merged: list[Span] = []
+    for span in sorted([*spans, new]):
+        if merged and span.start <= merged[-1].end:
+            merged[-1] = Span(merged[-1].start, max(merged[-1].end, span.end))
+        else:
+            merged.append(span)
+    return merged

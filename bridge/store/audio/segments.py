@@ -1,0 +1,220 @@
+"""The files of one call's kept audio, one after the other, each named by the position of its first sample.
+
+Positions are samples per channel since call time 0; a sample of both channels is two octets. Everything here blocks
+and is used by one thread at a time, the writer's. There is no fsync: what was written survives the end of the process,
+however it ends, but not a power cut. Who writes when, and what is told of a failure, is no business of this module.
+"""
+
+import errno
+import json
+import logging
+import os
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bridge.audio import CHANNELS
+
+log = logging.getLogger(__name__)
+
+NOTE = "call.json"
+
+_NAME = re.compile(r"(\d{12})\.ulaw", re.ASCII)
+
+
+class Span(NamedTuple):
+    """Samples from `start` up to, not including, `end`."""
+
+    start: int
+    end: int
+
+
+class NoRoom(OSError):
+    """The audio of all calls together has reached its bound."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.EDQUOT, "the bound for kept audio is reached")
+
+
+@dataclass(slots=True)
+class Room:
+    """How much of the disk the audio of all calls may take; counted in octets of audio, not in blocks."""
+
+    limit: int
+    used: int = 0
+
+
+@dataclass(slots=True)
+class _Segment:
+    start: int
+    end: int
+
+
+class Segments:
+    """The audio of one call: segments in the order of their positions, with holes where audio was lost."""
+
+    def __init__(self, folder: Path, room: Room, length: int) -> None:
+        """`length`: samples after which a segment is full. Touches nothing; `load` looks what is there."""
+        self._folder = folder
+        self._room = room
+        self._length = length
+        self._segments: list[_Segment] = []
+        self._file: int | None = None  # the newest segment, where it may still grow
+
+    def __repr__(self) -> str:
+        return f"<Segments {self.start}..{self.end} files {len(self._segments)}>"
+
+    @property
+    def start(self) -> int:
+        """Position of the oldest sample."""
+        return self._segments[0].start if self._segments else 0
+
+    @property
+    def end(self) -> int:
+        """Position after the newest."""
+        return self._segments[-1].end if self._segments else 0
+
+    @property
+    def octets(self) -> int:
+        return sum(segment.end - segment.start for segment in self._segments) * CHANNELS
+
+    def load(self) -> None:
+        """Find what another process has written. Half a sample at the end of a file does not count."""
+        if not self._folder.is_dir():
+            return
+        found = []
+        for path in self._folder.iterdir():
+            if (match := _NAME.fullmatch(path.name)) and path.is_file():
+                start = int(match[1])
+                found.append(_Segment(start, start + path.stat().st_size // CHANNELS))
+        found.sort(key=lambda segment: segment.start)
+        self._segments = [segment for segment in found if segment.end > segment.start]
+
+    def holes(self) -> list[Span]:
+        """What is missing between the oldest sample and the newest."""
+        return [Span(one.end, next_.start) for one, next_ in pairwise(self._segments) if one.end < next_.start]
+
+    def write(self, start: int, audio: bytes) -> None:
+        """Keep whole samples from `start` on, which is not before `end`.
+
+        Raises `OSError`; what could be written before that is kept, and `end` tells how far it reaches.
+        """
+        if self._room.used + len(audio) > self._room.limit:
+            raise NoRoom
+        file, segment = self._segment_for(start)
+        written = 0
+        try:
+            while written < len(audio):
+                written += os.write(file, audio[written:] if written else audio)
+        except OSError:
+            self.close()  # half a sample may stand there; what comes next begins a new segment
+            raise
+        finally:
+            segment.end += written // CHANNELS
+            self._room.used += written // CHANNELS * CHANNELS
+            if segment.end == segment.start:
+                self._delete(self._segments.pop())
+
+    def _segment_for(self, start: int) -> tuple[int, _Segment]:
+        """The newest segment, or a new one where that is full, closed, or followed by a hole."""
+        if self._file is not None:
+            newest = self._segments[-1]
+            if start == newest.end and newest.end - newest.start < self._length:
+                return self._file, newest
+            self.close()
+        self._make_folder()
+        segment = _Segment(start, start)
+        # Never appended to what another process wrote: its last octet may be half a sample.
+        self._file = os.open(self._path(segment), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        self._segments.append(segment)
+        return self._file, segment
+
+    def read(self, start: int, samples: int) -> tuple[bytes, Span | None]:
+        """Audio from `start` on: `samples`, or fewer, up to the first that is not there.
+
+        With it, what should be there and cannot be read: from where the audio ends to the end of that segment.
+        """
+        parts: list[bytes] = []
+        stop = start + samples
+        for segment in self._segments:
+            if segment.start <= start < min(stop, segment.end):
+                part = self._read_segment(segment, start, min(stop, segment.end))
+                parts.append(part)
+                start += len(part) // CHANNELS
+                if start < min(stop, segment.end):
+                    return b"".join(parts), Span(start, segment.end)
+        return b"".join(parts), None
+
+    def _read_segment(self, segment: _Segment, start: int, stop: int) -> bytes:
+        """Whole samples; fewer than there should be if the file is damaged, which is logged."""
+        path = self._path(segment)
+        try:
+            with path.open("rb") as file:
+                file.seek((start - segment.start) * CHANNELS)
+                audio = file.read((stop - start) * CHANNELS)
+        except OSError as error:
+            log.error("kept audio cannot be read", extra={"file": str(path), "reason": error.strerror})
+            return b""
+        if len(audio) < (stop - start) * CHANNELS:
+            log.error("kept audio is shorter than it was", extra={"file": str(path)})
+        return audio[: len(audio) // CHANNELS * CHANNELS]
+
+    def drop(self, position: int) -> int:
+        """Delete the segments wholly before `position`, but for the newest, which tells where the call stands.
+
+        How many that were. Raises `OSError`; whatever is still there can be dropped later.
+        """
+        dropped = 0
+        while len(self._segments) > 1 and self._segments[0].end <= position:
+            self._delete(self._segments[0])
+            del self._segments[0]
+            dropped += 1
+        return dropped
+
+    def remove(self) -> None:
+        """Delete everything, the note last. Raises `OSError`."""
+        self.close()
+        while self._segments:
+            self._delete(self._segments[-1])
+            self._segments.pop()
+        if self._folder.is_dir():
+            for path in sorted(self._folder.iterdir()):  # digits stand before letters
+                path.unlink()
+            self._folder.rmdir()
+
+    def close(self) -> None:
+        """Let go of the open file; a further write begins a new segment."""
+        if self._file is not None:
+            file, self._file = self._file, None
+            os.close(file)
+
+    def write_note(self, text: str) -> None:
+        """Put the note in the place of the last one: whoever looks finds one or the other. Raises `OSError`."""
+        self._make_folder()
+        fresh = self._folder / f"{NOTE}.new"
+        fresh.write_text(text)
+        fresh.replace(self._folder / NOTE)
+
+    def read_note(self) -> dict[str, Any] | None:
+        """The note, if there is one that can be read."""
+        path = self._folder / NOTE
+        try:
+            note = json.loads(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            log.error("the note beside kept audio cannot be read", extra={"file": str(path), "reason": str(error)})
+            return None
+        return note if isinstance(note, dict) else None
+
+    def _make_folder(self) -> None:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def _path(self, segment: _Segment) -> Path:
+        return self._folder / f"{segment.start:012d}.ulaw"
+
+    def _delete(self, segment: _Segment) -> None:
+        self._path(segment).unlink(missing_ok=True)
+        self._room.used -= (segment.end - segment.start) * CHANNELS

@@ -1,0 +1,153 @@
+"""Which calls have audio on the disk: those that are open now, and those that this or another process has left.
+
+    DATA_DIR/audio/<call id>/000000000000.ulaw   interleaved mu-law, named by the position of the first sample
+                             000000480000.ulaw
+                             call.json           the note
+
+One process at a time uses a `DATA_DIR`; the SQLite store's lock sees to that.
+"""
+
+import re
+from collections import Counter
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from bridge.audio import SAMPLE_RATE
+from bridge.errors import LocalProtocolError, StoreError
+from bridge.store.audio.file import AudioFile
+from bridge.store.audio.flush import Then
+from bridge.store.audio.segments import Room, Segments
+from bridge.store.audio.writer import BACKLOG, AudioWriter
+
+FOLDER = "audio"
+
+_CALL_ID = re.compile(r"[A-Za-z0-9_-]{1,66}", re.ASCII)
+
+
+class AudioStore:
+    """`async with AudioStore(data_dir, limit=…) as audio:` opens it, or says in a `StoreError` why it cannot."""
+
+    def __init__(
+        self,
+        data_dir: str | Path,
+        *,
+        limit: int,
+        keep: bool = False,
+        segment_seconds: float = 60,
+        flush_interval: float = 0.25,
+        backlog: int = BACKLOG,
+    ) -> None:
+        """`limit`: octets on the disk over all calls; beyond it new audio is lost, until there is room again.
+
+        A call that is settled as it goes takes up to two segments, 2 MB; in an outage 1 MB a minute more. `keep`:
+        settled audio stays too. `backlog`: octets over all calls that may wait for a slow disk.
+        """
+        self.counters: Counter[str] = Counter()
+        self._folder = Path(data_dir) / FOLDER
+        self._keep = keep
+        self._room = Room(limit)
+        self._segment = round(segment_seconds * SAMPLE_RATE)
+        self._interval = flush_interval
+        self._backlog = backlog
+        self._open: dict[str, AudioFile] = {}
+        self._left: set[str] = set()
+        self._writer: AudioWriter | None = None
+
+    async def __aenter__(self) -> "AudioStore":
+        self._writer = AudioWriter(self.counters, self._interval, self._backlog)
+        try:
+            self._left = await self._writer.call(self._scan)
+        except OSError as error:
+            await self._writer.close()
+            raise StoreError(f"cannot open {error.filename or self._folder}: {error.strerror}") from error
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for file in list(self._open.values()):
+            file.close()
+        if self._writer:
+            await self._writer.close()
+
+    def __repr__(self) -> str:
+        return (
+            f"<AudioStore open {len(self._open)} kept {len(self._left)} used {self.used} of {self._room.limit} "
+            f"waiting {self.waiting} lost {self.counters['lost_samples']}>"
+        )
+
+    @property
+    def used(self) -> int:
+        """Octets of audio on the disk."""
+        return self._room.used
+
+    @property
+    def waiting(self) -> int:
+        """Octets of audio on their way to the disk."""
+        return self._writer.waiting if self._writer else 0
+
+    def kept(self) -> list[str]:
+        """The calls of which there is something and which are not open."""
+        return sorted(self._left)
+
+    def open(self, call_id: str) -> AudioFile:
+        """Begin to keep a call of which there is nothing yet; `call_id` must do as the name of a folder."""
+        if not _CALL_ID.fullmatch(call_id):
+            raise LocalProtocolError(f"{call_id!r} is no call id")
+        if call_id in self._open or call_id in self._left:
+            raise LocalProtocolError(f"there is audio of {call_id} already")
+        return self._add(call_id, self._segments(call_id))
+
+    async def reopen(self, call_id: str) -> AudioFile:
+        """Go on with one of `kept`: its `end` is where the files end.
+
+        Raises `StoreError` if there is none, or it cannot be read.
+        """
+        if call_id not in self._left:
+            raise StoreError(f"there is no audio of {call_id} to go on with")
+        segments = self._segments(call_id)
+        try:
+            note = await self._running.call(_load, segments)
+        except OSError as error:
+            raise StoreError(f"cannot read the audio of {call_id}: {error.strerror}") from error
+        self._left.remove(call_id)  # raises for the second of two at once: our bug
+        return self._add(call_id, segments, note)
+
+    async def flush(self) -> None:
+        """Until what all calls have appended so far is written, or lost."""
+        await self._running.flush()
+
+    @property
+    def _running(self) -> AudioWriter:
+        if self._writer is None:
+            raise StoreError("the audio store is not open")
+        return self._writer
+
+    def _segments(self, call_id: str) -> Segments:
+        return Segments(self._folder / call_id, self._room, self._segment)
+
+    def _add(self, call_id: str, segments: Segments, note: dict[str, Any] | None = None) -> AudioFile:
+        file = AudioFile(call_id, segments, self._running, keep=self._keep, note=note, on_leave=self._leave)
+        self._open[call_id] = file
+        return file
+
+    def _leave(self, file: AudioFile, how: Then) -> None:
+        del self._open[file.call_id]
+        if how == "close":
+            self._left.add(file.call_id)
+
+    def _scan(self) -> set[str]:
+        """In the thread: which calls there are, and how much room they take. Raises `OSError`."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = {path.name for path in self._folder.iterdir() if _CALL_ID.fullmatch(path.name) and path.is_dir()}
+        for call_id in found:
+            segments = self._segments(call_id)
+            segments.load()
+            self._room.used += segments.octets
+        return found
+
+
+def _load(segments: Segments) -> dict[str, Any] | None:
+    segments.load()
+    return segments.read_note()
