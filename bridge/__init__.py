@@ -11,7 +11,7 @@ The floors, top to bottom; a module imports only from lower ones (`tests/test_ar
     ---- below this line: no await, no clock, no randomness, no environment, no logging ----
     3 machines  align/, deepgram/session, deepgram/gate, transcript/assembler, delivery/lane, delivery/breaker
     2 pure      deepgram/options, deepgram/batch, deepgram/exchange, deepgram/window, deepgram/coverage, deepgram/pace,
-                deepgram/states, delivery/signing, delivery/envelope, store/base
+                deepgram/states, deepgram/timeline, deepgram/watchdog, delivery/signing, delivery/envelope, store/base
     1 dialects  carriers/, deepgram/messages
     0 words     errors, audio, events
 """

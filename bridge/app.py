@@ -12,22 +12,32 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from dataclasses import replace
 from random import Random
 
 from aiohttp import web
 
 from bridge.align import AlignPolicy
 from bridge.call import CallPolicy, Switchboard
+from bridge.call.backfill import Backfill, BackfillPolicy
+from bridge.call.switchboard import Refork
+from bridge.call.wishes import Wishes
 from bridge.config import Settings
 from bridge.deepgram import options
 from bridge.deepgram.exchange import SessionPolicy
+from bridge.deepgram.gate import Gate
 from bridge.delivery.sender import Sender
 from bridge.delivery.signing import Signer
+from bridge.errors import StoreError
+from bridge.store.audio import AudioStore
 from bridge.store.sqlite import SQLiteStore
 from bridge.web.media import TWILIO_PATH, MediaDoor, MediaPolicy
 from bridge.web.operations import OperationsDoor
 from twiml import web as twiml_web
-from twiml.web import StreamStatus, VoiceSettings
+from twiml.fork import Fork
+from twiml.rest import TwilioAccount
+from twiml.web import STREAM_STATUS_PATH, StreamStatus, VoiceSettings
 
 log = logging.getLogger("bridge.app")
 
@@ -38,36 +48,38 @@ ENDPOINT = "webhook"
 def build(settings: Settings) -> web.Application:
     """The application, checked but not started. Raises ConfigError for settings that cannot work."""
     app = web.Application(client_max_size=64 * 1024)
+    token_secret = _token_secret(settings)
     store = SQLiteStore(settings.data_dir, [ENDPOINT] if settings.webhook_url else [])
+    audio = AudioStore(settings.data_dir, limit=settings.bridge_audio_limit * 1_000_000)
     sender = _sender(settings, store)
+    gate, call_wishes = Gate(), wishes(settings)
+    backfill = Backfill(store, audio, gate, backfill_policy(settings), call_wishes, wall=time.time, random=Random())
     switchboard = Switchboard(
         store,
         call_policy(settings),
-        options=options.parse(settings.deepgram_options),
-        overrides=settings.overrides,
+        wishes=call_wishes,
+        gate=gate,
         max_calls=settings.bridge_max_calls,
         wall=time.time,
         random=Random(),
+        audio=audio if settings.bridge_audio_limit else None,
+        on_uncovered=backfill.offer,
+        refork=_refork(settings, token_secret),
     )
-    token_secret = _token_secret(settings)
     media = MediaDoor(switchboard, _media_policy(settings, token_secret), time.time)
-    counters = {"calls": lambda: switchboard.counters, "store": lambda: store.counters}
-    if sender:
-        counters["delivery"] = lambda: sender.counters
+    counters = {"calls": switchboard.counters, "store": store.counters, "audio": audio.counters}
+    counters |= {"backfill": backfill.counters} | ({"delivery": sender.counters} if sender else {})
     operations = OperationsDoor(switchboard, counters)
 
-    async def keep_store(_: web.Application) -> AsyncIterator[None]:
-        async with store:
+    async def keep_open(_: web.Application) -> AsyncIterator[None]:
+        async with store, audio, AsyncExitStack() as stack:
+            if sender:
+                await stack.enter_async_context(sender)
+                stack.push_async_callback(sender.drain, settings.bridge_stop_timeout / 2)
+            await stack.enter_async_context(backfill)
             await switchboard.recover()
+            await backfill.recover()
             yield
-
-    async def keep_sending(_: web.Application) -> AsyncIterator[None]:
-        if sender is None:
-            yield
-            return
-        async with sender:
-            yield
-            await sender.drain(settings.bridge_stop_timeout / 2)
 
     async def end_calls(_: web.Application) -> None:
         operations.stopping = True
@@ -78,8 +90,7 @@ def build(settings: Settings) -> web.Application:
             log.warning("calls cut off", extra={"calls": len(switchboard.calls)})
         await media.close()
 
-    app.cleanup_ctx.append(keep_store)
-    app.cleanup_ctx.append(keep_sending)
+    app.cleanup_ctx.append(keep_open)
     app.on_shutdown.append(end_calls)
     app.add_routes(media.routes())
     app.add_routes(operations.routes())
@@ -110,6 +121,20 @@ async def serve(settings: Settings, started: Callable[[str], None] = lambda url:
         await runner.cleanup()
 
 
+async def backfill(settings: Settings, call_id: str, patience: float) -> bool:
+    """Transcribe what one call lacks from its kept audio, without a server; whether all of it is done.
+
+    What comes of it is delivered when a server runs again. Raises StoreError where one is running, or there is nothing.
+    """
+    store = SQLiteStore(settings.data_dir, [ENDPOINT] if settings.webhook_url else [])
+    async with store, AudioStore(settings.data_dir, limit=settings.bridge_audio_limit * 1_000_000) as audio:
+        if call_id not in audio.kept():
+            raise StoreError(f"no audio is kept of {call_id}")
+        policy = replace(backfill_policy(settings), timeout=0.0)  # how long is for `patience` to say
+        async with Backfill(store, audio, Gate(), policy, wishes(settings), wall=time.time, random=Random()) as service:
+            return await service.offer(call_id, patience)
+
+
 def call_policy(settings: Settings) -> CallPolicy:
     """What all calls have in common."""
     labels = {"inbound": settings.bridge_label_inbound, "outbound": settings.bridge_label_outbound}
@@ -124,6 +149,22 @@ def call_policy(settings: Settings) -> CallPolicy:
         ),
         labels={track: label for track, label in labels.items() if label},
         public_url=settings.public_url,
+        grace=settings.bridge_grace,
+    )
+
+
+def wishes(settings: Settings) -> Wishes:
+    """What calls are transcribed with, and what each may ask for."""
+    return Wishes(options.parse(settings.deepgram_options), settings.overrides)
+
+
+def backfill_policy(settings: Settings) -> BackfillPolicy:
+    """How kept audio is transcribed after the call."""
+    return BackfillPolicy(
+        origin=settings.deepgram_url,
+        key=settings.deepgram_api_key.get_secret_value() if settings.deepgram_api_key else "",
+        timeout=settings.bridge_backfill_timeout,
+        keep=settings.bridge_backfill_days * 86400,
     )
 
 
@@ -161,6 +202,15 @@ def _media_policy(settings: Settings, token_secret: bytes) -> MediaPolicy:
         start_timeout=settings.bridge_start_timeout,
         idle_timeout=settings.bridge_idle_timeout,
     )
+
+
+def _refork(settings: Settings, token_secret: bytes) -> Refork | None:
+    """How to ask Twilio for a lost stream; None without an address of ours, or an account to ask with."""
+    if not (settings.public_url and settings.twilio_account_sid and settings.twilio_auth_tokens):
+        return None
+    account = TwilioAccount(settings.twilio_account_sid, settings.twilio_auth_tokens[0], settings.bridge_twilio_api)
+    url = settings.public_url.replace("http", "ws", 1) + TWILIO_PATH
+    return Fork(account, url, settings.public_url + STREAM_STATUS_PATH, token_secret, time.time).ask
 
 
 def _token_secret(settings: Settings) -> bytes:

@@ -37,7 +37,7 @@ class Settings(BaseModel):
     )
     webhook_interim: bool = Field(False, description="Post interim transcripts and speech starts too")
 
-    twilio_account_sid: str | None = Field(None, description="For `bridge number`")
+    twilio_account_sid: str | None = Field(None, description="For `bridge number`, and to ask for a lost stream again")
     twilio_auth_token: SecretStr | None = Field(
         None, description="Checks X-Twilio-Signature; several, separated by spaces, while rotating"
     )
@@ -48,6 +48,8 @@ class Settings(BaseModel):
 
     data_dir: Path = Field(Path("data"), description="Where the record is kept")
     database_url: str | None = Field(None, description="Reserved: only SQLite in `DATA_DIR` is built so far")
+
+    bridge_twilio_api: str = Field("https://api.twilio.com", description="Twilio's REST API: a region's, or for tests")
 
     bridge_dial: str | None = Field(
         None, description="What a call does next: dial `+15550100`, `sip:a@b.example` or `client:name`"
@@ -78,6 +80,18 @@ class Settings(BaseModel):
     )
     bridge_replay_speed: float = Field(
         1.25, ge=1.0, le=1000, description="How fast audio may go out, times real time; Deepgram takes 1.25"
+    )
+    bridge_audio_limit: int = Field(
+        10_000, ge=0, description="Megabytes of audio kept on the disk over all calls until it is transcribed; 0: none"
+    )
+    bridge_grace: float = Field(
+        15.0, ge=0, le=300, description="Seconds a call waits for another stream after its own, or the bridge, was lost"
+    )
+    bridge_backfill_timeout: float = Field(
+        3600.0, ge=0, le=604800, description="Seconds after a call in which kept audio is tried before it is given up"
+    )
+    bridge_backfill_days: float = Field(
+        7.0, gt=0, le=365, description="Days for which audio that was given up stays for `bridge backfill`"
     )
     bridge_flush_timeout: float = Field(5.0, gt=0, le=60, description="Seconds to wait for the last words")
     bridge_stop_timeout: float = Field(

@@ -170,6 +170,29 @@ class AudioGap(Data):
     why: str
 
 
+class Stretch(BaseModel):
+    """Audio of one track, in seconds of the call."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True)
+
+    track: Track
+    from_: float = Field(alias="from")
+    to: float
+
+
+class CallResumed(Data):
+    """Another stream goes on with the call: the carrier's socket was lost, or the bridge was."""
+
+    type: ClassVar[str] = "call.resumed"
+
+    reason: Literal["carrier_reconnected", "bridge_restarted"]
+    stream_id: str
+    at: float
+    """Where the audio goes on; the hole before it follows as `audio.gap`."""
+    uncovered: list[Stretch] = []
+    """Kept audio from before that no final covers yet; it is transcribed after the call."""
+
+
 class StreamFailed(Data):
     """The carrier says that a stream of the call went wrong."""
 
@@ -207,8 +230,20 @@ class TranscriptionResumed(Data):
     request_id: str | None = None
 
 
+class TranscriptionBackfilled(Data):
+    """Kept audio has been transcribed after the call; comes with its finals, whose `source` is `backfill`."""
+
+    type: ClassVar[str] = "transcription.backfilled"
+
+    from_: float = Field(alias="from")
+    to: float
+    waiting: float
+    """Seconds of kept audio still to be transcribed; 0: that was all."""
+    request_id: str | None = None
+
+
 class CallEnded(Data):
-    """The last event of a call."""
+    """The call is over. What follows is only what was transcribed, or given up, afterwards."""
 
     type: ClassVar[str] = "call.ended"
 
@@ -219,7 +254,9 @@ class CallEnded(Data):
     flush: Literal["complete", "timed_out"]
     """Whether every final came before the end."""
     missing: float
-    """Seconds of audio at the end that no final covers."""
+    """Seconds of audio that no final covers."""
+    uncovered: list[Stretch] = []
+    """Which audio that is, where it is kept: it is transcribed from there, or given up as `audio.gap`."""
     counts: dict[str, int]
     transcript_url: str | None = None
 
@@ -237,6 +274,8 @@ EVENT_TYPES: Mapping[str, type[Data]] = {
         StreamFailed,
         TranscriptionInterrupted,
         TranscriptionResumed,
+        TranscriptionBackfilled,
+        CallResumed,
         CallEnded,
     )
 }

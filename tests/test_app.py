@@ -145,17 +145,17 @@ async def test_interims_come_when_asked_for_and_carry_no_seq(configured, receive
 
 async def test_deepgrams_refusal_is_told_at_the_webhook(configured, server, receiver):
     server.faults = Faults(refuse=402)
-    async with bridge(configured) as origin:
+    async with bridge(configured.model_copy(update={"bridge_backfill_timeout": 0.0})) as origin:
         await play(origin)
-        await receiver.until(lambda: ended(receiver))
+        await receiver.until(lambda: [event["type"] for event in receiver.events(frames.CALL)][-1:] == ["audio.gap"])
     types = [event["type"] for event in receiver.events(frames.CALL)]
     interrupted = receiver.events(frames.CALL)[types.index("transcription.interrupted")]["data"]
 
     assert "credits" in interrupted["reason"]
     assert (interrupted["status"], interrupted["retry"]) == (402, False)
     assert interrupted["request_id"]
-    assert types.count("audio.gap") == 2
-    assert receiver.events(frames.CALL)[-1]["data"]["flush"] == "timed_out"
+    assert types[-3:] == ["call.ended", "audio.gap", "audio.gap"]
+    assert receiver.events(frames.CALL)[-3]["data"]["flush"] == "timed_out"
 
 
 class TestTwiml:

@@ -41,22 +41,23 @@ class Aligner:
         padded         octets of silence put in, as audio and timestamps did not agree
     """
 
-    def __init__(self, policy: AlignPolicy = DEFAULT_POLICY) -> None:
+    def __init__(self, policy: AlignPolicy = DEFAULT_POLICY, start: int = 0) -> None:
+        """`start`: where the earliest frame belongs, in a call that others have begun."""
         self.counters: Counter[str] = Counter()
         self._policy = policy
         self._told: list[Hole] = []
         self._sequence = Sequence()
         self._pair = self._inbound, self._outbound = (
-            Track(TRACKS[0], policy, self._sequence, self.counters, self._told),
-            Track(TRACKS[1], policy, self._sequence, self.counters, self._told),
+            Track(TRACKS[0], policy, self._sequence, self.counters, self._told, start),
+            Track(TRACKS[1], policy, self._sequence, self.counters, self._told, start),
         )
         self._tracks = {track.name: track for track in self._pair}
         self._chunk = policy.chunk_ms * SAMPLES_PER_MS
         self._tolerance = policy.tolerance_ms * SAMPLES_PER_MS
         self._idle = policy.idle_ms * SAMPLES_PER_MS
-        self._released = 0
+        self._released = start
         self._ended = False
-        self._clock = Clock(0, policy, self.counters)
+        self._clock = Clock(start, policy, self.counters)
 
     def __repr__(self) -> str:
         state = "ended" if self._ended else "running" if self._clock.running else "starting"
@@ -111,6 +112,11 @@ class Aligner:
         """The stream has ended: all audio that is left, the shorter channel padded. Ask for events after it."""
         self._end_stream()
         return self._release(self.received - self._released)
+
+    def advance(self, position: int) -> None:
+        """Between two streams, after `flush`: the call goes on in silence up to `position`."""
+        for track in self._pair:
+            track.fill(position)
 
     def restart(self, position: int, why: str = "carrier_reconnected") -> int:
         """Another stream of the same call begins, with a clock and numbers of its own; its earliest frame belongs at

@@ -43,12 +43,18 @@ class Track:
     """Places the frames of one track. Positions are samples of the call."""
 
     def __init__(
-        self, name: str, policy: AlignPolicy, sequences: Sequence, counters: Counter[str], told: list[Hole]
+        self,
+        name: str,
+        policy: AlignPolicy,
+        sequences: Sequence,
+        counters: Counter[str],
+        told: list[Hole],
+        start: int = 0,
     ) -> None:
         self.name = name
         self.audio = bytearray()
         """What is placed and not yet taken."""
-        self.next = 0
+        self.next = start
         """Where `audio` ends."""
         self.in_step = False
         """`audio` ends in audio and nothing waits: a frame stamped near `next` and after `last` needs only `append`."""

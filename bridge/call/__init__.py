@@ -1,6 +1,8 @@
 """Calls: one is `call`, all that are going on are the `switchboard`."""
 
-from bridge.call.call import Call, CallPolicy, Stream
+from bridge.call.call import Call
+from bridge.call.policy import CallPolicy
+from bridge.call.stream import Stream
 from bridge.call.switchboard import Switchboard
 
 __all__ = ["Call", "CallPolicy", "Stream", "Switchboard"]

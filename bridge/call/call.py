@@ -1,96 +1,44 @@
 """One call: the only place that knows both the aligner and the session, the assembler and the store.
 
-Audio goes one way (stream, aligner, session, Deepgram) and words come back the other (session, assembler, store); no
-step waits for the next, so nothing behind this can slow the reading of the carrier's socket. Streams come and go; the
-call is one record, with events numbered densely from 1 by this object alone, and exactly one `call.ended`.
+Audio goes one way (stream, aligner, disk, session, Deepgram) and words come back the other (session, assembler,
+ledger); no step waits for the next, so nothing behind this can slow the reading of the carrier's socket. Streams come
+and go; the call is one record, and ends exactly once. While it waits for a stream that was lost, its clock goes on: it
+hears silence, as the people on the line do.
 """
 
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 
-from bridge.align import Aligner, AlignPolicy
+from bridge.align import Aligner
 from bridge.audio import CHANNELS, SAMPLE_RATE, SAMPLES_PER_MS
 from bridge.call import describe
+from bridge.call.digest import NOT_TRANSCRIBED, Digest
+from bridge.call.ledger import Ledger
+from bridge.call.policy import CallPolicy
+from bridge.call.stream import Stream
 from bridge.carriers.messages import Digit, Media, Started
 from bridge.deepgram.client import Client
-from bridge.deepgram.exchange import (
-    AudioLost,
-    Finished,
-    Happening,
-    Interrupted,
-    Resumed,
-    SessionPolicy,
-)
+from bridge.deepgram.exchange import AudioLost, Finished, Happening, Interrupted, Resumed
 from bridge.deepgram.gate import Gate
 from bridge.deepgram.options import Options
 from bridge.deepgram.session import Session
 from bridge.errors import StoreError
-from bridge.events import (
-    TRACKS,
-    AudioGap,
-    CallEnded,
-    Data,
-    DtmfReceived,
-    Event,
-    StreamFailed,
-    Transcript,
-    TranscriptFinal,
-    TranscriptionInterrupted,
-    TranscriptionResumed,
-    UtteranceCompleted,
-    timestamp,
-)
+from bridge.events import CallEnded, CallResumed, DtmfReceived, StreamFailed, Stretch, timestamp
+from bridge.store.audio import AudioFile
 from bridge.store.base import Store
 from bridge.transcript.assembler import Assembler
 
 log = logging.getLogger("bridge.call")
 
+_LOST = frozenset(("carrier_disconnected", "carrier_silent"))
+"""Ways a stream ends that do not mean the call is over."""
 
-@dataclass(frozen=True, slots=True)
-class CallPolicy:
-    """What all calls have in common."""
-
-    deepgram_url: str
-    """Origin, without path."""
-    deepgram_key: str = field(repr=False)
-    align: AlignPolicy = field(default_factory=AlignPolicy)
-    session: SessionPolicy = field(default_factory=SessionPolicy)
-    labels: Mapping[str, str] = field(default_factory=dict)
-    """Speaker labels by track, over those that follow from the direction."""
-    public_url: str | None = None
-
-
-class Stream:
-    """One carrier stream's hold on its call. A newer stream of the same call takes the hold away."""
-
-    __slots__ = ("_call",)
-
-    def __init__(self, call: "Call") -> None:
-        self._call: Call | None = call
-
-    def receive(self, message: Media | Digit) -> None:
-        """Something the carrier sent."""
-        if self._call is None:
-            return
-        if type(message) is Media:
-            self._call.receive_media(message)
-        elif type(message) is Digit:
-            self._call.receive_digit(message)
-
-    def end(self, reason: str, bad_messages: int = 0) -> None:
-        """The stream is over; `bad_messages` of it could not be read."""
-        if self._call:
-            call, self._call = self._call, None
-            call.counters["bad_messages"] += bad_messages
-            call.end(reason)
-
-    def release(self) -> None:
-        """A newer stream has taken over."""
-        self._call = None
+_TICK = 0.25  # seconds between two pieces of silence while there is no stream
+_LAG = SAMPLE_RATE // 10  # samples that silence stays behind the clock: the next stream's first frame belongs there
 
 
 class Call:
@@ -106,43 +54,58 @@ class Call:
         store: Store,
         gate: Gate,
         wall: Callable[[], float],
+        clock: Callable[[], float],
         random: Random,
+        audio: AudioFile | None = None,
+        past: Digest | None = None,
+        on_lost: Callable[["Call"], None] = lambda call: None,
     ) -> None:
-        """`wall` tells seconds since 1970. Connects to Deepgram at once."""
+        """`wall` tells seconds since 1970, `clock` those of a clock that is never set. `audio`: where the call's audio
+        is kept. `past`: what the log says of a call that another process has begun. `on_lost`: the carrier's stream is
+        gone. Connects to Deepgram at once.
+        """
         self.id = call_id
+        self.started = started
         self.counters: Counter[str] = Counter()
         self.reason: str | None = None
+        self.uncovered: list[Stretch] = list(past.uncovered) if past else []
+        """Kept audio that is left for later; complete when the call has ended."""
         self._policy = policy
-        self._store = store
         self._wall = wall
+        self._clock = clock
+        self._audio = audio
+        self._on_lost = on_lost
         self._loop = asyncio.get_running_loop()
-        self._seq = 0
-        self._speech = 0
-        self._anchored = False
-        self._pending: list[Event] = []
-        self._interims: list[Event] = []
-        self._appends: set[asyncio.Task[None]] = set()
+        self._origin: float | None = None  # the clock at call time 0
+        self._resumed: str | None = None  # why a stream goes on with this call, until its first frame tells where
+        self._heard: int | None = None  # where the audio of a lost stream ended
+        self._grace_ends = 0.0
+        self._tick: asyncio.Handle | None = None
+        self._streaming = False  # the newest stream has sent audio
         self._ended = asyncio.Event()
         self._stream = Stream(self)
-        speakers = describe.speakers(started.parameters, policy.labels)
-        self._aligner = Aligner(policy.align)
-        self._chunk = policy.align.chunk_ms * SAMPLES_PER_MS * CHANNELS
-        self._assembler = Assembler(call_id, speakers, describe.language(options))
-        self._assembler.anchor = wall()
-        self._client = Client(
-            Session(policy.session, random),
-            url=f"{policy.deepgram_url}/v1/listen?{options.query([('extra', f'call_id:{call_id}')])}",
-            key=policy.deepgram_key,
-            call_id=call_id,
-            gate=gate,
-            on_event=self._receive_happening,
+        self._ledger = Ledger(call_id, store, wall, past.seq if past else 0)
+        speakers = past.speakers if past else describe.speakers(started.parameters, policy.labels)
+        self._assembler = Assembler(
+            call_id,
+            speakers,
+            describe.language(options),
+            numbers=past.numbers["live"] if past else None,
+            settled=past.settled if past else None,
         )
-        self._emit(describe.call_started(started, speakers, wall()))
-        self._commit()
+        start = self._take_over(past) if past else 0
+        self._aligner = Aligner(policy.align, start)
+        self._chunk = policy.align.chunk_ms * SAMPLES_PER_MS * CHANNELS
+        session = Session(replace(policy.session, kept=audio is not None), random, start)
+        self._client = self._make_client(session, options, gate)
+        if not past:
+            self._assembler.anchor = wall()
+            self._ledger.add(describe.call_started(started, speakers, wall()))
+            self._commit()
         self._client.start()
 
     def __repr__(self) -> str:
-        return f"<Call {self.id} seq {self._seq} {dict(self.counters)} {self._aligner!r} {self._client!r}>"
+        return f"<Call {self.id} {self._ledger!r} {dict(self.counters)} {self._aligner!r} {self._client!r}>"
 
     @property
     def stream(self) -> Stream:
@@ -154,23 +117,30 @@ class Call:
         """For the metrics."""
         return self._client.session
 
+    @property
+    def waiting(self) -> bool:
+        """Whether there is no stream now, and one may come back."""
+        return self._tick is not None
+
     # The carrier's side.
 
     def attach(self, started: Started) -> Stream:
-        """A further stream of this call takes over where the clock stands now."""
+        """A further stream of this call takes over; its first frame belongs where the clock stands then."""
         self._stream.release()
         self._stream = Stream(self)
-        elapsed = max(0, round((self._wall() - self._assembler.anchor) * SAMPLE_RATE))
-        self._aligner.restart(elapsed if self._anchored else 0)
+        self._stop_ticking()
+        self._streaming = False
+        self.started = started
+        if self._origin is not None:
+            self._resumed = self._resumed or "carrier_reconnected"
         self.counters["streams_replaced"] += 1
         log.info("stream replaced", extra={"call_id": self.id, "stream_id": started.stream_id})
         return self._stream
 
     def receive_media(self, media: Media) -> None:
         """The hot path: a hundred times a second in every call."""
-        if not self._anchored:
-            self._anchored = True
-            self._assembler.anchor = self._wall() - len(media.payload) / SAMPLE_RATE
+        if not self._streaming:
+            self._begin_stream(len(media.payload))
         self._aligner.receive_media(media)
         audio = self._aligner.data_to_send()
         if audio:
@@ -179,153 +149,191 @@ class Call:
     def receive_digit(self, digit: Digit) -> None:
         """A key was pressed."""
         at = round(self._aligner.position / SAMPLE_RATE, 3)
-        self._emit(DtmfReceived(track=digit.track, digit=digit.digit, at=at))
+        self._ledger.add(DtmfReceived(track=digit.track, digit=digit.digit, at=at))
         self._commit()
 
     def fail_stream(self, stream_id: str | None, error: str) -> None:
         """The carrier says that a stream of this call went wrong."""
-        self._emit(StreamFailed(stream_id=stream_id, error=error))
+        self._ledger.add(StreamFailed(stream_id=stream_id, error=error))
         self._commit()
+
+    def end_stream(self, reason: str) -> None:
+        """No more comes of the newest stream. If it was lost, the call waits for another."""
+        if reason not in _LOST or not self._policy.grace:
+            self.end(reason)
+            return
+        log.warning("stream lost", extra={"call_id": self.id, "reason": reason})
+        self.counters["streams_lost"] += 1
+        self._forward(self._aligner.flush())
+        self._heard = self._aligner.position
+        self._grace_ends = self._loop.time() + self._policy.grace
+        self._keep_time(reason)
+        self._on_lost(self)
 
     def end(self, reason: str) -> None:
         """No more audio comes. The last words are waited for; `wait_ended` tells when they are in."""
         if self.reason is not None:
             return
         self.reason = reason
+        self._stop_ticking()
         self._stream.release()
         self._forward(self._aligner.flush())
         self._client.finish()
 
     async def wait_ended(self) -> None:
-        """Until `call.ended` is durable."""
+        """Until `call.ended` is durable and the kept audio is closed, or gone if nobody needs it."""
         await self._ended.wait()
         await self._client.wait_ended()
+        await self._ledger.written()
+        log.info("call ended", extra={"call_id": self.id, "reason": self.reason, "seq": self._ledger.seq})
+        if self._audio and self.uncovered:
+            self._audio.close()
+        elif self._audio:
+            await self._audio.finish()
+
+    def _make_client(self, session: Session, options: Options, gate: Gate) -> Client:
+        query = options.query([("extra", f"call_id:{self.id}")])
+        return Client(
+            session,
+            url=f"{self._policy.deepgram_url}/v1/listen?{query}",
+            key=self._policy.deepgram_key,
+            call_id=self.id,
+            gate=gate,
+            on_event=self._receive_happening,
+            fetch=self._read_kept,
+        )
+
+    def _take_over(self, past: Digest) -> int:
+        """Go on with another process's call; where, in samples."""
+        self._ledger.counters.update(past.counters)
+        self._assembler.anchor = past.anchor if past.anchor is not None else self._wall()
+        self._origin = self._clock() - (self._wall() - self._assembler.anchor)
+        self._resumed = "bridge_restarted"
+        self._heard = self._audio.end if self._audio else round(past.latest * SAMPLE_RATE)
+        start = max(self._heard, self._elapsed())
+        if self._audio:
+            self._audio.leap(start)
+        return start
+
+    def _elapsed(self) -> int:
+        """Samples from call time 0 to now."""
+        return 0 if self._origin is None else max(0, round((self._clock() - self._origin) * SAMPLE_RATE))
+
+    def _begin_stream(self, samples: int) -> None:
+        """The first frame of a stream has come: the clock starts with it, or tells where it belongs."""
+        self._streaming = True
+        if self._origin is None:
+            self._origin = self._clock() - samples / SAMPLE_RATE
+            self._assembler.anchor = self._wall() - samples / SAMPLE_RATE
+            if self._audio:
+                self._audio.write_note({"anchor": self._assembler.anchor})
+        elif self._resumed:
+            self._resume(self._aligner.restart(max(0, self._elapsed() - samples), "carrier_reconnected"))
+
+    def _resume(self, position: int) -> None:
+        at = round(position / SAMPLE_RATE, 3)
+        reason, self._resumed = self._resumed, None
+        if reason == "bridge_restarted":
+            resumed = CallResumed(
+                reason="bridge_restarted", stream_id=self.started.stream_id, at=at, uncovered=self.uncovered
+            )
+            self._ledger.add(resumed)
+            # This process's aligner knows nothing of the audio before.
+            heard = (self._heard or 0) / SAMPLE_RATE
+            for stretch in describe.stretches((channel, heard, at) for channel in range(CHANNELS)):
+                self._ledger.add(describe.gap(stretch, "bridge_restarted"))
+        else:
+            self._ledger.add(CallResumed(reason="carrier_reconnected", stream_id=self.started.stream_id, at=at))
+        self._heard = None
+        self._commit()
+
+    def _keep_time(self, reason: str) -> None:
+        """While there is no stream: silence, so that Deepgram settles what was said, and nothing piles up."""
+        if self._loop.time() >= self._grace_ends:
+            self._tick = None
+            self.end(reason)
+            return
+        self._aligner.advance(self._elapsed() - _LAG)
+        self._forward(self._aligner.data_to_send())
+        self._tick = self._loop.call_later(_TICK, self._keep_time, reason)
+
+    def _stop_ticking(self) -> None:
+        if self._tick:
+            self._tick.cancel()
+            self._tick = None
 
     def _forward(self, audio: bytes) -> None:
+        if self._audio and audio:
+            self._audio.append(audio)
         for start in range(0, len(audio), self._chunk):
             self._client.receive_audio(audio[start : start + self._chunk])
         holes = self._aligner.events_received()
         if holes:
             for hole in holes:
-                self._emit(describe.audio_gap(hole))
+                self._ledger.add(describe.audio_gap(hole))
             self._commit()
+
+    async def _read_kept(self, start: int, samples: int) -> tuple[int, bytes]:
+        """Audio that the session no longer holds: from where there is some."""
+        if self._audio is None:
+            return start, b""
+        start = self._audio.next_kept(start)
+        try:
+            return start, await self._audio.read(start, samples)
+        except StoreError as error:
+            log.error("kept audio cannot be read", extra={"call_id": self.id, "reason": str(error)})
+            return start, b""
 
     # Deepgram's side.
 
     def _receive_happening(self, happening: Happening) -> None:
         match happening:
-            case Interrupted():
-                self._emit(
-                    TranscriptionInterrupted(
-                        reason=happening.reason,
-                        status=happening.status,
-                        request_id=happening.request_id,
-                        attempt=happening.attempt,
-                        waiting=round(happening.waiting, 3),
-                        retry=happening.retry,
-                    )
-                )
-            case Resumed():
-                self._emit(
-                    TranscriptionResumed(
-                        attempt=happening.attempt,
-                        waiting=round(happening.waiting, 3),
-                        request_id=happening.request_id,
-                    )
-                )
-            case AudioLost():
-                self._emit(
-                    AudioGap(
-                        track=TRACKS[happening.channel],
-                        from_=round(happening.start, 3),
-                        to=round(happening.end, 3),
-                        missing=round(happening.end - happening.start, 3),
-                        why=happening.why,
-                    )
-                )
+            case Interrupted() | Resumed() | AudioLost():
+                self._ledger.add(describe.session_news(happening))
             case Finished():
                 self._finish(happening)
             case _:
                 self._assembler.receive(happening)
+                if self._audio and not self.uncovered:
+                    self._audio.settle(self.session.settled)
         self._commit()
 
     def _finish(self, finished: Finished) -> None:
         self._assembler.finish()
         self._take_transcripts()
-        self._count_audio()
-        self._emit(
+        duration = (self._aligner.position if self._heard is None else self._heard) / SAMPLE_RATE
+        lacking = describe.stretches(finished.uncovered, duration)
+        missing = describe.missing([*self.uncovered, *lacking])
+        if self._audio:
+            self.uncovered = [*self.uncovered, *lacking]
+        else:
+            for stretch in lacking:
+                self._ledger.add(describe.gap(stretch, NOT_TRANSCRIBED))
+        self._ledger.add(
             CallEnded(
                 reason=self.reason or "ended",
-                duration=round(self._aligner.position / SAMPLE_RATE, 3),
+                duration=round(duration, 3),
                 ended_at=timestamp(self._wall()),
-                flush="complete" if finished.complete else "timed_out",
-                missing=round(finished.missing, 3),
-                counts=dict(+self.counters),
+                flush="timed_out" if missing else "complete",
+                missing=missing,
+                uncovered=self.uncovered,
+                counts=self._counts(),
                 transcript_url=describe.transcript_url(self._policy.public_url, self.id),
             )
         )
+        self._commit()
+        self._ended.set()
 
-    def _count_audio(self) -> None:
-        self.counters.update(self._aligner.counters)
-        self.counters["deepgram_sockets"] = self.session.sockets
-        self.counters["deepgram_bad_messages"] = self.session.bad_messages
-
-    # The store's side.
-
-    def _emit(self, data: Data) -> None:
-        """Number what is durable; set aside the rest."""
-        if data.durable:
-            self._seq += 1
-            self._pending.append(describe.event(self.id, self._seq, self._wall(), data))
-            self._count(data)
-            return
-        if isinstance(data, Transcript):
-            event_id = f"{data.segment_id}-r{data.revision}"
-        else:
-            self._speech += 1
-            event_id = f"{self.id}-s{self._speech}"
-        self._interims.append(Event(self.id, None, event_id, timestamp(self._wall()), data))
-
-    def _count(self, data: Data) -> None:
-        match data:
-            case TranscriptFinal():
-                self.counters["finals"] += 1
-                self.counters["words"] += len(data.words)
-            case UtteranceCompleted():
-                self.counters["utterances"] += 1
-            case AudioGap():
-                self.counters["gaps"] += 1
-            case _:
-                pass
+    def _counts(self) -> dict[str, int]:
+        counts = self._ledger.counters + self.counters + self._aligner.counters
+        counts["deepgram_sockets"] = self.session.sockets
+        counts["deepgram_bad_messages"] = self.session.bad_messages
+        return dict(+counts)
 
     def _take_transcripts(self) -> None:
         for data in self._assembler.events_received():
-            self._emit(data)
+            self._ledger.add(data)
 
     def _commit(self) -> None:
-        """Hand over what has happened, without waiting; the store keeps the order of the calls."""
         self._take_transcripts()
-        if not self._pending and not self._interims:
-            return
-        events, self._pending = self._pending, []
-        interims, self._interims = self._interims, []
-        try:
-            durable = self._store.append(events, interims)
-        except StoreError as error:
-            # Numbered already, so they must go first next time; interims are not worth it.
-            self._pending = events
-            log.error("events wait for the store", extra={"call_id": self.id, "reason": str(error)})
-            return
-        if events:
-            task = self._loop.create_task(self._confirm(durable, events[-1]))
-            self._appends.add(task)
-            task.add_done_callback(self._appends.discard)
-
-    async def _confirm(self, durable: Awaitable[None], last: Event) -> None:
-        try:
-            await durable
-        except StoreError as error:
-            log.error("events not kept", extra={"call_id": self.id, "seq": last.seq, "reason": str(error)})
-        if isinstance(last.data, CallEnded):
-            log.info("call ended", extra={"call_id": self.id, "reason": self.reason, "seq": last.seq})
-            self._ended.set()
+        self._ledger.commit()

@@ -1,12 +1,27 @@
 """What a call says of itself, worked out from what the carrier said of it: no state, no clock."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
+from math import inf
 from urllib.parse import quote
 
 from bridge.align import Hole
 from bridge.carriers.messages import Started
+from bridge.deepgram.exchange import AudioLost, Interrupted, Resumed
 from bridge.deepgram.options import Options
-from bridge.events import TRACKS, AudioGap, CallEnded, CallStarted, Data, Event, StreamFailed, timestamp
+from bridge.events import (
+    TRACKS,
+    AudioGap,
+    CallEnded,
+    CallStarted,
+    Data,
+    Event,
+    StreamFailed,
+    Stretch,
+    TranscriptionInterrupted,
+    TranscriptionResumed,
+    timestamp,
+)
 from twiml.document import DIRECTION, FROM, SPEAKER, TO, TOKEN
 
 _OURS = frozenset({FROM, TO, DIRECTION, TOKEN, *(SPEAKER + track for track in TRACKS)})
@@ -30,6 +45,14 @@ def speakers(parameters: Mapping[str, str], labels: Mapping[str, str]) -> dict[s
     return {**speakers, **labels, **named}
 
 
+def stream_parameters(header: str) -> dict[str, str]:
+    """What a further stream of a call is to be told, worked out from the `call` object of its envelope."""
+    call = json.loads(header)
+    named = {FROM: call["from"], TO: call["to"], DIRECTION: call["direction"]}
+    labels = {SPEAKER + track: label for track, label in call["speakers"].items()}
+    return {**call["parameters"], **{name: value for name, value in named.items() if value}, **labels}
+
+
 def call_started(started: Started, speakers: dict[str, str], now: float) -> CallStarted:
     """The first event of a record; our own parameters are taken out, the token above all."""
     parameters = started.parameters
@@ -46,6 +69,17 @@ def call_started(started: Started, speakers: dict[str, str], now: float) -> Call
         parameters={name: value for name, value in parameters.items() if name not in _OURS},
         started_at=timestamp(now),
     )
+
+
+def record_id(call_id: str, number: int) -> str:
+    """The name of a call's further records: a record ends once, and the carrier may come back after that."""
+    return call_id if number == 1 else f"{call_id}-{number}"
+
+
+def carriers_call_id(record_id: str) -> str:
+    """Whose record it is."""
+    call_id, dash, number = record_id.rpartition("-")
+    return call_id if dash and number.isdecimal() else record_id
 
 
 def event(call_id: str, seq: int, now: float, data: Data) -> Event:
@@ -75,11 +109,54 @@ def audio_gap(hole: Hole) -> AudioGap:
     """What the aligner calls a hole."""
     return AudioGap(
         track="inbound" if hole.track == "inbound" else "outbound",
-        from_=round(hole.start, 3),
-        to=round(hole.end, 3),
-        missing=round(hole.missing, 3),
+        from_=_seconds(hole.start),
+        to=_seconds(hole.end),
+        missing=_seconds(hole.missing),
         why=hole.why,
     )
+
+
+def gap(stretch: Stretch, why: str) -> AudioGap:
+    """A stretch that nobody will hear."""
+    missing = _seconds(stretch.to - stretch.from_)
+    return AudioGap(track=stretch.track, from_=stretch.from_, to=stretch.to, missing=missing, why=why)
+
+
+def stretches(spans: Iterable[tuple[int, float, float]], until: float = inf) -> list[Stretch]:
+    """Spans as (channel, from, to), as far as `until`, in seconds of the call."""
+    return [
+        Stretch(track=TRACKS[channel], from_=_seconds(start), to=_seconds(min(end, until)))
+        for channel, start, end in spans
+        if start < until
+    ]
+
+
+def missing(uncovered: Iterable[Stretch]) -> float:
+    """Seconds that the track with most to be transcribed still lacks."""
+    seconds = dict.fromkeys(TRACKS, 0.0)
+    for stretch in uncovered:
+        seconds[stretch.track] += stretch.to - stretch.from_
+    return _seconds(max(seconds.values()))
+
+
+def session_news(happening: Interrupted | Resumed | AudioLost) -> Data:
+    """What became of the way to Deepgram."""
+    match happening:
+        case Interrupted():
+            return TranscriptionInterrupted(
+                reason=happening.reason,
+                status=happening.status,
+                request_id=happening.request_id,
+                attempt=happening.attempt,
+                waiting=_seconds(happening.waiting),
+                retry=happening.retry,
+            )
+        case Resumed():
+            return TranscriptionResumed(
+                attempt=happening.attempt, waiting=_seconds(happening.waiting), request_id=happening.request_id
+            )
+        case AudioLost():
+            return gap(stretches([(happening.channel, happening.start, happening.end)])[0], happening.why)
 
 
 def language(options: Options) -> str | None:
@@ -91,3 +168,7 @@ def language(options: Options) -> str | None:
 def transcript_url(public_url: str | None, call_id: str) -> str | None:
     """Where the record will be read; None without a public address."""
     return f"{public_url}/calls/{quote(call_id)}/transcript.json" if public_url else None
+
+
+def _seconds(value: float) -> float:
+    return round(value, 3)

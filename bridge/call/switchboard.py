@@ -5,26 +5,34 @@ call whose record has ended opens a further record, `<call id>-2`, because a rec
 """
 
 import asyncio
-import json
 import logging
+import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from random import Random
+from typing import Any
 
 from bridge.call import describe
-from bridge.call.call import Call, CallPolicy, Stream
+from bridge.call.call import Call
+from bridge.call.digest import Digest
+from bridge.call.orphans import Orphans
+from bridge.call.policy import CallPolicy
+from bridge.call.stream import Stream
+from bridge.call.wishes import Wishes
 from bridge.carriers.messages import Started
-from bridge.deepgram import options as deepgram_options
 from bridge.deepgram.gate import Gate
-from bridge.deepgram.options import Options
-from bridge.errors import ConfigError
-from bridge.events import CallEnded, Event, timestamp
-from bridge.store.base import CallRow, Query, Store
+from bridge.errors import BridgeError
+from bridge.store.audio import AudioFile, AudioStore
+from bridge.store.base import Store
+from twiml.document import TOKEN
 
 log = logging.getLogger("bridge.switchboard")
 
-_MOMENTS = ("end", "at")
-"""Names of moments of the call in any event. `to` is one in a gap, but in `call.started` it is a number."""
+Refork = Callable[[str, Mapping[str, str]], Awaitable[str | None]]
+"""Asks the carrier to send a call's audio here once more: the carrier's call id and parameters for the stream in; out,
+None if it will, or why it will not."""
+
+_REFORK_PAUSE = 4.0  # seconds between two times the carrier is asked
 
 
 class Switchboard:
@@ -35,25 +43,38 @@ class Switchboard:
         store: Store,
         policy: CallPolicy,
         *,
-        options: Options,
-        overrides: frozenset[str],
+        wishes: Wishes,
+        gate: Gate,
         max_calls: int,
         wall: Callable[[], float],
+        clock: Callable[[], float] = time.monotonic,
         random: Random,
+        audio: AudioStore | None = None,
+        on_uncovered: Callable[[str], object] = lambda call_id: None,
+        refork: Refork | None = None,
     ) -> None:
+        """`wall` tells seconds since 1970, `clock` those of a clock that is never set. `audio`: where the audio of
+        calls is kept. `on_uncovered` is told which records have ended with audio that is still to be transcribed.
+        `refork`: where the carrier can be asked for a stream.
+        """
         self.calls: dict[str, Call] = {}
         """By the carrier's call id."""
         self.counters: Counter[str] = Counter()
-        self.gate = Gate()
+        self.gate = gate
         self._store = store
         self._policy = policy
-        self._options = options
-        self._overrides = overrides
+        self._wishes = wishes
+        self._audio = audio
+        self._on_uncovered = on_uncovered
+        self._refork = refork
+        self._orphans = Orphans(store, audio, wall)
         self._max_calls = max_calls
         self._wall = wall
+        self._clock = clock
         self._random = random
         self._opening = asyncio.Lock()
-        self._watchers: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closing = asyncio.Event()
 
     def __repr__(self) -> str:
         return f"<Switchboard {len(self.calls)} of {self._max_calls} calls {dict(self.counters)}>"
@@ -69,38 +90,24 @@ class Switchboard:
             live = self.calls.get(started.call_id)
             if live and live.reason is None:
                 return live.attach(started)
-            record_id = await self._free_record(started.call_id)
-            call = Call(
-                record_id,
-                started,
-                options=self._call_options(record_id, started),
-                policy=self._policy,
-                store=self._store,
-                gate=self.gate,
-                wall=self._wall,
-                random=self._random,
-            )
+            call = await self._adopted(started) or await self._new(started)
             self.calls[started.call_id] = call
-            self.counters["opened"] += 1
-            log.info("call started", extra={"call_id": record_id, "stream_id": started.stream_id})
-            watcher = asyncio.create_task(self._forget(started.call_id, call))
-            self._watchers.add(watcher)
-            watcher.add_done_callback(self._watchers.discard)
+            self._spawn(self._forget(started.call_id, call))
             return call.stream
 
     async def close(self, reason: str) -> None:
         """End every call and wait for the last words."""
+        self._closing.set()
         for call in list(self.calls.values()):
             call.end(reason)
-        if self._watchers:
-            await asyncio.wait(self._watchers)
+        while self._tasks:
+            await asyncio.wait(self._tasks)
 
     async def recover(self) -> None:
-        """Give every call that a crash cut off its one end."""
-        while rows := await self._store.calls(open_only=True):
-            for row in rows:
-                await self._store.append([await self._end_of(row)])
-                log.warning("call closed after a restart", extra={"call_id": row.id})
+        """Find the calls that a crash cut off: each has its grace to come back, and then its one end."""
+        await self._orphans.find()
+        for call_id in list(self._orphans.rows):
+            self._spawn(self._await_orphan(call_id))
 
     async def fail_stream(self, call_id: str, stream_id: str | None, error: str) -> None:
         """Put a carrier's complaint into the record of its call.
@@ -118,42 +125,107 @@ class Switchboard:
 
     async def _free_record(self, call_id: str) -> str:
         """The carrier's id, or with a number behind it where records of that id have ended."""
-        record_id, number = call_id, 1
-        while await self._store.calls(call_id=record_id, limit=1):
+        number = 1
+        while await self._store.calls(call_id=describe.record_id(call_id, number), limit=1):
             number += 1
-            record_id = f"{call_id}-{number}"
-        return record_id
+        return describe.record_id(call_id, number)
 
-    def _call_options(self, call_id: str, started: Started) -> Options:
-        """The call's own wishes, or the operator's where they cannot be granted: no call fails over an option."""
+    async def _new(self, started: Started) -> Call:
+        record_id = await self._free_record(started.call_id)
+        audio = self._open_audio(record_id)
+        self.counters["opened"] += 1
+        log.info("call started", extra={"call_id": record_id, "stream_id": started.stream_id})
+        return self._make(record_id, started, started.parameters, audio, None)
+
+    async def _adopted(self, started: Started) -> Call | None:
+        """A call that another process has begun, if this stream is of one."""
+        adopted = await self._orphans.adopt(started.call_id)
+        if adopted is None:
+            return None
+        row, past, audio = adopted
+        self.counters["resumed"] += 1
+        log.info("call resumed", extra={"call_id": row.id, "stream_id": started.stream_id})
+        return self._make(row.id, started, past.parameters, audio, past)
+
+    def _make(
+        self,
+        record_id: str,
+        started: Started,
+        parameters: Mapping[str, str],
+        audio: AudioFile | None,
+        past: Digest | None,
+    ) -> Call:
+        return Call(
+            record_id,
+            started,
+            options=self._wishes.of(record_id, parameters),
+            policy=self._policy,
+            store=self._store,
+            gate=self.gate,
+            wall=self._wall,
+            clock=self._clock,
+            random=self._random,
+            audio=audio,
+            past=past,
+            on_lost=lambda call: self._spawn(self._ask_for_stream(started.call_id, call)),
+        )
+
+    def _open_audio(self, record_id: str) -> AudioFile | None:
+        """A place for the call's audio; a call that cannot have one goes on without."""
         try:
-            return deepgram_options.override(self._options, started.parameters, self._overrides)
-        except ConfigError as error:
-            log.warning("options of the call ignored", extra={"call_id": call_id, "reason": str(error)})
-            return self._options
+            return self._audio.open(record_id) if self._audio else None
+        except BridgeError as error:
+            log.error("audio cannot be kept", extra={"call_id": record_id, "reason": str(error)})
+            return None
 
     async def _forget(self, call_id: str, call: Call) -> None:
         await call.wait_ended()
         if self.calls.get(call_id) is call:
             del self.calls[call_id]
+        if call.uncovered:
+            self._on_uncovered(call.id)
 
-    async def _end_of(self, row: CallRow) -> Event:
-        ended = CallEnded(
-            reason="bridge_restarted",
-            duration=await self._last_moment(row),
-            ended_at=timestamp(self._wall()),
-            flush="timed_out",
-            missing=0.0,
-            counts={},
-        )
-        return describe.event(row.id, row.tip + 1, self._wall(), ended)
+    # Streams that were lost.
 
-    async def _last_moment(self, row: CallRow) -> float:
-        """The latest moment of the call that any of its events names."""
-        latest, after = 0.0, 0
-        while events := await self._store.read(Query(row.id), after):
-            after = events[-1].seq
-            for event in events:
-                data = json.loads(event.body)["data"]
-                latest = max(latest, *(float(data.get(name) or 0.0) for name in _MOMENTS))
-        return latest
+    async def _ask_for_stream(self, call_id: str, call: Call) -> None:
+        """While a call waits for its stream, ask the carrier for another."""
+        parameters = {name: value for name, value in call.started.parameters.items() if name != TOKEN}
+        while self._refork and call.waiting and not await self._asked(call_id, parameters):
+            await self._pause(_REFORK_PAUSE)
+
+    async def _await_orphan(self, call_id: str) -> None:
+        """A call of another process: ask for its stream, wait for it, and end the call if it does not come."""
+        ends = asyncio.get_running_loop().time() + self._policy.grace
+        row = self._orphans.rows.get(call_id)
+        parameters = describe.stream_parameters(row.header) if row else {}
+        asked = self._refork is None
+        while (left := ends - asyncio.get_running_loop().time()) > 0 and call_id in self._orphans.rows:
+            asked = asked or await self._asked(call_id, parameters)
+            if await self._pause(left if asked else min(left, _REFORK_PAUSE)):
+                break
+        async with self._opening:  # its stream may be on its way in
+            record_id = await self._orphans.end(call_id)
+        if record_id:
+            self._on_uncovered(record_id)
+
+    async def _asked(self, call_id: str, parameters: Mapping[str, str]) -> bool:
+        assert self._refork
+        if reason := await self._refork(call_id, parameters):
+            log.warning("no new stream", extra={"call_id": call_id, "reason": reason})
+            return False
+        self.counters["streams_asked_for"] += 1
+        log.info("asked for a new stream", extra={"call_id": call_id})
+        return True
+
+    async def _pause(self, seconds: float) -> bool:
+        """Wait so long; True, at once, when the switchboard closes."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._closing.wait()
+        except TimeoutError:
+            return False
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from bridge.cli import engine, number, serve
+from bridge.cli import backfill, engine, number, serve
 from bridge.errors import BridgeError
 from twiml.document import TwimlError
 from twiml.rest import TwilioError
@@ -19,6 +19,7 @@ app = typer.Typer(
 app.command()(serve.serve)
 app.command()(number.twiml)
 app.command()(number.number)
+app.command()(backfill.backfill)
 app.command()(engine.demo)
 app.command()(engine.call)
 app.command()(engine.deepgram)

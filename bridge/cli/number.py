@@ -33,12 +33,13 @@ def number(
     number: Annotated[str, typer.Argument(help="The number in full: +15550123")],
     show: Annotated[bool, typer.Option("--show", help="Only say how it answers calls now")] = False,
     undo: Annotated[bool, typer.Option("--undo", help="Put back what it answered with before")] = False,
-    api: Annotated[str, typer.Option(help="Twilio's API, for tests", hidden=True)] = "https://api.twilio.com",
 ) -> None:
     """Point a Twilio number's voice URL here, look at it, or put the former one back."""
     settings = config.load()
     tokens = settings.twilio_auth_tokens
-    account = TwilioAccount(settings.twilio_account_sid or "", tokens[0] if tokens else "", base_url=api)
+    account = TwilioAccount(
+        settings.twilio_account_sid or "", tokens[0] if tokens else "", base_url=settings.bridge_twilio_api
+    )
     memory = settings.data_dir / MEMORY
     if show:
         now = run(numbers.show(account, number))

@@ -24,8 +24,9 @@ _OPEN_TIMEOUT = 10.0  # seconds for DNS, TCP, TLS and the upgrade
 _CLOSE_TIMEOUT = 1.0  # seconds for a close frame that nobody needs any more
 _LARGEST_MESSAGE = 4 * 2**20
 
-FetchAudio = Callable[[int, int], Awaitable[bytes]]
-"""Reads kept audio: position of the first sample, number of samples."""
+FetchAudio = Callable[[int, int], Awaitable[tuple[int, bytes]]]
+"""Reads kept audio: position of the first sample and number of samples in; out, where the audio begins, later than
+asked for if there is none of that, and the audio."""
 
 
 class Client:
@@ -174,8 +175,8 @@ class Client:
         return refusal
 
     async def _read_kept(self, start: int, samples: int) -> None:
-        audio = await self._fetch(start, samples) if self._fetch else b""
-        self.session.receive_fetched(start, audio, self._loop.time())
+        found, audio = await self._fetch(start, samples) if self._fetch else (start, b"")
+        self.session.receive_fetched(start, found, audio, self._loop.time())
         self._pump()
 
 

@@ -5,7 +5,6 @@ Values only; who makes them and when is `session`'s business.
 
 from dataclasses import dataclass
 
-from bridge.audio import CHANNELS
 from bridge.deepgram.messages import Results, SpeechStart, UtteranceEnd
 
 
@@ -23,26 +22,18 @@ class SessionPolicy:
     """Seconds without any answer to speech after which the socket counts as dead."""
     speed: float = 1.25
     """Deepgram's ceiling, times real time."""
-    burst: float = 1.0
+    burst: float = 0.5
     """Seconds of audio that may go out at once after a rest."""
     stall: float = 10.0
     """Seconds one frame may wait to be written before the socket counts as dead."""
     flush: float = 5.0
     """Seconds to wait for the last results once all audio is out."""
+    catch_up: float = 10.0
+    """Seconds it may take at the end of a call to send what has not been sent; kept audio is left for later then."""
     first_retry: float = 0.25
     """Seconds before the first new try; doubles from try to try."""
     longest_retry: float = 10.0
     """Seconds between tries at the most."""
-
-
-@dataclass(frozen=True, slots=True)
-class Resume:
-    """Where a call stands that another process has begun; positions are samples of the call."""
-
-    end: int = 0
-    """Position of the first sample that will come; what lies before is kept elsewhere."""
-    settled: tuple[int, ...] = (0,) * CHANNELS
-    """How far finals cover each channel."""
 
 
 # What the shell is asked to do.
@@ -114,9 +105,13 @@ class AudioLost:
 class Finished:
     """Nothing more will come."""
 
-    complete: bool
-    missing: float
-    """Seconds at the end that no final covers."""
+    uncovered: tuple[tuple[int, float, float], ...] = ()
+    """What no final covers, up to the end of the audio: channel, from and to in seconds of the call."""
+
+    @property
+    def complete(self) -> bool:
+        """Every final came."""
+        return not self.uncovered
 
 
 Happening = Results | UtteranceEnd | SpeechStart | Interrupted | Resumed | AudioLost | Finished

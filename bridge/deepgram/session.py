@@ -5,8 +5,7 @@ socket is open, what has not been sent goes out, at most `speed` times as fast a
 more. When a socket is lost, the next one starts from the earliest moment that is not covered, and its times, which
 start at 0 again, get that moment added: times are audio positions, never wall clock. Words that a channel has already
 had in a final are dropped by their time, so nothing comes twice. What no longer fits into the window is fetched from
-where the shell keeps it, if it keeps any; otherwise it is given up, aloud. `states` draws the
-machine.
+where the shell keeps it, or given up, aloud. `states` draws the machine.
 
 Sources: https://developers.deepgram.com/docs/recovering-from-connection-errors-and-timeouts-when-live-streaming-audio
 and the pages on KeepAlive and CloseStream beside it.
@@ -15,8 +14,8 @@ and the pages on KeepAlive and CloseStream beside it.
 from dataclasses import replace
 from random import Random
 
-from bridge.audio import CHANNELS, SAMPLE_RATE, SAMPLES_PER_MS, STEREO_RATE, is_audible
-from bridge.deepgram.coverage import Coverage
+from bridge.audio import CHANNELS, SAMPLE_RATE, SAMPLES_PER_MS, STEREO_RATE
+from bridge.deepgram.coverage import Coverage, Skipped, before
 from bridge.deepgram.exchange import (
     AudioLost,
     Close,
@@ -26,7 +25,6 @@ from bridge.deepgram.exchange import (
     Finished,
     Happening,
     Interrupted,
-    Resume,
     Resumed,
     Send,
     SessionPolicy,
@@ -45,19 +43,21 @@ from bridge.deepgram.messages import (
 )
 from bridge.deepgram.pace import Pace
 from bridge.deepgram.states import TRANSITIONS, State
+from bridge.deepgram.timeline import Timeline
+from bridge.deepgram.watchdog import Watchdog
 from bridge.deepgram.window import AudioWindow
 from bridge.errors import LocalProtocolError, RemoteProtocolError
 
 _CHUNK = 60 * SAMPLES_PER_MS  # samples in a message of fetched audio
+_EDGE = SAMPLE_RATE // 2  # samples before a cut within the audio in which no word is trusted
 _FETCH = 10 * SAMPLE_RATE  # samples fetched at once
 
 
 class Session:
     """See the module's words. Every method that can need the time takes `now`, seconds on any steady clock."""
 
-    def __init__(self, policy: SessionPolicy, random: Random, resume: Resume | None = None) -> None:
-        """`resume`: what is known of a call that another process has begun."""
-        resume = resume or Resume()
+    def __init__(self, policy: SessionPolicy, random: Random, start: int = 0) -> None:
+        """`start`: position of the first sample that will come."""
         self.state = State.IDLE
         self.policy = policy
         self.request_id: str | None = None
@@ -65,17 +65,17 @@ class Session:
         self.bad_messages = 0
         self.sockets = 0
         self._random = random
-        self._window = AudioWindow(int(policy.window * SAMPLE_RATE), resume.end)
-        self._coverage = Coverage(resume.settled)
+        self._window = AudioWindow(int(policy.window * SAMPLE_RATE), start)
+        self._coverage = Coverage((start,) * CHANNELS)
         self._pace = Pace(policy.speed, policy.burst)
-        self._offset = resume.end  # position of the first sample sent on this socket
+        self._timeline = Timeline(start)
         self._attempt = 0
-        self._told: tuple[int | None, str] | None = None  # the last interruption that was said aloud
+        self._told: tuple[int | None, str] | None = None  # the last interruption said aloud
         self._last_sent = 0.0
-        self._answered_at = 0.0  # when Deepgram last said anything
-        self._unanswered = 0.0  # seconds of audible audio sent since then, once it is long ago
+        self._watchdog = Watchdog(policy.deaf)
         self._fetching = False
         self._finishing = False
+        self._leaving = False  # what has not been sent by now will not be
         self._flushed = False  # Metadata came
         self._deadline: float | None = None
         self._retry_at: float | None = None
@@ -110,20 +110,17 @@ class Session:
         elif self.state is State.IDLE:
             self._connect()
 
-    def receive_fetched(self, start: int, audio: bytes, now: float) -> None:
-        """What was fetched from `start` on; less than was asked for, or nothing, where it is not kept any more."""
+    def receive_fetched(self, asked: int, start: int, audio: bytes, now: float) -> None:
+        """What was fetched where `asked` was asked for; it begins at `start`, later where that is not kept any more."""
         self._fetching = False
-        if self.state is not State.OPEN:
-            return
-        if start != self._window.sent:
-            self._send_audio(now)  # it was meant for a socket that is gone
-            return
-        if audio:
+        if self.state is State.OPEN and asked == self._window.sent:  # and not for a socket that is gone
+            if start > asked or not audio:
+                self._window.skip(start if audio else self._window.start)
+                self._timeline.skip_to(self._window.sent)
+                self._tell_lost(self._coverage.skip(asked, self._window.sent))
             self._window.refill(audio, _CHUNK)
-        else:
-            self._window.skip(self._window.start)
-            self._give_up(self._window.sent, "overflow")
-        self._send_audio(now)
+        if self.state is State.OPEN:
+            self._send_audio(now)
 
     def connected(self, request_id: str | None, now: float) -> None:
         """The socket is open: ready at once, Deepgram sends no greeting."""
@@ -133,14 +130,16 @@ class Session:
         self.sockets += 1
         self.request_id = request_id
         self._last_sent = now
-        self._unanswered, self._answered_at = 0.0, now
+        self._watchdog.answered(now)
         waiting = self._waiting()
         if not self.policy.kept:
-            self._give_up(self._window.start, "overflow")
-        self._offset = self._window.rewind(self._coverage.earliest)
+            self._tell_lost(self._coverage.give_up(self._window.start))
+        self._timeline = Timeline(self._window.rewind(self._coverage.earliest))
         if self._told:
             self._events.append(Resumed(self._attempt, waiting, request_id))
             self._told = None
+        if self._finishing:
+            self._plan_end(now)
         self._send_audio(now)
 
     def refused(self, refusal: Refusal, now: float) -> None:
@@ -170,7 +169,7 @@ class Session:
         match message:
             case Results(channel=channel) | UtteranceEnd(channel=channel) | SpeechStart(channel=channel):
                 if channel < CHANNELS:
-                    self._unanswered, self._answered_at = 0.0, now
+                    self._watchdog.answered(now)
                     self._hear(message)
                 else:
                     self.bad_messages += 1
@@ -185,7 +184,7 @@ class Session:
     def closed(self, code: int | None, reason: str, now: float) -> None:
         """The socket is gone; `code` None if it went without a close frame."""
         match self.state:
-            case State.CLOSING if self._uncovered() == 0:
+            case State.CLOSING if self._leaving or self._uncovered() == 0:
                 self._end()
             case State.OPEN if not self._finishing and self._uncovered() == 0:
                 self._become(State.IDLE)
@@ -199,13 +198,11 @@ class Session:
         if self._finishing:
             return
         self._finishing = True
-        self._deadline = now + self.policy.flush + self._waiting() / self.policy.speed
+        self._plan_end(now)
         if self.state is State.OPEN:
             self._send_audio(now)
         elif self.state in (State.IDLE, State.REFUSED):
             self._end()
-        elif self.policy.kept:
-            self._deadline = now + self.policy.flush  # Deepgram is away; what is kept can be transcribed later
 
     # When.
 
@@ -215,7 +212,7 @@ class Session:
         if self.state is State.OPEN:
             if self._window.next_size():
                 times.append(self._pace.next_time())
-            elif self._window.sent > self._offset:
+            elif self._timeline.sent:
                 times.append(self._last_sent + self.policy.keep_alive)
         return min(times, default=None)
 
@@ -228,7 +225,7 @@ class Session:
         elif self.state is State.OPEN:
             if self._window.waiting:
                 self._send_audio(now)
-            elif self._window.sent > self._offset and now >= self._last_sent + self.policy.keep_alive:
+            elif self._timeline.sent and now >= self._last_sent + self.policy.keep_alive:
                 # Only after the first audio: Deepgram does not let a KeepAlive alone keep a stream.
                 self._commands.append(Send(KEEP_ALIVE))
                 self._last_sent = now
@@ -260,28 +257,24 @@ class Session:
     def _send_audio(self, now: float) -> None:
         """As much of what waits as the ceiling allows; after the last of it, CloseStream if that is all."""
         window = self._window
-        while window.next_size():
+        while not self._leaving and window.next_size():
             if not self._pace.allows(now):
                 return
             chunk = window.next_chunk()
             self._pace.take(len(chunk) / STEREO_RATE)
+            self._timeline.advance(len(chunk) // CHANNELS)
             self._commands.append(Send(chunk))
             self._last_sent = now
-            if now - self._answered_at > self.policy.deaf / 2 and is_audible(chunk):
-                self._unanswered += len(chunk) / STEREO_RATE
-        if window.missing:
+            self._watchdog.sent(chunk, now)
+        if window.missing and not self._leaving:
             self._fetch()
         elif self._finishing:
             self._become(State.CLOSING)
             self._commands.append(Send(CLOSE_STREAM))
             self._deadline = now + self.policy.flush
-        elif self._is_deaf(now):
+        elif self._watchdog.is_deaf(now):
             self._lose_socket("no results", None, self.request_id, now)
             self._commands.append(Close())
-
-    def _is_deaf(self, now: float) -> bool:
-        """Nothing has been answered for long, and there was speech to answer in the later half of that."""
-        return now - self._answered_at > self.policy.deaf and self._unanswered > self.policy.deaf / 4
 
     def _fetch(self) -> None:
         if not self._fetching:
@@ -314,19 +307,18 @@ class Session:
                     self._events.append(fresh)
             case UtteranceEnd():
                 ended = message.last_word_end
-                self._events.append(replace(message, last_word_end=self._shift(ended)) if ended >= 0 else message)
+                self._events.append(
+                    replace(message, last_word_end=self._timeline.end(ended)) if ended >= 0 else message
+                )
             case SpeechStart():
-                self._events.append(replace(message, at=self._shift(message.at)))
-
-    def _shift(self, seconds: float) -> float:
-        """Seconds of this socket's audio as seconds of the call."""
-        return seconds + self._offset / SAMPLE_RATE
+                self._events.append(replace(message, at=self._timeline.start(message.at)))
 
     def _shifted(self, results: Results) -> Results:
-        if not self._offset:
-            return results
-        words = tuple(replace(word, start=self._shift(word.start), end=self._shift(word.end)) for word in results.words)
-        return replace(results, start=self._shift(results.start), end=self._shift(results.end), words=words)
+        """The same in seconds of the call."""
+        start, end = self._timeline.start, self._timeline.end
+        words = tuple(replace(word, start=start(word.start), end=end(word.end)) for word in results.words)
+        results = replace(results, start=start(results.start), end=end(results.end), words=words)
+        return before(results, (self._window.sent - _EDGE) / SAMPLE_RATE) if self._leaving else results
 
     def _uncovered(self) -> int:
         return self._window.end - self._coverage.earliest
@@ -336,15 +328,20 @@ class Session:
         oldest = self._coverage.earliest if self.policy.kept else max(self._window.start, self._coverage.earliest)
         return (self._window.end - oldest) / SAMPLE_RATE
 
-    def _give_up(self, until: int, why: str) -> None:
-        """Say aloud that nothing will be heard of what no final covers before `until`."""
-        self._events += [AudioLost(*skipped, why) for skipped in self._coverage.give_up(until)]
+    def _tell_lost(self, skipped: list[Skipped]) -> None:
+        """Say aloud that nothing will be heard of this: it fell off the window, and is not kept elsewhere."""
+        self._events += [AudioLost(*span, "overflow") for span in skipped]
+
+    def _plan_end(self, now: float) -> None:
+        """How long the end may take: as long as it takes to send what waits, or, where that is much, not so long."""
+        sending = self._window.waiting / SAMPLE_RATE / self.policy.speed
+        self._leaving = self.policy.kept and sending > self.policy.catch_up
+        self._deadline = now + self.policy.flush + (0.0 if self._leaving else sending)
 
     def _end(self) -> None:
-        missing = 0 if self._flushed else self._uncovered()
-        if missing:
-            self._give_up(self._window.end, "not_transcribed")
+        if self._flushed and not self._leaving:
+            self._coverage.give_up(self._window.sent)  # all that was sent has had its finals
         self._become(State.ENDED)
         self._deadline = self._retry_at = None
         self._commands.append(Close())
-        self._events.append(Finished(not missing, missing / SAMPLE_RATE))
+        self._events.append(Finished(tuple(self._coverage.give_up(self._window.end))))

@@ -8,8 +8,9 @@ Source: https://developers.deepgram.com/docs/understand-endpointing-interim-resu
 """
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from bridge.deepgram.messages import Results, ResultWord, SpeechStart, UtteranceEnd
 from bridge.events import (
@@ -57,13 +58,39 @@ class _Channel:
 class Assembler:
     """Turns what Deepgram says of a call, in seconds of the call, into events."""
 
-    def __init__(self, call_id: str, speakers: dict[str, str], language: str | None = None) -> None:
-        """`speakers` maps tracks to labels; `language` is what was asked for, for results that do not name theirs."""
+    def __init__(
+        self,
+        call_id: str,
+        speakers: Mapping[str, str],
+        language: str | None = None,
+        *,
+        source: Literal["live", "backfill"] = "live",
+        numbers: Mapping[str, int] | None = None,
+        settled: Mapping[Track, float] | None = None,
+    ) -> None:
+        """`speakers` maps tracks to labels; `language` is what was asked for, for results that do not name theirs.
+
+        `numbers`: the last segment of each track and, with `u` before the track, the last turn that others have had.
+        `settled`: where their words end, in seconds of the call.
+        """
         self.call_id = call_id
         self.language = language
+        self.source = source
+        self._series = "b" if source == "backfill" else ""  # numbers of its own: both may be at work at once
         self.anchor = 0.0
         """Wall clock of call time 0, seconds since 1970."""
-        self._channels = [_Channel(index, track, speakers.get(track, track)) for index, track in enumerate(TRACKS)]
+        numbers, settled = numbers or {}, settled or {}
+        self._channels = [
+            _Channel(
+                index,
+                track,
+                speakers.get(track, track),
+                segments=numbers.get(track, 0),
+                utterances=numbers.get(f"u{track}", 0),
+                settled=settled.get(track, 0.0),
+            )
+            for index, track in enumerate(TRACKS)
+        ]
         self._events: list[Data] = []
 
     def __repr__(self) -> str:
@@ -136,11 +163,12 @@ class Assembler:
             language=results.language or self.language,
             speech_final=results.speech_final,
             overlaps=self._overlaps(channel, start, end),
+            source=self.source,
         )
 
     def _next_segment(self, channel: _Channel) -> str:
         channel.segments += 1
-        return f"{self.call_id}-{channel.track}-{channel.segments}"
+        return f"{self.call_id}-{channel.track}-{self._series}{channel.segments}"
 
     def _show(self, channel: _Channel, transcript: Transcript) -> None:
         channel.revision = transcript.revision
@@ -163,7 +191,7 @@ class Assembler:
         first, last = finals[0], finals[-1]
         self._events.append(
             UtteranceCompleted(
-                utterance_id=f"{self.call_id}-{channel.track}-u{channel.utterances}",
+                utterance_id=f"{self.call_id}-{channel.track}-u{self._series}{channel.utterances}",
                 segment_ids=[final.segment_id for final in finals],
                 track=channel.track,
                 channel=channel.index,

@@ -4,7 +4,7 @@ The metrics are collected when they are asked for, from the counters that the ro
 knows a metric library.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
@@ -15,8 +15,8 @@ from prometheus_client.registry import Collector
 
 from bridge.call import Switchboard
 
-Counters = Mapping[str, Callable[[], Mapping[str, int]]]
-"""Room to a function that tells its counters."""
+Counters = Mapping[str, Mapping[str, int]]
+"""Room to its counters."""
 
 
 class OperationsDoor:
@@ -62,8 +62,8 @@ class _Rooms(Collector):
 
     def collect(self) -> Iterator[Metric]:
         yield GaugeMetricFamily("bridge_calls", "Calls going on", value=len(self._switchboard.calls))
-        for room, read in self._counters.items():
+        for room, counted in self._counters.items():
             family = CounterMetricFamily(f"bridge_{room}", f"What {room} has counted", labels=["what"])
-            for what, count in sorted(read().items()):
+            for what, count in sorted(counted.items()):
                 family.add_metric([what], count)
             yield family

@@ -718,3 +718,36 @@ def test_events_are_told_once() -> None:
 
     assert len(call.holes) == 1
     assert call.aligner.events_received() == []
+
+
+def test_between_two_streams_the_call_goes_on_in_silence():
+    aligner = Aligner()
+    for frame in range(10):
+        for place, track in enumerate(("inbound", "outbound")):
+            aligner.receive_media(Media(track, 20 * frame, 2 * frame + place, b"\x10" * 160))
+    heard = aligner.data_to_send() + aligner.flush()
+    aligner.advance(1600 + 800)
+    aligner.advance(1600 + 1500)
+    silent = aligner.data_to_send()
+    place = aligner.restart(1600 + 1600)
+    aligner.receive_media(Media("inbound", 0, 1, b"\x20" * 160))
+    rest = aligner.flush()
+
+    assert (len(heard), place) == (3200, 3200)
+    assert set(silent) == {0xFF}
+    assert len(silent) == 2 * 1440  # whole chunks
+    assert rest[: 2 * 160].count(0xFF) == 2 * 160
+    assert rest.count(0x20) == 160
+    assert [(hole.track, hole.start, hole.end, hole.why) for hole in aligner.events_received()] == [
+        ("inbound", 0.2, 0.4, "carrier_reconnected")
+    ]
+
+
+def test_a_call_that_others_have_begun_goes_on_at_its_place():
+    aligner = Aligner(start=80_000)
+    aligner.receive_media(Media("inbound", 5000, 1, b"\x10" * 160))
+    audio = aligner.flush()
+
+    assert audio[::2] == b"\x10" * 160
+    assert aligner.position == 80_160
+    assert aligner.events_received() == []

@@ -45,10 +45,11 @@ def call(store, server):
         "CA1",
         STARTED,
         options=options.parse(""),
-        policy=CallPolicy(server.url, "key", session=SessionPolicy(speed=1000.0, burst=60.0)),
+        policy=CallPolicy(server.url, "key", session=SessionPolicy(speed=1000.0, burst=60.0), grace=0.0),
         store=store,
         gate=Gate(),
         wall=time.time,
+        clock=time.monotonic,
         random=Random(1),
     )
 
@@ -100,6 +101,6 @@ async def test_ending_twice_is_ending_once(tmp_path, server):
 async def test_repr_shows_its_state(tmp_path, server):
     async with SQLiteStore(tmp_path) as store:
         going_on = call(store, server)
-        assert repr(going_on).startswith("<Call CA1 seq 1 ")
+        assert repr(going_on).startswith("<Call CA1 <Ledger CA1 seq 1 ")
         going_on.end("stopped")
         await going_on.wait_ended()

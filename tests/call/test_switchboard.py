@@ -5,9 +5,11 @@ from random import Random
 import pytest
 
 from bridge.call import CallPolicy, Switchboard
+from bridge.call.wishes import Wishes
 from bridge.carriers.messages import Media, Started
 from bridge.deepgram import options
 from bridge.deepgram.exchange import SessionPolicy
+from bridge.deepgram.gate import Gate
 from bridge.store.base import Query
 from bridge.store.sqlite import SQLiteStore
 from tests.fakes.running import AUDIO, SCRIPT, deepgram
@@ -47,11 +49,12 @@ async def store(tmp_path):
 async def switchboard(server, store, clock):
     board = Switchboard(
         store,
-        CallPolicy(server.url, "key", session=SessionPolicy(speed=1000.0, burst=60.0)),
-        options=options.parse(""),
-        overrides=frozenset({"language"}),
+        CallPolicy(server.url, "key", session=SessionPolicy(speed=1000.0, burst=60.0), grace=0.0),
+        wishes=Wishes(options.parse(""), frozenset({"language"})),
+        gate=Gate(),
         max_calls=3,
         wall=clock,
+        clock=clock,
         random=Random(1),
     )
     yield board
@@ -192,7 +195,9 @@ async def test_after_a_crash_every_open_call_gets_its_one_end(switchboard, store
     await store.append([started_event("CA7")])
     await store.append([started_event("CA8")])
     await switchboard.recover()
-    await switchboard.recover()
+    async with asyncio.timeout(10):
+        while await store.calls(open_only=True):
+            await asyncio.sleep(0.005)
 
     for call in ("CA7", "CA8"):
         record = await events(store, call)
@@ -240,11 +245,12 @@ async def test_a_slow_store_slows_nothing_but_the_end(server, store, clock):
     slow = SlowStore(store)
     board = Switchboard(
         slow,
-        CallPolicy(server.url, "key", session=SessionPolicy(speed=1000.0, burst=60.0)),
-        options=options.parse(""),
-        overrides=frozenset(),
+        CallPolicy(server.url, "key", session=SessionPolicy(speed=1000.0, burst=60.0), grace=0.0),
+        wishes=Wishes(options.parse(""), frozenset()),
+        gate=Gate(),
         max_calls=3,
         wall=clock,
+        clock=clock,
         random=Random(1),
     )
     stream = await board.open(started())

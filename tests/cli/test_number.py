@@ -62,7 +62,9 @@ async def test_a_number_is_pointed_here_shown_and_put_back(tmp_path):
         }
 
         async def number(*arguments):
-            return await asyncio.to_thread(bridge, "number", NUMBER, "--api", twilio.url, *arguments, **environment)
+            return await asyncio.to_thread(
+                bridge, "number", NUMBER, *arguments, BRIDGE_TWILIO_API=twilio.url, **environment
+            )
 
         status, pointed, _ = await number()
         assert status == 0

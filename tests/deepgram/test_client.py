@@ -78,7 +78,7 @@ async def test_every_word_comes_back_on_its_channel_at_its_time(deepgram):
 
     assert caller.words(0) == spoken(0)
     assert caller.words(1) == spoken(1)
-    assert caller.happenings[-1] == Finished(True, 0.0)
+    assert caller.happenings[-1] == Finished()
 
 
 async def test_the_request_carries_key_and_format_and_the_audio_arrives_whole(deepgram):
@@ -109,7 +109,7 @@ async def test_a_timer_that_is_due_already_can_be_armed_again(deepgram):
     async with asyncio.timeout(10):
         await caller.client.wait_ended()
 
-    assert caller.happenings[-1] == Finished(True, 0.0)
+    assert caller.happenings[-1] == Finished()
 
 
 async def test_a_dropped_socket_is_replaced_and_no_word_is_lost_or_doubled(deepgram):
@@ -139,7 +139,7 @@ async def test_a_refusal_for_good_tells_deepgrams_reason_and_is_not_tried_again(
     assert reason in interruption.reason
     assert interruption.request_id
     await caller.end()
-    assert caller.happenings[-1] == Finished(False, 12.0)
+    assert caller.happenings[-1] == Finished(((0, 0.0, 12.0), (1, 0.0, 12.0)))
     assert len(deepgram.connections) == 1
 
 
@@ -169,7 +169,7 @@ async def test_a_flush_that_is_never_answered_is_bounded(deepgram):
     caller.say()
     await caller.end()
 
-    assert caller.happenings[-1] == Finished(False, 12.0)
+    assert caller.happenings[-1] == Finished(((0, 0.0, 12.0), (1, 0.0, 12.0)))
 
 
 async def test_a_socket_that_takes_no_audio_is_given_up(deepgram):
@@ -201,7 +201,7 @@ async def test_a_socket_that_hears_speech_and_says_nothing_is_replaced(deepgram)
 
 async def test_an_outage_longer_than_the_window_is_read_from_where_it_is_kept(deepgram):
     async def fetch(start, samples):
-        return AUDIO[2 * start : 2 * (start + samples)]
+        return start, AUDIO[2 * start : 2 * (start + samples)]
 
     deepgram.faults = Faults(first=1, refuse=503)
     caller = Caller(

@@ -90,3 +90,22 @@ def test_a_word_comes_through_at_most_once_whatever_is_heard_again(cut, spans):
 
     assert len(heard) == len(set(heard))
     assert heard == sorted(heard, key=int)
+
+
+def test_a_hole_is_stepped_over_when_the_mark_reaches_it():
+    coverage = Coverage()
+
+    assert coverage.skip(8000, 16_000) == [(0, 1.0, 2.0), (1, 1.0, 2.0)]
+    assert coverage.earliest == 0
+    coverage.fresh(results(0, 0.0, 1.0), 80_000)
+    coverage.fresh(results(1, 0.0, 1.5), 80_000)
+    assert coverage.earliest == 16_000
+
+
+def test_a_hole_is_told_once_and_not_again_at_the_end():
+    coverage = Coverage()
+    coverage.skip(8000, 16_000)
+
+    assert coverage.skip(4000, 24_000) == [(0, 0.5, 1.0), (0, 2.0, 3.0), (1, 0.5, 1.0), (1, 2.0, 3.0)]
+    assert coverage.give_up(32_000) == [(0, 0.0, 0.5), (0, 3.0, 4.0), (1, 0.0, 0.5), (1, 3.0, 4.0)]
+    assert coverage.give_up(32_000) == []

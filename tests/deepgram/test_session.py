@@ -12,7 +12,6 @@ from bridge.deepgram.exchange import (
     Fetch,
     Finished,
     Interrupted,
-    Resume,
     Resumed,
     Send,
     SessionPolicy,
@@ -30,7 +29,7 @@ def audio(seconds=CHUNK, fill=b"\x10"):
 
 
 def session(**policy):
-    return Session(SessionPolicy(**policy), Random(1))
+    return Session(SessionPolicy(**{"burst": 1.0, **policy}), Random(1))
 
 
 def opened(now=0.0, **policy):
@@ -177,7 +176,7 @@ def test_the_end_says_that_the_flush_completed():
     machine.finish(now)
     machine.receive_text('{"type":"Metadata","request_id":"r1","duration":1.0}', now)
 
-    assert machine.events_received() == [Finished(True, 0.0)]
+    assert machine.events_received() == [Finished()]
     assert machine.data_to_send()[-1] == Close()
     assert machine.get_timer() is None
 
@@ -192,7 +191,7 @@ def test_an_end_that_never_comes_is_bounded_and_says_what_is_missing():
 
     assert machine.get_timer() == pytest.approx(now + 5.0)
     machine.handle_timer(now + 5.0)
-    assert machine.events_received() == [AudioLost(0, 1.5, 2.0, "not_transcribed"), Finished(False, 0.5)]
+    assert machine.events_received() == [Finished(((0, 1.5, 2.0),))]
 
 
 def test_a_close_without_metadata_is_complete_where_finals_cover_everything():
@@ -203,7 +202,7 @@ def test_a_close_without_metadata_is_complete_where_finals_cover_everything():
     machine.receive_text(results(1, 0.0, 1.0), now)
     machine.closed(1000, "", now)
 
-    assert machine.events_received()[-1] == Finished(True, 0.0)
+    assert machine.events_received()[-1] == Finished()
 
 
 def test_a_drop_in_the_flush_is_tried_again_within_the_bound():
@@ -328,11 +327,7 @@ def test_refusals_for_good_are_never_tried_again(status):
     assert machine.data_to_send() == []
 
     machine.finish(3.0)
-    assert machine.events_received() == [
-        AudioLost(0, 0.0, 2.0, "not_transcribed"),
-        AudioLost(1, 0.0, 2.0, "not_transcribed"),
-        Finished(False, 2.0),
-    ]
+    assert machine.events_received() == [Finished(((0, 0.0, 2.0), (1, 0.0, 2.0)))]
 
 
 @pytest.mark.parametrize("status", [401, 402, 403])
@@ -397,7 +392,7 @@ def test_finishing_while_deepgram_is_away_is_bounded():
     machine.finish(0.6)
     machine.handle_timer(0.6 + 5.0 + 1.0 / 1.25)
 
-    assert machine.events_received()[-1] == Finished(False, 1.0)
+    assert machine.events_received()[-1] == Finished(((0, 0.0, 1.0), (1, 0.0, 1.0)))
     assert Close() in machine.data_to_send()
 
 
@@ -465,7 +460,7 @@ def test_what_the_window_no_longer_holds_is_fetched_and_sent_first():
     machine.connected("r1", now)
 
     assert fetches(machine) == [Fetch(0, 24_000)]
-    machine.receive_fetched(0, audio(3.0, b"\x20"), now)
+    machine.receive_fetched(0, 0, audio(3.0, b"\x20"), now)
     commands = machine.data_to_send()
     assert b"".join(command.data for command in commands) == audio(3.0, b"\x20") + audio(5.0)
     assert machine.events_received() == []
@@ -478,7 +473,7 @@ def test_a_long_stretch_is_fetched_in_parts():
     asked = []
     while found := fetches(machine):
         asked += found
-        machine.receive_fetched(found[0].start, audio(found[0].samples / 8000), now)
+        machine.receive_fetched(found[0].start, found[0].start, audio(found[0].samples / 8000), now)
 
     assert [(fetch.start, fetch.samples) for fetch in asked] == [(0, 80_000), (80_000, 80_000), (160_000, 40_000)]
 
@@ -488,7 +483,7 @@ def test_what_is_kept_no_longer_is_given_up_aloud():
     now = feed(machine, 8.0)
     machine.connected("r1", now)
     machine.data_to_send()
-    machine.receive_fetched(0, b"", now)
+    machine.receive_fetched(0, 0, b"", now)
 
     assert machine.events_received() == [AudioLost(0, 0.0, 3.0, "overflow"), AudioLost(1, 0.0, 3.0, "overflow")]
     assert sent(machine)[0] == 5.0
@@ -499,38 +494,109 @@ def test_what_was_fetched_for_a_lost_socket_is_not_sent_on_the_next():
     now = feed(machine, 8.0)
     machine.connected("r1", now)
     machine.data_to_send()
-    machine.receive_fetched(0, audio(1.0), now)
+    machine.receive_fetched(0, 0, audio(1.0), now)
     machine.data_to_send()
     machine.closed(None, "", now)
     machine.handle_timer(machine.get_timer())
     machine.connected("r2", now)
-    machine.receive_fetched(8000, audio(1.0, b"\x33"), now)
+    machine.receive_fetched(8000, 8000, audio(1.0, b"\x33"), now)
 
     assert machine.data_to_send()[-1] == Fetch(0, 24_000)
 
 
-def test_an_end_while_deepgram_is_away_leaves_what_is_kept_to_later():
+def test_what_is_kept_only_from_later_on_is_sent_from_there():
     machine = kept_session()
+    now = feed(machine, 8.0)
+    machine.connected("r1", now)
+    machine.data_to_send()
+    machine.receive_fetched(0, 16_000, audio(1.0), now)
+
+    assert machine.events_received() == [AudioLost(0, 0.0, 2.0, "overflow"), AudioLost(1, 0.0, 2.0, "overflow")]
+    assert sent(machine)[0] == 6.0
+    machine.receive_text(results(0, 0.0, 1.0, ("kept", 0.5)), now)
+    machine.receive_text(results(0, 1.0, 6.0, ("held", 1.5)), now)
+    assert words(machine.events_received()) == [("kept", 2.5), ("held", 3.5)]
+
+
+def test_a_hole_in_what_is_kept_does_not_move_what_comes_behind_it():
+    machine = kept_session()
+    now = feed(machine, 8.0)
+    machine.connected("r1", now)
+    machine.data_to_send()
+    machine.receive_fetched(0, 0, audio(1.0), now)
+    machine.data_to_send()
+    machine.receive_fetched(8000, 16_000, audio(1.0), now)
+    machine.receive_text(results(0, 0.0, 2.0, ("before", 0.5), ("behind", 1.5)), now)
+
+    assert words(machine.events_received()) == [("before", 0.5), ("behind", 2.5)]
+
+
+def test_an_end_while_deepgram_is_away_leaves_what_is_kept_to_later():
+    machine = session(window=5.0, kept=True)
+    machine.start(0.0)
     feed(machine, 100.0)
     machine.finish(100.0)
 
     assert machine.get_timer() == 105.0
+    machine.handle_timer(105.0)
+    assert machine.events_received() == [Finished(((0, 0.0, 100.0), (1, 0.0, 100.0)))]
 
 
-def test_a_call_that_another_process_began_goes_on_where_it_stood():
-    machine = Session(
-        SessionPolicy(kept=True, speed=1000.0, burst=60.0), Random(1), Resume(end=80_000, settled=(64_000, 72_000))
-    )
+def test_a_backlog_at_the_end_is_left_to_later_but_for_what_was_sent():
+    machine = session(kept=True, burst=1.0)
+    machine.start(0.0)
+    now = feed(machine, 30.0)
+    machine.connected("r1", now)
+    machine.finish(now)
+
+    seconds, texts = sent(machine)
+    assert seconds == pytest.approx(1.0, abs=0.2)
+    assert texts == [CLOSE_STREAM]
+    machine.receive_text(results(0, 0.0, seconds, ("hello", 0.2), ("cu", 0.8)), now)
+    machine.receive_text(results(1, 0.0, seconds), now)
+    machine.receive_text('{"type": "Metadata"}', now)
+    said = machine.events_received()
+    assert words(said) == [("hello", 0.2)]  # nobody knows what "cu" would have become
+    assert said[-1] == Finished(((0, 0.6, 30.0), (1, 0.6, 30.0)))
+
+
+def test_a_backlog_at_the_end_that_is_kept_nowhere_is_sent_to_its_end():
+    machine = session(burst=1.0)
+    machine.start(0.0)
+    now = feed(machine, 30.0)
+    machine.connected("r1", now)
+    machine.finish(now)
+    while machine.state is State.OPEN:
+        machine.handle_timer(machine.get_timer())
+
+    assert sent(machine) == (30.0, [CLOSE_STREAM])
+
+
+def test_a_socket_that_opens_after_the_end_is_not_sent_a_long_backlog():
+    machine = session(kept=True)
+    machine.start(0.0)
+    now = feed(machine, 30.0)
+    machine.finish(now)
+    machine.connected("r1", now)
+
+    assert sent(machine) == (0.0, [CLOSE_STREAM])
+    machine.closed(1000, "", now)
+    assert machine.events_received()[-1] == Finished(((0, 0.0, 30.0), (1, 0.0, 30.0)))
+
+
+def test_a_call_that_another_process_began_goes_on_where_its_audio_does():
+    machine = Session(SessionPolicy(speed=1000.0, burst=60.0), Random(1), start=80_000)
     machine.start(0.0)
     machine.receive_audio(audio(1.0), 0.0)
     machine.data_to_send()
     machine.connected("r1", 0.0)
-    assert fetches(machine) == [Fetch(64_000, 16_000)]
+    assert sent(machine) == (1.0, [])
 
-    machine.receive_fetched(64_000, audio(2.0), 0.0)
-    machine.receive_text(results(0, 0.0, 1.0, ("old", 0.1)), 0.0)
-    machine.receive_text(results(1, 0.0, 2.5, ("old", 0.1), ("new", 1.5)), 0.0)
-    assert words(machine.events_received()) == [("old", 8.1), ("new", 9.5)]
+    machine.receive_text(results(0, 0.0, 1.0, ("new", 0.5)), 0.0)
+    assert words(machine.events_received()) == [("new", 10.5)]
+    machine.finish(1.0)
+    machine.handle_timer(100.0)
+    assert machine.events_received() == [Finished(((1, 10.0, 11.0),))]
 
 
 def test_a_socket_that_says_nothing_to_speech_is_given_up():

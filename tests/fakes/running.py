@@ -38,6 +38,7 @@ def settings(data_dir, deepgram_url, **given):
             "twilio_signature": "off",
             "bridge_replay_speed": 1000.0,
             "bridge_stop_timeout": 5.0,
+            "bridge_grace": 0.0,
             **given,
         },
     )

@@ -613,3 +613,29 @@ def test_lost_spans_say_each_sample_once(spans: list[Span]) -> None:
     said = [position for span in merged for position in range(*span)]
     assert said == sorted({position for span in spans for position in range(*span)})
     assert all(one.end < next_.start for one, next_ in zip(merged, merged[1:], strict=False))
+
+
+async def test_a_leap_leaves_a_hole_that_is_known(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        file = store.open("CA1")
+        file.append(sound(0, 500))
+        file.leap(2000)
+        file.append(sound(2000, 300))
+        assert (file.end, file.lost) == (2300, [Span(500, 2000)])
+        assert await file.read(0, 5000) == sound(0, 500)
+        assert file.next_kept(500) == 2000
+        assert await file.read(2000, 5000) == sound(2000, 300)
+        file.leap(100)
+        assert file.end == 2300, "nothing goes back"
+    async with opened(tmp_path) as store:
+        again = await store.reopen("CA1")
+        assert (again.end, again.lost) == (2300, [Span(500, 2000)])
+
+
+async def test_what_nobody_waits_for_goes_unless_all_is_kept(tmp_path: Path) -> None:
+    for keep, left in ((False, []), (True, ["CA1"])):
+        async with opened(tmp_path / str(keep), keep=keep) as store:
+            file = store.open("CA1")
+            file.append(sound(0, 500))
+            await file.finish()
+            assert store.kept() == left

@@ -235,3 +235,20 @@ def test_times_never_go_back_within_a_speaker(messages):
             assert event.start <= event.end
             if event.final and event.words:
                 last = event.words[-1].end
+
+
+def test_numbers_and_times_go_on_where_others_stopped():
+    assembler = Assembler("CA1", {}, numbers={"inbound": 7, "uinbound": 2}, settled={"inbound": 5.0})
+    assembler.receive(results(0, 4.5, 6.0, ("hello", 4.9), final=True, speech_final=True))
+    final, turn = assembler.events_received()
+
+    assert (final.segment_id, turn.utterance_id) == ("CA1-inbound-8", "CA1-inbound-u3")
+    assert final.start == final.words[0].start == 5.0
+
+
+def test_what_is_backfilled_has_a_series_of_its_own():
+    assembler = Assembler("CA1", {}, source="backfill", numbers={"outbound": 1})
+    assembler.receive(results(1, 4.5, 6.0, ("hello", 4.8), final=True, speech_final=True))
+    final, turn = assembler.events_received()
+
+    assert (final.segment_id, final.source, turn.utterance_id) == ("CA1-outbound-b2", "backfill", "CA1-outbound-ub1")

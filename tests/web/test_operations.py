@@ -9,7 +9,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from websockets.asyncio.client import connect
 
 from bridge.call import CallPolicy, Switchboard
+from bridge.call.wishes import Wishes
 from bridge.deepgram import options
+from bridge.deepgram.gate import Gate
 from bridge.store.sqlite import SQLiteStore
 from bridge.web.operations import OperationsDoor
 from tests.fakes import frames
@@ -49,8 +51,8 @@ async def test_a_stopping_server_says_so(tmp_path, aiohttp_client):
         board = Switchboard(
             store,
             policy,
-            options=options.parse(""),
-            overrides=frozenset(),
+            wishes=Wishes(options.parse(""), frozenset()),
+            gate=Gate(),
             max_calls=1,
             wall=time.time,
             random=Random(1),

@@ -66,6 +66,15 @@ class AudioFile:
         self._buffer.append(audio)
         self.end += samples
 
+    def leap(self, position: int) -> None:
+        """The call goes on at `position`: there was no audio between `end` and that."""
+        self._check_open()
+        if position > self.end:
+            if self._buffer:
+                self._writer.hand_over([self])
+            self.lost = merge(self.lost, Span(self.end, position))
+            self.end = self._taken = position
+
     def settle(self, position: int) -> None:
         """Nobody needs what is before `position` any more: what lies wholly before it goes, unless all is kept."""
         self._check_open()
@@ -106,6 +115,13 @@ class AudioFile:
         """Write what is there; the files stay."""
         if self._then == "go on":
             self._leave("close")
+
+    async def finish(self) -> None:
+        """Nobody waits for any of it: remove it, or close it where audio is kept for good."""
+        if self._keep:
+            self.close()
+        else:
+            await self.remove()
 
     async def remove(self) -> None:
         """Delete the audio and the note. What cannot be deleted is logged; another process will find it again."""

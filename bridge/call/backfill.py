@@ -1,0 +1,195 @@
+"""Transcribes kept audio after the call, through the pre-recorded API: what no live final covers.
+
+What is to be done for a call follows from its log alone, so that any process can do it, and each piece is committed
+with its finals: after a crash the rest is done, and nothing twice. A Deepgram that is away is tried again for a set
+time; then the stretch is said aloud as a gap, and its audio stays until it is too old, for who asks again.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from random import Random
+
+import aiohttp
+
+from bridge.call import describe
+from bridge.call.digest import Digest
+from bridge.call.ledger import Ledger
+from bridge.call.orphans import read_digest
+from bridge.call.repair import Repair
+from bridge.call.wishes import Wishes
+from bridge.deepgram.batch import Transcribed
+from bridge.deepgram.gate import Gate
+from bridge.deepgram.messages import Blame
+from bridge.deepgram.options import Options
+from bridge.deepgram.prerecorded import transcribe
+from bridge.errors import StoreError
+from bridge.store.audio import AudioFile, AudioStore
+from bridge.store.base import Store
+
+log = logging.getLogger("bridge.backfill")
+
+_SWEEP = 3600.0  # seconds between two looks for audio that is too old
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillPolicy:
+    """How patient, and how busy."""
+
+    origin: str
+    """Of the live API: `wss://…`."""
+    key: str = field(repr=False)
+    timeout: float = 3600.0
+    """Seconds after the end of a call in which its audio is tried."""
+    keep: float = 7 * 86400.0
+    """Seconds after the end of a call for which audio that was given up stays."""
+    at_once: int = 4
+    """Calls."""
+    first_pause: float = 2.0
+    """Seconds before the first new try; doubles from try to try."""
+    longest_pause: float = 60.0
+
+
+class Backfill:
+    """`async with Backfill(…) as backfill:`, on the loop of the stores."""
+
+    def __init__(
+        self,
+        store: Store,
+        audio: AudioStore,
+        gate: Gate,
+        policy: BackfillPolicy,
+        wishes: Wishes,
+        *,
+        wall: Callable[[], float],
+        random: Random,
+    ) -> None:
+        """`gate`: shared with the live calls. `wall` tells seconds since 1970."""
+        self.counters: Counter[str] = Counter()
+        self._store = store
+        self._audio = audio
+        self._gate = gate
+        self._policy = policy
+        self._wishes = wishes
+        self._wall = wall
+        self._random = random
+        self._slots = asyncio.Semaphore(policy.at_once)
+        self._jobs: dict[str, asyncio.Task[bool]] = {}
+        self._sweeper: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> "Backfill":
+        self._http = aiohttp.ClientSession()
+        self._sweeper = asyncio.create_task(self._sweep())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        tasks = [task for task in (self._sweeper, *self._jobs.values()) if task]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._http.close()
+
+    def __repr__(self) -> str:
+        return f"<Backfill {len(self._jobs)} calls {dict(self.counters)}>"
+
+    @property
+    def waiting(self) -> int:
+        """Calls that are being worked on, or wait for it."""
+        return len(self._jobs)
+
+    def offer(self, call_id: str, patience: float = 0.0) -> asyncio.Task[bool]:
+        """Transcribe what a call that has ended still lacks; the task tells whether all of it is done.
+
+        `patience`: seconds from now in which it is tried, where that is later than the policy says.
+        """
+        task = self._jobs.get(call_id)
+        if task is None:
+            work = self._work(call_id, patience)
+            task = self._jobs[call_id] = asyncio.create_task(work, name=f"backfill {call_id}")
+            task.add_done_callback(lambda _: self._jobs.pop(call_id, None))
+        return task
+
+    async def recover(self) -> None:
+        """Take up what another process has left, but for what it has given up."""
+        for call_id in self._audio.kept():
+            digest = await read_digest(self._store, call_id)
+            if digest.ended and digest.uncovered:
+                if not digest.given_up:
+                    self.offer(call_id)
+            elif digest.ended or not digest.seq:
+                await (await self._audio.reopen(call_id)).finish()
+
+    async def _work(self, call_id: str, patience: float) -> bool:
+        try:
+            async with self._slots, self._open(call_id) as file:
+                digest = await read_digest(self._store, call_id)
+                deadline = max(_ended_at(digest) + self._policy.timeout, self._wall() + patience)
+                done = await self._repair(call_id, digest, file, deadline)
+                if done:
+                    await file.finish()
+        except StoreError as error:
+            log.error("not backfilled", extra={"call_id": call_id, "reason": str(error)})
+            return False
+        self.counters["done" if done else "given_up"] += 1
+        log.log(logging.INFO if done else logging.WARNING, "backfill over", extra={"call_id": call_id, "done": done})
+        return done
+
+    async def _repair(self, call_id: str, digest: Digest, file: AudioFile, deadline: float) -> bool:
+        options = self._wishes.of(call_id, digest.parameters)
+        repair = Repair(
+            digest,
+            Ledger(call_id, self._store, self._wall, digest.seq),
+            file,
+            ask=lambda audio: self._ask(options, audio, call_id, deadline),
+            language=describe.language(options),
+        )
+        return await repair.run()
+
+    @asynccontextmanager
+    async def _open(self, call_id: str) -> AsyncIterator[AudioFile]:
+        file = await self._audio.reopen(call_id)
+        try:
+            yield file
+        finally:
+            file.close()
+
+    async def _ask(self, options: Options, audio: bytes, call_id: str, deadline: float) -> Transcribed | None:
+        """What Deepgram hears in it; None where it can never say, or did not by `deadline`, seconds since 1970."""
+        pause = self._policy.first_pause
+        clock = asyncio.get_running_loop().time
+        while True:
+            probing = not self._gate.is_open
+            refusal = self._gate.ask(clock())
+            if refusal is None:
+                policy = self._policy
+                outcome = await transcribe(self._http, policy.origin, policy.key, options, audio, call_id=call_id)
+                if isinstance(outcome, Transcribed):
+                    self._gate.succeeded()
+                    return outcome
+                refusal = outcome
+                self.counters["refused"] += 1
+                # One slow answer here says nothing about the live API; a probe does, and so does a bad key.
+                if probing or refusal.blame is Blame.ACCOUNT:
+                    self._gate.failed(refusal, clock())
+            if refusal.blame is Blame.REQUEST or self._wall() + pause > deadline:
+                return None
+            await asyncio.sleep(pause * self._random.uniform(0.5, 1.0))
+            pause = min(self._policy.longest_pause, 2 * pause)
+
+    async def _sweep(self) -> None:
+        """Remove audio that was given up and that nobody has asked for."""
+        while True:
+            await asyncio.sleep(_SWEEP)
+            for call_id in self._audio.kept():
+                digest = await read_digest(self._store, call_id)
+                if digest.given_up and _ended_at(digest) + self._policy.keep < self._wall():
+                    log.info("kept audio is too old", extra={"call_id": call_id})
+                    await (await self._audio.reopen(call_id)).finish()
+
+
+def _ended_at(digest: Digest) -> float:
+    return datetime.fromisoformat(digest.ended["ended_at"]).timestamp() if digest.ended else 0.0

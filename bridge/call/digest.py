@@ -1,0 +1,126 @@
+"""What the log says of a call, for whoever goes on with it: another process's call, or its audio after the end.
+
+Fed with the call's events in order, each as the JSON that was written. It knows no store and no clock.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from bridge.events import (
+    TRACKS,
+    AudioGap,
+    CallEnded,
+    CallResumed,
+    CallStarted,
+    Stretch,
+    Track,
+    TranscriptFinal,
+    TranscriptionBackfilled,
+    UtteranceCompleted,
+)
+
+NOT_TRANSCRIBED = "not_transcribed"
+"""Why audio is given up that was kept, but that Deepgram did not transcribe in time."""
+
+_NUMBER = re.compile(r"-u?(b?)(\d+)$", re.ASCII)
+"""How the assembler ends an id."""
+
+_MOMENTS = ("end", "at")
+"""Names of moments of the call in any event. `to` is one in a gap, but in `call.started` it is a number."""
+
+
+class Digest:
+    """Empty at first; `take` every event."""
+
+    def __init__(self) -> None:
+        self.seq = 0
+        """The newest."""
+        self.started: dict[str, Any] = {}
+        """Data of `call.started`."""
+        self.ended: dict[str, Any] | None = None
+        """Data of `call.ended`."""
+        self.anchor: float | None = None
+        """Wall clock of call time 0 in seconds since 1970; None if no final tells."""
+        self.latest = 0.0
+        """The latest moment of the call that any event names, in seconds."""
+        self.settled: dict[Track, float] = dict.fromkeys(TRACKS, 0.0)
+        """End of the last live final of each track, in seconds of the call."""
+        self.numbers: dict[str, Counter[str]] = {"live": Counter(), "backfill": Counter()}
+        """Highest number of a segment, and with `u` before it of an utterance, by source and track."""
+        self.counters: Counter[str] = Counter()
+        """As a ledger's."""
+        self.uncovered: list[Stretch] = []
+        """Kept audio that is still to be transcribed, as the last event that names it says."""
+        self.resumed_at = 0.0
+        """Where the newest process but this went on with the call, in seconds of it."""
+        self.given_up = False
+        """That has been said aloud as a gap."""
+
+    def __repr__(self) -> str:
+        return f"<Digest seq {self.seq} {dict(self.counters)} uncovered {len(self.uncovered)}>"
+
+    @property
+    def speakers(self) -> dict[str, str]:
+        """Labels by track."""
+        return dict(self.started.get("speakers") or {})
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The stream's own, without ours."""
+        return dict(self.started.get("parameters") or {})
+
+    def take(self, body: str) -> None:
+        """The next event."""
+        event = json.loads(body)
+        data: dict[str, Any] = event["data"]
+        self.seq = event["seq"]
+        self.latest = max(self.latest, *(float(data.get(name) or 0.0) for name in _MOMENTS))
+        match event["type"]:
+            case CallStarted.type:
+                self.started = data
+            case TranscriptFinal.type:
+                self._take_final(data)
+            case UtteranceCompleted.type:
+                self.counters["utterances"] += 1
+                self._take_number(data, "utterance_id", "u")
+            case AudioGap.type:
+                self.counters["gaps"] += 1
+                self.given_up = self.given_up or (self.ended is not None and data["why"] == NOT_TRANSCRIBED)
+            case CallResumed.type if data["reason"] == "bridge_restarted":
+                self.resumed_at = data["at"]
+                self.uncovered = _stretches(data)
+            case CallEnded.type:
+                self.ended = data
+                self.uncovered = _stretches(data)
+            case TranscriptionBackfilled.type:
+                self.uncovered = list(without(self.uncovered, data["from"], data["to"]))
+
+    def _take_final(self, data: dict[str, Any]) -> None:
+        self.counters["finals"] += 1
+        self.counters["words"] += len(data["words"])
+        self._take_number(data, "segment_id", "")
+        if data.get("source", "live") == "live":
+            self.settled[data["track"]] = max(self.settled[data["track"]], float(data["end"]))
+            self.anchor = datetime.fromisoformat(data["start_time"]).timestamp() - float(data["start"])
+
+    def _take_number(self, data: dict[str, Any], name: str, kind: str) -> None:
+        if match := _NUMBER.search(data[name]):
+            numbers, key = self.numbers["backfill" if match[1] else "live"], kind + data["track"]
+            numbers[key] = max(numbers[key], int(match[2]))
+
+
+def without(stretches: Iterable[Stretch], start: float, end: float) -> Iterable[Stretch]:
+    """The stretches, but for what lies between two moments."""
+    for stretch in stretches:
+        if stretch.from_ < start:
+            yield stretch.model_copy(update={"to": min(stretch.to, start)})
+        if stretch.to > end:
+            yield stretch.model_copy(update={"from_": max(stretch.from_, end)})
+
+
+def _stretches(data: Mapping[str, Any]) -> list[Stretch]:
+    return [Stretch.model_validate(stretch) for stretch in data.get("uncovered") or ()]

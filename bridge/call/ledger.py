@@ -1,0 +1,106 @@
+"""A call's hand in the log: numbers its durable events densely, and hands them to the store in order.
+
+Nothing here waits for a commit, and nothing is dropped when the store cannot take it: what has a number goes first next
+time. One call has one ledger at a time; whoever goes on with a call another process began opens it at the log's tip.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable
+
+from bridge.call import describe
+from bridge.errors import StoreError
+from bridge.events import (
+    AudioGap,
+    Data,
+    Event,
+    Transcript,
+    TranscriptFinal,
+    UtteranceCompleted,
+    timestamp,
+)
+from bridge.store.base import Store
+
+log = logging.getLogger("bridge.call")
+
+_STORE_PAUSE = 0.2  # seconds between tries at a store whose queue is full
+
+
+class Ledger:
+    """Add data, then commit; `written` waits until all of it is durable."""
+
+    def __init__(self, call_id: str, store: Store, wall: Callable[[], float], seq: int = 0) -> None:
+        """`wall` tells seconds since 1970. `seq`: the newest that the log has."""
+        self.call_id = call_id
+        self.seq = seq
+        self.counters: Counter[str] = Counter()
+        """What the events said: finals, words, utterances, gaps."""
+        self._store = store
+        self._wall = wall
+        self._previews = 0
+        self._pending: list[Event] = []
+        self._interims: list[Event] = []
+        self._appends: set[asyncio.Task[None]] = set()
+
+    def __repr__(self) -> str:
+        return f"<Ledger {self.call_id} seq {self.seq} pending {len(self._pending)}>"
+
+    def add(self, data: Data) -> None:
+        """Number what is durable; set aside the rest."""
+        if data.durable:
+            self.seq += 1
+            self._pending.append(describe.event(self.call_id, self.seq, self._wall(), data))
+            self._count(data)
+            return
+        if isinstance(data, Transcript):
+            event_id = f"{data.segment_id}-r{data.revision}"
+        else:
+            self._previews += 1
+            event_id = f"{self.call_id}-s{self.seq}-{self._previews}"
+        self._interims.append(Event(self.call_id, None, event_id, timestamp(self._wall()), data))
+
+    def commit(self) -> None:
+        """Hand over what was added, all of it or nothing, without waiting; the store keeps the order."""
+        if not self._pending and not self._interims:
+            return
+        events, self._pending = self._pending, []
+        interims, self._interims = self._interims, []
+        try:
+            durable = self._store.append(events, interims)
+        except StoreError as error:
+            # Numbered already, so they must go first next time; interims are not worth it.
+            self._pending = events
+            log.error("events wait for the store", extra={"call_id": self.call_id, "reason": str(error)})
+            return
+        if events:
+            task = asyncio.ensure_future(self._confirm(durable, events[-1].seq))
+            self._appends.add(task)
+            task.add_done_callback(self._appends.discard)
+
+    async def written(self) -> None:
+        """Until everything that was added is durable, or has been logged as not kept."""
+        while self._appends or self._pending:
+            if self._appends:
+                await asyncio.wait(self._appends)
+            else:
+                await asyncio.sleep(_STORE_PAUSE)
+            self.commit()
+
+    async def _confirm(self, durable: Awaitable[None], seq: int | None) -> None:
+        try:
+            await durable
+        except StoreError as error:
+            log.error("events not kept", extra={"call_id": self.call_id, "seq": seq, "reason": str(error)})
+
+    def _count(self, data: Data) -> None:
+        match data:
+            case TranscriptFinal():
+                self.counters["finals"] += 1
+                self.counters["words"] += len(data.words)
+            case UtteranceCompleted():
+                self.counters["utterances"] += 1
+            case AudioGap():
+                self.counters["gaps"] += 1
+            case _:
+                pass

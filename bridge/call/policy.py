@@ -1,0 +1,23 @@
+"""What all calls have in common. Values only."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bridge.align import AlignPolicy
+from bridge.deepgram.exchange import SessionPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class CallPolicy:
+    """What all calls have in common."""
+
+    deepgram_url: str
+    """Origin, without path."""
+    deepgram_key: str = field(repr=False)
+    align: AlignPolicy = field(default_factory=AlignPolicy)
+    session: SessionPolicy = field(default_factory=SessionPolicy)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Speaker labels by track, over those that follow from the direction."""
+    public_url: str | None = None
+    grace: float = 15.0
+    """Seconds a call waits for another stream after its own was lost."""

@@ -1,0 +1,116 @@
+"""One call's record, mended from its kept audio: piece by piece, each committed with its finals in one go.
+
+It knows neither sockets nor patience: `ask` gets a piece transcribed, or says that it cannot be done.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import datetime
+
+from bridge.audio import CHANNELS, SAMPLE_RATE
+from bridge.call import describe, pieces
+from bridge.call.digest import NOT_TRANSCRIBED, Digest, without
+from bridge.call.ledger import Ledger
+from bridge.call.pieces import Span
+from bridge.deepgram.batch import Transcribed
+from bridge.deepgram.coverage import Coverage
+from bridge.deepgram.messages import Results
+from bridge.events import Stretch, TranscriptionBackfilled
+from bridge.store.audio import AudioFile
+from bridge.transcript.assembler import Assembler
+
+Ask = Callable[[bytes], Awaitable[Transcribed | None]]
+"""Interleaved mu-law in; out, what was said in it, or None where that cannot be learned."""
+
+
+class Repair:
+    """Made for one run."""
+
+    def __init__(self, digest: Digest, ledger: Ledger, file: AudioFile, ask: Ask, language: str | None) -> None:
+        """`digest`: what the log says; `ledger`: open behind it; `language`: what was asked for."""
+        self._digest = digest
+        self._ledger = ledger
+        self._file = file
+        self._ask = ask
+        self._left: list[Stretch] = digest.uncovered
+        self._assembler = Assembler(
+            ledger.call_id, digest.speakers, language, source="backfill", numbers=digest.numbers["backfill"]
+        )
+        anchor = digest.anchor
+        if anchor is None:
+            anchor = datetime.fromisoformat(digest.started["started_at"]).timestamp()
+        self._assembler.anchor = anchor
+
+    async def run(self) -> bool:
+        """Whether everything is transcribed now, or lost; what is not is said aloud, unless it has been before."""
+        for span in pieces.spans(self._left):
+            if not await self._mend(span):
+                await self._give_up()
+                return False
+        return True
+
+    async def _mend(self, span: Span) -> bool:
+        coverage = Coverage(span.floors)
+        position = span.start
+        while position < span.end:
+            start, audio = await self._read(position, span.end)
+            self._tell_lost(position, start)
+            end, request_id = start + len(audio) // CHANNELS, None
+            if audio:
+                heard = await self._ask(audio)
+                if heard is None:
+                    return False
+                self._take(heard, start, end, coverage)
+                request_id = heard.request_id
+            await self._commit(position, end, request_id)
+            position = end
+        return True
+
+    async def _read(self, position: int, end: int) -> tuple[int, bytes]:
+        """The next piece and where it begins; where there is none, `end` and nothing."""
+        while (start := self._file.next_kept(position)) < end:
+            audio = await self._file.read(start, min(pieces.LONGEST, end - start))
+            if audio:
+                whole = len(audio) // CHANNELS < pieces.LONGEST
+                return start, audio if whole else audio[: pieces.cut(audio) * CHANNELS]
+            if self._file.next_kept(start) == start:
+                break  # nothing is known to be behind it
+            position = start
+        return end, b""
+
+    def _take(self, heard: Transcribed, start: int, end: int, coverage: Coverage) -> None:
+        """Its finals, at their place in the call, but for the words that others have had."""
+        for results in heard.results:
+            fresh = coverage.fresh(_shifted(results, start / SAMPLE_RATE), end)
+            if fresh:
+                self._assembler.receive(fresh)
+        for data in self._assembler.events_received():
+            self._ledger.add(data)
+
+    def _tell_lost(self, start: int, end: int) -> None:
+        """What of this was to be transcribed is gone."""
+        for stretch in self._left:
+            begin, until = max(stretch.from_, start / SAMPLE_RATE), min(stretch.to, end / SAMPLE_RATE)
+            if begin < until:
+                lost = stretch.model_copy(update={"from_": round(begin, 3), "to": round(until, 3)})
+                self._ledger.add(describe.gap(lost, "overflow"))
+
+    async def _commit(self, start: int, end: int, request_id: str | None) -> None:
+        from_, to = round(start / SAMPLE_RATE, 3), round(end / SAMPLE_RATE, 3)
+        self._left = list(without(self._left, from_, to))
+        waiting = describe.missing(self._left)
+        self._ledger.add(TranscriptionBackfilled(from_=from_, to=to, waiting=waiting, request_id=request_id))
+        self._ledger.commit()
+        await self._ledger.written()
+
+    async def _give_up(self) -> None:
+        if not self._digest.given_up:
+            for stretch in self._left:
+                self._ledger.add(describe.gap(stretch, NOT_TRANSCRIBED))
+            self._ledger.commit()
+            await self._ledger.written()
+
+
+def _shifted(results: Results, by: float) -> Results:
+    words = tuple(replace(word, start=word.start + by, end=word.end + by) for word in results.words)
+    return replace(results, start=results.start + by, end=results.end + by, words=words)

@@ -1,0 +1,29 @@
+"""Which options a call is transcribed with: the operator's, and over them what the call's own parameters wish."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bridge.deepgram import options as deepgram_options
+from bridge.deepgram.options import Options
+from bridge.errors import ConfigError
+
+log = logging.getLogger("bridge.call")
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What may be wished for."""
+
+    options: Options
+    """The operator's."""
+    overrides: frozenset[str] = frozenset()
+    """Names that a call may set."""
+
+    def of(self, call_id: str, parameters: Mapping[str, str]) -> Options:
+        """The call's own wishes, or the operator's where they cannot be granted: no call fails over an option."""
+        try:
+            return deepgram_options.override(self.options, parameters, self.overrides)
+        except ConfigError as error:
+            log.warning("options of the call ignored", extra={"call_id": call_id, "reason": str(error)})
+            return self.options

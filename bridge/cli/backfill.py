@@ -1,0 +1,24 @@
+"""`bridge backfill`: transcribe what a call lacks, from its kept audio, after the bridge has given it up."""
+
+from typing import Annotated
+
+import typer
+
+from bridge import app, config, logs
+from bridge.cli.loop import run
+from bridge.errors import ConfigError
+
+
+def backfill(
+    call: Annotated[str, typer.Argument(help="The call's id, as in its events")],
+    patience: Annotated[float, typer.Option(help="Seconds for which a Deepgram that is away is tried again")] = 60.0,
+) -> None:
+    """Transcribe what a call lacks from its kept audio; the finals are delivered as ever."""
+    settings = config.load()
+    if not settings.deepgram_api_key:
+        raise ConfigError("set DEEPGRAM_API_KEY: what was kept is transcribed by Deepgram")
+    logs.configure(settings.bridge_log_level, settings.bridge_log_format)
+    if not run(app.backfill(settings, call, patience)):
+        typer.echo(f"Not all of {call} could be transcribed; its audio stays.", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"{call} is transcribed from what was kept of it.")

@@ -1,0 +1,30 @@
+"""Whether a socket is still alive: Deepgram answers speech, so nothing after speech means a dead one.
+
+A KeepAlive, or a socket that takes audio, proves nothing. The clock is an argument.
+"""
+
+from bridge.audio import STEREO_RATE, is_audible
+
+
+class Watchdog:
+    """Of one call; begins anew with every socket."""
+
+    def __init__(self, patience: float) -> None:
+        """`patience`: seconds without any answer, with speech in the later half of them."""
+        self._patience = patience
+        self._answered_at = 0.0
+        self._unanswered = 0.0  # seconds of audible audio sent since then, once that is long ago
+
+    def answered(self, now: float) -> None:
+        """Deepgram has said something, or a socket has opened."""
+        self._answered_at = now
+        self._unanswered = 0.0
+
+    def sent(self, chunk: bytes, now: float) -> None:
+        """A chunk of interleaved mu-law has gone out."""
+        if now - self._answered_at > self._patience / 2 and is_audible(chunk):
+            self._unanswered += len(chunk) / STEREO_RATE
+
+    def is_deaf(self, now: float) -> bool:
+        """Nothing has been answered for too long, although there was something to answer."""
+        return now - self._answered_at > self._patience and self._unanswered > self._patience / 4

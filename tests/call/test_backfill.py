@@ -1,0 +1,198 @@
+"""Kept audio after the call, against the local Deepgram's pre-recorded API."""
+
+import asyncio
+import json
+import time
+from random import Random
+
+import pytest
+
+from bridge.audio import interleave
+from bridge.call.backfill import Backfill, BackfillPolicy
+from bridge.call.wishes import Wishes
+from bridge.deepgram import options
+from bridge.deepgram.gate import Gate
+from bridge.events import CallEnded, Event, Stretch, timestamp
+from bridge.local.deepgram import Faults
+from bridge.store.audio import AudioStore
+from bridge.store.base import Query
+from bridge.store.sqlite import SQLiteStore
+from tests.fakes.running import AUDIO, SCRIPT, deepgram
+from tests.fakes.words import started
+
+STEREO = interleave(*AUDIO)
+
+
+@pytest.fixture
+async def server():
+    async with deepgram() as local:
+        yield local
+
+
+@pytest.fixture
+async def stores(tmp_path):
+    async with SQLiteStore(tmp_path) as store, AudioStore(tmp_path, limit=2**30) as audio:
+        yield store, audio
+
+
+def backfill(stores, server, gate=None, **policy):
+    store, audio = stores
+    return Backfill(
+        store,
+        audio,
+        gate or Gate(),
+        BackfillPolicy(server.url, "key", **{"first_pause": 0.01, "longest_pause": 0.02, **policy}),
+        Wishes(options.parse("")),
+        wall=time.time,
+        random=Random(1),
+    )
+
+
+async def ended_call(stores, call_id="CA1", uncovered=(("inbound", 0.0, 12.0), ("outbound", 0.0, 12.0)), ago=0.0):
+    store, audio = stores
+    file = audio.open(call_id)
+    file.append(STEREO)
+    file.close()
+    await audio.flush()
+    end = CallEnded(
+        reason="stopped",
+        duration=12.0,
+        ended_at=timestamp(time.time() - ago),
+        flush="timed_out",
+        missing=12.0,
+        uncovered=[Stretch(track=track, from_=start, to=end) for track, start, end in uncovered],
+        counts={},
+    )
+    await store.append([started(call_id), Event(call_id, 2, f"{call_id}-2", timestamp(time.time()), end)])
+
+
+async def record(stores, call_id="CA1"):
+    return [json.loads(event.body) for event in await stores[0].read(Query(call_id), limit=1000)]
+
+
+async def words(stores, channel, call_id="CA1"):
+    return [
+        (word["start"], word["word"])
+        for event in await record(stores, call_id)
+        if event["type"] == "transcript.final" and event["data"]["channel"] == channel
+        for word in event["data"]["words"]
+    ]
+
+
+def spoken(channel, start=0.0):
+    return [(word.start, word.word) for word in SCRIPT.channels[channel] if (word.start + word.end) / 2 >= start]
+
+
+async def test_what_a_call_lacks_is_transcribed_in_one_commit_and_the_audio_goes(stores, server):
+    await ended_call(stores)
+    async with backfill(stores, server) as service:
+        assert await service.offer("CA1") is True
+    events = await record(stores)
+
+    assert await words(stores, 0) == spoken(0)
+    assert await words(stores, 1) == spoken(1)
+    assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
+    assert events[-1]["type"] == "transcription.backfilled"
+    assert events[-1]["data"]["request_id"] == server.requests[0].request_id
+    assert stores[1].kept() == []
+
+
+async def test_each_track_gets_only_what_it_lacks(stores, server):
+    await ended_call(stores, uncovered=[("inbound", 6.0, 12.0), ("outbound", 9.0, 12.0)])
+    async with backfill(stores, server) as service:
+        await service.offer("CA1")
+
+    assert await words(stores, 0) == spoken(0, 6.0)
+    assert await words(stores, 1) == spoken(1, 9.0)
+
+
+async def test_a_refusal_that_passes_is_tried_again(stores, server):
+    server.request_faults = Faults(first=3, refuse=503)
+    await ended_call(stores)
+    async with backfill(stores, server) as service:
+        assert await service.offer("CA1") is True
+
+    assert len(server.requests) == 4
+    assert await words(stores, 0) == spoken(0)
+
+
+async def test_a_request_that_will_never_work_is_given_up_at_once(stores, server):
+    server.request_faults = Faults(refuse=400)
+    await ended_call(stores)
+    async with backfill(stores, server) as service:
+        assert await service.offer("CA1") is False
+    gaps = [event["data"] for event in await record(stores) if event["type"] == "audio.gap"]
+
+    assert len(server.requests) == 1
+    assert [(gap["track"], gap["from"], gap["to"], gap["why"]) for gap in gaps] == [
+        ("inbound", 0.0, 12.0, "not_transcribed"),
+        ("outbound", 0.0, 12.0, "not_transcribed"),
+    ]
+    assert stores[1].kept() == ["CA1"]
+
+
+async def test_what_was_given_up_can_be_asked_for_again_and_is_told_once(stores, server):
+    server.request_faults = Faults(first=2, refuse=503)
+    await ended_call(stores, ago=7200.0)
+    async with backfill(stores, server) as service:
+        assert await service.offer("CA1") is False
+        assert await service.offer("CA1") is False
+        assert await service.offer("CA1") is True
+    types = [event["type"] for event in await record(stores)]
+
+    assert types.count("audio.gap") == 2
+    assert await words(stores, 1) == spoken(1)
+
+
+async def test_patience_outlasts_the_policy(stores, server):
+    server.request_faults = Faults(first=3, refuse=503)
+    await ended_call(stores, ago=7200.0)
+    async with backfill(stores, server) as service:
+        assert await service.offer("CA1", patience=30.0) is True
+
+
+async def test_a_slow_answer_here_does_not_close_the_gate_to_live_calls(stores, server):
+    gate = Gate()
+    server.request_faults = Faults(first=8, refuse=503)
+    await ended_call(stores)
+    async with backfill(stores, server, gate) as service:
+        await service.offer("CA1")
+
+    assert gate.is_open
+    assert gate.turned_away == 0
+
+
+async def test_a_bad_key_closes_it(stores, server):
+    gate = Gate()
+    server.request_faults = Faults(refuse=401)
+    await ended_call(stores, ago=7200.0)
+    async with backfill(stores, server, gate) as service:
+        await service.offer("CA1")
+
+    assert not gate.is_open
+
+
+async def test_after_a_start_what_was_left_is_taken_up_but_for_what_was_given_up(stores, server):
+    store, audio = stores
+    server.request_faults = Faults(first=1, refuse=400)
+    await ended_call(stores, "CA1")
+    async with backfill(stores, server) as service:
+        await service.offer("CA1")
+    await ended_call(stores, "CA2")
+    await ended_call(stores, "CA3", uncovered=[])
+    audio.open("CA4").close()  # of a call that never got into the log
+    async with backfill(stores, server) as service:
+        await service.recover()
+        async with asyncio.timeout(10):
+            while service.waiting:
+                await asyncio.sleep(0.005)
+
+    assert await words(stores, 0, "CA2") == spoken(0)
+    assert audio.kept() == ["CA1"]
+
+
+async def test_a_call_that_is_not_there_is_no_more_than_a_log_line(stores, server, caplog):
+    async with backfill(stores, server) as service:
+        assert await service.offer("CA9") is False
+
+    assert "not backfilled" in caplog.text

@@ -1,0 +1,120 @@
+"""What the log says of a call."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.call.digest import Digest, without
+from bridge.events import Stretch
+from tests.fakes.words import STARTED_AT, final, started
+
+
+def digest(*events):
+    digest = Digest()
+    for seq, (kind, data) in enumerate(events, 1):
+        digest.take(json.dumps({"seq": seq, "id": "x", "type": kind, "time": "", "data": data}))
+    return digest
+
+
+def said(track="inbound", start=1.0, end=2.0, number="3", source="live", words=()):
+    data = json.loads(final(track=track, start=start, end=end).to_json())["data"]
+    return "transcript.final", {
+        **data,
+        "segment_id": f"CA1-{track}-{number}",
+        "source": source,
+        "words": list(words),
+    }
+
+
+def stretch(track, start, end):
+    return {"track": track, "from": start, "to": end}
+
+
+def test_of_an_empty_log_it_knows_nothing():
+    nothing = Digest()
+
+    assert (nothing.seq, nothing.ended, nothing.anchor, nothing.uncovered, nothing.speakers) == (0, None, None, [], {})
+
+
+def test_who_speaks_and_what_the_stream_was_given():
+    opened = digest(("call.started", json.loads(started().to_json())["data"]))
+
+    assert opened.speakers == {"inbound": "caller", "outbound": "agent"}
+    assert opened.parameters == {"team": "süd"}
+
+
+def test_live_finals_settle_their_track_and_tell_when_the_call_began():
+    told = digest(said(start=1.0, end=2.5), said("outbound", 4.0, 6.0, words=["a", "b"]))
+
+    assert told.settled == {"inbound": 2.5, "outbound": 6.0}
+    assert told.latest == 6.0
+    assert told.anchor == pytest.approx(STARTED_AT, abs=0.002)
+    assert told.counters == {"finals": 2, "words": 2}
+
+
+def test_a_backfilled_final_settles_nothing():
+    told = digest(said(start=1.0, end=2.0), said(start=50.0, end=60.0, number="b1", source="backfill"))
+
+    assert told.settled["inbound"] == 2.0
+
+
+def test_each_source_counts_its_own_segments_and_turns():
+    turn = {"track": "inbound", "utterance_id": "CA1-inbound-u7", "start": 0.0, "end": 1.0}
+    told = digest(
+        said(number="12"),
+        said(number="9"),
+        said(number="b2", source="backfill"),
+        ("utterance.completed", turn),
+        ("utterance.completed", {**turn, "utterance_id": "CA1-inbound-ub1"}),
+    )
+
+    assert told.numbers["live"] == {"inbound": 12, "uinbound": 7}
+    assert told.numbers["backfill"] == {"inbound": 2, "uinbound": 1}
+    assert told.counters["utterances"] == 2
+
+
+def test_what_the_end_lacks_is_left_until_it_is_backfilled():
+    end = ("call.ended", {"uncovered": [stretch("inbound", 2.0, 9.0), stretch("outbound", 5.0, 9.0)]})
+    part = ("transcription.backfilled", {"from": 2.0, "to": 6.0, "waiting": 3.0})
+
+    assert [(s.track, s.from_, s.to) for s in digest(end, part).uncovered] == [
+        ("inbound", 6.0, 9.0),
+        ("outbound", 6.0, 9.0),
+    ]
+    assert digest(end, part, ("transcription.backfilled", {"from": 6.0, "to": 9.0, "waiting": 0})).uncovered == []
+
+
+def test_a_call_that_was_resumed_names_what_it_left():
+    resumed = {"reason": "bridge_restarted", "at": 12.0, "uncovered": [stretch("inbound", 2.0, 9.0)]}
+    told = digest(("call.resumed", resumed))
+
+    assert (told.resumed_at, told.latest) == (12.0, 12.0)
+    assert told.uncovered == [Stretch(track="inbound", from_=2.0, to=9.0)]
+    assert (
+        digest(("call.resumed", resumed), ("call.resumed", {"reason": "carrier_reconnected", "at": 20.0})).uncovered
+        == told.uncovered
+    )
+
+
+def test_only_a_gap_after_the_end_means_given_up():
+    gap = ("audio.gap", {"from": 1.0, "to": 2.0, "why": "not_transcribed"})
+    lost = ("audio.gap", {"from": 1.0, "to": 2.0, "why": "overflow"})
+    end = ("call.ended", {"uncovered": []})
+
+    assert not digest(gap, end).given_up
+    assert not digest(end, lost).given_up
+    assert digest(end, gap).given_up
+    assert digest(end, gap, lost).counters["gaps"] == 2
+
+
+@given(st.lists(st.tuples(st.integers(0, 50), st.integers(1, 20)), max_size=5), st.integers(0, 60), st.integers(1, 30))
+def test_what_is_taken_away_is_away_and_the_rest_stays(stretches, start, length):
+    whole = [Stretch(track="inbound", from_=begin, to=begin + size) for begin, size in stretches]
+    rest = list(without(whole, start, start + length))
+
+    for second in range(100):
+        inside = sum(s.from_ <= second < s.to for s in whole)
+        kept = sum(s.from_ <= second < s.to for s in rest)
+        assert kept == (0 if start <= second < start + length else inside)

@@ -1,0 +1,138 @@
+"""Calls that another process has left open: what is known of them, and how they end or go on."""
+
+import json
+
+import pytest
+
+from bridge.call.orphans import Orphans, read_digest
+from bridge.events import Stretch, timestamp
+from bridge.store.audio import AudioStore
+from bridge.store.base import Query
+from bridge.store.sqlite import SQLiteStore
+from tests.fakes.words import STARTED_AT, final, started
+
+NOW = STARTED_AT + 60.0
+SECOND = 8000
+
+
+@pytest.fixture
+async def stores(tmp_path):
+    async with SQLiteStore(tmp_path) as store, AudioStore(tmp_path, limit=2**30) as audio:
+        yield store, audio
+
+
+async def left_open(store, audio, call_id="CA1", seconds=10.0, said=((2.0, "inbound"), (4.0, "outbound"))):
+    """A call with so much kept audio, and finals of one second each."""
+    finals = [final(call_id, seq, start=start, track=track) for seq, (start, track) in enumerate(said, 2)]
+    await store.append([started(call_id), *finals])
+    if seconds:
+        file = audio.open(call_id)
+        file.append(bytes(round(seconds * SECOND) * 2))
+        file.write_note({"anchor": STARTED_AT + 0.25})
+        file.close()
+        await audio.flush()
+
+
+async def found(store, audio):
+    orphans = Orphans(store, audio, lambda: NOW)
+    await orphans.find()
+    return orphans
+
+
+async def end_of(store, call_id="CA1"):
+    (event,) = await store.read(Query(call_id, ("call.ended",)))
+    return json.loads(event.body)["data"]
+
+
+async def test_a_call_ends_with_what_its_audio_still_holds(stores):
+    store, audio = stores
+    await left_open(store, audio)
+    orphans = await found(store, audio)
+
+    assert await orphans.end("CA1") == "CA1"
+    ended = await end_of(store)
+    assert (ended["reason"], ended["duration"], ended["flush"], ended["missing"]) == (
+        "bridge_restarted",
+        10.0,
+        "timed_out",
+        7.0,
+    )
+    assert ended["uncovered"] == [
+        {"track": "inbound", "from": 3.0, "to": 10.0},
+        {"track": "outbound", "from": 5.0, "to": 10.0},
+    ]
+    assert ended["ended_at"] == timestamp(NOW)
+    assert audio.kept() == ["CA1"]
+    assert orphans.rows == {}
+
+
+async def test_a_call_whose_audio_is_all_transcribed_needs_none_of_it(stores):
+    store, audio = stores
+    await left_open(store, audio, seconds=5.0, said=((4.0, "inbound"), (4.0, "outbound")))
+    orphans = await found(store, audio)
+
+    assert await orphans.end("CA1") is None
+    assert (await end_of(store))["flush"] == "complete"
+    assert audio.kept() == []
+
+
+async def test_without_its_audio_nobody_knows_what_was_said_last(stores):
+    store, audio = stores
+    await left_open(store, audio, seconds=0)
+    orphans = await found(store, audio)
+
+    assert await orphans.end("CA1") is None
+    ended = await end_of(store)
+    assert (ended["duration"], ended["flush"], ended["missing"], ended["uncovered"]) == (5.0, "timed_out", 0.0, [])
+
+
+async def test_it_ends_once(stores):
+    store, audio = stores
+    await left_open(store, audio)
+    orphans = await found(store, audio)
+    await orphans.end("CA1")
+
+    assert await orphans.end("CA1") is None
+    assert (await found(store, audio)).rows == {}
+    await end_of(store)
+
+
+async def test_a_stream_that_comes_back_gets_the_record_and_the_audio(stores):
+    store, audio = stores
+    await left_open(store, audio)
+    orphans = await found(store, audio)
+    row, digest, file = await orphans.adopt("CA1")
+
+    assert (row.id, digest.seq, file.end) == ("CA1", 3, 10 * SECOND)
+    assert digest.anchor == STARTED_AT + 0.25
+    assert digest.uncovered == [
+        Stretch(track="inbound", from_=3.0, to=10.0),
+        Stretch(track="outbound", from_=5.0, to=10.0),
+    ]
+    assert await orphans.adopt("CA1") is None
+    assert await orphans.end("CA1") is None
+
+
+async def test_a_further_record_is_found_by_the_carriers_id(stores):
+    store, audio = stores
+    await left_open(store, audio, "CA1-2")
+    orphans = await found(store, audio)
+    row, _, _ = await orphans.adopt("CA1")
+
+    assert row.id == "CA1-2"
+
+
+async def test_more_of_them_than_a_page(stores):
+    store, audio = stores
+    for number in range(230):
+        await store.append([started(f"CA{number}")])
+
+    assert len((await found(store, audio)).rows) == 230
+
+
+async def test_a_digest_reads_further_than_a_page(stores):
+    store, _ = stores
+    await store.append([started(), *(final("CA1", seq, start=float(seq)) for seq in range(2, 452))])
+
+    digest = await read_digest(store, "CA1")
+    assert (digest.seq, digest.counters["finals"], digest.settled["inbound"]) == (451, 450, 452.0)

@@ -1,0 +1,67 @@
+"""What to ask for at once: spans of what is lacking, and where to cut a long one."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.audio import silence
+from bridge.call import pieces
+from bridge.events import Stretch
+
+SECOND = 8000
+
+
+def lacking(*stretches):
+    return [Stretch(track=track, from_=start, to=end) for track, start, end in stretches]
+
+
+def test_both_tracks_are_asked_for_together_each_from_its_own_place():
+    (span,) = pieces.spans(lacking(("inbound", 3.0, 10.0), ("outbound", 5.0, 10.0)))
+
+    assert span == (3 * SECOND, 10 * SECOND, (3 * SECOND, 5 * SECOND))
+
+
+def test_a_track_that_lacks_nothing_gets_nothing():
+    (span,) = pieces.spans(lacking(("outbound", 5.0, 10.0)))
+
+    assert span.floors[0] > 10**9
+    assert span.floors[1] == 5 * SECOND
+
+
+def test_stretches_that_do_not_touch_are_asked_for_apart():
+    found = pieces.spans(lacking(("inbound", 20.0, 30.0), ("inbound", 3.0, 10.0), ("outbound", 10.5, 11.0)))
+
+    assert [(span.start, span.end) for span in found] == [
+        (3 * SECOND, 10 * SECOND),
+        (84_000, 11 * SECOND),
+        (20 * SECOND, 30 * SECOND),
+    ]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["inbound", "outbound"]), st.integers(0, 90), st.integers(1, 30)), max_size=8)
+)
+def test_every_second_that_is_lacking_is_asked_for_once(stretches):
+    found = pieces.spans(lacking(*((track, start, start + size) for track, start, size in stretches)))
+    wanted = {second for _, start, size in stretches for second in range(start, start + size)}
+    asked = [second for span in found for second in range(span.start // SECOND, span.end // SECOND)]
+
+    assert sorted(asked) == sorted(wanted)
+    for track, start, _ in stretches:
+        (span,) = [span for span in found if span.start <= start * SECOND < span.end]
+        assert span.floors[("inbound", "outbound").index(track)] <= start * SECOND
+
+
+def speech(seconds):
+    return b"\x10\x90" * round(seconds * SECOND)
+
+
+def test_a_long_piece_is_cut_in_its_last_pause():
+    audio = speech(30.0) + silence(SECOND * 2) + speech(4.0) + silence(SECOND * 2) + speech(3.0)
+    at = pieces.cut(audio) / SECOND
+
+    assert 35.0 < at < 36.0
+
+
+def test_where_nobody_pauses_nothing_is_thrown_away():
+    assert pieces.cut(speech(30.0)) == 30 * SECOND
+    assert pieces.cut(speech(0.1)) == SECOND // 10

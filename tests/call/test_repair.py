@@ -1,0 +1,163 @@
+"""A record mended from its audio, piece by piece; `ask` here reads the code in the audio, with no Deepgram between."""
+
+import json
+
+import pytest
+
+from bridge.audio import CHANNELS, SAMPLE_RATE, deinterleave, interleave, silence
+from bridge.call import pieces
+from bridge.call.ledger import Ledger
+from bridge.call.orphans import read_digest
+from bridge.call.repair import Repair
+from bridge.deepgram.batch import Transcribed
+from bridge.deepgram.messages import Results, ResultWord
+from bridge.events import CallEnded, Event, Stretch, timestamp
+from bridge.local.script import decode
+from bridge.store.audio import AudioStore
+from bridge.store.base import Query
+from bridge.store.sqlite import SQLiteStore
+from tests.fakes.running import AUDIO, SCRIPT
+from tests.fakes.words import STARTED_AT, started
+
+STEREO = interleave(*AUDIO)
+
+
+async def ask(audio):
+    """One final per channel with the words that are whole in the audio."""
+    results = []
+    for channel, mulaw in enumerate(deinterleave(audio)):
+        heard = {}
+        for group in decode(mulaw):
+            heard.setdefault(group.word, []).append(group)
+        words = []
+        for index, groups in sorted(heard.items()):
+            word = SCRIPT.words[index]
+            start = (groups[0].end - 8) / SAMPLE_RATE - groups[0].ms / 1000
+            words.append(ResultWord(word.word, word.text, max(0.0, start), groups[-1].end / SAMPLE_RATE, 1.0))
+        if words:
+            text = " ".join(word.text for word in words)
+            span = words[0].start, words[-1].end
+            results.append(Results(channel, *span, text, 1.0, tuple(words), True, True, False, None))
+    return Transcribed(tuple(results), "r1", 0)
+
+
+@pytest.fixture
+async def stores(tmp_path):
+    async with SQLiteStore(tmp_path) as store, AudioStore(tmp_path, limit=2**30) as audio:
+        yield store, audio
+
+
+async def lacking(stores, *stretches, audio=STEREO):
+    store, files = stores
+    file = files.open("CA1")
+    file.append(audio)
+    await files.flush()
+    end = CallEnded(
+        reason="stopped",
+        duration=12.0,
+        ended_at=timestamp(STARTED_AT),
+        flush="timed_out",
+        missing=12.0,
+        uncovered=[Stretch(track=track, from_=start, to=end) for track, start, end in stretches],
+        counts={},
+    )
+    await store.append([started(), Event("CA1", 2, "CA1-2", timestamp(STARTED_AT), end)])
+    return file
+
+
+async def mend(stores, file, asking=ask):
+    digest = await read_digest(stores[0], "CA1")
+    ledger = Ledger("CA1", stores[0], lambda: STARTED_AT, digest.seq)
+    return await Repair(digest, ledger, file, asking, "en").run()
+
+
+async def events(stores, kind):
+    return [json.loads(event.body)["data"] for event in await stores[0].read(Query("CA1", (kind,)), limit=1000)]
+
+
+async def words(stores):
+    heard = [[], []]
+    for final in await events(stores, "transcript.final"):
+        heard[final["channel"]] += [(word["start"], word["word"]) for word in final["words"]]
+    return heard
+
+
+def spoken(start=0.0, end=12.0):
+    return [[(w.start, w.word) for w in words if start <= w.start and w.end <= end] for words in SCRIPT.channels]
+
+
+BOTH = (("inbound", 0.0, 12.0), ("outbound", 0.0, 12.0))
+
+
+async def test_every_word_comes_once_at_its_time(stores):
+    file = await lacking(stores, *BOTH)
+
+    assert await mend(stores, file)
+    assert await words(stores) == spoken()
+    finals = await events(stores, "transcript.final")
+    assert [final["segment_id"] for final in finals] == ["CA1-inbound-b1", "CA1-outbound-b1"]
+    assert {(final["source"], final["language"]) for final in finals} == {("backfill", "en")}
+
+
+async def test_a_long_stretch_goes_in_pieces_and_a_crash_between_them_repeats_nothing(stores, monkeypatch):
+    monkeypatch.setattr(pieces, "LONGEST", 4 * SAMPLE_RATE)
+    file = await lacking(stores, *BOTH)
+    asked = []
+
+    async def twice(audio):
+        asked.append(len(audio) // CHANNELS / SAMPLE_RATE)
+        return await ask(audio) if len(asked) < 3 else None
+
+    assert not await mend(stores, file, twice)
+    first = await words(stores)
+    assert await mend(stores, file)
+    done = await events(stores, "transcription.backfilled")
+
+    assert all(seconds <= 4.0 for seconds in asked)
+    assert 0 < sum(map(len, first)) < len(SCRIPT.words)
+    assert [sorted(channel) for channel in await words(stores)] == spoken()
+    assert [one["to"] for one in done[:-1]] == [two["from"] for two in done[1:]]
+    assert (done[0]["from"], done[-1]["to"], done[-1]["waiting"]) == (0.0, 12.0, 0.0)
+    ids = [final["segment_id"] for final in await events(stores, "transcript.final")]
+    assert len(ids) == len(set(ids))
+
+
+async def test_what_cannot_be_transcribed_is_said_aloud_once(stores):
+    file = await lacking(stores, ("inbound", 2.0, 12.0))
+
+    async def never(audio):
+        return None
+
+    assert not await mend(stores, file, never)
+    assert not await mend(stores, file, never)
+    (gap,) = await events(stores, "audio.gap")
+    assert (gap["track"], gap["from"], gap["to"], gap["why"]) == ("inbound", 2.0, 12.0, "not_transcribed")
+
+
+async def test_what_is_gone_from_the_disk_is_said_aloud_and_the_rest_is_transcribed(stores):
+    file = await lacking(stores, *BOTH, audio=STEREO[: 4 * SAMPLE_RATE * CHANNELS])
+    file.leap(8 * SAMPLE_RATE)
+    file.append(STEREO[8 * SAMPLE_RATE * CHANNELS :])
+
+    assert await mend(stores, file)
+    gaps = [(gap["track"], gap["from"], gap["to"], gap["why"]) for gap in await events(stores, "audio.gap")]
+    assert gaps == [("inbound", 4.0, 8.0, "overflow"), ("outbound", 4.0, 8.0, "overflow")]
+    heard = await words(stores)
+    for channel, early, late in zip(heard, spoken(0.0, 4.0), spoken(8.0), strict=True):
+        assert set(early) | set(late) <= set(channel)
+    assert (await read_digest(stores[0], "CA1")).uncovered == []
+
+
+async def test_audio_that_ends_too_early_is_said_aloud(stores):
+    file = await lacking(stores, *BOTH, audio=STEREO[: 4 * SAMPLE_RATE * CHANNELS])
+
+    assert await mend(stores, file)
+    assert [(gap["from"], gap["to"]) for gap in await events(stores, "audio.gap")] == [(4.0, 12.0), (4.0, 12.0)]
+
+
+async def test_silence_has_nothing_to_say(stores):
+    file = await lacking(stores, *BOTH, audio=silence(12 * SAMPLE_RATE * CHANNELS))
+
+    assert await mend(stores, file)
+    assert await words(stores) == [[], []]
+    assert len(await events(stores, "transcription.backfilled")) == 1

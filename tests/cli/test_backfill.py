@@ -1,0 +1,85 @@
+"""`bridge backfill`, as a person at a terminal gets it."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bridge.local.deepgram import Faults
+from bridge.local.receiver import Receiver
+from bridge.store.audio import AudioStore
+from tests.fakes import frames
+from tests.fakes.running import SCRIPT, WEBHOOK_SECRET, bridge, deepgram, record, settings
+from tests.fakes.talk import play
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def run(data_dir, *arguments, **environment):
+    done = subprocess.run(
+        [sys.executable, "-m", "bridge", "backfill", *arguments],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", "DATA_DIR": str(data_dir), **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture
+async def given_up(tmp_path):
+    """A call of which nothing was transcribed, and the Deepgram that is well again."""
+    async with deepgram() as server, Receiver(WEBHOOK_SECRET) as receiver:
+        server.faults = Faults(refuse=503)
+        configured = settings(
+            tmp_path,
+            server.url,
+            webhook_url=receiver.url,
+            webhook_secret=WEBHOOK_SECRET,
+            bridge_flush_timeout=0.2,
+            bridge_backfill_timeout=0.0,
+        )
+        async with bridge(configured) as origin:
+            await play(origin)
+            await receiver.until(lambda: receiver.events(frames.CALL)[-1:] and ended(receiver))
+        server.faults = Faults()
+        yield server
+
+
+def ended(receiver):
+    return sum(event["type"] == "audio.gap" for event in receiver.events(frames.CALL)) == 2
+
+
+async def test_what_was_given_up_is_transcribed_later(given_up, tmp_path):
+    done = await asyncio.to_thread(run, tmp_path, frames.CALL, DEEPGRAM_API_KEY="key", DEEPGRAM_URL=given_up.url)
+
+    assert done[:2] == (0, f"{frames.CALL} is transcribed from what was kept of it.\n")
+    events = [json.loads(event.body) for event in await record(tmp_path, frames.CALL)]
+    heard = [w["word"] for e in events if e["type"] == "transcript.final" for w in e["data"]["words"]]
+    assert sorted(heard) == sorted(word.word for word in SCRIPT.words)
+    async with AudioStore(tmp_path, limit=1) as audio:
+        assert audio.kept() == []
+
+
+async def test_a_deepgram_that_is_still_away_is_said(given_up, tmp_path):
+    given_up.faults = Faults(refuse=503)
+    code, _, said = await asyncio.to_thread(
+        run, tmp_path, frames.CALL, "--patience", "0", DEEPGRAM_API_KEY="key", DEEPGRAM_URL=given_up.url
+    )
+
+    assert code == 1
+    assert f"Not all of {frames.CALL} could be transcribed; its audio stays." in said
+
+
+def test_a_call_that_nothing_is_kept_of_is_said(tmp_path):
+    assert run(tmp_path, "CA9", DEEPGRAM_API_KEY="key") == (2, "", "bridge: no audio is kept of CA9\n")
+
+
+def test_without_a_key_it_says_what_to_do(tmp_path):
+    code, _, said = run(tmp_path, "CA9")
+
+    assert (code, said) == (2, "bridge: set DEEPGRAM_API_KEY: what was kept is transcribed by Deepgram\n")
