@@ -41,22 +41,24 @@ class Aligner:
         padded         octets of silence put in, as audio and timestamps did not agree
     """
 
-    def __init__(self, policy: AlignPolicy = DEFAULT_POLICY, start: int = 0) -> None:
-        """`start`: where the earliest frame belongs, in a call that others have begun."""
+    def __init__(self, policy: AlignPolicy = DEFAULT_POLICY, start: int = 0, heard: int | None = None) -> None:
+        """In a call that others have begun: `start` is where its audio goes on, `heard` where it broke off; the next
+        stream begins with `restart`.
+        """
         self.counters: Counter[str] = Counter()
         self._policy = policy
         self._told: list[Hole] = []
         self._sequence = Sequence()
         self._pair = self._inbound, self._outbound = (
-            Track(TRACKS[0], policy, self._sequence, self.counters, self._told, start),
-            Track(TRACKS[1], policy, self._sequence, self.counters, self._told, start),
+            Track(TRACKS[0], policy, self._sequence, self.counters, self._told, start, heard),
+            Track(TRACKS[1], policy, self._sequence, self.counters, self._told, start, heard),
         )
         self._tracks = {track.name: track for track in self._pair}
         self._chunk = policy.chunk_ms * SAMPLES_PER_MS
         self._tolerance = policy.tolerance_ms * SAMPLES_PER_MS
         self._idle = policy.idle_ms * SAMPLES_PER_MS
         self._released = start
-        self._ended = False
+        self._ended = heard is not None
         self._clock = Clock(start, policy, self.counters)
 
     def __repr__(self) -> str:

@@ -50,6 +50,7 @@ class Track:
         counters: Counter[str],
         told: list[Hole],
         start: int = 0,
+        heard: int | None = None,
     ) -> None:
         self.name = name
         self.audio = bytearray()
@@ -66,7 +67,7 @@ class Track:
         self._counters = counters
         self._silent = True
         """What stands before `next` is silence of ours, or nothing."""
-        self._gap: int | None = None
+        self._gap = heard
         """Where that silence began. None: the track had not started by then."""
         self._why: str | None = None
         """Its cause, if that is known before the next frame comes."""

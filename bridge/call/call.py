@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from random import Random
+from typing import Literal
 
 from bridge.align import Aligner
 from bridge.audio import CHANNELS, SAMPLE_RATE, SAMPLES_PER_MS
@@ -36,6 +37,8 @@ log = logging.getLogger("bridge.call")
 
 _LOST = frozenset(("carrier_disconnected", "carrier_silent"))
 """Ways a stream ends that do not mean the call is over."""
+
+Reason = Literal["carrier_reconnected", "bridge_restarted"]
 
 _TICK = 0.25  # seconds between two pieces of silence while there is no stream
 _LAG = SAMPLE_RATE // 10  # samples that silence stays behind the clock: the next stream's first frame belongs there
@@ -77,7 +80,7 @@ class Call:
         self._on_lost = on_lost
         self._loop = asyncio.get_running_loop()
         self._origin: float | None = None  # the clock at call time 0
-        self._resumed: str | None = None  # why a stream goes on with this call, until its first frame tells where
+        self._resumed: Reason | None = None  # why a stream goes on with this call, until its first frame tells where
         self._heard: int | None = None  # where the audio of a lost stream ended
         self._grace_ends = 0.0
         self._tick: asyncio.Handle | None = None
@@ -94,7 +97,7 @@ class Call:
             settled=past.settled if past else None,
         )
         start = self._take_over(past) if past else 0
-        self._aligner = Aligner(policy.align, start)
+        self._aligner = Aligner(policy.align, start, self._heard)
         self._chunk = policy.align.chunk_ms * SAMPLES_PER_MS * CHANNELS
         session = Session(replace(policy.session, kept=audio is not None), random, start)
         self._client = self._make_client(session, options, gate)
@@ -166,6 +169,7 @@ class Call:
         self.counters["streams_lost"] += 1
         self._forward(self._aligner.flush())
         self._heard = self._aligner.position
+        self._write_note()
         self._grace_ends = self._loop.time() + self._policy.grace
         self._keep_time(reason)
         self._on_lost(self)
@@ -209,8 +213,8 @@ class Call:
         self._assembler.anchor = past.anchor if past.anchor is not None else self._wall()
         self._origin = self._clock() - (self._wall() - self._assembler.anchor)
         self._resumed = "bridge_restarted"
-        self._heard = self._audio.end if self._audio else round(past.latest * SAMPLE_RATE)
-        start = max(self._heard, self._elapsed())
+        self._heard = round(past.latest * SAMPLE_RATE)
+        start = max(self._heard, self._elapsed(), self._audio.end if self._audio else 0)
         if self._audio:
             self._audio.leap(start)
         return start
@@ -222,30 +226,30 @@ class Call:
     def _begin_stream(self, samples: int) -> None:
         """The first frame of a stream has come: the clock starts with it, or tells where it belongs."""
         self._streaming = True
+        ago = self._stream.late + samples / SAMPLE_RATE
         if self._origin is None:
-            self._origin = self._clock() - samples / SAMPLE_RATE
-            self._assembler.anchor = self._wall() - samples / SAMPLE_RATE
-            if self._audio:
-                self._audio.write_note({"anchor": self._assembler.anchor})
+            self._origin = self._clock() - ago
+            self._assembler.anchor = self._wall() - ago
+            self._write_note()
         elif self._resumed:
-            self._resume(self._aligner.restart(max(0, self._elapsed() - samples), "carrier_reconnected"))
-
-    def _resume(self, position: int) -> None:
-        at = round(position / SAMPLE_RATE, 3)
-        reason, self._resumed = self._resumed, None
-        if reason == "bridge_restarted":
-            resumed = CallResumed(
-                reason="bridge_restarted", stream_id=self.started.stream_id, at=at, uncovered=self.uncovered
+            reason, self._resumed = self._resumed, None
+            position = self._aligner.restart(max(0, self._elapsed() - round(ago * SAMPLE_RATE)), reason)
+            self._ledger.add(
+                CallResumed(
+                    reason=reason,
+                    stream_id=self.started.stream_id,
+                    at=round(position / SAMPLE_RATE, 3),
+                    uncovered=self.uncovered,
+                )
             )
-            self._ledger.add(resumed)
-            # This process's aligner knows nothing of the audio before.
-            heard = (self._heard or 0) / SAMPLE_RATE
-            for stretch in describe.stretches((channel, heard, at) for channel in range(CHANNELS)):
-                self._ledger.add(describe.gap(stretch, "bridge_restarted"))
-        else:
-            self._ledger.add(CallResumed(reason="carrier_reconnected", stream_id=self.started.stream_id, at=at))
-        self._heard = None
-        self._commit()
+            self._heard = None
+            self._write_note()
+            self._commit()
+
+    def _write_note(self) -> None:
+        """What another process could not know from the log and the audio."""
+        if self._audio:
+            self._audio.write_note({"anchor": self._assembler.anchor, "heard": self._heard})
 
     def _keep_time(self, reason: str) -> None:
         """While there is no stream: silence, so that Deepgram settles what was said, and nothing piles up."""
@@ -299,7 +303,7 @@ class Call:
         self._commit()
 
     def _finish(self, finished: Finished) -> None:
-        self._assembler.finish()
+        self._assembler.finish(retract=bool(self._audio and finished.uncovered))
         self._take_transcripts()
         duration = (self._aligner.position if self._heard is None else self._heard) / SAMPLE_RATE
         lacking = describe.stretches(finished.uncovered, duration)

@@ -124,11 +124,11 @@ def gap(stretch: Stretch, why: str) -> AudioGap:
 
 def stretches(spans: Iterable[tuple[int, float, float]], until: float = inf) -> list[Stretch]:
     """Spans as (channel, from, to), as far as `until`, in seconds of the call."""
-    return [
+    found = [
         Stretch(track=TRACKS[channel], from_=_seconds(start), to=_seconds(min(end, until)))
         for channel, start, end in spans
-        if start < until
     ]
+    return [stretch for stretch in found if stretch.from_ < stretch.to]
 
 
 def missing(uncovered: Iterable[Stretch]) -> float:

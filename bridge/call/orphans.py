@@ -6,12 +6,13 @@ a final: whoever goes on with the call, or ends it, leaves them to be transcribe
 
 import logging
 from collections.abc import Callable
+from datetime import datetime
 
 from bridge.audio import SAMPLE_RATE
 from bridge.call import describe
 from bridge.call.digest import Digest
 from bridge.call.ledger import Ledger
-from bridge.errors import StoreError
+from bridge.errors import BridgeError, StoreError
 from bridge.events import TRACKS, CallEnded, Stretch, timestamp
 from bridge.store.audio import AudioFile, AudioStore
 from bridge.store.base import CallRow, Query, Store
@@ -29,11 +30,12 @@ async def read_digest(store: Store, call_id: str) -> Digest:
 
 
 class Orphans:
-    """Found once, at the start; by the carrier's call id."""
+    """Found once, at the start. One carrier's call may have several records, of which the newest can go on."""
 
     def __init__(self, store: Store, audio: AudioStore | None, wall: Callable[[], float]) -> None:
         """`wall` tells seconds since 1970."""
         self.rows: dict[str, CallRow] = {}
+        """By the record's id, the newest first."""
         self._store = store
         self._audio = audio
         self._wall = wall
@@ -42,19 +44,23 @@ class Orphans:
         """Look for them."""
         page = await self._store.calls(open_only=True)
         while page:
-            self.rows |= {describe.carriers_call_id(row.id): row for row in page}
+            self.rows |= {row.id: row for row in page}
             page = await self._store.calls(open_only=True, before=page[-1].id)
 
     async def adopt(self, call_id: str) -> tuple[CallRow, Digest, AudioFile | None] | None:
         """The carrier's stream is back: the call's record and its kept audio, to go on with."""
-        row = self.rows.pop(call_id, None)
-        return (row, *await self._open(row)) if row else None
+        for row in self.rows.values():
+            if describe.carriers_call_id(row.id) == call_id:
+                del self.rows[row.id]
+                digest, audio = await self._open(row)
+                return row, digest, audio or self._begin_audio(row.id)
+        return None
 
-    async def end(self, call_id: str) -> str | None:
-        """Give a call its one end; the id of its record if audio is left to be transcribed."""
-        row = self.rows.pop(call_id, None)
+    async def end(self, record_id: str) -> bool:
+        """Give a record its one end; whether audio is left to be transcribed."""
+        row = self.rows.pop(record_id, None)
         if row is None:
-            return None
+            return False
         digest, audio = await self._open(row)
         ledger = Ledger(row.id, self._store, self._wall, digest.seq)
         ledger.add(self._end_of(digest, audio))
@@ -63,10 +69,10 @@ class Orphans:
         log.warning("call closed after a restart", extra={"call_id": row.id})
         if audio and digest.uncovered:
             audio.close()
-            return row.id
+            return True
         if audio:
             await audio.finish()
-        return None
+        return False
 
     async def _open(self, row: CallRow) -> tuple[Digest, AudioFile | None]:
         digest = await read_digest(self._store, row.id)
@@ -76,15 +82,24 @@ class Orphans:
                 audio = await self._audio.reopen(row.id)
             except StoreError as error:
                 log.error("kept audio is lost", extra={"call_id": row.id, "reason": str(error)})
+        if digest.anchor is None:
+            digest.anchor = datetime.fromisoformat(digest.started["started_at"]).timestamp()
         if audio:
             _look_at(digest, audio)
         return digest, audio
 
+    def _begin_audio(self, record_id: str) -> AudioFile | None:
+        """Of a call that was cut off before any of its audio was on the disk."""
+        try:
+            return self._audio.open(record_id) if self._audio else None
+        except BridgeError as error:
+            log.error("audio cannot be kept", extra={"call_id": record_id, "reason": str(error)})
+            return None
+
     def _end_of(self, digest: Digest, audio: AudioFile | None) -> CallEnded:
-        duration = max(digest.latest, audio.end / SAMPLE_RATE if audio else 0.0)
         return CallEnded(
             reason="bridge_restarted",
-            duration=round(duration, 3),
+            duration=round(digest.latest, 3),
             ended_at=timestamp(self._wall()),
             # Without its audio nobody knows what was said last.
             flush="complete" if audio and not digest.uncovered else "timed_out",
@@ -95,11 +110,14 @@ class Orphans:
 
 
 def _look_at(digest: Digest, audio: AudioFile) -> None:
-    """What the kept audio adds: when the call began, and what no final covers."""
-    anchor = (audio.note or {}).get("anchor")
-    if isinstance(anchor, int | float):
-        digest.anchor = float(anchor)
-    end = audio.end / SAMPLE_RATE
+    """What the kept audio adds: when the call began, where it ended, and what no final covers."""
+    note = audio.note or {}
+    if isinstance(note.get("anchor"), int | float):
+        digest.anchor = float(note["anchor"])
+    # Behind what was heard of a stream that was lost there is only our own silence.
+    heard = note.get("heard")
+    end = (min(heard, audio.end) if isinstance(heard, int) else audio.end) / SAMPLE_RATE
+    digest.latest = max(digest.latest, end)
     for track in TRACKS:
         # What was left to later before that process began is named already, and finals have come behind it since.
         begin = max(digest.settled[track], digest.resumed_at, audio.start / SAMPLE_RATE)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime
 
-from bridge.audio import CHANNELS, SAMPLE_RATE
+from bridge.audio import CHANNELS, SAMPLE_RATE, SAMPLES_PER_MS
 from bridge.call import describe, pieces
 from bridge.call.digest import NOT_TRANSCRIBED, Digest, without
 from bridge.call.ledger import Ledger
@@ -52,7 +52,7 @@ class Repair:
     async def _mend(self, span: Span) -> bool:
         coverage = Coverage(span.floors)
         position = span.start
-        while position < span.end:
+        while span.end - position >= SAMPLES_PER_MS:  # times are told in milliseconds
             start, audio = await self._read(position, span.end)
             self._tell_lost(position, start)
             end, request_id = start + len(audio) // CHANNELS, None
@@ -90,9 +90,12 @@ class Repair:
     def _tell_lost(self, start: int, end: int) -> None:
         """What of this was to be transcribed is gone."""
         for stretch in self._left:
-            begin, until = max(stretch.from_, start / SAMPLE_RATE), min(stretch.to, end / SAMPLE_RATE)
+            begin, until = (
+                max(stretch.from_, round(start / SAMPLE_RATE, 3)),
+                min(stretch.to, round(end / SAMPLE_RATE, 3)),
+            )
             if begin < until:
-                lost = stretch.model_copy(update={"from_": round(begin, 3), "to": round(until, 3)})
+                lost = stretch.model_copy(update={"from_": begin, "to": until})
                 self._ledger.add(describe.gap(lost, "overflow"))
 
     async def _commit(self, start: int, end: int, request_id: str | None) -> None:

@@ -24,9 +24,11 @@ class Receiver(Protocol):
 class Stream:
     """What the media door holds."""
 
-    __slots__ = ("_call",)
+    __slots__ = ("_call", "late")
 
     def __init__(self, call: Receiver) -> None:
+        self.late = 0.0
+        """Seconds for which the first frame had to wait until the call was there."""
         self._call: Receiver | None = call
 
     def receive(self, message: Media | Digit) -> None:

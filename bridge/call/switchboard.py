@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from random import Random
 from typing import Any
+from weakref import WeakValueDictionary
 
 from bridge.call import describe
 from bridge.call.call import Call
@@ -23,7 +24,7 @@ from bridge.carriers.messages import Started
 from bridge.deepgram.gate import Gate
 from bridge.errors import BridgeError
 from bridge.store.audio import AudioFile, AudioStore
-from bridge.store.base import Store
+from bridge.store.base import CallRow, Store
 from twiml.document import TOKEN
 
 log = logging.getLogger("bridge.switchboard")
@@ -72,7 +73,7 @@ class Switchboard:
         self._wall = wall
         self._clock = clock
         self._random = random
-        self._opening = asyncio.Lock()
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = asyncio.Event()
 
@@ -86,7 +87,7 @@ class Switchboard:
 
     async def open(self, started: Started) -> Stream:
         """The stream's hold on its call; the call is made if there is none."""
-        async with self._opening:
+        async with self._lock(started.call_id):
             live = self.calls.get(started.call_id)
             if live and live.reason is None:
                 return live.attach(started)
@@ -106,8 +107,8 @@ class Switchboard:
     async def recover(self) -> None:
         """Find the calls that a crash cut off: each has its grace to come back, and then its one end."""
         await self._orphans.find()
-        for call_id in list(self._orphans.rows):
-            self._spawn(self._await_orphan(call_id))
+        for row in list(self._orphans.rows.values()):
+            self._spawn(self._await_orphan(row))
 
     async def fail_stream(self, call_id: str, stream_id: str | None, error: str) -> None:
         """Put a carrier's complaint into the record of its call.
@@ -116,7 +117,7 @@ class Switchboard:
         this call was not transcribed. A call that has ended keeps its end: the complaint is in the log only.
         """
         self.counters["stream_errors"] += 1
-        async with self._opening:
+        async with self._lock(call_id):
             call = self.calls.get(call_id)
             if call and call.reason is None:
                 call.fail_stream(stream_id, error)
@@ -193,20 +194,23 @@ class Switchboard:
         while self._refork and call.waiting and not await self._asked(call_id, parameters):
             await self._pause(_REFORK_PAUSE)
 
-    async def _await_orphan(self, call_id: str) -> None:
+    async def _await_orphan(self, row: CallRow) -> None:
         """A call of another process: ask for its stream, wait for it, and end the call if it does not come."""
+        call_id, parameters = describe.carriers_call_id(row.id), describe.stream_parameters(row.header)
         ends = asyncio.get_running_loop().time() + self._policy.grace
-        row = self._orphans.rows.get(call_id)
-        parameters = describe.stream_parameters(row.header) if row else {}
         asked = self._refork is None
-        while (left := ends - asyncio.get_running_loop().time()) > 0 and call_id in self._orphans.rows:
+        while (left := ends - asyncio.get_running_loop().time()) > 0 and row.id in self._orphans.rows:
             asked = asked or await self._asked(call_id, parameters)
             if await self._pause(left if asked else min(left, _REFORK_PAUSE)):
                 break
-        async with self._opening:  # its stream may be on its way in
-            record_id = await self._orphans.end(call_id)
-        if record_id:
-            self._on_uncovered(record_id)
+        async with self._lock(call_id):  # its stream may be on its way in
+            uncovered = await self._orphans.end(row.id)
+        if uncovered:
+            self._on_uncovered(row.id)
+
+    def _lock(self, call_id: str) -> asyncio.Lock:
+        """One at a time may open or end the records of a carrier's call."""
+        return self._locks.setdefault(call_id, asyncio.Lock())
 
     async def _asked(self, call_id: str, parameters: Mapping[str, str]) -> bool:
         assert self._refork

@@ -118,13 +118,16 @@ class Assembler:
                     )
                 )
 
-    def finish(self) -> None:
-        """Nothing more comes: what is open is closed with what was last heard of it."""
+    def finish(self, *, retract: bool = False) -> None:
+        """Nothing more comes: what is open is closed with what was last heard of it.
+
+        `retract`: with nothing, because its audio will be transcribed once more.
+        """
+        nothing = {"text": "", "words": [], "overlaps": []} if retract else {}
         for channel in self._channels:
             if shown := channel.shown:
-                self._close_segment(
-                    channel, TranscriptFinal(**{**dict(shown), "final": True, "revision": shown.revision + 1})
-                )
+                said = {**dict(shown), **nothing, "final": True, "revision": shown.revision + 1}
+                self._close_segment(channel, TranscriptFinal(**said))
             self._complete_turn(channel)
 
     def events_received(self) -> list[Data]:

@@ -135,6 +135,8 @@ class _Reader:
         self._messages = 0
         self._bad = 0
         self._watchdog: asyncio.TimerHandle
+        self._first_at: float | None = None
+        """The loop's time when the first frame came."""
         self._end: str | None = None
         """Why the stream is over."""
 
@@ -172,6 +174,7 @@ class _Reader:
                         case Started() as started:
                             return started
                         case Media() | Digit() as message if len(early) < _EARLY_MESSAGES:
+                            self._first_at = self._first_at or self._loop.time()
                             early.append(message)
                         case Stopped() | None:
                             return None
@@ -187,7 +190,10 @@ class _Reader:
                 if message is None:
                     break
                 early.append(message)
-            return await opening
+            stream = await opening
+            if self._first_at is not None:
+                stream.late = self._loop.time() - self._first_at
+            return stream
         except asyncio.CancelledError:
             opening.cancel()
             raise
@@ -197,6 +203,8 @@ class _Reader:
         while self._end is None:
             message = await self._receive()
             if type(message) is Media or type(message) is Digit:
+                if self._first_at is None and type(message) is Media:
+                    self._first_at = self._loop.time()
                 return message
             if message is None:
                 self._end = self._end or "carrier_disconnected"

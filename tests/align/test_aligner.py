@@ -744,10 +744,15 @@ def test_between_two_streams_the_call_goes_on_in_silence():
 
 
 def test_a_call_that_others_have_begun_goes_on_at_its_place():
-    aligner = Aligner(start=80_000)
+    aligner = Aligner(start=80_000, heard=72_000)
+    aligner.restart(80_800, "bridge_restarted")
     aligner.receive_media(Media("inbound", 5000, 1, b"\x10" * 160))
+    aligner.receive_media(Media("outbound", 5020, 4, b"\x10" * 160))
     audio = aligner.flush()
 
-    assert audio[::2] == b"\x10" * 160
-    assert aligner.position == 80_160
-    assert aligner.events_received() == []
+    assert audio[::2] == b"\xff" * 800 + b"\x10" * 160 + b"\xff" * 160
+    assert aligner.position == 81_120
+    assert [(hole.track, hole.start, hole.end, hole.why) for hole in aligner.events_received()] == [
+        ("inbound", 9.0, 10.1, "bridge_restarted"),
+        ("outbound", 9.0, 10.12, "bridge_restarted"),
+    ]

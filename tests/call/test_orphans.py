@@ -49,7 +49,7 @@ async def test_a_call_ends_with_what_its_audio_still_holds(stores):
     await left_open(store, audio)
     orphans = await found(store, audio)
 
-    assert await orphans.end("CA1") == "CA1"
+    assert await orphans.end("CA1") is True
     ended = await end_of(store)
     assert (ended["reason"], ended["duration"], ended["flush"], ended["missing"]) == (
         "bridge_restarted",
@@ -71,7 +71,7 @@ async def test_a_call_whose_audio_is_all_transcribed_needs_none_of_it(stores):
     await left_open(store, audio, seconds=5.0, said=((4.0, "inbound"), (4.0, "outbound")))
     orphans = await found(store, audio)
 
-    assert await orphans.end("CA1") is None
+    assert await orphans.end("CA1") is False
     assert (await end_of(store))["flush"] == "complete"
     assert audio.kept() == []
 
@@ -81,7 +81,7 @@ async def test_without_its_audio_nobody_knows_what_was_said_last(stores):
     await left_open(store, audio, seconds=0)
     orphans = await found(store, audio)
 
-    assert await orphans.end("CA1") is None
+    assert await orphans.end("CA1") is False
     ended = await end_of(store)
     assert (ended["duration"], ended["flush"], ended["missing"], ended["uncovered"]) == (5.0, "timed_out", 0.0, [])
 
@@ -92,7 +92,7 @@ async def test_it_ends_once(stores):
     orphans = await found(store, audio)
     await orphans.end("CA1")
 
-    assert await orphans.end("CA1") is None
+    assert await orphans.end("CA1") is False
     assert (await found(store, audio)).rows == {}
     await end_of(store)
 
@@ -110,7 +110,7 @@ async def test_a_stream_that_comes_back_gets_the_record_and_the_audio(stores):
         Stretch(track="outbound", from_=5.0, to=10.0),
     ]
     assert await orphans.adopt("CA1") is None
-    assert await orphans.end("CA1") is None
+    assert await orphans.end("CA1") is False
 
 
 async def test_a_further_record_is_found_by_the_carriers_id(stores):

@@ -148,7 +148,7 @@ async def test_a_stream_that_comes_back_after_a_kill_goes_on_with_the_call(tmp_p
     assert (types.count("call.started"), types.count("call.resumed"), types.count("call.ended")) == (1, 1, 1)
     assert events["call.resumed"]["reason"] == "bridge_restarted"
     assert 5.76 <= at <= 5.76 + gone + 0.1
-    assert {event["data"]["why"] for event in receiver.events(frames.CALL) if event["type"] == "audio.gap"} == {
+    assert {event["data"]["why"] for event in receiver.events(frames.CALL) if event["type"] == "audio.gap"} <= {
         "bridge_restarted"
     }
     assert words(receiver) == [[*one, *two] for one, two in zip(before, after, strict=True)]

@@ -1,0 +1,16 @@
+"""A chaos run, bottom to top; each module imports only from those before it.
+
+    scenario    what goes wrong and when
+    chance      a scenario from a seed
+    speech      what is said, and what it sounds like
+    spoken      what the carrier really delivered of a call
+    record      what came of it at the webhook, by itself
+    oracle      the one against the other
+    house       the bridge as a process that is killed and started
+    player      the carrier's part of one call
+    weather     the faults of Deepgram's and the webhook's
+    run         all of it at once
+    report      what is said of it
+
+All up to `oracle` are pure.
+"""

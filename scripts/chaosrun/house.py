@@ -1,0 +1,137 @@
+"""The bridge of a run: a process of its own that is started, killed and started again over the same folder and port."""
+
+import asyncio
+import contextlib
+import os
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+
+_START = 30.0  # seconds a start may take
+_STOP = 40.0  # seconds after SIGTERM
+_WATCH = 0.1  # seconds between two questions for its health
+_AROUND = 1.0  # seconds before and after a moment that tell how busy it was then
+
+
+class House:
+    """`async with House(folder, environment) as house:` ends the process in any case."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        """`folder`: for the log and the record, which survive this."""
+        self.kills: list[float] = []
+        """The loop's time of each."""
+        self.stopped: float | None = None
+        """The loop's time of the first SIGTERM."""
+        self._folder = folder
+        self._port = _free_port()
+        self._environment = {
+            **os.environ,
+            "HOST": "127.0.0.1",
+            "PORT": str(self._port),
+            "DATA_DIR": str(folder / "data"),
+            **environment,
+        }
+        self._process: asyncio.subprocess.Process | None = None
+        self._watcher: asyncio.Task[None] | None = None
+        self._looks: list[tuple[float, float]] = []  # the loop's time of a question, and of its answer
+        self._up = asyncio.Event()
+
+    async def __aenter__(self) -> "House":
+        await self.start()
+        self._watcher = asyncio.create_task(self._watch())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._watcher:
+            self._watcher.cancel()
+        if self._process and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+            await self._process.wait()
+
+    @property
+    def media_url(self) -> str:
+        return f"ws://127.0.0.1:{self._port}/media/twilio"
+
+    @property
+    def is_up(self) -> bool:
+        return self._up.is_set()
+
+    async def wait_up(self) -> None:
+        """Until it serves."""
+        await self._up.wait()
+
+    def lag(self, moment: float) -> float:
+        """The longest that it took to answer around a moment of the loop's time, in seconds."""
+        return max(
+            (end - begin for begin, end in self._looks if begin < moment + _AROUND and end > moment - _AROUND),
+            default=0.0,
+        )
+
+    def died_since(self, moment: float) -> bool:
+        """Whether it was killed around or after a moment of the loop's time."""
+        return any(kill > moment - 1.0 for kill in self.kills)
+
+    async def start(self) -> None:
+        """Until it takes connections. Raises RuntimeError if it does not."""
+        with (self._folder / "bridge.log").open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "bridge", "serve", cwd=ROOT, env=self._environment, stdout=log, stderr=log
+            )
+        async with asyncio.timeout(_START):
+            while not await self._answers():
+                if self._process.returncode is not None:
+                    raise RuntimeError(f"the bridge did not start, see {self._folder / 'bridge.log'}")
+                await asyncio.sleep(0.05)
+        self._up.set()
+
+    async def kill(self) -> None:
+        """SIGKILL."""
+        assert self._process
+        self._up.clear()
+        self.kills.append(asyncio.get_running_loop().time())
+        self._process.kill()
+        await self._process.wait()
+
+    async def stop(self) -> int:
+        """SIGTERM; the exit status."""
+        assert self._process
+        self._up.clear()
+        self.stopped = self.stopped or asyncio.get_running_loop().time()
+        self._process.terminate()
+        return await asyncio.wait_for(self._process.wait(), _STOP)
+
+    async def _watch(self) -> None:
+        """Ask for its health all the time; a question that a kill left open was answered by that."""
+        while True:
+            begin = asyncio.get_running_loop().time()
+            if self.is_up:
+                await self._ask()
+                self._looks.append((begin, asyncio.get_running_loop().time()))
+            await asyncio.sleep(_WATCH)
+
+    async def _ask(self) -> None:
+        with contextlib.suppress(OSError):
+            reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+            writer.write(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+            await reader.read()
+            writer.close()
+
+    async def _answers(self) -> bool:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        except OSError:
+            return False
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+        return True
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
