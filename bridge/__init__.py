@@ -9,9 +9,11 @@ The floors, top to bottom; a module imports only from lower ones (`tests/test_ar
     5 stage     call/, config, local/
     4 shells    deepgram/client, deepgram/prerecorded, store/, delivery/sender, delivery/poster, delivery/previews, logs
     ---- below this line: no await, no clock, no randomness, no environment, no logging ----
-    3 machines  align/, deepgram/session, deepgram/gate, transcript/assembler, delivery/lane, delivery/breaker
+    3 machines  align/, deepgram/session, deepgram/gate, transcript/assembler, transcript/conversation,
+                delivery/lane, delivery/breaker
     2 pure      deepgram/options, deepgram/batch, deepgram/exchange, deepgram/window, deepgram/coverage, deepgram/pace,
-                deepgram/states, deepgram/timeline, deepgram/watchdog, delivery/signing, delivery/envelope, store/base
+                deepgram/states, deepgram/timeline, deepgram/watchdog, delivery/signing, delivery/envelope, store/base,
+                transcript/speech, transcript/turns, transcript/figures, transcript/captions, transcript/render
     1 dialects  carriers/, deepgram/messages
     0 words     errors, audio, events
 """

@@ -242,6 +242,30 @@ class TranscriptionBackfilled(Data):
     request_id: str | None = None
 
 
+class Figures(BaseModel):
+    """Figures of a call, by speaker label where they are somebody's.
+
+    Talk is words and the pauses between one speaker's words that are shorter than half a second.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    talk_time: dict[str, float]
+    """Seconds in which this speaker talked, alone or not."""
+    words: dict[str, int]
+    words_per_minute: dict[str, float]
+    """Words in a minute of talk, not of call; 0 without talk."""
+    talk_over: float
+    """Seconds in which both talked at once, stretches of less than 0.1 s left out."""
+    longest_silence: float
+    """Seconds of the longest stretch in which nobody talked, the call's start and end included."""
+    response_time: dict[str, float | None]
+    """Median seconds from the end of the other's turn to the start of one's own; 0 for whoever did not wait for it.
+
+    None: this speaker answered nobody. What is said within the other's talk ("mhm") is no turn.
+    """
+
+
 class CallEnded(Data):
     """The call is over. What follows is only what was transcribed, or given up, afterwards."""
 
@@ -258,6 +282,8 @@ class CallEnded(Data):
     uncovered: list[Stretch] = []
     """Which audio that is, where it is kept: it is transcribed from there, or given up as `audio.gap`."""
     counts: dict[str, int]
+    figures: Figures | None = None
+    """Of what was transcribed while the call lasted; None where the bridge was restarted in mid-call."""
     transcript_url: str | None = None
 
 

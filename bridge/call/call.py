@@ -28,10 +28,11 @@ from bridge.deepgram.gate import Gate
 from bridge.deepgram.options import Options
 from bridge.deepgram.session import Session
 from bridge.errors import StoreError
-from bridge.events import CallEnded, CallResumed, DtmfReceived, StreamFailed, Stretch, timestamp
+from bridge.events import CallEnded, CallResumed, DtmfReceived, StreamFailed, Stretch, TranscriptFinal, timestamp
 from bridge.store.audio import AudioFile
 from bridge.store.base import Store
 from bridge.transcript.assembler import Assembler
+from bridge.transcript.figures import Tally
 
 log = logging.getLogger("bridge.call")
 
@@ -96,6 +97,7 @@ class Call:
             numbers=past.numbers["live"] if past else None,
             settled=past.settled if past else None,
         )
+        self._tally = None if past else Tally(speakers)  # of a call that others have begun it would be half the truth
         start = self._take_over(past) if past else 0
         self._aligner = Aligner(policy.align, start, self._heard)
         self._chunk = policy.align.chunk_ms * SAMPLES_PER_MS * CHANNELS
@@ -322,6 +324,7 @@ class Call:
                 missing=missing,
                 uncovered=self.uncovered,
                 counts=self._counts(),
+                figures=self._tally.figures(duration) if self._tally else None,
                 transcript_url=describe.transcript_url(self._policy.public_url, self.id),
             )
         )
@@ -337,6 +340,8 @@ class Call:
     def _take_transcripts(self) -> None:
         for data in self._assembler.events_received():
             self._ledger.add(data)
+            if self._tally and isinstance(data, TranscriptFinal):
+                self._tally.add(data)
 
     def _commit(self) -> None:
         self._take_transcripts()

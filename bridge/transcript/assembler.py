@@ -26,11 +26,11 @@ from bridge.events import (
     Word,
     timestamp,
 )
+from bridge.transcript.speech import SHORTEST_OVERLAP
 
 T = TypeVar("T", bound=Transcript)
 
 _EPSILON = 0.1  # seconds by which Deepgram's own times of one word may differ
-_SHORTEST_OVERLAP = 0.1  # seconds; less is how people take turns
 _REMEMBERED = 16  # segments per channel in which talk-over is looked for
 
 
@@ -218,7 +218,7 @@ class Assembler:
                 spans.append((other.shown.segment_id, other.shown.start, other.shown.end))
             for segment_id, began, ended in spans:
                 both_from, both_to = max(start, began), min(end, ended)
-                if both_to - both_from >= _SHORTEST_OVERLAP:
+                if both_to - both_from >= SHORTEST_OVERLAP:
                     found.append(Overlap(segment_id=segment_id, start=_seconds(both_from), end=_seconds(both_to)))
         return found
 

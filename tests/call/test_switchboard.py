@@ -107,6 +107,17 @@ async def test_two_calls_at_once_never_mix(switchboard, store):
         assert heard(record, 0) == [(word.word, word.start) for word in SCRIPT.channels[0]]
 
 
+async def test_the_end_says_who_talked_how_much(switchboard, store):
+    stream = await switchboard.open(started(direction="inbound"))
+    feed(stream, 12.0)
+    stream.end("stopped")
+    await ended(switchboard)
+    figures = (await events(store, "CA1"))[-1]["data"]["figures"]
+
+    assert figures["words"] == {"caller": len(SCRIPT.channels[0]), "callee": len(SCRIPT.channels[1])}
+    assert 0 < figures["talk_time"]["callee"] < 12.0
+
+
 async def test_the_wall_clock_is_anchored_at_the_first_frame(switchboard, store, clock):
     stream = await switchboard.open(started())
     clock.now += 3.02  # ringing

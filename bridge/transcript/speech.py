@@ -1,0 +1,153 @@
+"""What was said when: finals taken apart into pieces with times, and put together again as runs of speech.
+
+A recognizer cuts its segments by its own rules: one may hold a pause in which the other speaker said a whole sentence.
+So whoever wants to know who spoke when looks at runs: the words of one segment between two pauses. Pure, and knows
+nothing of turns, captions or figures, which are made of these.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from bridge.events import TranscriptFinal, Word
+
+PAUSE = 0.5
+"""Seconds without a word that part two runs; less is how people breathe."""
+
+SHORTEST_OVERLAP = 0.1
+"""Seconds of talk-over that count; less is how people take turns."""
+
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff]+")
+"""What has no place in a text: control characters that are no white space, and halves of characters."""
+
+
+class Piece(NamedTuple):
+    """A word as it is written: no white space in it, and its times in seconds of the call."""
+
+    text: str
+    start: float
+    end: float
+    spaced: bool
+    """Whether a space stands before it; Chinese, for one, has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Words of one final without a pause among them."""
+
+    final: TranscriptFinal
+    pieces: tuple[Piece, ...]
+    start: float
+    end: float
+
+    @property
+    def text(self) -> str:
+        return join(self.pieces)
+
+
+class TalkOver(NamedTuple):
+    """A stretch, in seconds of the call, in which two speakers spoke at once."""
+
+    first: Run
+    second: Run
+    """The one that began later."""
+    start: float
+    end: float
+
+
+def said(finals: Iterable[TranscriptFinal]) -> list[TranscriptFinal]:
+    """The finals that say something, each segment once, in the order of their start."""
+    segments = {final.segment_id: final for final in finals if plain(final.text)}
+    return sorted(segments.values(), key=lambda final: (final.start, final.channel, final.end))
+
+
+def plain(text: str) -> str:
+    """The text on one line, without what could break a line or steer a terminal."""
+    return " ".join(_CONTROL.sub("", text).split())
+
+
+def join(pieces: Iterable[Piece]) -> str:
+    """Pieces as a text; no space before the first."""
+    return "".join(f" {piece.text}" if piece.spaced else piece.text for piece in pieces).removeprefix(" ")
+
+
+def runs(final: TranscriptFinal) -> list[Run]:
+    """The final's runs of speech, in their order; none if it says nothing."""
+    found: list[list[Piece]] = []
+    for piece in pieces(final):
+        if found and piece.start - found[-1][-1].end < PAUSE:
+            found[-1].append(piece)
+        else:
+            found.append([piece])
+    return [Run(final, tuple(run), run[0].start, max(piece.end for piece in run)) for run in found]
+
+
+def timeline(finals: Iterable[TranscriptFinal]) -> list[Run]:
+    """All runs of a call in the order of their start."""
+    found = [run for final in said(finals) for run in runs(final)]
+    return sorted(found, key=lambda run: (run.start, run.final.channel))
+
+
+def talk_over(timeline: Iterable[Run]) -> Iterator[TalkOver]:
+    """Where speakers spoke at once, stretch by stretch, in the order of its beginning; `timeline` in order."""
+    going_on: list[Run] = []
+    for run in timeline:
+        going_on = [other for other in going_on if other.end > run.start]
+        for other in going_on:
+            end = min(other.end, run.end)
+            if other.final.track != run.final.track and round(end - run.start, 3) >= SHORTEST_OVERLAP:
+                yield TalkOver(other, run, run.start, end)
+        going_on.append(run)
+
+
+def pieces(final: TranscriptFinal) -> list[Piece]:
+    """The final's text with the times of its words, and none of the text left out.
+
+    Where the words cannot be found in the text they are believed and the text is not; where there are none, the text is
+    spread evenly over the segment.
+    """
+    if final.text.isprintable() and final.text.split() == [word.text for word in final.words]:
+        # As nearly always; the rest of this is for the other times.
+        return [Piece(word.text, word.start, word.end, True) for word in final.words]
+    if not plain(final.text):
+        return []
+    words = [word for word in final.words if plain(word.text)]
+    if not words:
+        return _spread(final.text, final.start, final.end)
+    slices = _slices(final.text, words) or [f" {word.text}" for word in words]
+    found: list[Piece] = []
+    spaced = True
+    for part, word in zip(slices, words, strict=True):
+        first, *rest = _spread(part, word.start, word.end)
+        found += [first._replace(spaced=spaced or part[0].isspace()), *rest]
+        spaced = part[-1].isspace()
+    return found
+
+
+def _slices(text: str, words: Sequence[Word]) -> list[str] | None:
+    """The text cut before each of the words but the first; None: not all of them are in it, in this order."""
+    places = []
+    at = 0
+    for word in words:
+        at = text.find(word.text, at)
+        if at < 0:
+            return None
+        places.append(at)
+        at += len(word.text)
+    return [text[start:end] for start, end in zip([0, *places[1:]], [*places[1:], len(text)], strict=True)]
+
+
+def _spread(text: str, start: float, end: float) -> list[Piece]:
+    """The text at its white space, each piece with its share of the time by its length."""
+    texts = plain(text).split()
+    if len(texts) == 1:
+        return [Piece(texts[0], start, end, True)]
+    letters = sum(map(len, texts))
+    found = []
+    before = 0
+    for part in texts:
+        begin = start + (end - start) * before / letters
+        before += len(part)
+        found.append(Piece(part, round(begin, 3), round(start + (end - start) * before / letters, 3), True))
+    return found

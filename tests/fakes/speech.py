@@ -1,0 +1,95 @@
+"""Finals as a recognizer would make them: of words given by hand, of a script, and of chance."""
+
+from hypothesis import strategies as st
+
+from bridge.audio import SAMPLES_PER_MS, silence
+from bridge.deepgram.messages import Results, ResultWord, SpeechStart
+from bridge.events import TranscriptFinal, Word
+from bridge.local.recognition import Listening, SpeechBegan
+from bridge.local.script import TimedRecognizers
+from bridge.transcript.assembler import Assembler
+from tests.fakes.words import transcript
+
+SPEAKERS = {"inbound": "caller", "outbound": "agent"}
+
+
+def segment(track, *words, kind=TranscriptFinal, **said):
+    """`words` are (text, start, end); the text is theirs unless it is given."""
+    known = {
+        "track": track,
+        "segment_id": f"{track}-{words[0][1] if words else 0}",
+        "text": " ".join(text for text, _, _ in words),
+        "start": words[0][1] if words else 0.0,
+        "end": words[-1][2] if words else 0.0,
+        "words": [
+            Word(word=text.lower(), text=text, start=start, end=end, confidence=0.9) for text, start, end in words
+        ],
+        "final": kind is TranscriptFinal,
+    }
+    return kind(**transcript(**{**known, **said}))
+
+
+def sentence(track, at, text, *, each=0.3, **said):
+    """Words of `each` seconds one after the other."""
+    words = [
+        (word, round(at + place * each, 3), round(at + (place + 1) * each, 3))
+        for place, word in enumerate(text.split())
+    ]
+    return segment(track, *words, **said)
+
+
+def heard(script, *, endpointing=0.3, chunk_ms=100):
+    """What the assembler makes of a script that is recognized channel by channel, in the order in which it comes."""
+    assembler = Assembler("CA1", SPEAKERS)
+    recognizers = [TimedRecognizers(script)(channel, Listening(endpointing)) for channel in range(2)]
+    chunk = silence(chunk_ms * SAMPLES_PER_MS)
+    for _ in range(round(script.duration * 1000) // chunk_ms + 20):
+        for channel, recognizer in enumerate(recognizers):
+            for said in recognizer.receive_audio(chunk):
+                assembler.receive(_message(channel, said))
+    for channel, recognizer in enumerate(recognizers):
+        for said in recognizer.flush():
+            assembler.receive(_message(channel, said))
+    assembler.finish()
+    return assembler.events_received()
+
+
+def _message(channel, said):
+    if isinstance(said, SpeechBegan):
+        return SpeechStart(channel, said.at)
+    words = tuple(ResultWord(word.word, word.text, word.start, word.end, word.confidence) for word in said.words)
+    text = " ".join(word.text for word in words)
+    return Results(
+        channel, said.start, said.end, text, 0.9, words, said.is_final, said.speech_final, False, language="en"
+    )
+
+
+TEXTS = st.one_of(
+    st.text("abcdefgh", min_size=1, max_size=12),
+    st.text("ab.,?!&<>{}\\-/'\"é日本🙂", min_size=1, max_size=12),
+    st.sampled_from(
+        ["-->", "&amp;", "</v>", "<b>", "{\\an8}", "\\N", "1", "NOTE", "WEBVTT", "Yes.", "x" * 42, "y" * 200]
+    ),
+)
+"""Words: those of every day, and those that formats trip over."""
+
+
+def channels(texts=TEXTS):
+    """The finals of both tracks, each track's in the order of time, with talk-over, pauses and empty ones."""
+    gaps, lengths = st.sampled_from([0, 0, 10, 300, 700, 2500]), st.sampled_from([0, 50, 300, 300, 900, 9000])
+    segments = st.lists(st.tuples(texts, gaps, lengths), max_size=8)
+    return st.tuples(*[st.lists(segments, max_size=5)] * 2).map(_finals)
+
+
+def _finals(tracks):
+    finals = []
+    for track, segments in zip(SPEAKERS, tracks, strict=True):
+        at = 0
+        for number, spoken in enumerate(segments):
+            words = []
+            for text, gap, length in spoken:
+                words.append((text, (at + gap) / 1000, (at + gap + length) / 1000))
+                at += gap + length
+            said = {"segment_id": f"CA1-{track}-{number}", "speaker": SPEAKERS[track]}
+            finals.append(segment(track, *words, **said) if words else segment(track, start=at / 1000, **said))
+    return finals

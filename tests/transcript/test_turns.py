@@ -1,0 +1,130 @@
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.events import Overlap, TranscriptFinal
+from bridge.local.sample import SCRIPT
+from bridge.local.script import load_script, random_script
+from bridge.transcript.turns import ordered, turns
+from tests.fakes.speech import channels, heard, segment, sentence
+
+SAMPLE = """
+agent: Good morning, Harbor Home Goods, Daniel speaking. How can I help you?
+caller: Hi, this is Laura Miller. I'm calling about an order. It was supposed to arrive on Monday, and \
+it's still not here.
+agent: I'm sorry to hear that. Can you give me the order number, please?
+caller: Yes, my order number is seven four two, nine one six.
+agent: Thank you. Could you hold on for a moment, please?
+caller: Yes.
+agent: Thanks for waiting. I can see your order now. Your order left Chicago this morning and it is on its way.
+caller: Okay, great. When will my coffee machine be delivered?
+agent: It will be delivered tomorrow between nine and eleven in the morning.
+caller: Okay. Thank you very much for your help, Daniel.
+agent: You're very welcome, Laura. Have a great day. Goodbye.
+caller: Thank you. Goodbye.
+""".strip().splitlines()
+
+
+def finals_of(script, **how):
+    return [event for event in heard(script, **how) if isinstance(event, TranscriptFinal)]
+
+
+@pytest.mark.parametrize("endpointing", [0.01, 0.1, 0.3, 1.0, None])
+def test_the_sample_call_reads_as_its_script(endpointing):
+    finals = finals_of(load_script(SCRIPT), endpointing=endpointing)
+    random.Random(1).shuffle(finals)
+
+    assert [f"{turn.speaker}: {turn.text}" for turn in turns(finals)] == SAMPLE
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("endpointing", [0.01, 0.3, 2.0])
+def test_words_of_a_polite_call_come_in_the_order_in_which_they_were_said(seed, endpointing):
+    script = random_script(seed, 60, talk_over=0.0)
+    expected = sorted((word.start, word.text) for words in script.channels for word in words)
+
+    finals = finals_of(script, endpointing=endpointing)
+    found = [(piece.start, piece.text) for turn in turns(finals) for run in turn.runs for piece in run.pieces]
+
+    assert found == expected
+
+
+def test_a_segment_in_whose_pause_the_other_spoke_belongs_to_two_turns():
+    caller = segment("inbound", ("Yes.", 1.0, 1.3), ("Thanks.", 4.0, 4.5))
+    agent = sentence("outbound", 1.8, "Here it is.")
+
+    assert [(turn.speaker, turn.text, turn.start, turn.end) for turn in turns([agent, caller])] == [
+        ("caller", "Yes.", 1.0, 1.3),
+        ("agent", "Here it is.", 1.8, 2.7),
+        ("caller", "Thanks.", 4.0, 4.5),
+    ]
+
+
+def test_segments_of_one_speaker_are_one_turn():
+    first, second = sentence("inbound", 1.0, "It was"), sentence("inbound", 4.0, "late.")
+
+    (turn,) = turns([second, first])
+
+    assert (turn.text, turn.segment_ids) == ("It was late.", [first.segment_id, second.segment_id])
+
+
+def test_a_turn_says_whom_it_talks_over():
+    agent, caller = sentence("outbound", 1.0, "And so on and on"), sentence("inbound", 2.0, "Stop it")
+
+    assert [turn.over for turn in turns([agent, caller])] == [(), ("agent",)]
+
+
+def test_two_tracks_of_one_label_do_not_flow_together():
+    one, other = sentence("inbound", 1.0, "a b", speaker="x"), sentence("outbound", 2.0, "c", speaker="x")
+
+    assert [turn.text for turn in turns([one, other])] == ["a b", "c"]
+
+
+def test_talk_over_is_marked_on_both():
+    agent, caller = sentence("outbound", 1.0, "And so on"), sentence("inbound", 1.5, "Stop it")
+
+    one, other = ordered([caller, agent])
+
+    assert one.overlaps == [Overlap(segment_id=caller.segment_id, start=1.5, end=1.9)]
+    assert other.overlaps == [Overlap(segment_id=agent.segment_id, start=1.5, end=1.9)]
+
+
+def test_what_an_interim_made_believe_is_forgotten():
+    lonely = sentence("inbound", 1.0, "hello", overlaps=[Overlap(segment_id="gone", start=1.0, end=1.2)])
+
+    (final,) = ordered([lonely])
+
+    assert final.overlaps == []
+
+
+def test_a_backfilled_final_stands_where_it_was_said():
+    live = [sentence("inbound", at, "live") for at in (1.0, 9.0)]
+    filled = sentence("outbound", 5.0, "found later", source="backfill")
+
+    assert [final.text for final in ordered([*live, filled])] == ["live", "found later", "live"]
+
+
+@given(channels(), st.randoms(use_true_random=False))
+def test_the_order_is_that_of_time_and_overlaps_are_mutual(finals, random):
+    found = ordered(random.sample(finals, len(finals)))
+    marked = {(final.segment_id, over.segment_id, over.start, over.end) for final in found for over in final.overlaps}
+
+    assert [final.start for final in found] == sorted(final.start for final in finals if final.text)
+    assert marked == {(other, one, start, end) for one, other, start, end in marked}
+    spans = {final.segment_id: final for final in found}
+    for one, other, start, end in marked:
+        assert spans[one].track != spans[other].track
+        assert all(spans[segment].start <= start < end for segment in (one, other))
+
+
+@given(channels())
+def test_every_word_is_in_one_turn_and_speakers_alternate(finals):
+    found = turns(finals)
+
+    for track in ("inbound", "outbound"):
+        said = "".join(final.text for final in ordered(finals) if final.track == track)
+        assert "".join(turn.text for turn in found if turn.track == track).replace(" ", "") == said.replace(" ", "")
+    assert all(one.track != other.track for one, other in zip(found, found[1:], strict=False))
+    assert [turn.start for turn in found] == sorted(turn.start for turn in found)
