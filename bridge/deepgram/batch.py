@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from bridge.audio import CHANNELS, wav_header
-from bridge.deepgram.messages import Results, ResultWord
+from bridge.deepgram.messages import Results, ResultWord, clean
 from bridge.deepgram.options import Options, Pairs
 from bridge.errors import RemoteProtocolError
 
@@ -146,7 +146,7 @@ class _Reader:
             is_final=True,
             speech_final=True,
             from_finalize=False,
-            language=next((tag for tag in piece.get("languages") or () if isinstance(tag, str)), None),
+            language=next((clean(tag) for tag in piece.get("languages") or () if isinstance(tag, str)), None),
         )
 
     def _words(self, words: Any) -> Iterator[ResultWord]:
@@ -173,7 +173,7 @@ class _Reader:
 
 
 def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
+    return clean(value) if isinstance(value, str) else ""
 
 
 def _number(value: float | str) -> float:

@@ -137,6 +137,11 @@ def _number(value: float | str) -> float:
     return number
 
 
+def clean(value: object) -> str:
+    """Text that can be written: half a surrogate pair, which JSON may spell out, cannot."""
+    return str(value or "").encode("utf-8", "replace").decode()
+
+
 def _results(frame: dict[str, Any]) -> Results:
     start = _number(frame["start"])
     end = start + max(0.0, _number(frame["duration"]))
@@ -147,22 +152,22 @@ def _results(frame: dict[str, Any]) -> Results:
         channel=_channel(frame["channel_index"]),
         start=start,
         end=end,
-        text=str(best.get("transcript") or ""),
+        text=clean(best.get("transcript")),
         confidence=_number(best.get("confidence") or 0.0),
         words=tuple(_word(word) for word in best.get("words") or ()),
         is_final=bool(frame.get("is_final")),
         speech_final=bool(frame.get("speech_final")),
         from_finalize=bool(frame.get("from_finalize")),
-        language=str(languages[0]) if languages else None,
+        language=clean(languages[0]) if languages else None,
     )
 
 
 def _word(word: dict[str, Any]) -> ResultWord:
     start = _number(word["start"])
-    bare = str(word["word"])
+    bare = clean(word["word"])
     return ResultWord(
         word=bare,
-        text=str(word.get("punctuated_word") or bare),
+        text=clean(word.get("punctuated_word")) or bare,
         start=start,
         end=max(start, _number(word["end"])),  # -1 has been seen on the live service
         confidence=_number(word.get("confidence") or 0.0),

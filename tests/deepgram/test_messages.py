@@ -171,3 +171,17 @@ def test_a_refusal_by_somebody_else_has_its_status_for_a_reason():
 )
 def test_which_refusals_may_heal(status, retryable):
     assert Refusal(status, "", None).retryable is retryable
+
+
+def test_half_a_surrogate_pair_is_made_writable():
+    said = """{"type": "Results", "channel_index": [0, 2], "start": 0, "duration": 1, "is_final": true, "channel":
+        {"alternatives": [{"transcript": "a\\ud800b", "languages": ["e\\udfffn"], "words": [
+            {"word": "a\\ud800b", "start": 0, "end": 1}]}]}}"""
+    results = parse(said)
+
+    assert (results.text, results.language, results.words[0].word, results.words[0].text) == (
+        "a?b",
+        "e?n",
+        "a?b",
+        "a?b",
+    )
