@@ -44,6 +44,9 @@ log = logging.getLogger("bridge.app")
 ENDPOINT = "webhook"
 """The lanes' name for `WEBHOOK_URL`; a new URL takes the same lanes over."""
 
+REQUESTS = "backfill"
+"""Folder in `DATA_DIR` through which `bridge backfill` asks a running server."""
+
 
 def build(settings: Settings) -> web.Application:
     """The application, checked but not started. Raises ConfigError for settings that cannot work."""
@@ -53,7 +56,8 @@ def build(settings: Settings) -> web.Application:
     audio = AudioStore(settings.data_dir, limit=settings.bridge_audio_limit * 1_000_000)
     sender = _sender(settings, store)
     gate, call_wishes = Gate(), wishes(settings)
-    backfill = Backfill(store, audio, gate, backfill_policy(settings), call_wishes, wall=time.time, random=Random())
+    policy, requests = backfill_policy(settings), settings.data_dir / REQUESTS
+    backfill = Backfill(store, audio, gate, policy, call_wishes, wall=time.time, random=Random(), requests=requests)
     switchboard = Switchboard(
         store,
         call_policy(settings),

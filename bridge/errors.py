@@ -5,6 +5,7 @@
     ├── LocalProtocolError     we used a machine wrongly: our bug, let it surface
     ├── RemoteProtocolError    a peer sent what its protocol does not allow: count it, go on
     └── StoreError             the store cannot keep what it was given
+        └── StoreInUse         another process has it
 
 An expected outcome (a webhook's 500, Deepgram's refusal) is a value, never one of these.
 """
@@ -28,3 +29,7 @@ class RemoteProtocolError(BridgeError):
 
 class StoreError(BridgeError):
     """The store is closed, full or unreadable."""
+
+
+class StoreInUse(StoreError):
+    """Another process has the store."""

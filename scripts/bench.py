@@ -26,7 +26,7 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from bridge.delivery.signing import format_secret  # noqa: E402
-from bridge.local.deepgram import LocalDeepgram  # noqa: E402
+from bridge.local.deepgram import Faults, LocalDeepgram  # noqa: E402
 from bridge.local.receiver import Receiver  # noqa: E402
 from bridge.local.script import TimedRecognizers, random_script  # noqa: E402
 from scripts.benchmark.load import LoadCall, encode_media  # noqa: E402
@@ -35,6 +35,9 @@ ROOT = Path(__file__).parent.parent
 SECRET = format_secret(bytes(range(32)))
 TICKS = os.sysconf("SC_CLK_TCK")
 STAGGER = 5.0  # seconds over which the calls begin: they all say the same, and are not to say it at once
+OUTAGE = 600.0  # seconds of audio that come while Deepgram is away
+OUTAGE_CALLS = 8
+WINDOW = 120  # seconds of audio in memory: the default of BRIDGE_REPLAY_WINDOW
 SETTLE = 5.0  # seconds after the last call has started, before anything is measured
 
 
@@ -139,6 +142,36 @@ async def load(target, deepgram, receiver, options, frames):
     }
 
 
+async def outage(environment):
+    """Octets of memory a call takes after an outage that began with it, and how much audio stands on the disk.
+
+    The audio comes as fast as the bridge reads it: what is held does not depend on how long it took.
+    """
+    frames = encode_media(*speech(OUTAGE))
+    async with LocalDeepgram(TimedRecognizers(random_script(7, 10.0)), faults=Faults(refuse=503)) as deepgram:
+        with tempfile.TemporaryDirectory() as data_dir:
+            port = free_port()
+            given = {"PORT": str(port), "HOST": "127.0.0.1", "DEEPGRAM_URL": deepgram.url, "DATA_DIR": data_dir}
+            command = [sys.executable, "-m", "bridge", "serve"]
+            target = Target("the bridge", command, {**environment, **given, "BRIDGE_STOP_TIMEOUT": "1"})
+            try:
+                await target.ready()
+                calls = [LoadCall(f"CA{index:032d}") for index in range(OUTAGE_CALLS)]
+                await asyncio.sleep(1.0)
+                idle = target.memory()
+                for call in calls:
+                    await call.start(port)
+                await asyncio.gather(*(call.pour(frames) for call in calls))
+                await asyncio.sleep(3.0)
+                kept = sum(path.stat().st_size for path in Path(data_dir, "audio").rglob("*.ulaw"))
+                return {
+                    "memory": (target.memory() - idle) / OUTAGE_CALLS / 1000,
+                    "disk": kept / OUTAGE_CALLS / 1000,
+                }
+            finally:
+                target.stop()
+
+
 def by_call(deepgram):
     """The servers' connections in the order in which the calls were made."""
     named = {dict(connection.query).get("extra"): connection for connection in deepgram.connections}
@@ -223,6 +256,10 @@ def show(measured, options):
         for place, name in enumerate(("p50", "p99")):
             cells = [percentiles(side[key])[place] if side else "–" for side in (floor, bridge)]
             table.add_row(f"{title}, {name}", *cells, "", goal if name == "p99" else "")
+    if away := measured.get("outage"):
+        bound = f"≤ {300 + 16 * WINDOW}"
+        table.add_row("memory per call, 10-minute outage, kB", "–", f"{away['memory']:.0f}", "", bound)
+        table.add_row("kept on the disk per call, kB", "–", f"{away['disk']:.0f}", "", f"{16 * OUTAGE:.0f}")
     console = Console(width=110)
     console.print(table)
     libraries = ", ".join(
@@ -257,6 +294,8 @@ async def main(options):
     measured["bridge"] = await measure(
         "the bridge", [sys.executable, "-m", "bridge", "serve"], bridge, options, frames, script
     )
+    if not options.no_outage:
+        measured["outage"] = await outage(bridge)
     show(measured, options)
 
 
@@ -271,6 +310,7 @@ if __name__ == "__main__":
     parser.add_argument("--calls", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=20.0, help="measured, after everything has settled")
     parser.add_argument("--no-floor", action="store_true", help="the bridge alone")
+    parser.add_argument("--no-outage", action="store_true", help="without the calls that Deepgram is away from")
     chosen = parser.parse_args()
     if not hasattr(os, "sched_setaffinity") or (os.cpu_count() or 1) < 2:
         sys.exit("The benchmark pins processes to cores: it needs Linux and two of them.")

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from random import Random
 
 import aiohttp
@@ -34,6 +35,8 @@ from bridge.store.base import Store
 log = logging.getLogger("bridge.backfill")
 
 _SWEEP = 3600.0  # seconds between two looks for audio that is too old
+_LOOK = 1.0  # seconds between two looks for what other processes ask for
+_PATIENCE = 60.0  # seconds for which that is tried
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +70,11 @@ class Backfill:
         *,
         wall: Callable[[], float],
         random: Random,
+        requests: Path | None = None,
     ) -> None:
-        """`gate`: shared with the live calls. `wall` tells seconds since 1970."""
+        """`gate`: shared with the live calls. `wall` tells seconds since 1970. `requests`: a folder in which a file
+        named like a call asks for it, put there by `request` in another process.
+        """
         self.counters: Counter[str] = Counter()
         self._store = store
         self._audio = audio
@@ -79,15 +85,18 @@ class Backfill:
         self._random = random
         self._slots = asyncio.Semaphore(policy.at_once)
         self._jobs: dict[str, asyncio.Task[bool]] = {}
-        self._sweeper: asyncio.Task[None] | None = None
+        self._requests = requests
+        self._watchers: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> "Backfill":
         self._http = aiohttp.ClientSession()
-        self._sweeper = asyncio.create_task(self._sweep())
+        self._watchers = [asyncio.create_task(self._sweep())]
+        if self._requests:
+            self._watchers.append(asyncio.create_task(self._look(self._requests)))
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        tasks = [task for task in (self._sweeper, *self._jobs.values()) if task]
+        tasks = [*self._watchers, *self._jobs.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -189,6 +198,29 @@ class Backfill:
                 if digest.given_up and _ended_at(digest) + self._policy.keep < self._wall():
                     log.info("kept audio is too old", extra={"call_id": call_id})
                     await (await self._audio.reopen(call_id)).finish()
+
+    async def _look(self, requests: Path) -> None:
+        """Do what other processes ask for."""
+        while True:
+            for call_id in await asyncio.to_thread(_taken, requests):
+                if call_id in self._audio.kept():
+                    log.info("asked to backfill", extra={"call_id": call_id})
+                    self.offer(call_id, _PATIENCE)
+            await asyncio.sleep(_LOOK)
+
+
+def request(requests: Path, call_id: str) -> None:
+    """Ask the process that has the stores to backfill a call."""
+    requests.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (requests / call_id).touch(mode=0o600)
+
+
+def _taken(requests: Path) -> list[str]:
+    """The calls that are asked for, each once."""
+    paths = list(requests.iterdir()) if requests.is_dir() else []
+    for path in paths:
+        path.unlink()
+    return [path.name for path in paths]
 
 
 def _ended_at(digest: Digest) -> float:

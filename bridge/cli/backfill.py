@@ -5,12 +5,20 @@ from typing import Annotated
 import typer
 
 from bridge import app, config, logs
+from bridge.call.backfill import request
 from bridge.cli.loop import run
-from bridge.errors import ConfigError
+from bridge.errors import ConfigError, StoreError, StoreInUse
+from bridge.store.audio.store import CALL_ID, FOLDER
+
+
+def _call_id(call: str) -> str:
+    if not CALL_ID.fullmatch(call):
+        raise typer.BadParameter("a call's id is letters, digits, - and _")
+    return call
 
 
 def backfill(
-    call: Annotated[str, typer.Argument(help="The call's id, as in its events")],
+    call: Annotated[str, typer.Argument(help="The call's id, as in its events", callback=_call_id)],
     patience: Annotated[float, typer.Option(help="Seconds for which a Deepgram that is away is tried again")] = 60.0,
 ) -> None:
     """Transcribe what a call lacks from its kept audio; the finals are delivered as ever."""
@@ -18,7 +26,15 @@ def backfill(
     if not settings.deepgram_api_key:
         raise ConfigError("set DEEPGRAM_API_KEY: what was kept is transcribed by Deepgram")
     logs.configure(settings.bridge_log_level, settings.bridge_log_format)
-    if not run(app.backfill(settings, call, patience)):
+    try:
+        done = run(app.backfill(settings, call, patience))
+    except StoreInUse:
+        if not (settings.data_dir / FOLDER / call).is_dir():
+            raise StoreError(f"no audio is kept of {call}") from None
+        request(settings.data_dir / app.REQUESTS, call)
+        typer.echo(f"The bridge that is running transcribes {call} now: see its log, or the webhook.")
+        return
+    if not done:
         typer.echo(f"Not all of {call} could be transcribed; its audio stays.", err=True)
         raise typer.Exit(1)
     typer.echo(f"{call} is transcribed from what was kept of it.")

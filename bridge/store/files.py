@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
-from bridge.errors import StoreError
+from bridge.errors import StoreError, StoreInUse
 from bridge.store import sql
 
 T = TypeVar("T")
@@ -45,7 +45,7 @@ class Files:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise StoreError(f"another process uses {self._path}: give each its own DATA_DIR") from error
+            raise StoreInUse(f"another process uses {self._path}: give each its own DATA_DIR") from error
         self.writing = self._connect("rwc")
         try:
             _prepare(self.writing, self._path)

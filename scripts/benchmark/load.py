@@ -80,6 +80,12 @@ class LoadCall:
             self._writer.write(outbound)
             self.sent.append(loop.time())
 
+    async def pour(self, frames):
+        """As fast as the target reads."""
+        for pair in frames:
+            self._writer.writelines(pair)
+            await self._writer.drain()
+
     async def stop(self):
         self._writer.write(frame('{"event":"stop","sequenceNumber":"9","streamSid":"MZ1","stop":{}}'))
 

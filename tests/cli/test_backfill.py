@@ -65,6 +65,23 @@ async def test_what_was_given_up_is_transcribed_later(given_up, tmp_path):
         assert audio.kept() == []
 
 
+async def test_a_bridge_that_is_running_is_asked(given_up, tmp_path):
+    async with bridge(settings(tmp_path, given_up.url, bridge_backfill_timeout=0.0)):
+        code, said, _ = await asyncio.to_thread(run, tmp_path, frames.CALL, DEEPGRAM_API_KEY="key")
+        async with asyncio.timeout(20):
+            while (tmp_path / "audio" / frames.CALL).exists():
+                await asyncio.sleep(0.02)
+        nobody = await asyncio.to_thread(run, tmp_path, "CA9", DEEPGRAM_API_KEY="key")
+    events = [json.loads(event.body) for event in await record(tmp_path, frames.CALL)]
+
+    assert (code, said) == (
+        0,
+        f"The bridge that is running transcribes {frames.CALL} now: see its log, or the webhook.\n",
+    )
+    assert events[-1]["type"] == "transcription.backfilled"
+    assert nobody == (2, "", "bridge: no audio is kept of CA9\n")
+
+
 async def test_a_deepgram_that_is_still_away_is_said(given_up, tmp_path):
     given_up.faults = Faults(refuse=503)
     code, _, said = await asyncio.to_thread(

@@ -22,7 +22,7 @@ from bridge.store.audio.writer import BACKLOG, AudioWriter
 
 FOLDER = "audio"
 
-_CALL_ID = re.compile(r"[A-Za-z0-9_-]{1,66}", re.ASCII)
+CALL_ID = re.compile(r"[A-Za-z0-9_-]{1,66}", re.ASCII)
 
 
 class AudioStore:
@@ -93,7 +93,7 @@ class AudioStore:
 
     def open(self, call_id: str) -> AudioFile:
         """Begin to keep a call of which there is nothing yet; `call_id` must do as the name of a folder."""
-        if not _CALL_ID.fullmatch(call_id):
+        if not CALL_ID.fullmatch(call_id):
             raise LocalProtocolError(f"{call_id!r} is no call id")
         if call_id in self._open or call_id in self._left:
             raise LocalProtocolError(f"there is audio of {call_id} already")
@@ -140,7 +140,7 @@ class AudioStore:
     def _scan(self) -> set[str]:
         """In the thread: which calls there are, and how much room they take. Raises `OSError`."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = {path.name for path in self._folder.iterdir() if _CALL_ID.fullmatch(path.name) and path.is_dir()}
+        found = {path.name for path in self._folder.iterdir() if CALL_ID.fullmatch(path.name) and path.is_dir()}
         for call_id in found:
             segments = self._segments(call_id)
             segments.load()
