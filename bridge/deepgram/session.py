@@ -223,7 +223,7 @@ class Session:
         elif self._retry_at is not None and now >= self._retry_at:
             self._connect()
         elif self.state is State.OPEN:
-            if self._window.waiting:
+            if self._window.next_size():
                 self._send_audio(now)
             elif self._timeline.sent and now >= self._last_sent + self.policy.keep_alive:
                 # Only after the first audio: Deepgram does not let a KeepAlive alone keep a stream.

@@ -504,6 +504,18 @@ def test_what_was_fetched_for_a_lost_socket_is_not_sent_on_the_next():
     assert machine.data_to_send()[-1] == Fetch(0, 24_000)
 
 
+def test_while_a_slow_disk_is_waited_for_the_socket_is_kept_alive():
+    machine = kept_session()
+    now = feed(machine, 8.0)
+    machine.connected("r1", now)
+    machine.receive_fetched(0, 0, audio(1.0), now)
+    machine.data_to_send()
+    machine.handle_timer(now + 4.0)
+
+    assert sent(machine) == (0.0, [KEEP_ALIVE])
+    assert machine.get_timer() == now + 8.0
+
+
 def test_what_is_kept_only_from_later_on_is_sent_from_there():
     machine = kept_session()
     now = feed(machine, 8.0)

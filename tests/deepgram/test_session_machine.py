@@ -212,10 +212,13 @@ class World(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0.0, 0.3, 5.0, 30.0]))
     def wait(self, seconds):
         until = self.now + seconds
+        fired = 0
         while (timer := self.session.get_timer()) is not None and timer <= until:
             self.now = max(self.now, timer)
             self.session.handle_timer(self.now)
             self.obey()
+            fired += 1
+            assert fired < 1000, "a timer that fires for ever"
         self.now = until
 
     @precondition(lambda self: self.cells - self.start > 60)
