@@ -1,9 +1,12 @@
 """Where events are kept and lanes remember how far the webhook has got."""
 
 from bridge.store.base import (
+    CallFilter,
     CallRow,
+    FoundCall,
     Hint,
     Lane,
+    LaneState,
     ParkedLane,
     Query,
     Settlement,
@@ -13,9 +16,12 @@ from bridge.store.base import (
 )
 
 __all__ = [
+    "CallFilter",
     "CallRow",
+    "FoundCall",
     "Hint",
     "Lane",
+    "LaneState",
     "ParkedLane",
     "Query",
     "Settlement",

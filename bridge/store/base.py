@@ -40,6 +40,47 @@ class CallRow:
 
 
 @dataclass(frozen=True, slots=True)
+class CallFilter:
+    """Which calls to find; what is None does not matter."""
+
+    active: bool | None = None
+    from_: str | None = None
+    """Part of the caller's number or name."""
+    to: str | None = None
+    since: float | None = None
+    """Begun then or later, seconds since 1970."""
+    until: float | None = None
+    """Begun before that."""
+    text: str | None = None
+    """Words that were said, in any order and by anybody; `"two words"` follow each other, `begin*` is a beginning."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundCall:
+    """A call, and what a list of calls shows of it."""
+
+    row: CallRow
+    end: str | None = None
+    """JSON of its `call.ended` event, once there is one."""
+    snippet: str | None = None
+    """Where a text was asked for: what was said there."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneState:
+    """How far the delivery of a call has got."""
+
+    cursor: int
+    """The last `seq` that is settled."""
+    tip: int
+    """The newest."""
+    attempts: int
+    """Failures in a row."""
+    parked: str | None
+    """Why it was given up."""
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
     """Which events to read."""
 
@@ -142,6 +183,18 @@ class Store(Protocol):
         limit: int = 200,
     ) -> list[CallRow]:
         """Calls, the newest first; `before`: only those older than the call of this id (the next page)."""
+
+    async def find(self, wanted: CallFilter, *, before: str | None = None, limit: int = 50) -> list[FoundCall]:
+        """Calls that are like this, the newest first; `before`: as in `calls`. Interims are not searched."""
+
+    async def delivery(self, endpoint: str, call_id: str) -> LaneState | None:
+        """How far the delivery has got; None where the endpoint does not get this call."""
+
+    async def delete(self, call_id: str) -> bool:
+        """Forget a call that has ended, and everything about it; False: there is none of that id.
+
+        What is on its way to a webhook arrives there. Raises `StoreError` for a call that is going on.
+        """
 
     async def interims(self, call_id: str) -> list[Event]:
         """The newest event without a `seq` of every track: an interim whose final is not there yet, or the start of

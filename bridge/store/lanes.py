@@ -122,6 +122,12 @@ class Lanes:
         if lease := self._leases.get(key):
             lease.token = ""
 
+    def forget(self, call_id: str) -> None:
+        """The call is gone, and its lanes with it."""
+        for key in [key for key in self._rows if key[1] == call_id]:
+            del self._rows[key]
+            self._leases.pop(key, None)
+
     def _has_failed(self, key: Key) -> bool:
         row = self._rows.get(key)
         return row is None or row.attempts > 0

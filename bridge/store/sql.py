@@ -48,6 +48,35 @@ MIGRATIONS: tuple[str, ...] = (
         disabled TEXT                          -- the address that said it is gone
     );
     """,
+    """
+    -- The calls get a number that stays theirs even when the file is vacuumed, and what a list filters by.
+    CREATE TABLE numbered_call (
+        number     INTEGER PRIMARY KEY,        -- in the order in which the calls began
+        id         TEXT NOT NULL UNIQUE,
+        header     TEXT NOT NULL,              -- JSON of the envelope's `call` object
+        caller     TEXT,                       -- its `from`
+        callee     TEXT,                       -- its `to`
+        started_at REAL NOT NULL,              -- seconds since 1970
+        ended_at   REAL,
+        ended_seq  INTEGER,                    -- of `call.ended`
+        tip        INTEGER NOT NULL DEFAULT 0  -- the newest seq; every lane's tip, too
+    );
+    INSERT INTO numbered_call
+        SELECT rowid, id, header, json_extract(header, '$.from'), json_extract(header, '$.to'), started_at, ended_at,
+            (SELECT seq FROM event WHERE call_id = call.id AND type = 'call.ended'), tip
+        FROM call;
+    DROP TABLE call;
+    ALTER TABLE numbered_call RENAME TO call;
+    CREATE INDEX call_open ON call (ended_at) WHERE ended_at IS NULL;
+
+    -- The texts of the finals. The row is the call's number and, in the last 24 bits, the event's seq, so that the
+    -- newest call comes first without sorting. Whole words, English endings aside.
+    CREATE VIRTUAL TABLE speech USING fts5 (text, tokenize = 'porter unicode61 remove_diacritics 2');
+    INSERT INTO speech (rowid, text)
+        SELECT call.number << 24 | seq, json_extract(body, '$.data.text')
+        FROM event JOIN call ON call.id = event.call_id
+        WHERE type = 'transcript.final' AND json_extract(body, '$.data.text') != '';
+    """,
 )
 """Each brings the schema from `user_version` n to n + 1; only ever appended to."""
 
@@ -57,15 +86,21 @@ _LANE = """
 
 # --- append ---------------------------------------------------------------------------------------------------------
 
-CALL_TIP = "SELECT tip FROM call WHERE id = ?"
+CALL_TIP = "SELECT number, tip FROM call WHERE id = ?"
 
-BEGIN_CALL = "INSERT INTO call (id, header, started_at) VALUES (?, ?, ?)"
+BEGIN_CALL = """
+    INSERT INTO call (id, header, caller, callee, started_at)
+    VALUES (:id, :header, json_extract(:header, '$.from'), json_extract(:header, '$.to'), :started_at)"""
 
 BEGIN_LANE = "INSERT OR IGNORE INTO lane (endpoint, call_id) VALUES (?, ?)"
 
 INSERT_EVENT = "INSERT INTO event (call_id, seq, type, body) VALUES (?, ?, ?, ?)"
 
-RAISE_TIP = "UPDATE call SET tip = :tip, ended_at = coalesce(ended_at, :ended_at) WHERE id = :call_id"
+INSERT_SPEECH = "INSERT INTO speech (rowid, text) VALUES (? << 24 | ?, ?)"
+
+RAISE_TIP = """
+    UPDATE call SET tip = :tip, ended_at = coalesce(ended_at, :ended_at), ended_seq = coalesce(ended_seq, :ended_seq)
+    WHERE id = :call_id"""
 
 # A busy or parked lane is left alone: it finds the events when its batch is settled.
 WAKE_IDLE_LANES = f"""
@@ -95,6 +130,19 @@ REWIND = "UPDATE lane SET cursor = ?, batch_to = ?, skipped = '[]' WHERE endpoin
 DISABLE = """
     INSERT INTO endpoint (id, disabled) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET disabled = excluded.disabled"""
 
+# --- delete ---------------------------------------------------------------------------------------------------------
+
+SECURE_DELETE = "PRAGMA secure_delete = {}"
+
+CALL_STATE = "SELECT number, ended_at FROM call WHERE id = ?"
+
+DELETE = (
+    "DELETE FROM speech WHERE rowid >= :number << 24 AND rowid < :number + 1 << 24",
+    "DELETE FROM event WHERE call_id = :call_id",
+    "DELETE FROM lane WHERE call_id = :call_id",
+    "DELETE FROM call WHERE id = :call_id",
+)
+
 # --- open -----------------------------------------------------------------------------------------------------------
 
 PENDING_LANES = f"""
@@ -110,14 +158,43 @@ READ_TYPES = """
     SELECT call_id, seq, type, body FROM event
     WHERE call_id = ? AND seq > ? AND type IN (SELECT value FROM json_each(?)) ORDER BY seq LIMIT ?"""
 
-CALLS = "SELECT id, header, started_at, ended_at, tip FROM call {where} ORDER BY rowid DESC LIMIT :limit"
+CALLS = "SELECT id, header, started_at, ended_at, tip FROM call {where} ORDER BY number DESC LIMIT :limit"
 
 CALLS_BY_ID = "id = :call_id"
 
 CALLS_OPEN = "ended_at IS NULL"
 
-# Calls are inserted when they begin, so the order of the rows is the order of the calls.
-CALLS_BEFORE = "rowid < (SELECT rowid FROM call WHERE id = :before)"
+# Calls are inserted when they begin, so the order of the numbers is the order of the calls.
+CALLS_BEFORE = "number < (SELECT number FROM call WHERE id = :before)"
+
+_FOUND = """
+    SELECT id, header, started_at, ended_at, tip,
+        (SELECT body FROM event WHERE call_id = call.id AND seq = call.ended_seq) FROM call"""
+
+FIND = f"{_FOUND} WHERE {{where}} ORDER BY number DESC LIMIT :limit"
+
+FIND_ONE = f"{_FOUND} WHERE number = :number AND {{where}}"
+
+CONDITIONS = {
+    "active": "(ended_at IS NULL) = :active",
+    "from_": "instr(lower(caller), lower(:from_))",
+    "to": "instr(lower(callee), lower(:to))",
+    "since": "started_at >= :since",
+    "until": "started_at < :until",
+}
+"""By the field of a `CallFilter`."""
+
+SAID = """
+    SELECT rowid >> 24 FROM speech
+    WHERE speech MATCH :term AND rowid < coalesce((SELECT number FROM call WHERE id = :before), 1 << 38) << 24
+    ORDER BY rowid DESC"""
+
+SNIPPET = """
+    SELECT snippet(speech, 0, '', '', '…', 32) FROM speech
+    WHERE speech MATCH :term AND rowid >= :number << 24 AND rowid < :number + 1 << 24 ORDER BY rowid LIMIT 1"""
+
+LANE_STATE = """
+    SELECT cursor, tip, attempts, parked FROM lane JOIN call ON call.id = call_id WHERE endpoint = ? AND call_id = ?"""
 
 # What is parked is pending, too; saying so lets the partial index answer.
 PARKED = """

@@ -20,8 +20,19 @@ from typing import Any, TypeVar
 from bridge.delivery.lane import Batching
 from bridge.errors import StoreError
 from bridge.events import Event, TranscriptFinal
-from bridge.store import sql, writes
-from bridge.store.base import CallRow, Lane, ParkedLane, Query, Settlement, StoredEvent, Topic
+from bridge.store import search, sql, writes
+from bridge.store.base import (
+    CallFilter,
+    CallRow,
+    FoundCall,
+    Lane,
+    LaneState,
+    ParkedLane,
+    Query,
+    Settlement,
+    StoredEvent,
+    Topic,
+)
 from bridge.store.files import READERS, Files
 from bridge.store.hints import Hints, Watch
 from bridge.store.lanes import LaneRow, Lanes
@@ -150,6 +161,21 @@ class SQLiteStore:
         values = {"call_id": call_id, "before": before, "limit": limit}
         return [CallRow(*row) for row in await self._query(sql.CALLS.format(where=where), values)]
 
+    async def find(self, wanted: CallFilter, *, before: str | None = None, limit: int = 50) -> list[FoundCall]:
+        return await self._read(partial(search.find, wanted=wanted, before=before, limit=limit))
+
+    async def delivery(self, endpoint: str, call_id: str) -> LaneState | None:
+        rows = await self._query(sql.LANE_STATE, (endpoint, call_id))
+        return LaneState(*rows[0]) if rows else None
+
+    async def delete(self, call_id: str) -> bool:
+        def deleted(done: bool) -> bool:
+            self._lanes.forget(call_id)
+            self._hints.give("events", call_id)
+            return done
+
+        return await self._write(partial(writes.delete, call_id=call_id), deleted)
+
     async def interims(self, call_id: str) -> list[Event]:
         return self._recent.interims(call_id)
 
@@ -179,7 +205,7 @@ class SQLiteStore:
             return False
         await self._write(
             partial(writes.settle, lane=lane, to=settlement, batching=self._batching),
-            lambda row: self._put_lanes([row]),
+            lambda row: self._put_lanes([row] if row else []),
         )
         return True
 
@@ -259,13 +285,12 @@ class SQLiteStore:
         return self._writer.submit(do, committed)
 
     async def _query(self, statement: str, values: tuple[object, ...] | Mapping[str, object]) -> list[tuple[Any, ...]]:
+        return await self._read(lambda connection: connection.execute(statement, values).fetchall())
+
+    async def _read(self, query: Callable[[sqlite3.Connection], R]) -> R:
         files = self._files
         if files is None:
             raise StoreError("the store is not open")
-
-        def query(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
-            return connection.execute(statement, values).fetchall()
-
         try:
             return await asyncio.get_running_loop().run_in_executor(self._readers, files.read, query)
         except RuntimeError as error:

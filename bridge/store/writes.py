@@ -14,7 +14,7 @@ from typing import Any
 from bridge.delivery.envelope import call_header
 from bridge.delivery.lane import Batching, batch_end
 from bridge.errors import LocalProtocolError, StoreError
-from bridge.events import CallEnded, CallStarted, Event
+from bridge.events import CallEnded, CallStarted, Event, TranscriptFinal
 from bridge.store import sql
 from bridge.store.base import Lane, Settlement, StoredEvent
 from bridge.store.lanes import LaneRow
@@ -30,21 +30,27 @@ class Append:
     """Set where the call begins."""
     started_at: float | None
     ended_at: float | None
+    ended_seq: int | None
+    speech: tuple[tuple[int, str], ...]
+    """The `seq` and text of every final."""
 
     @classmethod
     def of(cls, events: Sequence[Event]) -> "Append":
         """Turn events into rows; done where the events come from, not in the writer's thread."""
-        header, started_at, ended_at = None, None, None
+        header, started_at, ended_at, ended_seq = None, None, None, None
         rows: list[StoredEvent] = []
+        speech: list[tuple[int, str]] = []
         for event in events:
             if event.seq is None or event.call_id != events[0].call_id:
                 raise LocalProtocolError("an append takes durable events of one call")
             if isinstance(event.data, CallStarted):
                 header, started_at = call_header(event), _epoch(event.data.started_at)
             elif isinstance(event.data, CallEnded):
-                ended_at = _epoch(event.data.ended_at)
+                ended_at, ended_seq = _epoch(event.data.ended_at), event.seq
+            elif isinstance(event.data, TranscriptFinal) and event.data.text:
+                speech.append((event.seq, event.data.text))
             rows.append(StoredEvent(event.call_id, event.seq, event.type, event.to_json()))
-        return cls(events[0].call_id, tuple(rows), header, started_at, ended_at)
+        return cls(events[0].call_id, tuple(rows), header, started_at, ended_at, ended_seq, tuple(speech))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +65,22 @@ class Appended:
 
 def append(connection: sqlite3.Connection, new: Append, endpoints: Sequence[str], batching: Batching) -> Appended:
     """Write what is not there yet."""
-    row = connection.execute(sql.CALL_TIP, (new.call_id,)).fetchone()
-    tip: int = row[0] if row else 0
+    number, tip = connection.execute(sql.CALL_TIP, (new.call_id,)).fetchone() or (None, 0)
     events = tuple(event for event in new.events if event.seq > tip)
     if not events:
         return Appended((), [])
     if any(event.seq != seq for seq, event in enumerate(events, tip + 1)):
         raise StoreError(f"call {new.call_id} has events up to {tip}; what follows must be without a hole")
-    if row is None:
+    if number is None:
         if new.header is None or events[0].type != CallStarted.type:
             raise StoreError(f"call {new.call_id} must begin with {CallStarted.type}")
-        connection.execute(sql.BEGIN_CALL, (new.call_id, new.header, new.started_at))
+        begun = {"id": new.call_id, "header": new.header, "started_at": new.started_at}
+        number = connection.execute(sql.BEGIN_CALL, begun).lastrowid
         connection.executemany(sql.BEGIN_LANE, [(endpoint, new.call_id) for endpoint in endpoints])
     connection.executemany(sql.INSERT_EVENT, [(event.call_id, event.seq, event.type, event.body) for event in events])
-    connection.execute(sql.RAISE_TIP, {"call_id": new.call_id, "tip": events[-1].seq, "ended_at": new.ended_at})
+    connection.executemany(sql.INSERT_SPEECH, [(number, seq, text) for seq, text in new.speech if seq > tip])
+    raised = {"call_id": new.call_id, "tip": events[-1].seq, "ended_at": new.ended_at, "ended_seq": new.ended_seq}
+    connection.execute(sql.RAISE_TIP, raised)
     sizes = ((event.seq, len(event.body.encode())) for event in events)
     woken = connection.execute(
         sql.WAKE_IDLE_LANES, {"call_id": new.call_id, "batch_to": batch_end(tip, sizes, batching)}
@@ -80,8 +88,11 @@ def append(connection: sqlite3.Connection, new: Append, endpoints: Sequence[str]
     return Appended(events, [lane_row(values) for values in woken])
 
 
-def settle(connection: sqlite3.Connection, lane: Lane, to: Settlement, batching: Batching) -> LaneRow:
-    """Move a lane to where its holder says it is, and choose its next batch if the holder did not."""
+def settle(connection: sqlite3.Connection, lane: Lane, to: Settlement, batching: Batching) -> LaneRow | None:
+    """Move a lane to where its holder says it is, and choose its next batch if the holder did not.
+
+    None: the lane has gone, with its call.
+    """
     batch_to = to.batch_to
     if batch_to is None:
         batch_to = _next_batch(connection, lane.call_id, to.cursor, batching)
@@ -97,7 +108,8 @@ def settle(connection: sqlite3.Connection, lane: Lane, to: Settlement, batching:
         "skipped": json.dumps(to.skipped),
         "parked": to.parked,
     }
-    return lane_row(connection.execute(sql.SETTLE, values).fetchone())
+    row = connection.execute(sql.SETTLE, values).fetchone()
+    return lane_row(row) if row else None
 
 
 def resume(
@@ -108,12 +120,29 @@ def resume(
         row = connection.execute(sql.CALL_TIP, (call_id,)).fetchone()
         if row is None:
             raise StoreError(f"there is no call {call_id}")
-        cursor = min(max(after, 0), row[0])
+        cursor = min(max(after, 0), row[1])
         batch_to = _next_batch(connection, call_id, cursor, batching)
         connection.execute(sql.BEGIN_LANE, (endpoint, call_id))
         connection.execute(sql.REWIND, (cursor, batch_to, endpoint, call_id))
     rows = connection.execute(sql.RESUME, {"endpoint": endpoint, "call_id": call_id})
     return [lane_row(values) for values in rows]
+
+
+def delete(connection: sqlite3.Connection, call_id: str) -> bool:
+    """Forget a call, on the disk too: its pages are overwritten. False: there is none."""
+    row = connection.execute(sql.CALL_STATE, (call_id,)).fetchone()
+    if row is None:
+        return False
+    number, ended_at = row
+    if ended_at is None:
+        raise StoreError(f"call {call_id} is going on")
+    connection.execute(sql.SECURE_DELETE.format("ON"))
+    try:
+        for statement in sql.DELETE:
+            connection.execute(statement, {"number": number, "call_id": call_id})
+    finally:
+        connection.execute(sql.SECURE_DELETE.format("OFF"))
+    return True
 
 
 def lane_row(values: tuple[Any, ...]) -> LaneRow:

@@ -8,12 +8,16 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bridge.delivery.lane import Batching
 from bridge.errors import LocalProtocolError, StoreError
-from bridge.store import Hint, Lane, Query, Settlement, Store
+from bridge.store import CallFilter, Hint, Lane, LaneState, Query, Settlement, Store
 from bridge.store.sqlite import SQLiteStore
 from tests.fakes import words
 
@@ -450,3 +454,178 @@ async def test_a_parked_lane_gives_a_hint_when_it_is_resumed(store: Store) -> No
     with store.watch("lanes") as hints:
         await store.resume("webhook")
         assert await anext(hints) == Hint("lanes")
+
+
+# --- finding ----------------------------------------------------------------------------------------------------------
+
+
+async def found(store: Store, before: str | None = None, limit: int = 50, **wanted: Any) -> list[str]:
+    return [call.row.id for call in await store.find(CallFilter(**wanted), before=before, limit=limit)]
+
+
+@pytest.fixture
+async def full_store(store: Store) -> Store:
+    """Three calls: two that have ended, and a newer one that goes on."""
+    for call_id, text in (("CA1", "Where is my order?"), ("CA2", "Order a taxi, no: two taxis.")):
+        events = words.conversation(call_id, finals=2)
+        await store.append([events[0], words.final(call_id, 2, text=text), *events[2:]])
+    await store.append([words.started("CA3"), words.final("CA3", 2, text="Ich m\u00f6chte bestellen")])
+    return store
+
+
+async def test_the_newest_calls_are_found_first_and_page_by_page(full_store: Store) -> None:
+    assert await found(full_store) == ["CA3", "CA2", "CA1"]
+    assert await found(full_store, limit=2) == ["CA3", "CA2"]
+    assert await found(full_store, limit=2, before="CA2") == ["CA1"]
+    assert await found(full_store, before="CA1") == []
+    assert await found(full_store, before="nobody") == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "calls"),
+    [
+        ({"active": True}, ["CA3"]),
+        ({"active": False}, ["CA2", "CA1"]),
+        ({"from_": "+15550001"}, ["CA3", "CA2", "CA1"]),
+        ({"from_": "0002"}, []),
+        ({"to": "0002", "active": True}, ["CA3"]),
+        ({"since": words.STARTED_AT}, ["CA3", "CA2", "CA1"]),
+        ({"since": words.STARTED_AT + 0.001}, []),
+        ({"until": words.STARTED_AT}, []),
+        ({"until": words.STARTED_AT + 0.001, "active": False}, ["CA2", "CA1"]),
+    ],
+)
+async def test_calls_are_found_by_what_is_known_of_them(
+    full_store: Store, wanted: dict[str, Any], calls: list[str]
+) -> None:
+    assert await found(full_store, **wanted) == calls
+
+
+@pytest.mark.parametrize(
+    ("text", "calls"),
+    [
+        ("order", ["CA2", "CA1"]),
+        ("ORDERS", ["CA2", "CA1"]),
+        ("order words", ["CA2", "CA1"]),  # said in two segments
+        ("order taxi", ["CA2"]),
+        ('"my order"', ["CA1"]),
+        ('"order my"', []),
+        ('"two taxis', ["CA2"]),
+        ("mochte", ["CA3"]),
+        ("best*", ["CA3"]),
+        ("best", []),
+        ("orde?", []),
+        ("", []),
+        ("?!", []),
+        ("order AND NOT (taxi", []),
+        ("nobody said this", []),
+    ],
+)
+async def test_calls_are_found_by_what_was_said(full_store: Store, text: str, calls: list[str]) -> None:
+    assert await found(full_store, text=text) == calls
+
+
+async def test_a_search_has_filters_and_pages(full_store: Store) -> None:
+    assert await found(full_store, text="order", limit=1) == ["CA2"]
+    assert await found(full_store, text="order", before="CA2") == ["CA1"]
+    assert await found(full_store, text="order", active=True) == []
+    assert await found(full_store, text="order", from_="0001", before="CA2") == ["CA1"]
+
+
+async def test_what_is_found_shows_where_and_how_the_call_ended(full_store: Store) -> None:
+    [call] = await full_store.find(CallFilter(text="my"))
+    assert call.snippet == "Where is my order?"
+    assert json.loads(call.end or "")["type"] == "call.ended"
+    [live] = await full_store.find(CallFilter(active=True))
+    assert (live.end, live.snippet, live.row.ended_at) == (None, None, None)
+
+
+async def test_what_comes_after_the_end_is_found_too(full_store: Store) -> None:
+    await full_store.append([words.final("CA1", 5, text="backfilled", source="backfill")])
+    [call] = await full_store.find(CallFilter(text="backfilled"))
+    assert json.loads(call.end or "")["seq"] == 4
+    assert call.row.tip == 5
+
+
+async def test_finals_that_come_twice_are_found_once(full_store: Store) -> None:
+    await full_store.append([words.final("CA3", 2, text="something else"), words.final("CA3", 3, text="new")])
+    assert await found(full_store, text="something") == []
+    assert await found(full_store, text="new") == ["CA3"]
+
+
+SAID = st.lists(st.lists(st.sampled_from("abc"), max_size=3), max_size=6)
+
+
+@given(SAID, st.sets(st.sampled_from("abc"), min_size=1))
+@settings(max_examples=30, deadline=None)
+def test_a_search_finds_every_call_in_which_all_words_were_said(said: list[list[str]], wanted: set[str]) -> None:
+    async def search(path: Path) -> list[str]:
+        async with SQLiteStore(path) as store:
+            for number, finals in enumerate(said):
+                call_id = f"CA{number}"
+                texts = [words.final(call_id, seq, text=text) for seq, text in enumerate(finals, 2)]
+                await store.append([words.started(call_id), *texts])
+            pages = [await found(store, text=" ".join(wanted), limit=2)]
+            while pages[-1]:
+                pages.append(await found(store, text=" ".join(wanted), limit=2, before=pages[-1][-1]))
+            return [call_id for page in pages for call_id in page]
+
+    with TemporaryDirectory() as folder:
+        calls = asyncio.run(search(Path(folder)))
+    assert calls == [f"CA{number}" for number in reversed(range(len(said))) if wanted <= set(said[number])]
+
+
+# --- delivery and deletion --------------------------------------------------------------------------------------------
+
+
+async def test_how_far_a_delivery_has_got(full_store: Store) -> None:
+    assert await full_store.delivery("webhook", "CA1") == LaneState(cursor=0, tip=4, attempts=0, parked=None)
+    lane = next(lane for lane in await claim(full_store) if lane.call_id == "CA1")
+    await full_store.settle(lane, Settlement(cursor=1, batch_to=2, attempts=3, parked="it said no"))
+    assert await full_store.delivery("webhook", "CA1") == LaneState(cursor=1, tip=4, attempts=3, parked="it said no")
+    assert await full_store.delivery("elsewhere", "CA1") is None
+    assert await full_store.delivery("webhook", "nobody") is None
+
+
+async def test_a_deleted_call_is_gone_for_good(reopen: Open) -> None:
+    async with reopen() as store:
+        await store.append(words.conversation("CA1"))
+        await store.append(words.conversation("CA2"))
+        assert await store.delete("CA1")
+        assert not await store.delete("CA1")
+        assert await seqs(store, "CA1") == []
+        assert [lane.call_id for lane in await claim(store)] == ["CA2"]
+    async with reopen() as store:
+        assert await found(store) == ["CA2"]
+        assert await found(store, text="words") == ["CA2"]
+        assert await store.delivery("webhook", "CA1") is None
+        assert [lane.call_id for lane in await claim(store)] == ["CA2"]
+
+
+async def test_a_call_that_goes_on_is_not_deleted(full_store: Store) -> None:
+    with pytest.raises(StoreError, match="CA3 is going on"):
+        await full_store.delete("CA3")
+    assert await seqs(full_store, "CA3") == [1, 2]
+
+
+async def test_what_is_being_delivered_may_finish_after_the_deletion(full_store: Store) -> None:
+    lane = next(lane for lane in await claim(full_store) if lane.call_id == "CA1")
+    deleted = asyncio.ensure_future(full_store.delete("CA1"))
+    await asyncio.sleep(0)  # the deletion is on its way to the disk
+    await full_store.settle(lane, Settlement(cursor=4, batch_to=None))
+    assert await deleted
+    assert await full_store.delivery("webhook", "CA1") is None
+    assert not await full_store.settle(lane, Settlement(cursor=4, batch_to=None))
+
+
+async def test_a_record_may_begin_anew_after_its_deletion(full_store: Store) -> None:
+    await full_store.delete("CA1")
+    await full_store.append(words.conversation("CA1", finals=1))
+    assert await found(full_store, text="order") == ["CA2"]
+    assert await found(full_store) == ["CA1", "CA3", "CA2"]
+
+
+async def test_watchers_of_a_deleted_call_are_told(full_store: Store) -> None:
+    with full_store.watch("events", call_id="CA1") as hints:
+        await full_store.delete("CA1")
+        assert await anext(hints) == Hint("events", "CA1")

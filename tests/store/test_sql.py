@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bridge.store import sql
+from bridge.store import CallFilter, search, sql
 
 
 @pytest.fixture
@@ -23,10 +23,10 @@ STATEMENTS = {
     for name, statement in vars(sql).items()
     if isinstance(statement, str)
     and re.match(r"\s*(SELECT|UPDATE|INSERT)", statement)
-    and name != "CALLS"  # a page, from the newest back
+    and name not in ("CALLS", "_FOUND", "FIND", "FIND_ONE")  # pages, from the newest back, and with conditions to come
 }
 
-PARTIAL = re.compile("json_each|USING INDEX (call_open|lane_pending)")
+PARTIAL = re.compile("json_each|USING INDEX (call_open|lane_pending)|VIRTUAL TABLE INDEX .*M")
 """An index of nothing but what is looked for may be read from end to end."""
 
 
@@ -45,3 +45,31 @@ def test_no_page_of_calls_reads_all_calls(connection: sqlite3.Connection, where:
     values = {"call_id": "CA1", "before": "CA1", "limit": 10}
     plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
     assert "SEARCH" in plan[0] or "call_open" in plan[0], plan
+
+
+def test_finding_reads_from_the_newest_back_without_sorting(connection: sqlite3.Connection) -> None:
+    everything = " AND ".join([*sql.CONDITIONS.values(), sql.CALLS_BEFORE])
+    values = dict.fromkeys([*sql.CONDITIONS, "before", "limit"])
+    rows = connection.execute(f"EXPLAIN QUERY PLAN {sql.FIND.format(where=everything)}", values)
+    plan = [row[3] for row in rows]
+    assert not [step for step in plan if "TEMP B-TREE" in step], plan
+
+
+def test_calls_of_the_first_schema_are_found_in_the_newest() -> None:
+    connection = sqlite3.connect(":memory:")
+    connection.executescript(sql.MIGRATIONS[0])
+    header = '{"id":"CA1","from":"+15550001","to":"+15550002"}'
+    for call_id in ("CA0", "CA1", "CA2"):
+        connection.execute("INSERT INTO call (id, header, started_at) VALUES (?, ?, 1.0)", (call_id, header))
+    connection.execute("DELETE FROM call WHERE id = 'CA0'")
+    for seq, kind in enumerate(("call.started", "transcript.final", "call.ended"), 1):
+        body = '{"data":{"text":"where is my order"}}' if seq == 2 else "{}"
+        connection.execute("INSERT INTO event VALUES ('CA1', ?, ?, ?)", (seq, kind, body))
+    connection.execute("UPDATE call SET ended_at = 2.0, tip = 3 WHERE id = 'CA1'")
+    for migration in sql.MIGRATIONS[1:]:
+        connection.executescript(migration)
+    connection.execute("VACUUM")
+    wanted = CallFilter(text="orders", from_="0001", active=False)
+    [found] = search.find(connection, wanted, before=None, limit=10)
+    assert (found.row.id, found.row.tip, found.snippet, found.end) == ("CA1", 3, "where is my order", "{}")
+    connection.close()

@@ -167,3 +167,15 @@ async def test_memory_follows_the_backlog_not_the_history(tmp_path: Path) -> Non
             (lane,) = await store.claim("webhook", 5, lease=60, now=0)
             await store.settle(lane, Settlement(lane.batch_to, None))
         assert repr(store) == "<SQLiteStore calls=0 lanes=0 waiting=0 events=50>"
+
+
+async def test_what_was_said_in_a_deleted_call_is_not_left_on_the_disk(tmp_path: Path) -> None:
+    said = "the secret word is xylophone"
+    async with SQLiteStore(tmp_path) as store:
+        events = words.conversation(finals=1)
+        await store.append([events[0], words.final(text=said), events[-1]])
+        await store.append(words.conversation("CA2"))
+    assert said.encode() in (tmp_path / "bridge.db").read_bytes()
+    async with SQLiteStore(tmp_path) as store:
+        await store.delete("CA1")
+    assert not [file for file in tmp_path.iterdir() if said.encode() in file.read_bytes()]
