@@ -26,6 +26,15 @@ class StoredEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class LoggedEvent:
+    """An event and its place in the log of all calls."""
+
+    position: int
+    """Grows from event to event of all calls, with holes; never given twice."""
+    event: StoredEvent
+
+
+@dataclass(frozen=True, slots=True)
 class CallRow:
     """One call, as the log knows it."""
 
@@ -173,6 +182,12 @@ class Store(Protocol):
 
     async def read(self, query: Query, after: int = 0, limit: int = 200) -> list[StoredEvent]:
         """Events of a call with a seq above `after`, in order."""
+
+    async def log(self, after: int, limit: int = 200) -> list[LoggedEvent]:
+        """Events of all calls with a position above `after`, in the order in which they became durable."""
+
+    async def position(self) -> int:
+        """The newest position there has ever been."""
 
     async def calls(
         self,

@@ -69,6 +69,19 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE numbered_call RENAME TO call;
     CREATE INDEX call_open ON call (ended_at) WHERE ended_at IS NULL;
 
+    -- The events get a position in the whole log, which is never given twice, for those who follow all calls.
+    CREATE TABLE placed_event (
+        position INTEGER PRIMARY KEY AUTOINCREMENT,
+        call_id  TEXT NOT NULL,
+        seq      INTEGER NOT NULL,
+        type     TEXT NOT NULL,
+        body     TEXT NOT NULL,
+        UNIQUE (call_id, seq)
+    );
+    INSERT INTO placed_event SELECT rowid, call_id, seq, type, body FROM event ORDER BY rowid;
+    DROP TABLE event;
+    ALTER TABLE placed_event RENAME TO event;
+
     -- The texts of the finals. The row is the call's number and, in the last 24 bits, the event's seq, so that the
     -- newest call comes first without sorting. Whole words, English endings aside.
     CREATE VIRTUAL TABLE speech USING fts5 (text, tokenize = 'porter unicode61 remove_diacritics 2');
@@ -157,6 +170,10 @@ READ = "SELECT call_id, seq, type, body FROM event WHERE call_id = ? AND seq > ?
 READ_TYPES = """
     SELECT call_id, seq, type, body FROM event
     WHERE call_id = ? AND seq > ? AND type IN (SELECT value FROM json_each(?)) ORDER BY seq LIMIT ?"""
+
+LOG = "SELECT position, call_id, seq, type, body FROM event WHERE position > ? ORDER BY position LIMIT ?"
+
+POSITION = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'event'"
 
 CALLS = "SELECT id, header, started_at, ended_at, tip FROM call {where} ORDER BY number DESC LIMIT :limit"
 

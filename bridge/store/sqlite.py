@@ -27,6 +27,7 @@ from bridge.store.base import (
     FoundCall,
     Lane,
     LaneState,
+    LoggedEvent,
     ParkedLane,
     Query,
     Settlement,
@@ -139,6 +140,14 @@ class SQLiteStore:
         else:
             rows = await self._query(sql.READ, (query.call_id, after, limit))
         return [StoredEvent(*row) for row in rows]
+
+    async def log(self, after: int, limit: int = 200) -> list[LoggedEvent]:
+        rows = await self._query(sql.LOG, (after, limit))
+        return [LoggedEvent(position, StoredEvent(*event)) for position, *event in rows]
+
+    async def position(self) -> int:
+        position: int = (await self._query(sql.POSITION, ()))[0][0]
+        return position
 
     async def calls(
         self,

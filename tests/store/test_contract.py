@@ -575,6 +575,32 @@ def test_a_search_finds_every_call_in_which_all_words_were_said(said: list[list[
     assert calls == [f"CA{number}" for number in reversed(range(len(said))) if wanted <= set(said[number])]
 
 
+# --- the log of all calls ---------------------------------------------------------------------------------------------
+
+
+async def test_the_log_has_all_calls_in_the_order_of_the_appends(store: Store) -> None:
+    assert (await store.position(), await store.log(0)) == (0, [])
+    one, two = words.conversation("CA1", finals=1), words.conversation("CA2", finals=1)
+    for event in (one[0], two[0], two[1], one[1]):
+        await store.append([event])
+    log = await store.log(0)
+    assert [entry.event.body for entry in log] == [event.to_json() for event in (one[0], two[0], two[1], one[1])]
+    assert log[-1].position == await store.position()
+    assert [entry.event.seq for entry in await store.log(log[1].position, limit=1)] == [2]
+
+
+async def test_a_position_is_never_given_twice(reopen: Open) -> None:
+    async with reopen() as store:
+        await store.append(words.conversation("CA1"))
+        await store.append(words.conversation("CA2"))
+        position = await store.position()
+        await store.delete("CA2")
+    async with reopen() as store:
+        assert await store.position() == position
+        await store.append([words.started("CA3")])
+        assert [entry.event.call_id for entry in await store.log(position)] == ["CA3"]
+
+
 # --- delivery and deletion --------------------------------------------------------------------------------------------
 
 

@@ -26,7 +26,7 @@ STATEMENTS = {
     and name not in ("CALLS", "_FOUND", "FIND", "FIND_ONE")  # pages, from the newest back, and with conditions to come
 }
 
-PARTIAL = re.compile("json_each|USING INDEX (call_open|lane_pending)|VIRTUAL TABLE INDEX .*M")
+PARTIAL = re.compile("json_each|USING INDEX (call_open|lane_pending)|VIRTUAL TABLE INDEX .*M|SCAN sqlite_sequence")
 """An index of nothing but what is looked for may be read from end to end."""
 
 
@@ -72,4 +72,9 @@ def test_calls_of_the_first_schema_are_found_in_the_newest() -> None:
     wanted = CallFilter(text="orders", from_="0001", active=False)
     [found] = search.find(connection, wanted, before=None, limit=10)
     assert (found.row.id, found.row.tip, found.snippet, found.end) == ("CA1", 3, "where is my order", "{}")
+    assert connection.execute(sql.LOG, (1, 10)).fetchall() == [
+        (2, "CA1", 2, "transcript.final", '{"data":{"text":"where is my order"}}'),
+        (3, "CA1", 3, "call.ended", "{}"),
+    ]
+    assert connection.execute(sql.POSITION).fetchone() == (3,)
     connection.close()
