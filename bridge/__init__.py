@@ -7,7 +7,8 @@ The floors, top to bottom; a module imports only from lower ones (`tests/test_ar
     7 hall      app
     6 doors     web/
     5 stage     call/, config, local/
-    4 shells    deepgram/client, deepgram/prerecorded, store/, delivery/sender, delivery/poster, delivery/previews, logs
+    4 shells    deepgram/client, deepgram/prerecorded, store/, delivery/sender, delivery/poster, delivery/previews,
+                live, logs
     ---- below this line: no await, no clock, no randomness, no environment, no logging ----
     3 machines  align/, deepgram/session, deepgram/gate, transcript/assembler, transcript/conversation,
                 delivery/lane, delivery/breaker

@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from bridge.deepgram import options
 from bridge.errors import ConfigError
 
+_SHORTEST_TOKEN = 16  # characters: nobody guesses that many, however often they may try
+
 
 class Settings(BaseModel):
     """The settings; field names in capitals are the environment's names."""
@@ -93,6 +95,9 @@ class Settings(BaseModel):
     bridge_backfill_days: float = Field(
         7.0, gt=0, le=365, description="Days for which audio that was given up stays for `bridge backfill`"
     )
+    bridge_read_tokens: SecretStr | None = Field(
+        None, description="Tokens that may read the calls, separated by spaces; without any, one is made in `DATA_DIR`"
+    )
     bridge_flush_timeout: float = Field(5.0, gt=0, le=60, description="Seconds to wait for the last words")
     bridge_stop_timeout: float = Field(
         20.0, ge=0, le=300, description="Seconds to finish calls and deliveries on SIGTERM"
@@ -136,6 +141,13 @@ class Settings(BaseModel):
             raise ValueError("must not carry a user name or a password: the signature is what proves us")
         return url
 
+    @field_validator("bridge_read_tokens")
+    @classmethod
+    def _long_enough(cls, tokens: SecretStr | None) -> SecretStr | None:
+        if tokens and any(len(token) < _SHORTEST_TOKEN for token in tokens.get_secret_value().split()):
+            raise ValueError(f"each token must have at least {_SHORTEST_TOKEN} characters")
+        return tokens
+
     @field_validator("deepgram_options")
     @classmethod
     def _options(cls, text: str) -> str:
@@ -154,6 +166,11 @@ class Settings(BaseModel):
     def twilio_auth_tokens(self) -> tuple[str, ...]:
         """Every auth token that may have signed."""
         return tuple(self.twilio_auth_token.get_secret_value().split()) if self.twilio_auth_token else ()
+
+    @property
+    def read_tokens(self) -> tuple[str, ...]:
+        """Every token that lets a reader in."""
+        return tuple(self.bridge_read_tokens.get_secret_value().split()) if self.bridge_read_tokens else ()
 
     @property
     def overrides(self) -> frozenset[str]:

@@ -122,6 +122,12 @@ class Backfill:
             task.add_done_callback(lambda _: self._jobs.pop(call_id, None))
         return task
 
+    async def cancel(self, call_id: str) -> None:
+        """Leave a call alone: its audio is nobody's from here on."""
+        if task := self._jobs.get(call_id):
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
     async def recover(self) -> None:
         """Take up what another process has left, but for what it has given up."""
         for call_id in self._audio.kept():

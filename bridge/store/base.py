@@ -52,6 +52,7 @@ class CallRow:
 class CallFilter:
     """Which calls to find; what is None does not matter."""
 
+    id: str | None = None
     active: bool | None = None
     from_: str | None = None
     """Part of the caller's number or name."""

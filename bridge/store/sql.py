@@ -193,6 +193,7 @@ FIND = f"{_FOUND} WHERE {{where}} ORDER BY number DESC LIMIT :limit"
 FIND_ONE = f"{_FOUND} WHERE number = :number AND {{where}}"
 
 CONDITIONS = {
+    "id": "id = :id",
     "active": "(ended_at IS NULL) = :active",
     "from_": "instr(lower(caller), lower(:from_))",
     "to": "instr(lower(callee), lower(:to))",

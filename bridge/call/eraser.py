@@ -1,0 +1,42 @@
+"""Deleting a call: everything that is kept of it, wherever that is.
+
+The record goes last, so that whoever is interrupted can delete again.
+"""
+
+import logging
+
+from bridge.call.backfill import Backfill
+from bridge.errors import StoreError
+from bridge.store.audio import AudioStore, Recordings
+from bridge.store.base import Store
+
+log = logging.getLogger("bridge.eraser")
+
+
+class Eraser:
+    """Knows where everything is."""
+
+    def __init__(self, store: Store, audio: AudioStore, recordings: Recordings, backfill: Backfill) -> None:
+        self._store = store
+        self._audio = audio
+        self._recordings = recordings
+        self._backfill = backfill
+
+    async def erase(self, call_id: str) -> bool:
+        """Forget a call that has ended; False: there is none of that id.
+
+        What is on its way to a webhook arrives there. Raises StoreError for a call that is going on.
+        """
+        rows = await self._store.calls(call_id=call_id)
+        if not rows:
+            return False
+        if rows[0].ended_at is None:
+            raise StoreError(f"call {call_id} is going on")
+        await self._backfill.cancel(call_id)
+        if self._audio.is_open(call_id):
+            raise StoreError(f"the audio of call {call_id} is still being closed")
+        if call_id in self._audio.kept():
+            await (await self._audio.reopen(call_id)).remove()
+        await self._recordings.remove(call_id)
+        log.info("call deleted", extra={"call_id": call_id})
+        return await self._store.delete(call_id)

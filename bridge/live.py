@@ -1,0 +1,296 @@
+"""Following calls as they happen: what everybody who watches the same call, or all calls, has in common.
+
+A feed reads each event once and writes it down once, however many follow. A follower holds a place in it and no queue:
+who is slow costs no memory, reads what it missed from the store, and of interims sees the newest only. What is shown is
+durable; interims are the exception by nature. Who may follow, and in which words, is the doors' business.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from bridge.errors import StoreError
+from bridge.events import TRACKS, CallEnded, CallStarted, Event, SpeechStarted, Track, TranscriptInterim
+from bridge.store.base import Hint, Query, Store, StoredEvent
+
+log = logging.getLogger("bridge.live")
+
+TAIL = 256
+"""Events a feed remembers: who is further behind reads from the store."""
+
+BATCH = 200
+"""Events a follower gets at once, at most."""
+
+EVERY_CALL = 100_000
+"""More calls than go on at once."""
+
+_POLL = 5.0  # seconds after which a feed looks for itself, should a hint have been lost
+
+
+@dataclass(slots=True)
+class Item:
+    """One event, for everybody who follows."""
+
+    cursor: int | None
+    """Where to go on after it: the `seq` in the feed of a call, the position in that of all. None for interims."""
+    call_id: str
+    type: str
+    body: str
+    """JSON: the event; in the feed of all calls with its `call_id`."""
+    _encoded: bytes = field(default=b"", repr=False)
+
+    def encoded(self) -> bytes:
+        """As a server-sent event (HTML Standard, 9.2)."""
+        if not self._encoded:
+            place = f"id: {self.cursor}\n" if self.cursor is not None else ""
+            self._encoded = f"{place}event: {self.type}\ndata: {self.body}\n\n".encode()
+        return self._encoded
+
+
+class Feed:
+    """What is shared by the followers of one call, or of all where there is no call id."""
+
+    def __init__(self, store: Store, call_id: str | None) -> None:
+        self.call_id = call_id
+        self.tip = 0
+        """The cursor of the newest event."""
+        self.ended = False
+        """The call has; what may follow is transcribed after it."""
+        self.closed = False
+        self.version = 0
+        """Counts the interims."""
+        self.followers: set[Follower] = set()
+        self.users = 0
+        self._store = store
+        self._floor = 0  # the tail has all events after this
+        self._tail: deque[Item] = deque()
+        self._interims: dict[tuple[str, str], tuple[int, Event, Item]] = {}  # the newest last
+        self._task: asyncio.Task[None] | None = None
+        self._ready = asyncio.Event()
+
+    def __repr__(self) -> str:
+        return f"<Feed {self.call_id or 'of all calls'} at {self.tip} followers {len(self.followers)}>"
+
+    async def start(self) -> None:
+        """Until it knows where it stands."""
+        self._task = self._task or asyncio.create_task(self._run(), name=f"feed {self.call_id}")
+        await self._ready.wait()
+
+    def close(self) -> None:
+        """Tell the followers that nothing more comes."""
+        if self._task:
+            self._task.cancel()
+        self.closed = True
+        self._ready.set()
+        self._wake()
+
+    async def events(self, cursor: int) -> list[Item]:
+        """The next events after a cursor, at most `BATCH`."""
+        if cursor < self._floor:
+            return await self._read(cursor)
+        missed = 0
+        for item in reversed(self._tail):
+            assert item.cursor is not None
+            if item.cursor <= cursor:
+                break
+            missed += 1
+        first = len(self._tail) - missed
+        return [self._tail[index] for index in range(first, min(first + BATCH, len(self._tail)))]
+
+    def interims(self, version: int) -> list[Item]:
+        """Those that have changed since, the oldest first."""
+        changed = []
+        for number, _, item in reversed(self._interims.values()):
+            if number <= version:
+                break
+            changed.append(item)
+        return changed[::-1]
+
+    def has(self, call_id: str, type_: str) -> bool:
+        """Whether the tail has such an event."""
+        return any(item.call_id == call_id and item.type == type_ for item in self._tail)
+
+    async def _run(self) -> None:
+        try:
+            with self._store.watch("events", "interims", call_id=self.call_id) as hints:
+                await self._begin()
+                while hint := await _next(hints, Hint("events", self.call_id)):
+                    if hint.topic == "events" and not await self._read_new() and await self._is_deleted():
+                        break
+                    await self._refresh(hint.call_id)
+                    self._wake()
+        except StoreError as error:
+            log.error("feed broken off", extra={"call_id": self.call_id, "reason": str(error)})
+        finally:
+            self.close()
+
+    async def _begin(self) -> None:
+        if self.call_id is None:
+            self.tip = await self._store.position()
+            for call in await self._store.calls(open_only=True, limit=EVERY_CALL):
+                await self._refresh(call.id)
+        else:
+            for call in await self._store.calls(call_id=self.call_id):
+                self.tip, self.ended = call.tip, call.ended_at is not None
+            await self._refresh(self.call_id)
+        self._floor = self.tip
+        self._ready.set()
+
+    async def _is_deleted(self) -> bool:
+        return self.call_id is not None and not await self._store.calls(call_id=self.call_id)
+
+    async def _read_new(self) -> bool:
+        """Whether there was something."""
+        before = self.tip
+        while items := await self._read(self.tip):
+            for item in items:
+                self._tail.append(item)
+                self.ended |= item.type == CallEnded.type and self.call_id is not None
+            self.tip = items[-1].cursor or 0
+            while len(self._tail) > TAIL:
+                self._floor = self._tail.popleft().cursor or 0
+            if len(items) < BATCH:
+                break
+        return self.tip > before
+
+    async def _read(self, cursor: int) -> list[Item]:
+        if self.call_id is not None:
+            events = await self._store.read(Query(self.call_id), after=cursor, limit=BATCH)
+            return [self._item(event.seq, event) for event in events]
+        return [self._item(entry.position, entry.event) for entry in await self._store.log(cursor, BATCH)]
+
+    async def _refresh(self, call_id: str | None) -> None:
+        """Take over the interims of a call as they are now."""
+        if call_id is None:
+            return
+        newest = {_track(event): event for event in await self._store.interims(call_id)}
+        for track in TRACKS:
+            event, known = newest.get(track), self._interims.pop((call_id, track), None)
+            if event is None:
+                continue
+            if known is None or known[1] is not event:
+                self.version += 1
+                known = (self.version, event, self._item(None, StoredEvent(call_id, 0, event.type, event.to_json())))
+            self._interims[call_id, track] = known
+
+    def _item(self, cursor: int | None, event: StoredEvent) -> Item:
+        if self.call_id is None:
+            return _named(cursor, event)
+        return Item(cursor, event.call_id, event.type, event.body)
+
+    def _wake(self) -> None:
+        for follower in self.followers:
+            follower.dirty.set()
+
+
+class Follower:
+    """One reader's place in a feed. Made by `Live.follow`."""
+
+    def __init__(self, feed: Feed, cursor: int | None) -> None:
+        self.cursor = feed.tip if cursor is None else cursor
+        self.reset = False
+        """It asked for a cursor that this record has never had, and begins anew."""
+        self.dirty = asyncio.Event()
+        self._feed = feed
+        self._version = 0
+
+    @property
+    def ended(self) -> bool:
+        """The call has ended, and everything was received."""
+        return self._feed.ended and self.cursor >= self._feed.tip
+
+    async def receive(self) -> list[Item]:
+        """What is new, as soon as there is something: events in order, and behind them interims if that is all.
+
+        Empty: nothing follows, because the call has `ended`, or the feed is broken off. Cancelling loses nothing.
+        """
+        while True:
+            self.dirty.clear()
+            items = await self._feed.events(self.cursor)
+            if items:
+                self.cursor = items[-1].cursor or 0
+            if self.cursor >= self._feed.tip:
+                items = items + self._feed.interims(self._version)
+                self._version = self._feed.version
+            if items or self.ended or self._feed.closed:
+                return items
+            await self.dirty.wait()
+
+
+class Live:
+    """All feeds: made with the first follower, gone with the last."""
+
+    def __init__(self, store: Store) -> None:
+        self.followers = 0
+        self._store = store
+        self._feeds: dict[str | None, Feed] = {}
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"<Live feeds {len(self._feeds)} followers {self.followers}>"
+
+    @asynccontextmanager
+    async def follow(self, call_id: str | None, cursor: int | None = None) -> AsyncIterator[Follower]:
+        """Follow a call, or all of them, from behind a cursor on; None: from now on."""
+        feed = self._feeds.get(call_id)
+        if feed is None or feed.closed:
+            feed = self._feeds[call_id] = Feed(self._store, call_id)
+        self.followers += 1
+        feed.users += 1
+        try:
+            await feed.start()
+            if self._closed:
+                feed.close()
+            follower = Follower(feed, cursor)
+            if follower.cursor > feed.tip:
+                follower.cursor, follower.reset = (0 if call_id else feed.tip), True
+            feed.followers.add(follower)
+            try:
+                yield follower
+            finally:
+                feed.followers.discard(follower)
+        finally:
+            self.followers -= 1
+            feed.users -= 1
+            if not feed.users:
+                feed.close()
+                if self._feeds.get(call_id) is feed:
+                    del self._feeds[call_id]
+
+    async def starts(self) -> list[Item]:
+        """The `call.started` of every call that goes on, for who begins to follow all calls; without cursors.
+
+        Those that begin after the feed of all calls did are left to it.
+        """
+        feed = self._feeds.get(None)
+        calls = await self._store.calls(open_only=True, limit=EVERY_CALL)
+        first = [event for call in reversed(calls) for event in await self._store.read(Query(call.id), limit=1)]
+        return [_named(None, event) for event in first if not (feed and feed.has(event.call_id, CallStarted.type))]
+
+    def close(self) -> None:
+        """Break everything off, and take nobody any more."""
+        self._closed = True
+        for feed in self._feeds.values():
+            feed.close()
+
+
+def _named(cursor: int | None, event: StoredEvent) -> Item:
+    """For the feed of all calls: its readers have to know whose event it is."""
+    return Item(cursor, event.call_id, event.type, f'{{"call_id":"{event.call_id}",{event.body[1:]}')
+
+
+def _track(event: Event) -> Track:
+    assert isinstance(event.data, TranscriptInterim | SpeechStarted)
+    return event.data.track
+
+
+async def _next(hints: AsyncIterator[Hint], otherwise: Hint) -> Hint | None:
+    """The next hint, or the one to go by when there is none for a while; None when the store has closed."""
+    try:
+        async with asyncio.timeout(_POLL):
+            return await anext(hints, None)
+    except TimeoutError:
+        return otherwise

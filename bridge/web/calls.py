@@ -1,0 +1,228 @@
+"""The door to the record: the list of calls, one call, its events, its transcript in every form, its end.
+
+It asks and answers; what is in the answers stands in `record`, the forms of a transcript in `transcript/`. Whoever
+comes here has been let in by `readers`.
+"""
+
+import asyncio
+import json
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from aiohttp import web
+
+from bridge.errors import StoreError
+from bridge.events import AudioGap, Data, Figures, TranscriptFinal, timestamp
+from bridge.store import CallFilter, FoundCall, Query, Store, StoredEvent
+from bridge.transcript import render
+from bridge.transcript.figures import Tally, figures
+from bridge.web import record
+from bridge.web.http import HEADERS, BadRequest, answer, json_field, no_such_call, number, refusal, types
+from bridge.web.readers import LONGEST_LINK, Readers
+
+D = TypeVar("D", bound=Data)
+
+_PAGE, _LONGEST_PAGE = 50, 200
+_EVENTS, _MOST_EVENTS = 200, 1000
+_TALLIES = 256  # calls whose figures are remembered
+_FORMS = {"json": "application/json", "txt": "text/plain", "srt": "application/x-subrip", "vtt": "text/vtt"}
+
+_FILTERS = frozenset(("active", "from", "to", "since", "until", "q", "limit", "before"))
+
+Delete = Callable[[str], Awaitable[bool]]
+"""Forget a call and all that belongs to it; False: there is none. Raises StoreError if it is going on."""
+
+HasAudio = Callable[[str], Awaitable[bool]]
+"""Whether there is a recording of this call."""
+
+
+class CallsDoor:
+    """`/calls` and what is below, but for the streams and the audio."""
+
+    def __init__(
+        self,
+        store: Store,
+        readers: Readers,
+        *,
+        endpoint: str,
+        delete: Delete,
+        has_audio: HasAudio,
+        wall: Callable[[], float],
+    ) -> None:
+        """`endpoint`: whose delivery is told of. `wall` tells seconds since 1970."""
+        self._store = store
+        self._readers = readers
+        self._endpoint = endpoint
+        self._delete = delete
+        self._has_audio = has_audio
+        self._wall = wall
+        self._tallies: OrderedDict[str, tuple[int, Tally]] = OrderedDict()
+
+    def routes(self) -> list[web.RouteDef]:
+        """For readers; most of one call also for who has a link to it."""
+        only, of_call = self._readers.only, self._readers.of_call
+        return [
+            web.get("/calls", only(self.index)),
+            web.get("/calls/{id}", of_call(self.details)),
+            web.delete("/calls/{id}", only(self.delete)),
+            web.post("/calls/{id}/links", only(self.link)),
+            web.get("/calls/{id}/transcript.{form}", of_call(self.transcript)),
+        ]
+
+    async def index(self, request: web.Request) -> web.Response:
+        """Calls, the newest first, page by page."""
+        try:
+            wanted = _filter(request)
+            limit = number(request, "limit", _PAGE, least=1, most=_LONGEST_PAGE)
+        except BadRequest as error:
+            return refusal(400, str(error))
+        found = await self._store.find(wanted, before=request.query.get("before"), limit=limit + 1)
+        calls = [record.summary(call) for call in found[:limit]]
+        return answer({"calls": calls, "next": calls[-1]["id"] if len(found) > limit else None})
+
+    async def details(self, request: web.Request) -> web.Response:
+        """Everything about one call but its events."""
+        call = await self._call(request)
+        if call is None:
+            return no_such_call()
+        figures = await self._figures(call)
+        delivery = await self._store.delivery(self._endpoint, call.row.id)
+        audio = call.row.ended_at is not None and await self._has_audio(call.row.id)
+        return answer(record.details(call, figures, delivery, audio))
+
+    async def events(self, request: web.Request) -> web.Response:
+        """A page of a call's events as JSON: what a webhook's consumer makes sure with."""
+        call = await self._call(request)
+        if call is None:
+            return no_such_call()
+        try:
+            after = number(request, "after", 0)
+            limit = number(request, "limit", _EVENTS, least=1, most=_MOST_EVENTS)
+        except BadRequest as error:
+            return refusal(400, str(error))
+        events = await self._store.read(Query(call.row.id, types(request)), after=after, limit=limit)
+        newest = events[-1].seq if events else 0
+        next_after = newest if len(events) == limit else max(after, call.row.tip, newest)
+        ended = "true" if call.row.ended_at is not None and next_after >= call.row.tip else "false"
+        bodies = ",".join(event.body for event in events)
+        text = f'{{"events":[{bodies}],"next_after":{next_after},"ended":{ended}}}'
+        return web.Response(text=text, content_type="application/json", headers=HEADERS)
+
+    async def transcript(self, request: web.Request) -> web.Response:
+        """What was said, as a file."""
+        form = request.match_info["form"]
+        if form not in _FORMS:
+            return refusal(404, f"A transcript ends in {', '.join(f'.{form}' for form in _FORMS)}.")
+        call = await self._call(request)
+        if call is None:
+            return no_such_call()
+        events = await self._read(call, (TranscriptFinal.type, AudioGap.type))
+        text = await asyncio.to_thread(_rendered, form, call, events, self._wall())
+        name = f'inline; filename="{call.row.id}.{form}"'
+        headers = {**HEADERS, "Content-Disposition": name}
+        return web.Response(text=text, content_type=_FORMS[form], charset="utf-8", headers=headers)
+
+    async def delete(self, request: web.Request) -> web.Response:
+        """Forget a call that has ended: record, audio, search index, what is still to be delivered."""
+        call_id = request.match_info["id"]
+        try:
+            deleted = await self._delete(call_id)
+        except StoreError as error:
+            return refusal(409, f"{error}; it can be deleted when it has ended.")
+        self._tallies.pop(call_id, None)
+        return web.Response(status=204, headers=HEADERS) if deleted else no_such_call()
+
+    async def link(self, request: web.Request) -> web.Response:
+        """A link with which somebody without a token can read this one call for a while."""
+        call = await self._call(request)
+        if call is None:
+            return no_such_call()
+        seconds = 3600.0 if not request.can_read_body else await json_field(request, "expires_in")
+        if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not 1 <= seconds <= LONGEST_LINK:
+            return refusal(400, f"expires_in must be seconds, 1 to {LONGEST_LINK:.0f}.")
+        token, expires = self._readers.link(call.row.id, seconds)
+        url = f"{self._readers.origin(request)}/?call={call.row.id}#access={token}"
+        return answer({"url": url, "token": token, "expires_at": timestamp(int(expires))})
+
+    async def _call(self, request: web.Request) -> FoundCall | None:
+        found = await self._store.find(CallFilter(id=request.match_info["id"]), limit=1)
+        return found[0] if found else None
+
+    async def _figures(self, call: FoundCall) -> Figures:
+        """Of everything that was transcribed by now; only what is new since the last time is read."""
+        known = self._tallies.pop(call.row.id) if call.row.id in self._tallies else None
+        seq, tally = known or (0, Tally(json.loads(call.row.header)["speakers"]))
+        finals = await self._read(call, (TranscriptFinal.type,), after=seq)
+        await asyncio.to_thread(_add, tally, finals)
+        self._tallies[call.row.id] = (max([seq, *(final.seq for final in finals)]), tally)
+        while len(self._tallies) > _TALLIES:
+            self._tallies.popitem(last=False)
+        return tally.figures(record.duration(call, self._wall()))
+
+    async def _read(self, call: FoundCall, types: tuple[str, ...], after: int = 0) -> list[StoredEvent]:
+        """All events of these types."""
+        events: list[StoredEvent] = []
+        query = Query(call.row.id, types)
+        while page := await self._store.read(query, after=events[-1].seq if events else after, limit=_MOST_EVENTS):
+            events += page
+        return events
+
+
+def _add(tally: Tally, finals: list[StoredEvent]) -> None:
+    for final in finals:
+        tally.add(_data(TranscriptFinal, final))
+
+
+def _rendered(form: str, call: FoundCall, events: list[StoredEvent], now: float) -> str:
+    """In a thread: a call of hours takes a while."""
+    finals = [_data(TranscriptFinal, event) for event in events if event.type == TranscriptFinal.type]
+    gaps = [_data(AudioGap, event) for event in events if event.type == AudioGap.type]
+    header = json.loads(call.row.header)
+    match form:
+        case "srt":
+            return render.srt(finals)
+        case "vtt":
+            return render.vtt(finals)
+        case "txt":
+            return render.text(header, finals, gaps)
+        case _:
+            told = figures(finals, record.duration(call, now), header["speakers"])
+            return json.dumps(render.document(header, finals, gaps, told), ensure_ascii=False)
+
+
+def _data(kind: type[D], event: StoredEvent) -> D:
+    return kind.model_validate(json.loads(event.body)["data"])
+
+
+def _filter(request: web.Request) -> CallFilter:
+    """What is asked for. Raises BadRequest."""
+    query = request.query
+    if unknown := sorted(set(query) - _FILTERS):
+        raise BadRequest(f"There is no filter {unknown[0]}; there are {', '.join(sorted(_FILTERS))}.")
+    if query.get("active", "true") not in ("true", "false"):
+        raise BadRequest("active must be true or false.")
+    return CallFilter(
+        active=query["active"] == "true" if "active" in query else None,
+        from_=_party(query.get("from")),
+        to=_party(query.get("to")),
+        since=_time(request, "since"),
+        until=_time(request, "until"),
+        text=query.get("q") or None,
+    )
+
+
+def _party(text: str | None) -> str | None:
+    """Part of a number; a plus sign that nobody encoded comes as a space."""
+    return text.strip() if text else None
+
+
+def _time(request: web.Request, name: str) -> float | None:
+    text = request.query.get(name)
+    if not text:
+        return None
+    try:
+        # A time zone's plus sign that nobody encoded comes as a space.
+        return record.seconds(text.replace(" ", "+"))
+    except ValueError:
+        raise BadRequest(f"{name} must be a time such as 2026-11-20T10:00:00Z.") from None

@@ -1,0 +1,169 @@
+"""The door to the live feed: one call's events, or those of all calls, as they become durable.
+
+    GET /calls/{id}/events   JSON, a page; a stream to `Accept: text/event-stream`, or to a WebSocket's upgrade
+    GET /calls/live          all calls; always a stream
+
+Server-sent events carry a cursor as `id`, and interims none: whoever comes back with `Last-Event-ID` or `?after=` gets
+history first and then goes on live, without a hole or a repeat. An `event: reset` says that the cursor was of another
+record, `event: end` that the call is over. Over a WebSocket it is the same, each message an event's JSON.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from random import Random
+
+from aiohttp import WSCloseCode, web
+
+from bridge.live import Follower, Item, Live
+from bridge.store import CallFilter, Store
+from bridge.web.http import HEADERS, BadRequest, no_such_call, number, refusal, types
+from bridge.web.readers import Handler, Readers
+
+SILENCE = 15.0
+"""Seconds after which a comment says that the line is alive; proxies cut what is silent for a minute."""
+
+STALL = 20.0
+"""Seconds that a reader may take nothing, before the line is cut."""
+
+_COMMENT = b": alive\n\n"
+_RESET = "event: reset\ndata: {}\n\n"
+_END = b"event: end\ndata: {}\n\n"
+
+_EVENT_STREAM = {"Content-Type": "text/event-stream; charset=utf-8", "X-Accel-Buffering": "no"}
+
+_LARGEST_MESSAGE = 4096  # octets of what a reader says, which nobody listens to
+
+
+class FeedDoor:
+    """Streams to readers."""
+
+    def __init__(self, live: Live, store: Store, readers: Readers, page: Handler, random: Random) -> None:
+        """`page` answers who wants JSON."""
+        self._live = live
+        self._store = store
+        self._readers = readers
+        self._page = page
+        self._random = random
+
+    def routes(self) -> list[web.RouteDef]:
+        """For readers; the events of one call also for who has a link to it."""
+        return [
+            web.get("/calls/live", self._readers.only(self.all_calls)),
+            web.get("/calls/{id}/events", self._readers.of_call(self.one_call)),
+        ]
+
+    async def all_calls(self, request: web.Request) -> web.StreamResponse:
+        """Every call's events from now on, after the `call.started` of those that go on; or from behind a cursor."""
+        try:
+            return await self._stream(request, None, _cursor(request))
+        except BadRequest as error:
+            return refusal(400, str(error))
+
+    async def one_call(self, request: web.Request) -> web.StreamResponse:
+        """One call's events, from the first or from behind a cursor, up to its end."""
+        if not (_is_socket(request) or "text/event-stream" in request.headers.get("Accept", "")):
+            return await self._page(request)
+        call_id = request.match_info["id"]
+        found = await self._store.find(CallFilter(id=call_id), limit=1)
+        if not found:
+            return no_such_call()
+        row = found[0].row
+        try:
+            cursor = _cursor(request)
+            if cursor == row.tip and row.ended_at is not None and not _is_socket(request):
+                return web.Response(status=204, headers=HEADERS)  # it stops an EventSource from coming back
+            return await self._stream(request, call_id, cursor or 0)
+        except BadRequest as error:
+            return refusal(400, str(error))
+
+    async def _stream(self, request: web.Request, call_id: str | None, cursor: int | None) -> web.StreamResponse:
+        async with self._live.follow(call_id, cursor) as follower:
+            from_now = call_id is None and (cursor is None or follower.reset)
+            first = await self._live.starts() if from_now else []
+            send = self._to_socket if _is_socket(request) else self._to_event_source
+            return await send(request, follower, first)
+
+    async def _to_event_source(self, request: web.Request, follower: Follower, first: list[Item]) -> web.StreamResponse:
+        response = web.StreamResponse(headers={**HEADERS, **_EVENT_STREAM})
+        await response.prepare(request)
+
+        async def write(data: bytes) -> None:
+            async with asyncio.timeout(STALL):
+                await response.write(data)
+
+        try:
+            # Not all at once, when a restart has cut everybody off.
+            await write(f"retry: {self._random.randint(1000, 4000)}\n\n{_RESET if follower.reset else ''}".encode())
+            async for items in _chosen(follower, first, types(request)):
+                await write(b"".join(item.encoded() for item in items) or _COMMENT)
+            await write(_END if follower.ended else b"")
+        except TimeoutError:
+            _abort(request)
+        except ConnectionError:
+            pass  # the reader has gone
+        return response
+
+    async def _to_socket(self, request: web.Request, follower: Follower, first: list[Item]) -> web.StreamResponse:
+        socket = web.WebSocketResponse(heartbeat=SILENCE, max_msg_size=_LARGEST_MESSAGE)
+        await socket.prepare(request)
+
+        async def write() -> None:
+            try:
+                async for items in _chosen(follower, first, types(request)):
+                    async with asyncio.timeout(STALL):
+                        for item in items:
+                            await socket.send_str(item.body)
+                why = (WSCloseCode.OK, b"call ended") if follower.ended else (WSCloseCode.SERVICE_RESTART, b"")
+                await socket.close(code=why[0], message=why[1])
+            except TimeoutError:
+                _abort(request)
+            except ConnectionError:
+                pass  # the reader has gone
+
+        writing = asyncio.create_task(write())
+        try:
+            async for _ in socket:  # whatever a reader says: it tells when they go
+                pass
+        finally:
+            writing.cancel()
+            await asyncio.gather(writing, return_exceptions=True)
+        return socket
+
+
+async def _chosen(follower: Follower, first: list[Item], wanted: tuple[str, ...]) -> AsyncIterator[list[Item]]:
+    """What a reader gets, until there is nothing more; an empty list is a sign of life."""
+    items, silent = first, asyncio.get_running_loop().time()
+    while True:
+        chosen = [item for item in items if not wanted or item.type in wanted]
+        if chosen:
+            yield chosen
+            silent = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout_at(silent + SILENCE):
+                items = await follower.receive()
+        except TimeoutError:
+            items, silent = [], asyncio.get_running_loop().time()
+            yield []
+            continue
+        if not items:
+            return
+
+
+def _cursor(request: web.Request) -> int | None:
+    """Where the reader stands; the header is the newer, because an EventSource keeps its URL. Raises BadRequest."""
+    last = request.headers.get("Last-Event-ID", "")
+    if last:
+        if not (last.isascii() and last.isdigit()):
+            raise BadRequest("Last-Event-ID must be an id that this feed has sent.")
+        return int(last)
+    return number(request, "after", 0) if "after" in request.query else None
+
+
+def _is_socket(request: web.Request) -> bool:
+    return request.headers.get("Upgrade", "").lower() == "websocket"
+
+
+def _abort(request: web.Request) -> None:
+    """Cut the line of a reader who takes nothing: what waits for it in the kernel is dropped, too."""
+    if request.transport is not None:
+        request.transport.abort()

@@ -1,0 +1,59 @@
+"""What the doors of the record have in common: how a query is read, how an answer looks, how a door says no."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+
+HEADERS: Mapping[str, str] = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+"""Of every answer about calls: nobody keeps it, and no address, which may hold a token, goes anywhere."""
+
+
+class BadRequest(Exception):
+    """What is asked for makes no sense; the message is a sentence for who asked."""
+
+
+def answer(body: Mapping[str, Any]) -> web.Response:
+    """JSON."""
+    return web.json_response(body, headers=HEADERS, dumps=lambda value: json.dumps(value, ensure_ascii=False))
+
+
+def refusal(status: int, sentence: str, headers: Mapping[str, str] | None = None) -> web.Response:
+    """No, and why."""
+    return web.json_response({"error": sentence}, status=status, headers={**HEADERS, **(headers or {})})
+
+
+def no_such_call() -> web.Response:
+    """404."""
+    return refusal(404, "There is no such call.")
+
+
+def number(request: web.Request, name: str, default: int, *, least: int = 0, most: int = 2**53) -> int:
+    """A whole number in the query. Raises BadRequest."""
+    text = request.query.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
+        raise BadRequest(f"{name} must be a whole number, {least} to {most}.")
+    return int(text)
+
+
+def types(request: web.Request) -> tuple[str, ...]:
+    """The event types that are asked for; empty: all."""
+    return tuple(name for name in request.query.get("types", "").split(",") if name)
+
+
+async def json_field(request: web.Request, name: str) -> object:
+    """One field of a JSON body; None where there is none. Another content type is no JSON: forms send those."""
+    if request.content_type != "application/json":
+        return None
+    try:
+        body = await request.json()
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        return None
+    return body.get(name) if isinstance(body, dict) else None

@@ -1,0 +1,146 @@
+"""Who may read the record: whoever has a token, or something that was got with one.
+
+    Authorization: Bearer <token>      servers and commands
+    the session cookie                 the page, after POST /login {"token": …}
+    ?access=<link token>               one call, for reading, until it expires: POST /calls/{id}/links
+
+An address alone never opens the door, be it loopback or a proxy's. Sessions and links are signed and not stored, each
+with the key of the token it was got with: they survive a restart, and end when the token is taken away.
+"""
+
+import base64
+import functools
+import hashlib
+import hmac
+from collections.abc import Awaitable, Callable, Sequence
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from bridge.web.http import HEADERS, json_field, refusal
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+COOKIE = "bridge_session"
+
+SESSION = 7 * 86400.0
+"""Seconds for which a login lasts."""
+
+LONGEST_LINK = 90 * 86400.0
+"""Seconds."""
+
+_SAFE = frozenset(("GET", "HEAD"))
+
+
+class Readers:
+    """Lets readers in."""
+
+    def __init__(self, tokens: Sequence[str], public_url: str | None, wall: Callable[[], float]) -> None:
+        """`tokens`: at least one. `public_url`: where https ends. `wall` tells seconds since 1970."""
+        self._keys = {hashlib.sha256(token.encode()).digest(): _key(token) for token in tokens}
+        self._first = _key(tokens[0])
+        self._public = urlsplit(public_url) if public_url else None
+        self._wall = wall
+
+    def __repr__(self) -> str:
+        return f"<Readers with {len(self._keys)} tokens>"
+
+    def routes(self) -> list[web.RouteDef]:
+        """The way in and out; without authentication."""
+        return [web.post("/login", self.login), web.post("/logout", self.logout)]
+
+    def only(self, handler: Handler) -> Handler:
+        """Let readers in only."""
+        return self._guarded(handler, links=False)
+
+    def of_call(self, handler: Handler) -> Handler:
+        """Let in readers, and who has a link to the call `{id}`, to read."""
+        return self._guarded(handler, links=True)
+
+    async def login(self, request: web.Request) -> web.Response:
+        """Exchange a token for a cookie that scripts cannot read and other sites cannot send."""
+        token = await json_field(request, "token")
+        key = self._key_of(token) if isinstance(token, str) else None
+        if key is None:
+            return refusal(401, "This token is not valid.")
+        response = web.json_response({"expires_in": round(SESSION)}, headers=HEADERS)
+        response.set_cookie(
+            COOKIE,
+            _signed(key, "session", self._wall() + SESSION),
+            max_age=round(SESSION),
+            httponly=True,
+            samesite="Strict",
+            secure=self.origin(request).startswith("https:"),
+        )
+        return response
+
+    async def logout(self, request: web.Request) -> web.Response:
+        """Take the cookie back."""
+        response = web.Response(status=204, headers=HEADERS)
+        response.del_cookie(COOKIE, httponly=True, samesite="Strict")
+        return response
+
+    def link(self, call_id: str, seconds: float) -> tuple[str, float]:
+        """A token for one call and when it expires, seconds since 1970."""
+        expires = self._wall() + seconds
+        return _signed(self._first, f"link {call_id}", expires), expires
+
+    def origin(self, request: web.Request) -> str:
+        """Where this reader finds us: the public address if they came by it, else what they asked."""
+        if self._public and request.host == self._public.netloc:
+            return f"{self._public.scheme}://{self._public.netloc}"
+        return f"{request.scheme}://{request.host}"
+
+    def _guarded(self, handler: Handler, links: bool) -> Handler:
+        @functools.wraps(handler)
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            if self._has_token(request) or (links and self._has_link(request)):
+                return await handler(request)
+            if not self._has_session(request):
+                return refusal(401, "This needs a token: see BRIDGE_READ_TOKENS.", {"WWW-Authenticate": "Bearer"})
+            if not self._is_from_our_page(request):
+                return refusal(403, "A session is for the bridge's own page; others send a token.")
+            return await handler(request)
+
+        return guarded
+
+    def _has_token(self, request: web.Request) -> bool:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        return scheme.lower() == "bearer" and self._key_of(token.strip()) is not None
+
+    def _has_session(self, request: web.Request) -> bool:
+        return self._is_signed(request.cookies.get(COOKIE, ""), "session")
+
+    def _has_link(self, request: web.Request) -> bool:
+        if request.method not in _SAFE:
+            return False
+        return self._is_signed(request.query.get("access", ""), f"link {request.match_info['id']}")
+
+    def _is_from_our_page(self, request: web.Request) -> bool:
+        """A cookie comes with whatever a browser sends: what changes something, or opens a socket, must be our page."""
+        origin = request.headers.get("Origin")
+        if origin is not None:
+            return urlsplit(origin).netloc in (request.host, self._public.netloc if self._public else None)
+        return request.method in _SAFE and request.headers.get("Sec-Fetch-Site", "none") in ("same-origin", "none")
+
+    def _key_of(self, token: str) -> bytes | None:
+        digest = hashlib.sha256(token.encode(errors="replace")).digest()
+        return next((key for known, key in self._keys.items() if hmac.compare_digest(known, digest)), None)
+
+    def _is_signed(self, given: str, what: str) -> bool:
+        expires = given.partition(".")[0]
+        if not (expires.isascii() and expires.isdigit()) or int(expires) <= self._wall():
+            return False
+        return any(
+            hmac.compare_digest(_signed(key, what, int(expires)).encode(), given.encode(errors="replace"))
+            for key in self._keys.values()
+        )
+
+
+def _key(token: str) -> bytes:
+    return hashlib.sha256(b"readers\n" + token.encode()).digest()
+
+
+def _signed(key: bytes, what: str, expires: float) -> str:
+    mac = hmac.digest(key, f"{what}\n{int(expires)}".encode(), "sha256")
+    return f"{int(expires)}.{base64.urlsafe_b64encode(mac).decode().rstrip('=')}"

@@ -1,0 +1,73 @@
+"""What the record says of a call, as the query API answers it: shapes of JSON, made of what the store has.
+
+Pure. The fields are described in the README; how they are asked for, and by whom, is `calls`' business.
+"""
+
+import json
+from datetime import datetime
+from typing import Any
+
+from bridge.events import Figures, timestamp
+from bridge.store import FoundCall, LaneState
+
+_SUMMARY = ("carrier", "from", "to", "direction", "speakers", "started_at")
+
+
+def summary(call: FoundCall) -> dict[str, Any]:
+    """One entry of the list of calls."""
+    header = json.loads(call.row.header)
+    end = _end(call)
+    return {
+        "id": call.row.id,
+        **{name: header.get(name) for name in _SUMMARY},
+        "ended_at": end.get("ended_at") or _time(call.row.ended_at),
+        "active": call.row.ended_at is None,
+        "duration": end.get("duration"),
+        "reason": end.get("reason"),
+        "seq": call.row.tip,
+        "snippet": call.snippet,
+        "talk": end.get("figures"),
+    }
+
+
+def details(call: FoundCall, figures: Figures, delivery: LaneState | None, audio: bool) -> dict[str, Any]:
+    """Everything about one call but its events. `audio`: whether there is a recording."""
+    end = _end(call)
+    return {
+        **summary(call),
+        "parameters": json.loads(call.row.header).get("parameters") or {},
+        "figures": figures.model_dump(mode="json"),
+        "counts": end.get("counts"),
+        "flush": end.get("flush"),
+        "missing": end.get("missing"),
+        "delivery": _delivery(delivery),
+        "audio": {"available": audio, "url": f"/calls/{call.row.id}/audio.wav"},
+    }
+
+
+def duration(call: FoundCall, now: float) -> float:
+    """Seconds of the call; so far, where it goes on. `now`: seconds since 1970."""
+    told = _end(call).get("duration")
+    return float(told) if told is not None else max(0.0, now - call.row.started_at)
+
+
+def seconds(text: str) -> float:
+    """An ISO 8601 time as seconds since 1970; UTC where it does not say. Raises ValueError."""
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else datetime.fromisoformat(f"{moment.isoformat()}+00:00")).timestamp()
+
+
+def _end(call: FoundCall) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(call.end)["data"] if call.end else {}
+    return data
+
+
+def _time(epoch: float | None) -> str | None:
+    return timestamp(epoch) if epoch is not None else None
+
+
+def _delivery(lane: LaneState | None) -> dict[str, Any]:
+    if lane is None:
+        return {"state": "none", "cursor": None, "attempts": 0, "reason": None}
+    state = "parked" if lane.parked else "delivered" if lane.cursor == lane.tip else "pending"
+    return {"state": state, "cursor": lane.cursor, "attempts": lane.attempts, "reason": lane.parked}

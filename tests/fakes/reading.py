@@ -1,0 +1,112 @@
+"""The doors of the record on loopback, over a store that the test fills, and a reader of server-sent events."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from random import Random
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from bridge.live import Live
+from bridge.store.sqlite import SQLiteStore
+from bridge.web.calls import CallsDoor
+from bridge.web.feed import FeedDoor
+from bridge.web.readers import Readers
+from tests.fakes import words
+
+TOKEN = "a-token-for-readers"
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+NOW = words.STARTED_AT + 100.0
+
+
+@asynccontextmanager
+async def doors(path: Any, tokens: tuple[str, ...] = (TOKEN,), public_url: str | None = None) -> AsyncIterator[Any]:
+    """A namespace: the store, the live feeds, the address; `recorded`, of which calls there is a recording; `now`."""
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(SQLiteStore(path, ["webhook"]))
+        place = SimpleNamespace(store=store, live=Live(store), recorded=set(), now=NOW)
+        readers = Readers(tokens, public_url, lambda: place.now)
+
+        async def has_audio(call_id: str) -> bool:
+            return call_id in place.recorded
+
+        calls = CallsDoor(
+            store, readers, endpoint="webhook", delete=store.delete, has_audio=has_audio, wall=lambda: place.now
+        )
+        feed = FeedDoor(place.live, store, readers, calls.events, Random(1))
+        app = web.Application()
+        app.add_routes([*readers.routes(), *feed.routes(), *calls.routes()])
+        server = TestServer(app)
+        await server.start_server()
+        stack.push_async_callback(server.close)
+        stack.callback(place.live.close)
+        place.origin = str(server.make_url("")).rstrip("/")
+        yield place
+
+
+@asynccontextmanager
+async def reader(place: Any, **headers: str) -> AsyncIterator[aiohttp.ClientSession]:
+    """Somebody with a token, or with other headers."""
+    jar = aiohttp.CookieJar(unsafe=True)  # cookies for an address without a name
+    async with aiohttp.ClientSession(place.origin, headers=headers or BEARER, cookie_jar=jar) as session:
+        yield session
+
+
+class Message(dict[str, Any]):
+    """One server-sent event: its fields; `data` parsed."""
+
+
+class Stream:
+    """Reads server-sent events from a response, as the HTML Standard says."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self.response = response
+        self.comments = 0
+        self.last_id = ""
+
+    async def message(self) -> Message | None:
+        """The next one with data; None at the end of the stream."""
+        fields = Message()
+        while line := (await self.response.content.readline()).decode():
+            line = line.rstrip("\n")
+            name, _, value = line.partition(":")
+            if not line and "data" in fields:
+                fields["data"] = json.loads(fields["data"])
+                return fields
+            if not name:
+                self.comments += bool(line)
+            elif line:
+                fields[name] = value.removeprefix(" ")
+            if name == "id":
+                self.last_id = fields["id"]
+        return None
+
+    async def until(self, kind: str) -> list[Message]:
+        """All messages up to the first of this event type, and that."""
+        messages = []
+        while message := await self.message():
+            messages.append(message)
+            if message["event"] == kind:
+                return messages
+        raise AssertionError(f"no {kind} in {[message['event'] for message in messages]}")
+
+    async def seqs(self, count: int) -> list[int]:
+        """The `seq` of the next durable events."""
+        found: list[int] = []
+        while len(found) < count and (message := await self.message()):
+            if "seq" in message["data"]:
+                found.append(message["data"]["seq"])
+        return found
+
+
+@asynccontextmanager
+async def stream(session: aiohttp.ClientSession, path: str, **headers: str) -> AsyncIterator[Stream]:
+    """An open stream."""
+    async with session.get(path, headers={"Accept": "text/event-stream", **headers}) as response:
+        assert response.status == 200, await response.text()
+        assert response.content_type == "text/event-stream"
+        yield Stream(response)

@@ -1,0 +1,191 @@
+"""The way in: who gets through the door, and who does not, on a real server."""
+
+import pytest
+
+from bridge.web.readers import COOKIE, SESSION
+from tests.fakes import words
+from tests.fakes.reading import BEARER, NOW, TOKEN, doors, reader
+
+OTHER = "another-token-1234"
+
+
+@pytest.fixture
+async def place(tmp_path):
+    async with doors(tmp_path, (TOKEN, OTHER), "https://calls.example.com") as running:
+        for call_id in ("CA1", "CA2"):
+            await running.store.append(words.conversation(call_id))
+        yield running
+
+
+async def status(session, path, method="GET", **options):
+    async with session.request(method, path, **options) as response:
+        return response.status
+
+
+async def log_in(session, token=TOKEN, **options):
+    async with session.post("/login", json={"token": token}, **options) as response:
+        return response.status, response.cookies.get(COOKIE)
+
+
+@pytest.fixture
+async def stranger(place):
+    async with reader(place, Accept="*/*") as session:
+        yield session
+
+
+PRIVATE = ["/calls", "/calls/CA1", "/calls/CA1/events", "/calls/CA1/transcript.txt", "/calls/live"]
+
+
+@pytest.mark.parametrize("path", PRIVATE)
+async def test_a_stranger_stays_outside_even_on_loopback(stranger, path):
+    for headers in ({}, {"X-Forwarded-For": "127.0.0.1"}, {"Host": "localhost"}):
+        async with stranger.get(path, headers=headers) as response:
+            assert response.status == 401
+            assert response.headers["WWW-Authenticate"] == "Bearer"
+            assert "token" in (await response.json())["error"]
+
+
+async def test_a_stranger_learns_not_even_which_calls_there_are(stranger):
+    assert await status(stranger, "/calls/nobody") == await status(stranger, "/calls/CA1") == 401
+    assert await status(stranger, "/calls/CA1", "DELETE") == 401
+    assert await status(stranger, "/calls/CA1/links", "POST") == 401
+
+
+@pytest.mark.parametrize("header", [f"Bearer {TOKEN}", f"bearer  {OTHER} "])
+async def test_a_token_opens(stranger, header):
+    assert await status(stranger, "/calls", headers={"Authorization": header}) == 200
+
+
+@pytest.mark.parametrize(
+    "header", ["", "Bearer", "Bearer ", f"Bearer {TOKEN}x", f"Basic {TOKEN}", TOKEN, "Bearer \udc80ö"]
+)
+async def test_anything_else_does_not(stranger, header):
+    assert await status(stranger, "/calls", headers={"Authorization": header}) == 401
+
+
+async def test_a_login_is_a_cookie_that_only_our_page_has(stranger):
+    code, cookie = await log_in(stranger)
+    assert code == 200
+    assert (cookie["httponly"], cookie["samesite"], cookie["secure"], cookie["max-age"]) == (
+        True,
+        "Strict",
+        "",
+        str(round(SESSION)),
+    )
+    assert TOKEN not in cookie.value
+    assert await status(stranger, "/calls") == 200
+
+
+async def test_behind_https_the_cookie_stays_there(place, stranger):
+    _, cookie = await log_in(stranger, headers={"Host": "calls.example.com"})
+    assert cookie["secure"] is True
+
+
+@pytest.mark.parametrize("token", [OTHER + "x", "", None, 7, ["a"]])
+async def test_a_wrong_token_does_not_log_in(stranger, token):
+    code, cookie = await log_in(stranger, token)
+    assert (code, cookie) == (401, None)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"data": {"token": TOKEN}}, {"data": "{", "headers": {"Content-Type": "application/json"}}, {"json": []}, {}],
+)
+async def test_a_form_of_another_site_does_not_log_in(stranger, body):
+    assert await status(stranger, "/login", "POST", **body) == 401
+
+
+async def test_a_session_ends(place, stranger):
+    await log_in(stranger)
+    place.now = NOW + SESSION - 1
+    assert await status(stranger, "/calls") == 200
+    place.now = NOW + SESSION
+    assert await status(stranger, "/calls") == 401
+
+
+async def test_a_session_survives_a_restart_and_ends_with_its_token(tmp_path, place, stranger):
+    _, cookie = await log_in(stranger, OTHER)
+    for tokens, code in (((OTHER,), 200), ((TOKEN,), 401)):
+        async with doors(tmp_path / "-".join(tokens), tokens) as later, reader(later, Cookie="") as session:
+            assert await status(session, "/calls", headers={"Cookie": f"{COOKIE}={cookie.value}"}) == code
+
+
+async def test_logging_out_takes_the_cookie_back(stranger):
+    await log_in(stranger)
+    assert await status(stranger, "/logout", "POST") == 204
+    assert await status(stranger, "/calls") == 401
+
+
+@pytest.mark.parametrize("forged", ["", "x", "9999999999", "9999999999.", "9999999999.AAAA", "-1.A", "²." + "A" * 43])
+async def test_a_cookie_is_not_forged(stranger, forged):
+    assert await status(stranger, "/calls", headers={"Cookie": f"{COOKIE}={forged}".encode().decode("latin-1")}) == 401
+
+
+async def test_a_session_is_no_link_and_a_link_no_session(place, stranger):
+    _, cookie = await log_in(stranger)
+    async with reader(place) as session, session.post("/calls/CA1/links") as response:
+        link = (await response.json())["token"]
+    async with reader(place, Accept="*/*") as other:
+        assert await status(other, f"/calls/CA1?access={cookie.value}") == 401
+        assert await status(other, "/calls", headers={"Cookie": f"{COOKIE}={link}"}) == 401
+
+
+@pytest.mark.parametrize(
+    ("headers", "allowed"),
+    [
+        ({"Origin": "http://evil.example"}, False),
+        ({"Origin": "null"}, False),
+        ({}, False),
+        ({"Sec-Fetch-Site": "same-origin"}, False),
+        ({"Origin": "https://calls.example.com"}, True),
+    ],
+)
+async def test_other_sites_cannot_change_anything_with_our_cookie(place, stranger, headers, allowed):
+    await log_in(stranger)
+    assert await status(stranger, "/calls/CA1", "DELETE", headers=headers) == (204 if allowed else 403)
+    assert bool(await place.store.calls(call_id="CA1")) is not allowed
+
+
+async def test_our_own_page_can(place, stranger):
+    await log_in(stranger)
+    assert await status(stranger, "/calls/CA1", "DELETE", headers={"Origin": place.origin}) == 204
+
+
+async def test_other_sites_cannot_read_with_our_cookie(stranger):
+    await log_in(stranger)
+    assert await status(stranger, "/calls", headers={"Sec-Fetch-Site": "cross-site"}) == 403
+    assert await status(stranger, "/calls", headers={"Origin": "http://evil.example"}) == 403
+    assert await status(stranger, "/calls", headers={"Sec-Fetch-Site": "same-origin"}) == 200
+
+
+async def test_a_link_opens_one_call_to_read_until_it_expires(place, stranger):
+    async with reader(place) as session, session.post("/calls/CA1/links", json={"expires_in": 60}) as response:
+        link = await response.json()
+    assert link["url"] == f"{place.origin}/?call=CA1#access={link['token']}"
+    access = f"access={link['token']}"
+    for path in PRIVATE[1:4]:
+        assert await status(stranger, f"{path}?{access}") == 200
+    for path in ("/calls/CA2", "/calls", "/calls/live", "/calls/CA1/links"):
+        assert await status(stranger, f"{path}?{access}") in (401, 405)
+    assert await status(stranger, f"/calls/CA1?{access}", "DELETE") == 401
+    assert await status(stranger, f"/calls/CA1/links?{access}", "POST") == 401
+    place.now += 60
+    assert await status(stranger, f"/calls/CA1?{access}") == 401
+
+
+async def test_a_link_names_the_public_address_for_who_came_by_it(place):
+    async with reader(place) as session:
+        async with session.post("/calls/CA1/links", headers={"Host": "calls.example.com"}) as response:
+            assert (await response.json())["url"].startswith("https://calls.example.com/?call=CA1#access=")
+
+
+@pytest.mark.parametrize("expires_in", [0, -1, 1e9, "60", None, True, float("nan")])
+async def test_how_long_a_link_lasts_has_bounds(place, expires_in):
+    async with reader(place) as session, session.post("/calls/CA1/links", json={"expires_in": expires_in}) as response:
+        assert response.status == 400
+        assert "expires_in" in (await response.json())["error"]
+
+
+async def test_there_is_no_link_to_a_call_that_is_not_there(place):
+    async with reader(place, **BEARER) as session:
+        assert await status(session, "/calls/nobody/links", "POST") == 404
