@@ -14,7 +14,7 @@ from bridge.deepgram import options
 from bridge.deepgram.gate import Gate
 from bridge.events import CallEnded, Event, Stretch, timestamp
 from bridge.local.deepgram import Faults
-from bridge.store.audio import AudioStore
+from bridge.store.audio import AudioStore, Recordings
 from bridge.store.base import Query
 from bridge.store.sqlite import SQLiteStore
 from tests.fakes.running import AUDIO, SCRIPT, deepgram
@@ -196,3 +196,20 @@ async def test_a_call_that_is_not_there_is_no_more_than_a_log_line(stores, serve
         assert await service.offer("CA9") is False
 
     assert "not backfilled" in caplog.text
+
+
+async def test_where_audio_is_kept_for_good_what_a_crash_has_left_becomes_a_recording(tmp_path, server):
+    async with SQLiteStore(tmp_path) as store:
+        async with AudioStore(tmp_path, limit=2**30) as audio:
+            await ended_call((store, audio), "CA1")
+            await ended_call((store, audio), "CA2", uncovered=[])
+        async with AudioStore(tmp_path, limit=2**30, keep=True) as audio:
+            async with backfill((store, audio), server) as service:
+                await service.recover()
+                async with asyncio.timeout(10):
+                    while service.waiting:
+                        await asyncio.sleep(0.005)
+            assert audio.kept() == []
+    for call_id in ("CA1", "CA2"):
+        recording = await Recordings(tmp_path).open(call_id)
+        assert await recording.read(0, recording.samples) == STEREO

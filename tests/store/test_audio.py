@@ -632,10 +632,146 @@ async def test_a_leap_leaves_a_hole_that_is_known(tmp_path: Path) -> None:
         assert (again.end, again.lost) == (2300, [Span(500, 2000)])
 
 
-async def test_what_nobody_waits_for_goes_unless_all_is_kept(tmp_path: Path) -> None:
-    for keep, left in ((False, []), (True, ["CA1"])):
-        async with opened(tmp_path / str(keep), keep=keep) as store:
-            file = store.open("CA1")
-            file.append(sound(0, 500))
+async def test_what_nobody_waits_for_goes(store: AudioStore, folder: Path) -> None:
+    file = store.open("CA1")
+    await speak(store, file, 500)
+    await file.finish()
+    assert (store.kept(), store.used, folder.exists()) == ([], 0, False)
+
+
+# Where audio is kept for good.
+
+
+@pytest.fixture
+async def keeping(tmp_path: Path) -> AsyncIterator[AudioStore]:
+    async with opened(tmp_path, keep=True) as store:
+        yield store
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    """Where the call CA1 goes."""
+    return tmp_path / "recordings" / "CA1"
+
+
+async def test_a_finished_call_goes_to_the_recordings_with_everything(
+    keeping: AudioStore, folder: Path, recording: Path
+) -> None:
+    file = keeping.open("CA1")
+    file.write_note({"anchor": 1.5})
+    for _ in range(3):
+        await speak(keeping, file, 800)
+    file.settle(2400)
+    file.append(sound(2400, 100))  # not flushed yet
+    await file.finish()
+    assert names(recording) == [
+        *(f"{start:012d}.ulaw" for start in (0, 800, 1600, 2400)),
+        "call.json",
+    ]
+    assert stat.S_IMODE(recording.parent.stat().st_mode) == 0o700
+    assert not folder.exists()
+    assert (keeping.kept(), keeping.used) == ([], 0)
+    assert await file.read(0, 5000) == sound(0, 2500), "who had it open can still read it"
+
+
+async def test_the_recordings_take_none_of_the_room_for_other_calls(tmp_path: Path) -> None:
+    async with opened(tmp_path, keep=True, limit=2000) as store:
+        for number in range(5):
+            file = store.open(f"CA{number}")
+            await speak(store, file, 800)
             await file.finish()
-            assert store.kept() == left
+            assert file.lost == []
+    async with opened(tmp_path, keep=True, limit=2000) as store:
+        assert (store.kept(), store.used) == ([], 0), "nor does anybody look at them at the start"
+
+
+async def test_a_call_without_audio_leaves_no_recording(keeping: AudioStore, folder: Path, recording: Path) -> None:
+    await keeping.open("CA2").finish()
+    file = keeping.open("CA1")
+    file.write_note({"anchor": 1.5})
+    await file.finish()
+    assert not folder.exists()
+    assert names(recording.parent) == []
+    assert keeping.counters["not_moved"] == 0
+
+
+async def test_a_call_that_a_killed_process_left_is_moved_when_it_is_finished(
+    tmp_path: Path, folder: Path, recording: Path
+) -> None:
+    async with opened(tmp_path, keep=True) as store:
+        await speak(store, store.open("CA1"), 1000)
+    assert folder.exists()
+    async with opened(tmp_path, keep=True) as store:
+        assert store.kept() == ["CA1"]
+        await (await store.reopen("CA1")).finish()
+        assert (store.kept(), store.used) == ([], 0)
+    assert names(recording) == ["000000000000.ulaw"]
+
+
+@pytest.mark.parametrize("in_the_way", ["a recording", "a file"])
+async def test_what_cannot_be_moved_stays_complete_and_is_tried_again(
+    tmp_path: Path, folder: Path, recording: Path, caplog: pytest.LogCaptureFixture, in_the_way: str
+) -> None:
+    older = recording / "000000000000.ulaw"
+    if in_the_way == "a file":
+        older = recording
+    older.parent.mkdir(parents=True)
+    older.write_bytes(b"older")
+    async with opened(tmp_path, keep=True) as store:
+        file = store.open("CA1")
+        await speak(store, file, 800)
+        await file.finish()
+        assert (store.kept(), store.used) == (["CA1"], 1600)
+        assert [(record.message, record.call_id) for record in caplog.records] == [("audio cannot be kept", "CA1")]  # type: ignore[attr-defined]
+        assert caplog.records[0].reason.startswith("not moved to the recordings: ")  # type: ignore[attr-defined]
+        assert store.counters["not_moved"] == 1
+        assert older.read_bytes() == b"older"
+        assert await file.read(0, 5000) == sound(0, 800)
+
+        older.unlink()
+        await (await store.reopen("CA1")).finish()
+        assert (store.kept(), store.used) == ([], 0)
+    assert (recording / "000000000000.ulaw").read_bytes() == sound(0, 800)
+
+
+async def test_an_id_is_not_free_before_its_call_is_moved(keeping: AudioStore, tmp_path: Path, recording: Path) -> None:
+    file = keeping.open("CA1")
+    await speak(keeping, file, 100)
+    with held_up(tmp_path / "audio" / "CA2") as release:
+        keeping.open("CA2").append(sound(0, 1))
+        flush = asyncio.ensure_future(keeping.flush())
+        finishing = asyncio.ensure_future(file.finish())
+        await asyncio.sleep(0)
+        with pytest.raises(LocalProtocolError, match="audio of CA1 already"):
+            keeping.open("CA1")
+        assert keeping.kept() == []
+        finishing.cancel()
+        release()
+        await flush
+    await keeping.flush()
+    assert recording.exists(), "it outlives whoever waits for it"
+    keeping.open("CA1")
+
+
+async def test_a_finished_call_takes_nothing_more(keeping: AudioStore) -> None:
+    file = keeping.open("CA1")
+    await file.finish()
+    file.close()
+    with pytest.raises(LocalProtocolError, match="not open"):
+        await file.finish()
+    with pytest.raises(LocalProtocolError):
+        file.append(b"ab")
+
+
+async def test_a_place_that_takes_no_recordings_is_said_at_the_start(tmp_path: Path) -> None:
+    if not Path("/dev/shm").is_dir():
+        pytest.skip("there is no second file system at hand")
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as elsewhere:
+        if os.stat(elsewhere).st_dev == tmp_path.stat().st_dev:
+            pytest.skip("that is the same file system")
+        (tmp_path / "recordings").symlink_to(elsewhere)
+        with pytest.raises(StoreError, match="cannot open .*recordings: Invalid cross-device link"):
+            async with opened(tmp_path, keep=True):
+                pass
+        async with opened(tmp_path):
+            pass

@@ -6,6 +6,7 @@ It opens, reads and deletes nothing itself: everything on the disk is done by th
 import asyncio
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from bridge.audio import CHANNELS
@@ -27,11 +28,14 @@ class AudioFile:
         segments: Segments,
         writer: AudioWriter,
         *,
-        keep: bool,
+        recording: Path | None,
         note: dict[str, Any] | None = None,
         on_leave: Callable[["AudioFile", Then], None],
     ) -> None:
-        """`keep`: settled audio stays. `on_leave` is told when this is closed or removed."""
+        """`recording`: where all of it goes once it is finished; None: settled audio goes away.
+
+        `on_leave` is told when this is closed or removed, or has been moved.
+        """
         self.call_id = call_id
         self.start = segments.start
         """Position of the oldest sample there is, as far as is known."""
@@ -45,7 +49,7 @@ class AudioFile:
         """What stands beside the audio, or will with the next flush."""
         self._segments = segments  # only the thread may use it now
         self._writer = writer
-        self._keep = keep
+        self._recording = recording
         self._on_leave = on_leave
         self._buffer: list[bytes] = []
         self._taken = self.end  # position of the first sample in the buffer
@@ -117,9 +121,13 @@ class AudioFile:
             self._leave("close")
 
     async def finish(self) -> None:
-        """Nobody waits for any of it: remove it, or close it where audio is kept for good."""
-        if self._keep:
-            self.close()
+        """Nobody waits for any of it: remove it, or move it to the recordings where audio is kept for good.
+
+        What cannot be moved is logged and stays as it is, closed; another process will try it again.
+        """
+        if self._recording:
+            self._check_open()
+            await asyncio.shield(self._leave("move"))
         else:
             await self.remove()
 
@@ -133,7 +141,8 @@ class AudioFile:
         span, audio = Span(self._taken, self.end), self._buffer
         self._taken, self._buffer = self.end, []
         note, self._new_note = self._new_note, None
-        return Flush(self._segments, span, audio, 0 if self._keep else self.settled, note, self._then)
+        settled = 0 if self._recording else self.settled
+        return Flush(self._segments, span, audio, settled, note, self._then, self._recording)
 
     def flushed(self, flush: Flush) -> None:
         """For the writer: what came of it."""
@@ -142,10 +151,13 @@ class AudioFile:
         self.start = max(self.start, flush.start)
         if self._new_note is None:
             self._new_note = flush.note  # not written: the next flush tries again
+        if flush.then == "move":
+            self._on_leave(self, "move" if flush.moved else "close")
 
     def _leave(self, how: Then) -> asyncio.Future[None]:
         self._then = how
-        self._on_leave(self, how)
+        if how != "move":  # which may fail: the id is not free before it is done
+            self._on_leave(self, how)
         return self._writer.hand_over([self])
 
     def _check_open(self) -> None:

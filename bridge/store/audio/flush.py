@@ -5,12 +5,13 @@ Filled by the event loop, run in the writer's thread, looked at by the event loo
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from bridge.audio import CHANNELS
 from bridge.store.audio.segments import Segments, Span
 
-Then = Literal["go on", "close", "remove"]
+Then = Literal["go on", "close", "remove", "move"]
 
 
 @dataclass(slots=True, eq=False)
@@ -26,6 +27,8 @@ class Flush:
     note: str | None
     """The new note; None once it is written."""
     then: Then
+    recording: Path | None = None
+    """Where "move" moves it."""
 
     lost: Span | None = None
     """What was not written of `span`."""
@@ -35,6 +38,7 @@ class Flush:
     """Position of the oldest sample on the disk."""
     error: OSError | None = None
     """The last trouble."""
+    moved: bool = False
 
     @property
     def octets(self) -> int:
@@ -52,6 +56,8 @@ class Flush:
             self._try(self._write_note)
         if self.then == "close":
             self._try(self.segments.close)
+        elif self.then == "move":
+            self._try(self._move)
         self.start = self.segments.start
 
     def refuse(self, error: OSError) -> None:
@@ -78,3 +84,8 @@ class Flush:
         assert self.note is not None
         self.segments.write_note(self.note)
         self.note = None
+
+    def _move(self) -> None:
+        assert self.recording is not None
+        self.segments.move(self.recording)
+        self.moved = True

@@ -1,8 +1,9 @@
 """The files of one call's kept audio, one after the other, each named by the position of its first sample.
 
-Positions are samples per channel since call time 0; a sample of both channels is two octets. Everything here blocks
-and is used by one thread at a time, the writer's. There is no fsync: what was written survives the end of the process,
-however it ends, but not a power cut. Who writes when, and what is told of a failure, is no business of this module.
+Positions are samples per channel since call time 0; a sample of both channels is two octets. Everything here blocks;
+`Segments` is used by one thread at a time, the writer's. There is no fsync: what was written survives the end of the
+process, however it ends, but not a power cut. Who writes when, and what is told of a failure, is no business of this
+module.
 """
 
 import errno
@@ -38,6 +39,13 @@ class NoRoom(OSError):
         super().__init__(errno.EDQUOT, "the bound for kept audio is reached")
 
 
+class NotMoved(OSError):
+    """A finished call has to stay where it is, complete."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(error.errno, f"not moved to the recordings: {error.strerror}")
+
+
 @dataclass(slots=True)
 class Room:
     """How much of the disk the audio of all calls may take; counted in octets of audio, not in blocks."""
@@ -47,9 +55,39 @@ class Room:
 
 
 @dataclass(slots=True)
-class _Segment:
+class Segment:
+    """One file: samples from `start` up to `end`."""
+
     start: int
     end: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.start:012d}.ulaw"
+
+
+def find(folder: Path | str) -> list[Segment]:
+    """The segments in a call's folder, in order. Half a sample at the end of a file does not count.
+
+    Raises `FileNotFoundError` where there is no such folder, or it goes away meanwhile.
+    """
+    found = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if (match := _NAME.fullmatch(entry.name)) and entry.is_file():
+                start = int(match[1])
+                found.append(Segment(start, start + entry.stat().st_size // CHANNELS))
+    return sorted((segment for segment in found if segment.end > segment.start), key=lambda segment: segment.start)
+
+
+def remove_folder(folder: Path) -> None:
+    """Delete a call's folder, the note last, if there is one. Raises `OSError`."""
+    try:
+        for path in sorted(folder.iterdir()):  # digits stand before letters
+            path.unlink(missing_ok=True)
+        folder.rmdir()
+    except FileNotFoundError:
+        pass  # somebody else was faster
 
 
 class Segments:
@@ -60,7 +98,7 @@ class Segments:
         self._folder = folder
         self._room = room
         self._length = length
-        self._segments: list[_Segment] = []
+        self._segments: list[Segment] = []
         self._file: int | None = None  # the newest segment, where it may still grow
 
     def __repr__(self) -> str:
@@ -81,16 +119,9 @@ class Segments:
         return sum(segment.end - segment.start for segment in self._segments) * CHANNELS
 
     def load(self) -> None:
-        """Find what another process has written. Half a sample at the end of a file does not count."""
-        if not self._folder.is_dir():
-            return
-        found = []
-        for path in self._folder.iterdir():
-            if (match := _NAME.fullmatch(path.name)) and path.is_file():
-                start = int(match[1])
-                found.append(_Segment(start, start + path.stat().st_size // CHANNELS))
-        found.sort(key=lambda segment: segment.start)
-        self._segments = [segment for segment in found if segment.end > segment.start]
+        """Find what another process has written."""
+        if self._folder.is_dir():
+            self._segments = find(self._folder)
 
     def holes(self) -> list[Span]:
         """What is missing between the oldest sample and the newest."""
@@ -117,7 +148,7 @@ class Segments:
             if segment.end == segment.start:
                 self._delete(self._segments.pop())
 
-    def _segment_for(self, start: int) -> tuple[int, _Segment]:
+    def _segment_for(self, start: int) -> tuple[int, Segment]:
         """The newest segment, or a new one where that is full, closed, or followed by a hole."""
         if self._file is not None:
             newest = self._segments[-1]
@@ -125,7 +156,7 @@ class Segments:
                 return self._file, newest
             self.close()
         self._make_folder()
-        segment = _Segment(start, start)
+        segment = Segment(start, start)
         # Never appended to what another process wrote: its last octet may be half a sample.
         self._file = os.open(self._path(segment), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         self._segments.append(segment)
@@ -147,7 +178,7 @@ class Segments:
                     return b"".join(parts), Span(start, segment.end)
         return b"".join(parts), None
 
-    def _read_segment(self, segment: _Segment, start: int, stop: int) -> bytes:
+    def _read_segment(self, segment: Segment, start: int, stop: int) -> bytes:
         """Whole samples; fewer than there should be if the file is damaged, which is logged."""
         path = self._path(segment)
         try:
@@ -179,10 +210,24 @@ class Segments:
         while self._segments:
             self._delete(self._segments[-1])
             self._segments.pop()
-        if self._folder.is_dir():
-            for path in sorted(self._folder.iterdir()):  # digits stand before letters
-                path.unlink()
-            self._folder.rmdir()
+        remove_folder(self._folder)
+
+    def move(self, folder: Path) -> None:
+        """Give everything another place, in one step; it counts here no more. Raises `NotMoved`.
+
+        What has no audio is removed instead.
+        """
+        self.close()
+        if not self._segments:
+            self.remove()
+            return
+        try:
+            folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._folder.rename(folder)
+        except OSError as error:
+            raise NotMoved(error) from error
+        self._room.used -= self.octets
+        self._folder = folder
 
     def close(self) -> None:
         """Let go of the open file; a further write begins a new segment."""
@@ -212,9 +257,9 @@ class Segments:
     def _make_folder(self) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    def _path(self, segment: _Segment) -> Path:
-        return self._folder / f"{segment.start:012d}.ulaw"
+    def _path(self, segment: Segment) -> Path:
+        return self._folder / segment.name
 
-    def _delete(self, segment: _Segment) -> None:
+    def _delete(self, segment: Segment) -> None:
         self._path(segment).unlink(missing_ok=True)
         self._room.used -= (segment.end - segment.start) * CHANNELS

@@ -3,6 +3,7 @@
     DATA_DIR/audio/<call id>/000000000000.ulaw   interleaved mu-law, named by the position of the first sample
                              000000480000.ulaw
                              call.json           the note
+    DATA_DIR/recordings/<call id>/…              the same, once a call is finished and where audio is kept for good
 
 One process at a time uses a `DATA_DIR`; the SQLite store's lock sees to that.
 """
@@ -22,7 +23,11 @@ from bridge.store.audio.writer import BACKLOG, AudioWriter
 
 FOLDER = "audio"
 
+RECORDINGS = "recordings"
+
 CALL_ID = re.compile(r"[A-Za-z0-9_-]{1,66}", re.ASCII)
+
+_PROBE = ".probe"  # the id of no call
 
 
 class AudioStore:
@@ -41,11 +46,12 @@ class AudioStore:
         """`limit`: octets on the disk over all calls; beyond it new audio is lost, until there is room again.
 
         A call that is settled as it goes takes up to two segments, 2 MB; in an outage 1 MB a minute more. `keep`:
-        settled audio stays too. `backlog`: octets over all calls that may wait for a slow disk.
+        settled audio stays too, and once a call is finished it goes to the recordings, where it counts no more.
+        `backlog`: octets over all calls that may wait for a slow disk.
         """
         self.counters: Counter[str] = Counter()
         self._folder = Path(data_dir) / FOLDER
-        self._keep = keep
+        self._recordings = Path(data_dir) / RECORDINGS if keep else None
         self._room = Room(limit)
         self._segment = round(segment_seconds * SAMPLE_RATE)
         self._interval = flush_interval
@@ -128,7 +134,8 @@ class AudioStore:
         return Segments(self._folder / call_id, self._room, self._segment)
 
     def _add(self, call_id: str, segments: Segments, note: dict[str, Any] | None = None) -> AudioFile:
-        file = AudioFile(call_id, segments, self._running, keep=self._keep, note=note, on_leave=self._leave)
+        recording = self._recordings / call_id if self._recordings else None
+        file = AudioFile(call_id, segments, self._running, recording=recording, note=note, on_leave=self._leave)
         self._open[call_id] = file
         return file
 
@@ -140,12 +147,24 @@ class AudioStore:
     def _scan(self) -> set[str]:
         """In the thread: which calls there are, and how much room they take. Raises `OSError`."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self._recordings:
+            self._try_to_move(self._recordings)
         found = {path.name for path in self._folder.iterdir() if CALL_ID.fullmatch(path.name) and path.is_dir()}
         for call_id in found:
             segments = self._segments(call_id)
             segments.load()
             self._room.used += segments.octets
         return found
+
+    def _try_to_move(self, recordings: Path) -> None:
+        """A place that takes no folder of ours, such as another file system, is said at the start, not after a call."""
+        recordings.mkdir(mode=0o700, parents=True, exist_ok=True)
+        probe = self._folder / _PROBE
+        probe.mkdir(mode=0o700, exist_ok=True)
+        try:
+            probe.rename(recordings / _PROBE).rmdir()
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(recordings)) from error
 
 
 def _load(segments: Segments) -> dict[str, Any] | None:

@@ -16,7 +16,7 @@ from typing import Protocol, TypeVar
 from bridge.audio import CHANNELS
 from bridge.errors import StoreError
 from bridge.store.audio.flush import Flush
-from bridge.store.audio.segments import NoRoom
+from bridge.store.audio.segments import NoRoom, NotMoved
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class Behind(OSError):
         super().__init__(errno.EBUSY, "too much audio waits for the disk")
 
 
-_COUNTERS: dict[type[OSError], str] = {NoRoom: "over_limit", Behind: "too_slow"}
+_COUNTERS: dict[type[OSError], str] = {NoRoom: "over_limit", Behind: "too_slow", NotMoved: "not_moved"}
 
 
 class Source(Protocol):

@@ -1,0 +1,133 @@
+"""The door for recordings: a call's audio as a WAV file that is nowhere on the disk, whole or any range of it.
+
+Inbound is the left channel, outbound the right, call time 0 the first sample, and the length is the call's. Which call
+is asked for, who may hear it and how long it was is decided elsewhere; one piece at a time is in memory.
+"""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from aiohttp import web
+
+from bridge.audio import CHANNELS, SAMPLE_RATE, WAVE_FORMAT_MULAW, WAVE_FORMAT_PCM, mulaw_to_pcm, wav_header
+from bridge.errors import StoreError
+from bridge.store.audio import Recording
+from bridge.web.ranges import Range, parse_range
+
+log = logging.getLogger("bridge.recordings")
+
+_PIECE = 32 * 1024  # samples per channel: 64 kB of mu-law
+_LONGEST = 36 * 3600 * SAMPLE_RATE  # a WAV header counts octets in 32 bits: PCM of 37 hours
+
+
+class Piece(NamedTuple):
+    """Read `samples` from `start` on, encode them, and take these `octets` of that."""
+
+    start: int
+    samples: int
+    octets: slice
+
+
+@dataclass(frozen=True, slots=True)
+class WavFile:
+    """A WAV file of `samples` per channel, as a row of octets: a header, and then pieces of a recording."""
+
+    samples: int
+    pcm: bool = False
+    """16-bit PCM, not mu-law."""
+
+    @property
+    def header(self) -> bytes:
+        return wav_header(self.samples * self._block, encoding=WAVE_FORMAT_PCM if self.pcm else WAVE_FORMAT_MULAW)
+
+    @property
+    def size(self) -> int:
+        """Octets."""
+        return len(self.header) + self.samples * self._block
+
+    def pieces(self, start: int, stop: int) -> Iterator[Piece]:
+        """What to read, one after the other, for the octets from `start` to `stop` that follow the header."""
+        while start < stop:
+            first = start // self._block
+            end = min(stop, (first + _PIECE) * self._block)
+            last = -(-end // self._block)
+            yield Piece(first, last - first, slice(start - first * self._block, end - first * self._block))
+            start = end
+
+    def encode(self, mulaw: bytes) -> bytes:
+        """Interleaved mu-law as this file has it."""
+        return mulaw_to_pcm(mulaw) if self.pcm else mulaw
+
+    @property
+    def _block(self) -> int:
+        """Octets of one sample of all channels."""
+        return CHANNELS * (2 if self.pcm else 1)
+
+
+async def respond(
+    request: web.Request, recording: Recording, duration: float, *, pcm: bool = False
+) -> web.StreamResponse:
+    """Answer a GET or HEAD with the WAV of a call of `duration` seconds: mu-law, or 16-bit PCM.
+
+    Longer audio is cut, shorter is filled with silence. A single range, `If-Range`, `If-Match` and `If-None-Match`
+    are understood as RFC 9110 has them. What cannot be read, as a recording that is deleted meanwhile, cuts the
+    connection: whoever reads sees that something is missing.
+    """
+    wav = WavFile(min(max(0, round(duration * SAMPLE_RATE)), _LONGEST), pcm)
+    tag = f"{recording.version}-{wav.samples}-{'pcm' if pcm else 'ulaw'}"
+    status, span = _decide(request, wav.size, tag)
+    response = web.StreamResponse(status=status)
+    response.etag = tag
+    response.headers["Accept-Ranges"] = "bytes"
+    # Whoever has it asks again before using it: it may be deleted by then, and not everybody may hear it.
+    response.headers["Cache-Control"] = "private, no-cache"
+    if status != 304:
+        response.content_length = span.stop - span.start
+    if status == 416:
+        response.headers["Content-Range"] = f"bytes */{wav.size}"
+    if status == 206:
+        response.headers["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{wav.size}"
+    if status in (200, 206):
+        response.content_type = "audio/wav"
+        response.headers["Content-Disposition"] = f'attachment; filename="{recording.call_id}.wav"'
+    try:
+        await response.prepare(request)
+        if request.method == "GET" and span.stop:
+            await _send(response, recording, wav, span)
+    except ConnectionError:
+        pass  # whoever asked has left
+    except StoreError as error:
+        log.warning("download cut off", extra={"call_id": recording.call_id, "reason": str(error)})
+        if request.transport:
+            request.transport.abort()
+    return response
+
+
+def _decide(request: web.Request, size: int, tag: str) -> tuple[int, Range]:
+    """The status, and which octets go with it. The order is that of RFC 9110, section 13.2.2."""
+    if request.if_match is not None and not any(
+        each.value in (tag, "*") and not each.is_weak for each in request.if_match
+    ):
+        return 412, Range(0, 0)
+    if request.if_none_match is not None and any(each.value in (tag, "*") for each in request.if_none_match):
+        return 304, Range(0, 0)
+    # A date in `If-Range` never matches: there is no Last-Modified that it could have come from.
+    same = request.headers.get("If-Range", f'"{tag}"') == f'"{tag}"'
+    if request.method != "GET" or not same:
+        return 200, Range(0, size)
+    span = parse_range(request.headers.get("Range"), size)
+    if span is None:
+        return 200, Range(0, size)
+    return (206, span) if span.stop else (416, span)
+
+
+async def _send(response: web.StreamResponse, recording: Recording, wav: WavFile, span: Range) -> None:
+    """These octets of the file."""
+    header = wav.header
+    if span.start < len(header):
+        await response.write(header[span.start : span.stop])
+    for piece in wav.pieces(max(0, span.start - len(header)), span.stop - len(header)):
+        audio = await recording.read(piece.start, piece.samples)
+        await response.write(wav.encode(audio)[piece.octets])

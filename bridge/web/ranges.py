@@ -1,0 +1,35 @@
+"""The `Range` of an HTTP request, as arithmetic: which octets of so many are asked for (RFC 9110, section 14).
+
+One range of octets, or everything: of several ranges, of another unit and of what cannot be read the RFC allows to
+send everything, and so it is. aiohttp's own `http_range` takes `bytes=-0` for everything, so it is not used.
+"""
+
+import re
+from typing import NamedTuple
+
+# A number is bounded because Python refuses to read one of thousands of digits.
+_BYTES = re.compile(r"bytes=[ \t]*([0-9]{0,100})-([0-9]{0,100})[ \t]*", re.IGNORECASE | re.ASCII)
+
+
+class Range(NamedTuple):
+    """Octets from `start` up to, not including, `stop`; where nothing of what was asked for is there, both are 0."""
+
+    start: int
+    stop: int
+
+
+def parse_range(header: str | None, size: int) -> Range | None:
+    """What a `Range` header asks for of `size` octets; None: everything, as if there were no header."""
+    match = _BYTES.fullmatch(header or "")
+    if match is None:
+        return None
+    first, last = match.groups()
+    if first:
+        if last and int(last) < int(first):
+            return None
+        start, stop = int(first), int(last) + 1 if last else size
+    elif last:
+        start, stop = max(0, size - int(last)), size
+    else:
+        return None
+    return Range(start, min(stop, size)) if start < size else Range(0, 0)
