@@ -3,6 +3,7 @@
 import asyncio
 import os
 
+import pytest
 import uvloop
 from hypothesis import settings
 
@@ -10,6 +11,23 @@ from hypothesis import settings
 settings.register_profile("default", deadline=None, max_examples=50)
 settings.register_profile("thorough", deadline=None, max_examples=500)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--browser", action="store_true", help="run the tests of the page in a real browser, and only those"
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    """The browser's tests have a run of their own: they need Chromium, and more seconds than all the rest of a file."""
+    if config.getoption("--browser"):
+        config.hook.pytest_deselected(items=[item for item in items if not item.get_closest_marker("browser")])
+        items[:] = [item for item in items if item.get_closest_marker("browser")]
+        return
+    for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.skip(reason="runs with --browser"))
 
 
 def pytest_asyncio_loop_factories(config, item):

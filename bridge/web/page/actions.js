@@ -1,0 +1,115 @@
+// What can be done with a call: hand out a link to it, and delete it. Both ask first.
+
+import { ask, callPath, post, Refused } from "./api.js";
+import { h, icon, toast } from "./dom.js";
+import { parties, wall } from "./format.js";
+
+const HOUR = 3600;
+const DAY = 24 * HOUR;
+const LASTS = [[HOUR, "An hour"], [DAY, "A day"], [7 * DAY, "A week"], [30 * DAY, "30 days"]];
+
+/** The buttons of an open call; `deleted(id)` is told when it is gone. With a `single` call's link one can only read. */
+export function tools(call, { deleted, single }) {
+  const button = (name, label, click, more = {}) =>
+    h("button", { type: "button", class: "icon", "aria-label": label, title: label, click, ...more }, icon(name));
+  const toggle = (event) => {
+    const open = document.body.classList.toggle("with-details");
+    event.currentTarget.setAttribute("aria-expanded", String(open));
+  };
+  const open = String(document.body.classList.contains("with-details"));
+  const panel = button("details", "About this call", toggle,
+    { "aria-expanded": open, "aria-controls": "details", id: "details-button" });
+  if (single) return [panel];
+  return [
+    button("link", "Copy a link to this call", () => linkDialog(call)),
+    call.active ? null : button("trash", "Delete this call", () => deleteDialog(call, deleted)),
+    panel,
+  ].filter(Boolean);
+}
+
+/** A modal dialog with a title; `build(close)` makes what is in it. It is taken away when it closes. */
+export function dialog(title, build) {
+  const element = h("dialog", { "aria-labelledby": "dialog-title", close: () => element.remove() });
+  const close = () => element.close();
+  element.append(
+    h("header", {}, h("h2", { id: "dialog-title" }, title),
+      h("button", { type: "button", class: "icon", "aria-label": "Close", click: close }, icon("close"))),
+    ...build(close),
+  );
+  // A click beside it closes it.
+  element.addEventListener("click", (event) => event.target === element && close());
+  document.body.append(element);
+  element.showModal();
+  return element;
+}
+
+function linkDialog(call) {
+  dialog("Link to this call", () => {
+    const lasts = h("select", { id: "link-lasts" }, LASTS.map(([seconds, name]) =>
+      h("option", { value: seconds, selected: seconds === DAY }, name)));
+    const result = h("div", { class: "link-result" });
+    const error = h("p", { class: "error", role: "alert" });
+    const make = async (event) => {
+      event.preventDefault();
+      error.textContent = "";
+      try {
+        const link = await (await post(callPath(call.id, "/links"), { expires_in: Number(lasts.value) })).json();
+        await offer(result, link);
+      } catch (failure) {
+        error.textContent = sentence(failure);
+      }
+    };
+    return [
+      h("p", {}, "Whoever has the link can read and hear this one call, without logging in, until it expires."),
+      h("form", { class: "row", submit: make }, h("label", { for: "link-lasts" }, "Valid for"), lasts,
+        h("button", { type: "submit", class: "primary" }, "Copy link")),
+      result, error,
+    ];
+  });
+}
+
+/** The link, copied where the browser lets us, and in any case there to be copied by hand. */
+async function offer(result, { url, expires_at }) {
+  const select = () => field.select();
+  const field = h("input", { type: "text", readonly: true, value: url, "aria-label": "Link", focus: select });
+  const until = h("p", { class: "hint", role: "status" }, `Valid until ${wall(expires_at)}.`);
+  result.replaceChildren(field, until);
+  try {
+    await navigator.clipboard.writeText(url);
+    until.prepend("Copied. ");
+  } catch {
+    // No clipboard without https, or the reader said no.
+    field.focus();
+    until.prepend("Copy it from the field. ");
+  }
+}
+
+function deleteDialog(call, deleted) {
+  dialog("Delete this call?", (close) => {
+    const error = h("p", { class: "error", role: "alert" });
+    const confirm = h("button", { type: "button", class: "danger", click: async () => {
+      confirm.disabled = true;
+      try {
+        await ask(callPath(call.id), { method: "DELETE" });
+        close();
+        toast("The call was deleted.");
+        deleted(call.id);
+      } catch (failure) {
+        confirm.disabled = false;
+        error.textContent = sentence(failure);
+      }
+    } }, "Delete");
+    return [
+      h("p", {}, `The transcript and the recording of the call with ${parties(call).other}, ${wall(call.started_at)}, `
+        + "will be gone for good. What your webhook already got stays there."),
+      error,
+      h("div", { class: "row end" }, h("button", { type: "button", autofocus: true, click: close }, "Keep it"), confirm),
+    ];
+  });
+}
+
+function sentence(failure) {
+  if (failure instanceof Refused) return failure.message;
+  if (failure instanceof TypeError) return "The server cannot be reached.";
+  throw failure;
+}

@@ -1,0 +1,69 @@
+// Asking the bridge. One place knows how we are let in (the session cookie, or the access token of a link to one call),
+// what an error looks like, and what time it is on the server.
+
+/** The bridge said no; `status` says how, the message in its own words. */
+export class Refused extends Error {
+  constructor(status, message) {
+    super(message);
+    this.status = status;
+  }
+}
+
+export const session = {
+  /** Token of a link to one call; it rides in the query, because links and players cannot send headers. */
+  access: null,
+  /** Called when the bridge does not know us (any more). */
+  expired: () => {},
+};
+
+/** A URL of ours with its query; empty values are left out. */
+export function address(path, query = {}) {
+  const given = Object.entries({ ...query, access: session.access });
+  const search = new URLSearchParams(given.filter(([, value]) => value !== null && value !== undefined && value !== ""));
+  return search.size ? `${path}?${search}` : path;
+}
+
+export const callPath = (id, rest = "") => `/calls/${encodeURIComponent(id)}${rest}`;
+
+let skew = 0;
+
+/** Milliseconds since 1970 by the server's clock, so that durations tick right where the reader's clock is wrong. */
+export const now = () => Date.now() + skew;
+
+function readClock(response) {
+  const told = Date.parse(response.headers.get("Date") ?? "");
+  // The header has whole seconds: less than two is not a difference.
+  if (!Number.isNaN(told)) skew = Math.abs(told - Date.now()) < 2000 ? 0 : told - Date.now();
+}
+
+/** As fetch, but a refusal is thrown, and a 401 tells `session.expired` first. */
+export async function ask(path, { query, body, ...options } = {}) {
+  const headers = { Accept: "application/json", ...options.headers };
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  const response = await fetch(address(path, query), {
+    ...options,
+    headers,
+    body: body === undefined ? undefined : JSON.stringify(body),
+    credentials: "same-origin",
+    cache: "no-store",
+    redirect: "error",
+  });
+  readClock(response);
+  if (response.ok) return response;
+  const refusal = new Refused(response.status, await sentence(response));
+  if (response.status === 401 && path !== "/login") session.expired(refusal);
+  throw refusal;
+}
+
+export const get = async (path, query, options) => (await ask(path, { query, ...options })).json();
+export const post = (path, body) => ask(path, { method: "POST", body });
+
+async function sentence(response) {
+  try {
+    const { error } = await response.json();
+    if (typeof error === "string") return error;
+  } catch {
+    // Not ours: a proxy's page, or nothing at all. The status has to do.
+  }
+  return `The server answered ${response.status}.`;
+}

@@ -1,0 +1,275 @@
+// One call, open: its feed, its words, its recording, and how well we are connected to it.
+
+import { callPath, get, now, Refused } from "./api.js";
+import { Conversation } from "./conversation.js";
+import { details } from "./details.js";
+import { byId, h, icon, sr } from "./dom.js";
+import { Feed } from "./feed.js";
+import { Follow } from "./follow.js";
+import { clock, dayAndTime, length, parties, timeOfDay, wall } from "./format.js";
+import { Player } from "./player.js";
+import { Transcript } from "./transcript.js";
+
+const FIGURES = 10_000; // milliseconds between two looks at the figures of a live call
+const RESUMED = 8000; // for how long it says that we are back
+const READ_OUT = 6; // finals that are kept for the screen reader
+
+export class CallView {
+  #transcript;
+  #follow;
+  #player;
+  #feed = null;
+  #conversation = null;
+  #call = null;
+  #id = null;
+  #frame = 0;
+  #holes = 0;
+  #back = null;
+  #tip = Infinity;
+  #known = false;
+  #caughtUp = false;
+  #shown = "";
+  #mark = "";
+  #timers = [];
+  #learned;
+  #gone;
+
+  /** `learned(call)`: we know more of the call. `gone(status)`: it is not there, or not for us. */
+  constructor({ learned, gone }) {
+    this.#learned = learned;
+    this.#gone = gone;
+    this.#transcript = new Transcript(byId("transcript"), {
+      seek: (seconds) => this.#player.listen(seconds),
+      said: (item) => readOut(item),
+    });
+    this.#follow = new Follow(byId("conversation"), byId("transcript"), byId("to-now"));
+    this.#player = new Player(byId("player"), {
+      moved: (seconds) => this.#follow.spot(this.#transcript.showTime(seconds)),
+      played: (on) => this.#followWhat(on),
+    });
+    setInterval(() => this.#tick(), 1000);
+  }
+
+  get id() {
+    return this.#id;
+  }
+
+  get call() {
+    return this.#call;
+  }
+
+  get feed() {
+    return this.#feed;
+  }
+
+  get player() {
+    return this.#player;
+  }
+
+  get follow() {
+    return this.#follow;
+  }
+
+  /** Show this call; `query` is marked in it. */
+  open(id, query = "") {
+    if (id === this.#id) return;
+    this.close();
+    this.#id = id;
+    this.#mark = query;
+    this.#conversation = new Conversation();
+    this.#transcript.show(this.#conversation);
+    byId("conversation").scrollTop = 0;
+    byId("call").hidden = false;
+    byId("call").setAttribute("aria-busy", "true");
+    byId("details").replaceChildren();
+    this.#head({ id });
+    this.#learn();
+    this.#feed = new Feed(callPath(id, "/events"), {
+      received: (messages) => this.#received(messages),
+      changed: (state) => this.#connection(state),
+    });
+    this.#feed.start();
+  }
+
+  close() {
+    this.#feed?.stop();
+    this.#player.unload();
+    this.#follow.mode = null;
+    this.#transcript.live = false;
+    cancelAnimationFrame(this.#frame);
+    this.#timers.forEach(clearTimeout);
+    this.#timers = [];
+    [this.#frame, this.#id, this.#feed, this.#call, this.#back, this.#holes] = [0, null, null, null, null, 0];
+    [this.#known, this.#caughtUp, this.#shown, this.#tip] = [false, false, "", Infinity];
+    byId("call").hidden = true;
+    byId("log").replaceChildren();
+  }
+
+  /** Ask for what is known of the call beside its events. */
+  async #learn() {
+    const id = this.#id;
+    try {
+      const call = await get(callPath(id));
+      if (id !== this.#id) return;
+      this.#call = call;
+      this.#tip = call.seq;
+      this.#describe(call);
+      this.#verify();
+    } catch (error) {
+      if (!(error instanceof Refused || error instanceof TypeError)) throw error;
+      if (id !== this.#id) return;
+      if (error.status === 404) return this.#gone(404);
+    }
+    // Whether the call is live says where to begin to read: nothing is shown before that is known.
+    this.#known = true;
+    this.#later();
+  }
+
+  #describe(call) {
+    const shown = JSON.stringify(call);
+    // What is being read or clicked at this moment is left alone.
+    if (shown === this.#shown || (call.active && byId("details").contains(document.activeElement))) return;
+    this.#shown = shown;
+    this.#head(call);
+    byId("details").replaceChildren(...details(call));
+    this.#learned(call);
+  }
+
+  /** Draw with the next frame, whatever comes until then. */
+  #later() {
+    if (this.#known) this.#frame ||= requestAnimationFrame(() => this.#render());
+  }
+
+  // What comes.
+
+  #received(messages) {
+    for (const { event, data } of messages) {
+      if (this.#conversation.receive(JSON.parse(data))) {
+        this.#holes = 0;
+        if (event === "call.ended") this.#ended();
+        continue;
+      }
+      // A hole: never shown as if it were none. The stream is asked again from where it tore.
+      this.#feed.lastId = String(this.#conversation.seq);
+      this.#holes += 1;
+      if (this.#holes > 3) this.#state("broken", "Parts are missing", "The server left out events. Reload to try again.");
+      else this.#feed.restart();
+      break;
+    }
+    this.#verify();
+    this.#later();
+  }
+
+  #ended() {
+    this.#followWhat(false);
+    this.#learn();
+    // The recording and the delivery may take a moment longer.
+    for (const wait of [1500, 5000, 15000]) this.#timers.push(setTimeout(() => this.#learn(), wait));
+  }
+
+  #render() {
+    this.#frame = 0;
+    const first = byId("call").getAttribute("aria-busy") === "true";
+    const finals = this.#transcript.render();
+    if (first && this.#conversation.items.length + this.#conversation.seq) byId("call").removeAttribute("aria-busy");
+    // From here on: what was history when it came is not read out as news.
+    this.#transcript.live = this.#caughtUp && !this.#conversation.ended;
+    if (!this.#conversation.ended) this.#followWhat(false);
+    this.#follow.arrived(finals);
+    const found = this.#mark && finals ? this.#transcript.mark(this.#mark) : null;
+    if (found) {
+      found.scrollIntoView({ block: "center" });
+      this.#mark = "";
+    }
+    this.#recording();
+  }
+
+  #followWhat(playing) {
+    this.#follow.mode = playing ? "voice" : this.#call?.active && !this.#conversation.ended ? "live" : null;
+  }
+
+  /** The player, once there is something to play and the whole of it is read. */
+  #recording() {
+    const ready = Boolean(this.#call?.audio?.available && this.#conversation.ended && !this.#frame);
+    this.#transcript.playable = ready;
+    if (ready && !this.#player.open) this.#player.load(this.#call, this.#conversation);
+  }
+
+  // How it stands.
+
+  #connection({ state, since, away, status }) {
+    switch (state) {
+      case "connecting":
+        return this.#state("connecting", "Connecting …");
+      case "reconnecting":
+        this.#caughtUp = false;
+        this.#transcript.live = false;
+        this.#back = null;
+        this.#tip = Infinity;
+        this.#state("lost", `Reconnecting since ${timeOfDay(since)}`, `The connection was lost at ${wall(since)}.`);
+        return null;
+      case "live":
+        this.#back = away;
+        if (away !== null) this.#learn();
+        return this.#state("connecting", away === null ? "Reading …" : "Back, catching up …");
+      case "ended":
+        return this.#state("ended", "Ended");
+      case "refused":
+        return status === 401 ? null : this.#gone(status);
+      default:
+        return null;
+    }
+  }
+
+  /** Only what has been counted is claimed: all events up to the newest that the server knows are here. */
+  #verify() {
+    if (this.#caughtUp || this.#feed?.state !== "live" || this.#conversation.seq < this.#tip) return;
+    this.#caughtUp = true;
+    if (this.#conversation.ended) return;
+    if (this.#back === null) {
+      this.#state("live", "Live");
+      return;
+    }
+    const away = length(this.#back / 1000);
+    this.#back = null;
+    this.#state("back", `Back after ${away}, nothing missed`);
+    this.#timers.push(setTimeout(() => this.#feed?.state === "live" && this.#state("live", "Live"), RESUMED));
+  }
+
+  #state(kind, text, title = "") {
+    const element = byId("call-state");
+    element.dataset.state = kind;
+    element.title = title;
+    if (element.textContent !== text) element.textContent = text;
+  }
+
+  #head(call) {
+    const { other, ours } = parties(call);
+    const way = call.direction === "outbound" ? "outbound" : "inbound";
+    const title = [icon(way), sr(way === "outbound" ? "Outgoing call to " : "Incoming call from "), other];
+    byId("call-title").replaceChildren(...(call.started_at ? title : ["Call"]));
+    const started = call.started_at
+      ? h("time", { datetime: call.started_at, title: wall(call.started_at) }, dayAndTime(call.started_at)) : null;
+    const lasts = h("span", { id: "call-length" });
+    const parts = [lasts, ours && `${way === "outbound" ? "from" : "to"} ${ours}`, started].filter(Boolean);
+    byId("call-sub").replaceChildren(...parts.flatMap((part, index) => (index ? [" · ", part] : [part])));
+    this.#tick();
+    document.title = call.started_at ? `${call.active ? "● " : ""}${other} · Calls` : "Calls";
+  }
+
+  #tick() {
+    const element = this.#call && byId("call-length");
+    if (!element) return;
+    const seconds = this.#call.active ? (now() - Date.parse(this.#call.started_at)) / 1000 : this.#call.duration;
+    const text = clock(seconds ?? 0);
+    if (element.textContent !== text) element.textContent = text;
+    if (this.#call.active && !document.hidden && Math.floor(seconds) % (FIGURES / 1000) === 0) this.#learn();
+  }
+}
+
+/** Finals only, and only live ones, one after the other. */
+function readOut(item) {
+  const log = byId("log");
+  log.append(h("p", {}, `${item.speaker}: ${item.text}`));
+  while (log.children.length > READ_OUT) log.firstElementChild.remove();
+}

@@ -1,0 +1,200 @@
+// What was said in one call, and what happened, in the order of the call's clock. Pure: no elements, no network.
+//
+// Finals append, interims replace, keyed on `segment_id`. An item keeps the place it was first shown at: what is being
+// read does not jump.
+
+const END = Number.MAX_SAFE_INTEGER;
+
+export class Conversation {
+  /** Items by time: `{key, kind: "segment" | "speaking" | "note", at, …}`. */
+  items = [];
+  /** The last `seq` that is there. */
+  seq = 0;
+  started = null;
+  ended = null;
+  /** Seconds of the call up to which something is known. */
+  length = 0;
+  #byKey = new Map();
+  #changed = new Set();
+  #removed = new Set();
+  #order = 0;
+  #interruption = null;
+
+  /**
+   * Take an event. False: its `seq` leaves a hole, nothing was done and the feed must be asked again.
+   * What was there already is left alone.
+   */
+  receive(event) {
+    if (event.seq !== undefined && event.seq !== null) {
+      if (event.seq <= this.seq) return true;
+      if (event.seq > this.seq + 1) return false;
+      this.seq = event.seq;
+    }
+    this.#handlers[event.type]?.(event.data, event);
+    return true;
+  }
+
+  /** The items that are new or different, and those that are gone, since the last time this was asked. */
+  changes() {
+    const changes = { changed: this.#changed, removed: this.#removed };
+    this.#changed = new Set();
+    this.#removed = new Set();
+    return changes;
+  }
+
+  get(key) {
+    return this.#byKey.get(key);
+  }
+
+  /** Where an item stands in `items`. */
+  indexOf(item) {
+    return this.#position(item);
+  }
+
+  /** Finals that are being said at this second: of each speaker the last that began. */
+  at(seconds) {
+    const found = [];
+    const after = this.#position({ at: seconds, order: END });
+    for (let index = after - 1; index >= Math.max(0, after - 40) && found.length < 2; index -= 1) {
+      const item = this.items[index];
+      if (item.kind === "segment" && item.final && item.at <= seconds && seconds < item.end) found.push(item);
+    }
+    return found;
+  }
+
+  #handlers = {
+    "call.started": (data) => {
+      this.started = data;
+    },
+    "transcript.interim": (data) => this.#segment(data),
+    "transcript.final": (data) => this.#segment(data),
+    "speech.started": (data) => this.#speaking(data),
+    "dtmf.received": ({ at, track, digit }, event) => this.#note(event.id, at, { what: "dtmf", track, digit }),
+    "audio.gap": ({ from, to, track, missing, why }, event) =>
+      this.#note(event.id, from, { what: "gap", track, end: to, missing, why }),
+    "stream.failed": (data, event) =>
+      this.#note(event.id, this.#wallSeconds(event), { what: "failed", error: data.error }),
+    "transcription.interrupted": (data, event) => this.#interrupted(data, event),
+    "transcription.resumed": (data, event) => this.#resumed(event),
+    "call.ended": (data, event) => this.#end(data, event),
+  };
+
+  #segment(data) {
+    this.#quiet(data.track);
+    const known = this.#byKey.get(data.segment_id);
+    if (known?.final || (known && known.revision > data.revision)) return;
+    if (this.ended && !data.final) return;
+    if (!data.text) {
+      if (known) this.#remove(known);
+      return;
+    }
+    const item = known ?? { key: data.segment_id, kind: "segment", at: data.start, over: [] };
+    Object.assign(item, {
+      track: data.track,
+      speaker: data.speaker,
+      start: data.start,
+      end: data.end,
+      time: data.start_time,
+      text: data.text,
+      words: data.words ?? [],
+      language: data.language,
+      final: data.final,
+      revision: data.revision,
+    });
+    this.length = Math.max(this.length, data.end);
+    this.#put(item);
+    for (const overlap of data.overlaps ?? []) this.#overlap(item, overlap);
+  }
+
+  /** Talk-over is told with the later of two segments; here both know of it. */
+  #overlap(item, { segment_id, start, end }) {
+    item.over.push({ start, end });
+    const other = this.#byKey.get(segment_id);
+    if (!other || other.over.some((known) => known.start === start && known.end === end)) return;
+    other.over.push({ start, end });
+    this.#changed.add(other);
+  }
+
+  #speaking(data) {
+    if (this.ended) return;
+    this.#quiet(data.track);
+    // Always at the end: where the words will stand is known when they come.
+    this.#put({ key: `speaking-${data.track}`, kind: "speaking", at: END, track: data.track, speaker: data.speaker });
+  }
+
+  /** The words are there, or nothing came of it. */
+  #quiet(track) {
+    const speaking = this.#byKey.get(`speaking-${track}`);
+    if (speaking) this.#remove(speaking);
+  }
+
+  #note(key, at, what) {
+    this.length = Math.max(this.length, what.end ?? at);
+    this.#put({ key, kind: "note", at, start: at, ...what });
+  }
+
+  /** Every further attempt says so again: one note tells how it stands. */
+  #interrupted(data, event) {
+    const since = this.#interruption?.since ?? Date.parse(event.time);
+    const key = this.#interruption?.key ?? event.id;
+    const at = this.#byKey.get(key)?.at ?? this.#wallSeconds(event);
+    this.#interruption = { key, since, reason: data.reason };
+    this.#note(key, at, { what: "interrupted", reason: data.reason, retry: data.retry, away: null, time: event.time });
+  }
+
+  #resumed(event) {
+    const away = this.#interruption;
+    if (!away) return;
+    this.#interruption = null;
+    const item = this.#byKey.get(away.key);
+    this.#note(away.key, item.at, { ...item, away: (Date.parse(event.time) - away.since) / 1000 });
+  }
+
+  #end(data, event) {
+    this.ended = data;
+    for (const item of [...this.items]) {
+      if (item.kind === "speaking" || (item.kind === "segment" && !item.final)) this.#remove(item);
+    }
+    this.length = Math.max(this.length, data.duration);
+    const { reason, duration, flush, missing } = data;
+    const note = { kind: "note", what: "ended", start: duration, time: event.time, reason, flush, missing };
+    this.#put({ key: event.id, at: END, ...note });
+  }
+
+  /** Seconds of the call, for events that only know the wall clock. */
+  #wallSeconds(event) {
+    const seconds = (Date.parse(event.time) - Date.parse(this.started?.started_at)) / 1000;
+    return Number.isFinite(seconds) ? Math.max(0, seconds) : this.length;
+  }
+
+  #put(item) {
+    const known = this.#byKey.get(item.key);
+    if (known && known !== item) Object.assign(known, item);
+    if (!known) {
+      item.order = this.#order += 1;
+      this.#byKey.set(item.key, item);
+      this.items.splice(this.#position(item), 0, item);
+    }
+    this.#removed.delete(item);
+    this.#changed.add(known ?? item);
+  }
+
+  #remove(item) {
+    this.items.splice(this.#position(item), 1);
+    this.#byKey.delete(item.key);
+    this.#changed.delete(item);
+    this.#removed.add(item);
+  }
+
+  /** The first place whose item is not before this one. */
+  #position({ at, order }) {
+    let [low, high] = [0, this.items.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      const item = this.items[middle];
+      if (item.at < at || (item.at === at && item.order < order)) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}

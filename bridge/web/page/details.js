@@ -1,0 +1,104 @@
+// What there is to know about a call besides its words: figures, delivery, parameters, and the record to take away.
+
+import { address, callPath } from "./api.js";
+import { h } from "./dom.js";
+import { clock, endReason, length } from "./format.js";
+
+const EXPORTS = [
+  ["txt", "Text", "to read"],
+  ["srt", "SRT", "subtitles"],
+  ["vtt", "WebVTT", "captions"],
+  ["json", "JSON", "with every word's time"],
+];
+
+/** The whole panel; `call` as GET /calls/{id} answers. */
+export function details(call) {
+  return [figures(call), delivery(call), parameters(call), exports_(call)].filter(Boolean);
+}
+
+const section = (title, ...children) => h("section", {}, h("h3", {}, title), ...children);
+
+function figures(call) {
+  const given = call.figures;
+  const labels = Object.entries(call.speakers ?? {});
+  if (!given || !labels.some(([, label]) => given.words?.[label])) return null;
+  const rows = [
+    ["Talk time", given.talk_time, clock],
+    ["Words", given.words, String],
+    ["Words a minute", given.words_per_minute, (n) => String(Math.round(n))],
+    ["Answers after", given.response_time, length],
+  ];
+  const table = h("table", { class: "figures" },
+    h("thead", {}, h("tr", {}, h("td", {}), labels.map(([track, label]) =>
+      h("th", { scope: "col" }, h("span", { class: `who ${track}` }, label))))),
+    h("tbody", {}, rows.filter(([, values]) => values).map(([name, values, words]) =>
+      h("tr", {}, h("th", { scope: "row" }, name), labels.map(([, label]) =>
+        h("td", {}, values[label] === null || values[label] === undefined ? "–" : words(values[label])))))));
+  return section("Figures", share(call, labels), table, facts([
+    ["Talk-over", given.talk_over === undefined ? null : length(given.talk_over)],
+    ["Longest silence", given.longest_silence === undefined ? null : length(given.longest_silence)],
+  ]));
+}
+
+/** Who spoke for how much of it: a bar for the eye, the table says it in figures. */
+function share(call, labels) {
+  const bar = h("div", { class: "share", "aria-hidden": "true" });
+  for (const [track, label] of labels) {
+    const part = h("span", { class: track });
+    part.style.flexGrow = String(call.figures.talk_time?.[label] ?? 0);
+    bar.append(part);
+  }
+  return bar;
+}
+
+const facts = (pairs) => {
+  const given = pairs.filter(([, value]) => value !== null && value !== undefined);
+  if (!given.length) return null;
+  return h("dl", { class: "facts" }, given.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
+};
+
+function delivery(call) {
+  const pairs = [];
+  if (!call.active && call.reason) pairs.push(["End", endReason(call.reason)]);
+  const missing = `${length(call.missing ?? 0)} missing`;
+  if (call.flush) pairs.push(["Last words", call.flush === "complete" ? "All there" : missing]);
+  const state = call.delivery;
+  if (state) pairs.push(["Webhook", deliveryWords(state, call.seq)]);
+  if (call.carrier) pairs.push(["Carrier", call.carrier]);
+  pairs.push(["Call", h("code", {}, call.id)]);
+  return section("Record", facts(pairs));
+}
+
+function deliveryWords({ state, cursor, attempts, reason }, tip) {
+  const waiting = Math.max(0, (tip ?? 0) - (cursor ?? 0));
+  const events = `${waiting} ${waiting === 1 ? "event" : "events"}`;
+  switch (state) {
+    case "none":
+      return "None is set up";
+    case "delivered":
+      return "All delivered";
+    case "pending":
+      if (!attempts) return `${events} on the way`;
+      return `${events} waiting, ${attempts} ${attempts === 1 ? "try" : "tries"} failed`;
+    case "parked":
+      return `Given up with ${events} left${reason ? `: ${reason}` : ""}`;
+    default:
+      return state;
+  }
+}
+
+function parameters(call) {
+  const given = Object.entries(call.parameters ?? {});
+  return given.length ? section("Parameters", facts(given)) : null;
+}
+
+function exports_(call) {
+  const link = (path, name, hint, file) =>
+    h("a", { href: address(path), download: file, title: `${name}, ${hint}` }, name);
+  const links = EXPORTS.map(([kind, name, hint]) =>
+    link(callPath(call.id, `/transcript.${kind}`), name, hint, `${call.id}.${kind}`));
+  if (call.audio?.available) {
+    links.push(link(call.audio.url ?? callPath(call.id, "/audio.wav"), "Audio", "the recording", `${call.id}.wav`));
+  }
+  return section("Download", h("p", { class: "exports" }, links));
+}

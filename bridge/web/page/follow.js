@@ -1,0 +1,115 @@
+// Keeping what is being said in view, for as long as the reader does not look elsewhere.
+//
+// Two things can be followed: the end of a live call, and the voice of a recording. Scrolling away stops it and shows a
+// button that goes back; scrolling down to the end of a live call goes on with it too.
+
+import { icon } from "./dom.js";
+
+const NEAR = 48; // pixels from the end that still count as the end
+const GLIDE = 700; // milliseconds that a scroll of ours may take
+
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+
+export class Follow {
+  #scroller;
+  #button;
+  #mode = null;
+  #following = true;
+  #top = 0;
+  #gliding = 0;
+  #news = 0;
+  #spot = null;
+
+  constructor(scroller, content, button) {
+    this.#scroller = scroller;
+    this.#button = button;
+    scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    scroller.addEventListener("wheel", (event) => this.#pushed(event.deltaY < 0), { passive: true });
+    scroller.addEventListener("touchmove", () => this.#pushed(false), { passive: true });
+    new ResizeObserver(() => this.#pin()).observe(content);
+    new ResizeObserver(() => this.#pin()).observe(scroller);
+    button.addEventListener("click", () => this.now());
+  }
+
+  /** What to follow: "live", "voice" or null. */
+  set mode(mode) {
+    if (mode === this.#mode) return;
+    this.#mode = mode;
+    this.#resume();
+    if (mode !== "voice") this.#spot = null;
+    this.#pin();
+  }
+
+  get following() {
+    return this.#following;
+  }
+
+  /** So many more lines are there. */
+  arrived(count) {
+    if (this.#mode !== "live") return;
+    if (this.#following) this.#pin();
+    else this.#news += count;
+    this.#show();
+  }
+
+  /** The recording is at this element now. */
+  spot(element) {
+    if (!element || element === this.#spot) return;
+    this.#spot = element;
+    if (this.#mode === "voice" && this.#following) this.#glide();
+  }
+
+  /** Back to what is being said. */
+  now() {
+    this.#resume();
+    if (this.#mode === "voice") this.#glide();
+    else this.#scroller.scrollTop = this.#scroller.scrollHeight;
+  }
+
+  #resume() {
+    this.#following = true;
+    this.#news = 0;
+    this.#show();
+  }
+
+  #leave() {
+    this.#following = false;
+    this.#show();
+  }
+
+  #pin() {
+    if (this.#mode === "live" && this.#following) this.#scroller.scrollTop = this.#scroller.scrollHeight;
+  }
+
+  #glide() {
+    if (!this.#spot?.isConnected) return;
+    this.#gliding = performance.now() + GLIDE;
+    this.#spot.scrollIntoView({ block: "center", behavior: calm.matches ? "auto" : "smooth" });
+  }
+
+  /** The reader's own push: no need to wait for what comes of it. */
+  #pushed(up) {
+    if (this.#mode === "voice" || (up && this.#mode === "live" && this.#scroller.scrollTop > 0)) this.#leave();
+  }
+
+  #scrolled() {
+    const { scrollTop, scrollHeight, clientHeight } = this.#scroller;
+    const up = scrollTop < this.#top - 2;
+    this.#top = scrollTop;
+    if (this.#mode === "live") {
+      const atEnd = scrollHeight - scrollTop - clientHeight < NEAR;
+      if (atEnd && !this.#following && !up) this.#resume();
+      else if (up && !atEnd) this.#leave();
+    } else if (this.#mode === "voice" && performance.now() > this.#gliding) {
+      this.#leave();
+    }
+  }
+
+  #show() {
+    this.#button.hidden = this.#following || this.#mode === null;
+    if (this.#button.hidden) return;
+    const text = this.#mode === "voice" ? "Back to the voice" : "Jump to now";
+    const news = this.#mode === "live" && this.#news ? ` (${this.#news} new)` : "";
+    this.#button.replaceChildren(icon("down"), text + news);
+  }
+}

@@ -1,0 +1,46 @@
+// One row of the list of calls: who, when, and a line about it.
+
+import { now } from "./api.js";
+import { h, icon, sr } from "./dom.js";
+import { clock, parties, timeOfDay, wall } from "./format.js";
+import { matches, searchWords } from "./words.js";
+
+/** A row without its words. */
+export function makeRow(call) {
+  const href = `/?call=${encodeURIComponent(call.id)}`;
+  const link = h("a", { class: "call", href, tabindex: "-1", "data-call": call.id },
+    h("span", { class: "call-who" }),
+    h("time", { class: "call-when" }),
+    h("span", { class: "call-line" }));
+  return { link, element: h("li", {}, link) };
+}
+
+/** The words of a row: what a search found in the call, what was said last, or how long it was. */
+export function fillRow({ link, call }, query) {
+  const [who, when, line] = link.children;
+  const { other, ours } = parties(call);
+  const way = call.direction === "outbound" ? "outbound" : "inbound";
+  who.replaceChildren(icon(way), sr(way === "outbound" ? "Outgoing, to " : "Incoming, from "), other);
+  when.dateTime = call.started_at ?? "";
+  when.title = `${wall(call.started_at)}${call.ended_at ? ` to ${timeOfDay(call.ended_at)}` : ""}`;
+  when.classList.toggle("live", call.active);
+  when.textContent = call.active ? clock((now() - Date.parse(call.started_at)) / 1000) : timeOfDay(call.started_at);
+  if (query && call.snippet) line.replaceChildren(...marked(call.snippet, query));
+  else if (call.active && call.last) line.replaceChildren(call.last);
+  else {
+    const lasted = call.active ? null : clock(call.duration ?? 0);
+    line.replaceChildren([lasted, ours && `${way === "outbound" ? "from" : "to"} ${ours}`].filter(Boolean).join(" · "));
+  }
+}
+
+/** The text with what was searched for marked in it. */
+function marked(text, query) {
+  const parts = [];
+  let at = 0;
+  for (const [from, to] of matches(text, searchWords(query))) {
+    if (from < at) continue;
+    parts.push(text.slice(at, from), h("mark", {}, text.slice(from, to)));
+    at = to;
+  }
+  return [...parts, text.slice(at)];
+}

@@ -1,0 +1,320 @@
+// The conversation on the page: one list item for each thing said or noted, keyed as in `conversation.js`.
+//
+// Words are not elements of their own: in three hours there are fifty thousand. Where a word is follows from its place
+// in the text, and it is marked with the CSS Custom Highlight API; without that the whole segment is marked. Lines stand
+// in chunks, of which the browser lays out only those in view: five thousand lines one by one are too many to watch.
+
+import { h, sr } from "./dom.js";
+import { clock, endReason, gapReason, length, wall } from "./format.js";
+import { matches, places, runs, searchWords, wordAt } from "./words.js";
+
+const CHUNK = 64; // lines
+
+const canHighlight = typeof Highlight === "function" && Boolean(CSS.highlights);
+
+export class Transcript {
+  #list;
+  #conversation = null;
+  #elements = new Map();
+  #items = new WeakMap();
+  #places = new WeakMap();
+  #playing = new Set();
+  #reachable = null;
+  #word = null;
+  #playable = false;
+  #search = [];
+  #found = canHighlight ? new Highlight() : null;
+  #seek;
+  #said;
+  /** Whether what comes now is being said now: it then fades in and is read out. */
+  live = false;
+
+  /** `seek(seconds)`: the reader wants to hear this. `said(item)`: a final has come, live. */
+  constructor(list, { seek, said }) {
+    this.#list = list;
+    this.#seek = seek;
+    this.#said = said;
+    list.addEventListener("click", (event) => this.#clicked(event));
+    list.addEventListener("pointermove", (event) => this.#pointed(event), { passive: true });
+    list.addEventListener("pointerleave", () => highlight("hover", null));
+    list.addEventListener("keydown", (event) => this.#keyed(event));
+    if (this.#found) CSS.highlights.set("found", this.#found);
+  }
+
+  /** Show another conversation. */
+  show(conversation) {
+    this.#conversation = conversation;
+    this.#elements.clear();
+    this.#playing.clear();
+    this.#reachable = null;
+    this.#word = null;
+    this.#search = [];
+    this.#found?.clear();
+    highlight("now", null);
+    highlight("hover", null);
+    this.#list.replaceChildren();
+  }
+
+  /** Whether a click on a word plays it. */
+  set playable(on) {
+    this.#playable = on;
+    this.#list.classList.toggle("playable", on);
+  }
+
+  /** Bring the page up to date; the number of new finals. */
+  render() {
+    const { changed, removed } = this.#conversation.changes();
+    for (const item of removed) this.#drop(item);
+    const settled = [];
+    // From the first to the last: what stands before an item is there when the item is put after it.
+    const order = [...changed].sort((a, b) => a.at - b.at || a.order - b.order);
+    for (const item of order) {
+      const known = this.#elements.get(item.key);
+      const element = known ?? this.#make(item);
+      if (item.kind === "segment" && item.final && !element.classList.contains("final")) settled.push(item);
+      fill[item.kind](element, item);
+      if (!known) this.#insert(item, element);
+      this.#places.delete(item);
+      if (this.#search.length && item.final) this.#find(item, element);
+    }
+    if (this.live) settled.forEach(this.#said);
+    if (!this.#reachable?.isConnected) this.#reach(this.#list.querySelector(".line"));
+    return settled.length;
+  }
+
+  /** Mark what the recording says at this second; the element it is in, if any. */
+  showTime(seconds) {
+    const items = seconds === null ? [] : this.#conversation.at(seconds);
+    const elements = new Set(items.map((item) => this.#elements.get(item.key)).filter(Boolean));
+    for (const element of this.#playing) if (!elements.has(element)) element.classList.remove("playing");
+    for (const element of elements) element.classList.add("playing");
+    this.#playing = elements;
+    const words = items.map((item) => [item, wordAt(this.#placesOf(item), seconds)]).filter(([, word]) => word);
+    const spoken = words.map(([item, word]) => `${item.key}:${word.from}`).join();
+    if (spoken !== this.#word) {
+      this.#word = spoken;
+      highlight("now", words.map(([item, word]) => this.#range(item, word.from, word.to)).filter(Boolean));
+    }
+    return items.length ? this.#elements.get(items[0].key) : null;
+  }
+
+  /** Mark what a search is for; the first element that has it. */
+  mark(query) {
+    this.#search = searchWords(query);
+    this.#found?.clear();
+    if (!this.#search.length) return null;
+    let first = null;
+    for (const item of this.#conversation.items) {
+      const element = item.kind === "segment" && this.#elements.get(item.key);
+      if (element && this.#find(item, element)) first ??= element;
+    }
+    return first;
+  }
+
+  #find(item, element) {
+    const found = matches(item.text, this.#search);
+    for (const [from, to] of found) {
+      const range = this.#range(item, from, to);
+      if (range) this.#found?.add(range);
+    }
+    element.classList.toggle("found", found.length > 0);
+    return found.length;
+  }
+
+  #make(item) {
+    const element = make[item.kind](item);
+    if (this.live) element.classList.add("arriving");
+    this.#elements.set(item.key, element);
+    this.#items.set(element, item);
+    return element;
+  }
+
+  #insert(item, element) {
+    const before = this.#conversation.items[this.#conversation.indexOf(item) - 1];
+    const previous = before && this.#elements.get(before.key);
+    const chunk = previous ? previous.parentElement : this.#list.firstElementChild;
+    if (!chunk) this.#list.append(h("div", { class: "chunk" }, element));
+    else if (!previous) chunk.prepend(element);
+    else if (previous.nextSibling || chunk.children.length < CHUNK) previous.after(element);
+    else if (chunk.nextSibling) chunk.nextSibling.prepend(element);
+    else chunk.after(h("div", { class: "chunk" }, element));
+  }
+
+  #drop(item) {
+    const element = this.#elements.get(item.key);
+    const chunk = element?.parentElement;
+    element?.remove();
+    this.#elements.delete(item.key);
+    if (chunk && !chunk.children.length) chunk.remove();
+  }
+
+  /** The one line that Tab leads to; the arrows go on from there. */
+  #reach(element) {
+    this.#reachable?.setAttribute("tabindex", "-1");
+    this.#reachable = element;
+    element?.setAttribute("tabindex", "0");
+  }
+
+  #placesOf(item) {
+    if (!this.#places.has(item)) this.#places.set(item, places(item));
+    return this.#places.get(item);
+  }
+
+  #range(item, from, to) {
+    const paragraph = this.#elements.get(item.key)?.querySelector(".said");
+    if (!paragraph) return null;
+    const walker = document.createTreeWalker(paragraph, NodeFilter.SHOW_TEXT);
+    const range = document.createRange();
+    let [before, open] = [0, false];
+    while (walker.nextNode()) {
+      const node = walker.currentNode;
+      const after = before + node.length;
+      if (!open && from < after) {
+        range.setStart(node, from - before);
+        open = true;
+      }
+      if (open && to <= after) {
+        range.setEnd(node, to - before);
+        return range;
+      }
+      before = after;
+    }
+    return null;
+  }
+
+  /** The item and the word under the pointer. */
+  #wordUnder(event) {
+    const paragraph = event.target.closest?.(".said");
+    const item = this.#items.get(paragraph?.closest(".line"));
+    if (item?.kind !== "segment" || !item.final) return {};
+    const caret = caretAt(event.clientX, event.clientY);
+    if (!caret || !paragraph.contains(caret.node)) return { item };
+    const before = document.createRange();
+    before.setStart(paragraph, 0);
+    before.setEnd(caret.node, caret.offset);
+    const offset = before.toString().length;
+    return { item, word: this.#placesOf(item).find(({ from, to }) => from <= offset && offset <= to) };
+  }
+
+  #clicked(event) {
+    if (!this.#playable || !getSelection().isCollapsed) return;
+    const { item, word } = this.#wordUnder(event);
+    if (item) {
+      this.#seek(word?.start ?? item.start);
+      return;
+    }
+    const timed = this.#items.get(event.target.closest("time")?.closest(".line"));
+    if (timed) this.#seek(timed.start);
+  }
+
+  #pointed(event) {
+    if (!this.#playable || event.pointerType === "touch") return;
+    const { item, word } = this.#wordUnder(event);
+    highlight("hover", word ? [this.#range(item, word.from, word.to)] : null);
+  }
+
+  /** Up and down from line to line, Enter to listen. */
+  #keyed(event) {
+    const element = event.target.closest(".line");
+    if (!element || event.altKey || event.ctrlKey || event.metaKey) return;
+    const { nextElementSibling: after, previousElementSibling: before, parentElement: chunk } = element;
+    const next = {
+      ArrowDown: after ?? chunk.nextElementSibling?.firstElementChild,
+      ArrowUp: before ?? chunk.previousElementSibling?.lastElementChild,
+    }[event.key];
+    if (next) {
+      this.#reach(next);
+      next.focus();
+      event.preventDefault();
+    } else if (event.key === "Enter" && this.#playable) {
+      this.#seek(this.#items.get(element).start);
+      event.preventDefault();
+    }
+  }
+}
+
+function highlight(name, ranges) {
+  if (!canHighlight) return;
+  if (ranges?.length) CSS.highlights.set(name, new Highlight(...ranges));
+  else CSS.highlights.delete(name);
+}
+
+function caretAt(x, y) {
+  if (document.caretPositionFromPoint) {
+    const caret = document.caretPositionFromPoint(x, y);
+    return caret && { node: caret.offsetNode, offset: caret.offset };
+  }
+  const range = document.caretRangeFromPoint?.(x, y);
+  return range && { node: range.startContainer, offset: range.startOffset };
+}
+
+const timeElement = (item, className) =>
+  h("time", { class: className, title: wall(item.time) || null, datetime: item.time ?? null }, clock(item.start));
+
+const make = {
+  segment: (item) =>
+    h("div", { class: `line segment ${item.track}`, role: "listitem", tabindex: "-1" },
+      h("div", { class: "said-head" }, h("span", { class: "who" }), h("time", { class: "at" })),
+      h("p", { class: "said", dir: "auto" })),
+  speaking: (item) =>
+    h("div", { class: `line segment speaking ${item.track}`, role: "listitem", tabindex: "-1" },
+      h("div", { class: "said-head" }, h("span", { class: "who" }, item.speaker)),
+      h("p", { class: "said" }, sr("is speaking"),
+        h("span", { class: "dots", "aria-hidden": "true" }, h("i"), h("i"), h("i")))),
+  note: () => h("div", { role: "listitem", tabindex: "-1" }),
+};
+
+const fill = {
+  segment: (element, item) => {
+    const [head, said] = element.children;
+    const [who, time] = head.children;
+    if (who.textContent !== item.speaker) who.textContent = item.speaker;
+    const at = clock(item.start);
+    if (time.textContent !== at) {
+      time.textContent = at;
+      time.dateTime = item.time ?? "";
+      time.title = wall(item.time);
+    }
+    element.classList.toggle("interim", !item.final);
+    element.classList.toggle("final", item.final);
+    element.classList.toggle("over", item.over.length > 0);
+    if (item.language) element.lang = item.language;
+    said.replaceChildren(...runs(item).map(run));
+    element.querySelector(".talk-over")?.remove();
+    if (item.final && item.over.length) element.append(talkOver(item));
+  },
+  speaking: () => {},
+  note: (element, item) => {
+    element.className = `line note ${item.what}`;
+    element.replaceChildren(h("span", { class: "note-text" }, ...noteWords[item.what](item)), timeElement(item, "at"));
+  },
+};
+
+function run({ text, over, unsure }) {
+  if (!over && unsure === undefined) return document.createTextNode(text);
+  const names = [over && "said-over", unsure !== undefined && "unsure"].filter(Boolean).join(" ");
+  const guess = unsure !== undefined && `Recognized with ${unsure} % confidence`;
+  const title = [over && "Said while the other was speaking", guess].filter(Boolean).join(". ");
+  return h("span", { class: names, title }, text);
+}
+
+function talkOver(item) {
+  const seconds = item.over.reduce((sum, { start, end }) => sum + Math.max(0, end - start), 0);
+  const from = Math.min(...item.over.map(({ start }) => start));
+  return h("p", { class: "talk-over", title: `Both spoke from ${clock(from)}` }, `Talk-over ${length(seconds)}`);
+}
+
+const noteWords = {
+  dtmf: ({ digit }) => ["Key ", h("kbd", {}, digit), " pressed"],
+  gap: ({ missing, why }) => [`${length(missing)} of audio missing${why ? `: ${gapReason(why)}` : ""}`],
+  failed: ({ error }) => [`The carrier reports: ${error}`],
+  interrupted: ({ reason, retry, away }) => {
+    if (away !== null) return [`Transcription was away for ${length(away)}: ${reason}`];
+    const outlook = retry ? "The audio is kept, the words will follow." : "It is not tried again.";
+    return [`Transcription interrupted: ${reason}. ${outlook}`];
+  },
+  ended: ({ reason, flush, missing, start }) => [
+    `Call ended after ${clock(start)}. ${endReason(reason)}.`,
+    flush === "timed_out" || missing > 0.5 ? ` The last ${length(missing)} have no words.` : "",
+  ],
+};

@@ -1,0 +1,94 @@
+"""The door to the live page: its files, served from memory to anybody, because they hold no data.
+
+Which calls the page may read is not decided here but by the doors that it asks. What is decided here is what a browser
+lets the page do: load from and talk to this origin only, never be framed, and give its address to nobody, which may
+hold a token.
+"""
+
+import gzip
+import hashlib
+import mimetypes
+from dataclasses import dataclass
+from importlib import resources
+
+from aiohttp import web
+
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "connect-src 'self'",
+        "media-src 'self'",
+        "img-src 'self' data:",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+    )
+)
+
+HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    # Kept by the browser, asked about each time: a new version is there with the next load, whole.
+    "Cache-Control": "no-cache",
+    "Vary": "Accept-Encoding",
+}
+
+_TYPES = {".html", ".css", ".js", ".svg"}
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    type: str
+    body: bytes
+    packed: bytes
+    """The same, gzipped."""
+    etag: str
+
+
+class PageDoor:
+    """`/` and `/static/{name}`."""
+
+    def __init__(self) -> None:
+        self._files = dict(_read())
+
+    def routes(self) -> list[web.RouteDef]:
+        """Without authentication."""
+        return [web.get("/", self.page), web.get("/static/{name}", self.file)]
+
+    async def page(self, request: web.Request) -> web.Response:
+        """The page, the same for everybody and every address."""
+        return _answer(request, self._files["index.html"])
+
+    async def file(self, request: web.Request) -> web.Response:
+        """One of the page's own files; there is no path to any other."""
+        found = self._files.get(request.match_info["name"])
+        if found is None:
+            return web.json_response({"error": "There is no such file."}, status=404)
+        return _answer(request, found)
+
+
+def _answer(request: web.Request, file: _File) -> web.Response:
+    headers = {**HEADERS, "ETag": f'"{file.etag}"'}
+    if any(known.value in (file.etag, "*") for known in request.if_none_match or ()):
+        return web.Response(status=304, headers=headers)
+    body = file.body
+    if "gzip" in request.headers.get("Accept-Encoding", ""):
+        headers["Content-Encoding"] = "gzip"
+        body = file.packed
+    return web.Response(body=body, headers={**headers, "Content-Type": file.type})
+
+
+def _read() -> list[tuple[str, _File]]:
+    files = []
+    for entry in resources.files("bridge.web.page").iterdir():
+        if any(entry.name.endswith(ending) for ending in _TYPES):
+            body = entry.read_bytes()
+            kind = "text/javascript" if entry.name.endswith(".js") else mimetypes.guess_type(entry.name)[0]
+            etag = hashlib.sha256(body).hexdigest()[:20]
+            files.append((entry.name, _File(f"{kind}; charset=utf-8", body, gzip.compress(body, mtime=0), etag)))
+    return files

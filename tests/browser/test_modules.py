@@ -1,0 +1,125 @@
+"""The page's pure modules, fed directly: the stream's parser and the conversation."""
+
+import json
+
+import pytest
+import pytest_asyncio
+
+from bridge import events
+from tests.browser.samples import ended, segment, spoken, started
+from tests.browser.server import Call, ReadingServer
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def page(chromium):
+    async with ReadingServer() as server:
+        page = await chromium.new_page()
+        await page.goto(f"{server.origin}/static/icon.svg")
+        yield page
+        await page.close()
+
+
+async def parse(page, pieces):
+    return await page.evaluate(
+        """async (pieces) => {
+            const { Parser } = await import("/static/feed.js");
+            const parser = new Parser();
+            const messages = pieces.flatMap((piece) => parser.receive(piece));
+            return messages.map(({ id, event, data }) => [id ?? null, event, data]);
+        }""",
+        pieces,
+    )
+
+
+STREAM = ': hello\n\nid: 7\nevent: a.b\ndata: {"x": 1}\n\ndata:one\ndata: two\n\nid: 8\r\nevent: c\r\ndata: 3\r\n\r\n'
+MESSAGES = [["7", "a.b", '{"x": 1}'], [None, "message", "one\ntwo"], ["8", "c", "3"]]
+
+
+async def test_a_stream_is_the_same_however_it_is_cut(page):
+    assert await parse(page, [STREAM]) == MESSAGES
+    assert await parse(page, list(STREAM)) == MESSAGES
+    for cut in range(len(STREAM)):
+        assert await parse(page, [STREAM[:cut], STREAM[cut:]]) == MESSAGES
+
+
+async def conversation(page, said):
+    """What the items are after these events, and what each `receive` answered."""
+    return await page.evaluate(
+        """async (said) => {
+            const { Conversation } = await import("/static/conversation.js");
+            const conversation = new Conversation();
+            const taken = said.map((event) => conversation.receive(event));
+            const items = conversation.items.map(({ kind, what, text, final }) => text ? [text, final] : what ?? kind);
+            return { taken, items, seq: conversation.seq };
+        }""",
+        said,
+    )
+
+
+def recorded(*said):
+    """Events as a reader gets them, durable ones and others, in this order."""
+    call = Call("CA1", 0.0)
+    bodies = []
+    for data in (started(call), *said):
+        call.append(data, 1.0)
+        bodies.append(json.loads(call.events[-1][1] if data.durable else call.interims[data.track][1]))
+    return bodies
+
+
+CALL = Call("CA1", 0.0)
+
+
+def say(number, text, at, track="inbound", **more):
+    return segment(CALL, number, track, spoken(text, at), **more)
+
+
+async def test_late_words_stand_at_their_time(page):
+    said = recorded(say(1, "one", 1.0), say(2, "three", 5.0), say(3, "two", 3.0, track="outbound"))
+
+    assert (await conversation(page, said))["items"] == [["one", True], ["two", True], ["three", True]]
+
+
+async def test_a_repeated_event_changes_nothing_and_a_hole_is_refused(page):
+    said = recorded(say(1, "one", 1.0), say(2, "two", 3.0))
+    result = await conversation(page, [said[0], said[1], said[1], said[2]])
+    assert result == {"taken": [True] * 4, "items": [["one", True], ["two", True]], "seq": 3}
+
+    result = await conversation(page, [said[0], said[2]])
+    assert result == {"taken": [True, False], "items": [], "seq": 1}
+
+
+async def test_an_interim_never_comes_over_its_final_or_a_newer_one(page):
+    interim = say(1, "on", 1.0, final=False, revision=1)
+    newer = say(1, "one tw", 1.0, final=False, revision=2)
+    bodies = recorded(interim, newer, say(1, "one two", 1.0, revision=3))
+
+    assert (await conversation(page, [bodies[0], bodies[2], bodies[1]]))["items"] == [["one tw", False]]
+    assert (await conversation(page, [bodies[0], bodies[3], bodies[2]]))["items"] == [["one two", True]]
+
+
+async def test_the_end_takes_what_never_settled(page):
+    speech = events.SpeechStarted(track="outbound", channel=1, speaker="agent", at=2, at_time="")
+    said = recorded(say(1, "one", 1.0), say(2, "tw", 3.0, final=False), speech, ended(CALL, 9.0))
+
+    assert (await conversation(page, said))["items"] == [["one", True], "ended"]
+
+
+async def test_times_are_told_as_a_clock_tells_them(page):
+    told = await page.evaluate(
+        """async () => {
+            const { clock, length, party, asNumber } = await import("/static/format.js");
+            return [
+                [0, 9.99, 61, 3599.9, 3600, 10799].map(clock),
+                [0.04, 1.25, 59.9, 75].map(length),
+                ["+15550101000", "sip:a@b", null].map(party),
+                ["+1 (555) 010", "555-0101", "order 12"].map(asNumber),
+            ];
+        }"""
+    )
+
+    assert told[0] == ["0:00", "0:09", "1:01", "59:59", "1:00:00", "2:59:59"]
+    assert told[1] == ["0 s", "1.3 s", "59.9 s", "1:15"]
+    assert told[2] == ["+1 555 010 1000", "sip:a@b", "Unknown"]
+    assert told[3] == ["+1555010", "5550101", None]
