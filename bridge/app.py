@@ -21,6 +21,7 @@ from aiohttp import web
 from bridge.align import AlignPolicy
 from bridge.call import CallPolicy, Switchboard
 from bridge.call.backfill import Backfill, BackfillPolicy
+from bridge.call.eraser import Eraser
 from bridge.call.switchboard import Refork
 from bridge.call.wishes import Wishes
 from bridge.config import Settings
@@ -30,10 +31,17 @@ from bridge.deepgram.gate import Gate
 from bridge.delivery.sender import Sender
 from bridge.delivery.signing import Signer
 from bridge.errors import StoreError
-from bridge.store.audio import AudioStore
+from bridge.live import Live
+from bridge.store.audio import AudioStore, Recordings
+from bridge.store.audio.retention import Retention
 from bridge.store.sqlite import SQLiteStore
+from bridge.store.token import own_token
+from bridge.web.calls import CallsDoor
+from bridge.web.feed import FeedDoor
 from bridge.web.media import TWILIO_PATH, MediaDoor, MediaPolicy
 from bridge.web.operations import OperationsDoor
+from bridge.web.readers import Readers
+from bridge.web.static import PageDoor
 from twiml import web as twiml_web
 from twiml.fork import Fork
 from twiml.rest import TwilioAccount
@@ -44,16 +52,18 @@ log = logging.getLogger("bridge.app")
 ENDPOINT = "webhook"
 """The lanes' name for `WEBHOOK_URL`; a new URL takes the same lanes over."""
 
+_LARGEST_BODY = 64 * 1024  # octets of a request
+
 REQUESTS = "backfill"
 """Folder in `DATA_DIR` through which `bridge backfill` asks a running server."""
 
 
 def build(settings: Settings) -> web.Application:
     """The application, checked but not started. Raises ConfigError for settings that cannot work."""
-    app = web.Application(client_max_size=64 * 1024)
+    app = web.Application(client_max_size=_LARGEST_BODY)
     token_secret = _token_secret(settings)
     store = SQLiteStore(settings.data_dir, [ENDPOINT] if settings.webhook_url else [])
-    audio = AudioStore(settings.data_dir, limit=settings.bridge_audio_limit * 1_000_000)
+    audio, recordings, live = audio_store(settings), Recordings(settings.data_dir), Live(store)
     sender = _sender(settings, store)
     gate, call_wishes = Gate(), wishes(settings)
     policy, requests = backfill_policy(settings), settings.data_dir / REQUESTS
@@ -76,7 +86,7 @@ def build(settings: Settings) -> web.Application:
     operations = OperationsDoor(switchboard, counters)
 
     async def keep_open(_: web.Application) -> AsyncIterator[None]:
-        async with store, audio, AsyncExitStack() as stack:
+        async with store, audio, _retention(settings, recordings), AsyncExitStack() as stack:
             if sender:
                 await stack.enter_async_context(sender)
                 stack.push_async_callback(sender.drain, settings.bridge_stop_timeout / 2)
@@ -92,12 +102,19 @@ def build(settings: Settings) -> web.Application:
                 await switchboard.close("server_stopping")
         except TimeoutError:
             log.warning("calls cut off", extra={"calls": len(switchboard.calls)})
+        live.close()  # after the calls: those who follow one see its end
         await media.close()
 
     app.cleanup_ctx.append(keep_open)
     app.on_shutdown.append(end_calls)
     app.add_routes(media.routes())
     app.add_routes(operations.routes())
+    app.add_routes(PageDoor().routes())
+    readers = Readers(read_tokens(settings), settings.public_url, time.time)
+    eraser = Eraser(store, audio, recordings, backfill)
+    calls = CallsDoor(store, readers, endpoint=ENDPOINT, delete=eraser.erase, recordings=recordings, wall=time.time)
+    feed = FeedDoor(live, store, readers, calls.events, Random())
+    app.add_routes([*readers.routes(), *feed.routes(), *calls.routes()])
     if settings.public_url:
         app.add_routes(twiml_web.routes(voice_settings(settings, token_secret), _stream_status(switchboard)))
     return app
@@ -131,12 +148,23 @@ async def backfill(settings: Settings, call_id: str, patience: float) -> bool:
     What comes of it is delivered when a server runs again. Raises StoreError where one is running, or there is nothing.
     """
     store = SQLiteStore(settings.data_dir, [ENDPOINT] if settings.webhook_url else [])
-    async with store, AudioStore(settings.data_dir, limit=settings.bridge_audio_limit * 1_000_000) as audio:
+    async with store, audio_store(settings) as audio:
         if call_id not in audio.kept():
             raise StoreError(f"no audio is kept of {call_id}")
         policy = replace(backfill_policy(settings), timeout=0.0)  # how long is for `patience` to say
         async with Backfill(store, audio, Gate(), policy, wishes(settings), wall=time.time, random=Random()) as service:
             return await service.offer(call_id, patience)
+
+
+def audio_store(settings: Settings) -> AudioStore:
+    """Where the audio of calls is while somebody needs it, and whether it stays after that."""
+    limit = settings.bridge_audio_limit * 1_000_000
+    return AudioStore(settings.data_dir, limit=limit, keep=settings.bridge_recordings)
+
+
+def read_tokens(settings: Settings) -> tuple[str, ...]:
+    """Who may read; the record's own token where none is set. Raises StoreError where that cannot be kept."""
+    return settings.read_tokens or (own_token(settings.data_dir),)
 
 
 def call_policy(settings: Settings) -> CallPolicy:
@@ -187,6 +215,11 @@ def voice_settings(settings: Settings, token_secret: bytes | None) -> VoiceSetti
         speakers={track: label for track, label in labels.items() if label},
         stream_path=TWILIO_PATH,
     )
+
+
+def _retention(settings: Settings, recordings: Recordings) -> Retention:
+    max_age = settings.bridge_recording_days * 86400 or None
+    return Retention(recordings, max_age, settings.bridge_recording_limit * 1_000_000 or None, time.time)
 
 
 def _sender(settings: Settings, store: SQLiteStore) -> Sender | None:

@@ -95,6 +95,15 @@ class Settings(BaseModel):
     bridge_backfill_days: float = Field(
         7.0, gt=0, le=365, description="Days for which audio that was given up stays for `bridge backfill`"
     )
+    bridge_recordings: bool = Field(
+        False, description="Keep the audio of every call as a recording; tell the people on the line"
+    )
+    bridge_recording_days: float = Field(
+        30.0, ge=0, le=36500, description="Days for which recordings stay; 0: for ever"
+    )
+    bridge_recording_limit: int = Field(
+        50_000, ge=0, description="Megabytes of recordings, of which the oldest go first; 0: no bound"
+    )
     bridge_read_tokens: SecretStr | None = Field(
         None, description="Tokens that may read the calls, separated by spaces; without any, one is made in `DATA_DIR`"
     )
@@ -219,6 +228,10 @@ def check_for_serving(settings: Settings, environment: Mapping[str, str] | None 
         raise ConfigError("set WEBHOOK_SECRET (whsec_ and 32 random bytes in base64): every delivery is signed")
     if settings.database_url:
         raise ConfigError("DATABASE_URL is not supported yet; unset it, the record is kept in DATA_DIR")
+    if settings.bridge_recordings and not settings.bridge_audio_limit:
+        raise ConfigError(
+            "BRIDGE_RECORDINGS needs room for the audio of the calls that go on: raise BRIDGE_AUDIO_LIMIT"
+        )
     if "DYNO" in environment and not settings.bridge_allow_ephemeral_disk:
         raise ConfigError(
             "this host wipes its disk at every restart and the record with it; "

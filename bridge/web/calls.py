@@ -15,9 +15,10 @@ from aiohttp import web
 from bridge.errors import StoreError
 from bridge.events import AudioGap, Data, Figures, TranscriptFinal, timestamp
 from bridge.store import CallFilter, FoundCall, Query, Store, StoredEvent
+from bridge.store.audio import Recording, Recordings
 from bridge.transcript import render
 from bridge.transcript.figures import Tally, figures
-from bridge.web import record
+from bridge.web import audio, record
 from bridge.web.http import HEADERS, BadRequest, answer, json_field, no_such_call, number, refusal, types
 from bridge.web.readers import LONGEST_LINK, Readers
 
@@ -33,12 +34,9 @@ _FILTERS = frozenset(("active", "from", "to", "since", "until", "q", "limit", "b
 Delete = Callable[[str], Awaitable[bool]]
 """Forget a call and all that belongs to it; False: there is none. Raises StoreError if it is going on."""
 
-HasAudio = Callable[[str], Awaitable[bool]]
-"""Whether there is a recording of this call."""
-
 
 class CallsDoor:
-    """`/calls` and what is below, but for the streams and the audio."""
+    """`/calls` and what is below, but for the streams."""
 
     def __init__(
         self,
@@ -47,7 +45,7 @@ class CallsDoor:
         *,
         endpoint: str,
         delete: Delete,
-        has_audio: HasAudio,
+        recordings: Recordings,
         wall: Callable[[], float],
     ) -> None:
         """`endpoint`: whose delivery is told of. `wall` tells seconds since 1970."""
@@ -55,7 +53,7 @@ class CallsDoor:
         self._readers = readers
         self._endpoint = endpoint
         self._delete = delete
-        self._has_audio = has_audio
+        self._recordings = recordings
         self._wall = wall
         self._tallies: OrderedDict[str, tuple[int, Tally]] = OrderedDict()
 
@@ -68,6 +66,7 @@ class CallsDoor:
             web.delete("/calls/{id}", only(self.delete)),
             web.post("/calls/{id}/links", only(self.link)),
             web.get("/calls/{id}/transcript.{form}", of_call(self.transcript)),
+            web.get("/calls/{id}/audio.wav", of_call(self.audio)),
         ]
 
     async def index(self, request: web.Request) -> web.Response:
@@ -88,8 +87,7 @@ class CallsDoor:
             return no_such_call()
         figures = await self._figures(call)
         delivery = await self._store.delivery(self._endpoint, call.row.id)
-        audio = call.row.ended_at is not None and await self._has_audio(call.row.id)
-        return answer(record.details(call, figures, delivery, audio))
+        return answer(record.details(call, figures, delivery, await self._recording(call) is not None))
 
     async def events(self, request: web.Request) -> web.Response:
         """A page of a call's events as JSON: what a webhook's consumer makes sure with."""
@@ -123,6 +121,19 @@ class CallsDoor:
         headers = {**HEADERS, "Content-Disposition": name}
         return web.Response(text=text, content_type=_FORMS[form], charset="utf-8", headers=headers)
 
+    async def audio(self, request: web.Request) -> web.StreamResponse:
+        """The recording, as WAV."""
+        form = request.query.get("format", "mulaw")
+        if form not in ("mulaw", "pcm"):
+            return refusal(400, "format must be mulaw or pcm.")
+        call = await self._call(request)
+        if call is None:
+            return no_such_call()
+        recording = await self._recording(call)
+        if recording is None:
+            return refusal(404, "There is no recording of this call, or it has not ended.")
+        return await audio.respond(request, recording, record.duration(call, self._wall()), pcm=form == "pcm")
+
     async def delete(self, request: web.Request) -> web.Response:
         """Forget a call that has ended: record, audio, search index, what is still to be delivered."""
         call_id = request.match_info["id"]
@@ -148,6 +159,10 @@ class CallsDoor:
     async def _call(self, request: web.Request) -> FoundCall | None:
         found = await self._store.find(CallFilter(id=request.match_info["id"]), limit=1)
         return found[0] if found else None
+
+    async def _recording(self, call: FoundCall) -> Recording | None:
+        """What was heard, once the call has ended."""
+        return await self._recordings.open(call.row.id) if call.row.ended_at is not None else None
 
     async def _figures(self, call: FoundCall) -> Figures:
         """Of everything that was transcribed by now; only what is new since the last time is read."""

@@ -12,6 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from bridge.live import Live
+from bridge.store.audio import Recordings
 from bridge.store.sqlite import SQLiteStore
 from bridge.web.calls import CallsDoor
 from bridge.web.feed import FeedDoor
@@ -25,17 +26,19 @@ NOW = words.STARTED_AT + 100.0
 
 @asynccontextmanager
 async def doors(path: Any, tokens: tuple[str, ...] = (TOKEN,), public_url: str | None = None) -> AsyncIterator[Any]:
-    """A namespace: the store, the live feeds, the address; `recorded`, of which calls there is a recording; `now`."""
+    """A namespace: the store, the live feeds, the folder of it all, the address, `now`."""
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(SQLiteStore(path, ["webhook"]))
-        place = SimpleNamespace(store=store, live=Live(store), recorded=set(), now=NOW)
+        place = SimpleNamespace(store=store, live=Live(store), folder=path, now=NOW)
         readers = Readers(tokens, public_url, lambda: place.now)
 
-        async def has_audio(call_id: str) -> bool:
-            return call_id in place.recorded
-
         calls = CallsDoor(
-            store, readers, endpoint="webhook", delete=store.delete, has_audio=has_audio, wall=lambda: place.now
+            store,
+            readers,
+            endpoint="webhook",
+            delete=store.delete,
+            recordings=Recordings(path),
+            wall=lambda: place.now,
         )
         feed = FeedDoor(place.live, store, readers, calls.events, Random(1))
         app = web.Application()

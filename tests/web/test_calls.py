@@ -1,11 +1,14 @@
 """The record as readers get it: lists, calls, events, transcripts, deletion."""
 
 import asyncio
+import io
 import json
+import wave
 
 import pytest
 
 from bridge.events import AudioGap, Word, timestamp
+from bridge.local.wav import parse_wav
 from bridge.store import Settlement
 from tests.fakes import words
 from tests.fakes.reading import doors, reader
@@ -44,6 +47,13 @@ def said(call_id, seq, text, start, **more):
         for number, part in enumerate(parts)
     ]
     return words.final(call_id, seq, text=text, start=start, end=spoken[-1].end, words=spoken, **more)
+
+
+def record(folder, call_id, audio=b"\x10\x20" * 8000):
+    """A recording of a second, as the audio store leaves it."""
+    path = folder / "recordings" / call_id
+    path.mkdir(parents=True)
+    (path / f"{0:012d}.ulaw").write_bytes(audio)
 
 
 @pytest.fixture
@@ -141,7 +151,7 @@ async def test_what_makes_no_sense_is_said_to(session, query, said_of_it):
 
 
 async def test_one_call(calls, session):
-    calls.recorded.add("CA1")
+    record(calls.folder, "CA1")
     call = await get(session, "/calls/CA1")
     assert call["parameters"] == {"team": "süd"}
     assert call["figures"]["words"] == {"caller": 4, "agent": 3}
@@ -153,7 +163,7 @@ async def test_one_call(calls, session):
 
 
 async def test_a_call_that_goes_on_has_figures_so_far(calls, session):
-    calls.recorded.add("CA2")
+    record(calls.folder, "CA2")
     call = await get(session, "/calls/CA2")
     assert (call["active"], call["figures"]["words"]["caller"], call["counts"]) == (True, 3, None)
     assert call["audio"]["available"] is False
@@ -242,6 +252,30 @@ async def test_no_transcript_of_that_form(calls, session):
 async def test_markup_in_what_was_said_stays_text(calls, session):
     async with session.get("/calls/CA2/transcript.vtt") as response:
         assert "&lt;b&gt;Bonjour&lt;/b&gt; &amp; hello" in await response.text()
+
+
+async def test_the_recording_is_as_long_as_the_call(calls, session):
+    record(calls.folder, "CA1")
+    async with session.get("/calls/CA1/audio.wav") as response:
+        assert (response.status, response.content_type) == (200, "audio/wav")
+        inbound, outbound = parse_wav(await response.read())
+    assert (inbound[:8000], outbound[:8000]) == (b"\x10" * 8000, b"\x20" * 8000)
+    assert inbound[8000:] == outbound[8000:] == b"\xff" * 8000 * 59
+
+
+async def test_the_recording_as_pcm(calls, session):
+    record(calls.folder, "CA1")
+    async with session.get("/calls/CA1/audio.wav?format=pcm") as response:
+        with wave.open(io.BytesIO(await response.read())) as file:
+            assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (2, 2, 8000)
+            assert file.getnframes() == 60 * 8000
+
+
+async def test_there_is_no_recording(calls, session):
+    record(calls.folder, "CA2")
+    assert "no recording" in (await get(session, "/calls/CA1/audio.wav", 404))["error"]
+    assert "has not ended" in (await get(session, "/calls/CA2/audio.wav", 404))["error"]
+    assert "format" in (await get(session, "/calls/CA1/audio.wav?format=mp3", 400))["error"]
 
 
 async def test_deleting(calls, session):

@@ -97,6 +97,10 @@ class AudioStore:
         """The calls of which there is something and which are not open."""
         return sorted(self._left)
 
+    def is_open(self, call_id: str) -> bool:
+        """Whether somebody has this call's audio now."""
+        return call_id in self._open
+
     def open(self, call_id: str) -> AudioFile:
         """Begin to keep a call of which there is nothing yet; `call_id` must do as the name of a folder."""
         if not CALL_ID.fullmatch(call_id):

@@ -1,0 +1,38 @@
+"""Old recordings go by themselves, at the start and later."""
+
+import logging
+import os
+from pathlib import Path
+
+import pytest
+
+from bridge.store.audio import Recordings
+from bridge.store.audio.retention import Retention
+from tests.fakes.waiting import tasks_of, until
+
+
+def record(folder: Path, call_id: str) -> Path:
+    path = folder / "recordings" / call_id
+    path.mkdir(parents=True)
+    (path / f"{0:012d}.ulaw").write_bytes(bytes(1000))
+    return path
+
+
+async def test_what_is_too_old_goes_at_the_start(tmp_path: Path) -> None:
+    path = record(tmp_path, "CA1")
+    ended = next(path.iterdir()).stat().st_mtime
+    async with Retention(Recordings(tmp_path), 100.0, None, lambda: ended + 101.0):
+        await until(lambda: not path.exists())
+    assert not tasks_of("Retention")
+
+
+async def test_what_may_stay_stays(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    kept, too_much = record(tmp_path, "CA2"), record(tmp_path, "CA1")
+    newer = next(kept.iterdir())
+    older = next(too_much.iterdir()).stat().st_mtime
+    os.utime(newer, (older + 10, older + 10))
+    async with Retention(Recordings(tmp_path), None, 1000, lambda: older):
+        await until(lambda: not too_much.exists())
+    assert kept.exists()
+    assert [record.__dict__["call_id"] for record in caplog.records] == ["CA1"]

@@ -1,0 +1,26 @@
+import stat
+from pathlib import Path
+
+import pytest
+
+from bridge.errors import StoreError
+from bridge.store.token import FILENAME, own_token
+
+
+def test_a_token_is_made_once_and_is_the_owners(tmp_path: Path) -> None:
+    token = own_token(tmp_path / "data")
+    assert len(token) >= 32
+    assert own_token(tmp_path / "data") == token
+    assert stat.S_IMODE((tmp_path / "data" / FILENAME).stat().st_mode) == 0o600
+    assert own_token(tmp_path / "other") != token
+
+
+def test_an_empty_file_is_no_token(tmp_path: Path) -> None:
+    (tmp_path / FILENAME).write_text("\n")
+    assert len(own_token(tmp_path)) >= 32
+
+
+def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot keep a token in .*read-token"):
+        own_token(tmp_path / "file")

@@ -1,0 +1,62 @@
+import json
+
+import pytest
+
+from bridge.events import Figures
+from bridge.store import CallRow, FoundCall, LaneState
+from bridge.web import record
+from tests.fakes import words
+
+HEADER = json.dumps({"id": "CA1", "from": "+1", "speakers": {"inbound": "caller"}, "parameters": {"a": "b"}})
+FIGURES = Figures(talk_time={}, words={}, words_per_minute={}, talk_over=0.0, longest_silence=0.0, response_time={})
+
+
+def call(ended_at=None, end=None):
+    return FoundCall(CallRow("CA1", HEADER, words.STARTED_AT, ended_at, 7), end)
+
+
+def test_what_is_not_known_is_null():
+    summary = record.summary(call())
+    assert (summary["to"], summary["duration"], summary["talk"], summary["ended_at"]) == (None, None, None, None)
+    assert (summary["seq"], summary["active"]) == (7, True)
+
+
+def test_a_call_that_ended_before_ends_were_remembered_has_at_least_a_time():
+    assert record.summary(call(ended_at=words.STARTED_AT))["ended_at"] == "2027-01-15T08:00:00.000Z"
+
+
+def test_how_long_a_call_is_so_far():
+    assert record.duration(call(), words.STARTED_AT + 5.5) == 5.5
+    assert record.duration(call(), words.STARTED_AT - 5.5) == 0.0
+    assert record.duration(call(1.0, words.ended().to_json()), words.STARTED_AT + 99) == 60.0
+
+
+@pytest.mark.parametrize(
+    ("lane", "state"),
+    [
+        (None, "none"),
+        (LaneState(7, 7, 0, None), "delivered"),
+        (LaneState(3, 7, 2, None), "pending"),
+        (LaneState(3, 7, 2, "gone"), "parked"),
+    ],
+)
+def test_how_the_delivery_stands(lane, state):
+    assert record.details(call(), FIGURES, lane, audio=False)["delivery"]["state"] == state
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("2027-01-15T08:00:00Z", words.STARTED_AT),
+        ("2027-01-15T09:00:00+01:00", words.STARTED_AT),
+        ("2027-01-15T08:00:00", words.STARTED_AT),
+        ("2027-01-15", words.STARTED_AT - 8 * 3600),
+    ],
+)
+def test_times(text, seconds):
+    assert record.seconds(text) == seconds
+
+
+def test_what_is_no_time():
+    with pytest.raises(ValueError, match="soon"):
+        record.seconds("soon")
