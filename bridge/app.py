@@ -167,6 +167,11 @@ def read_tokens(settings: Settings) -> tuple[str, ...]:
     return settings.read_tokens or (own_token(settings.data_dir),)
 
 
+def login_link(settings: Settings, url: str) -> str:
+    """Opens the page at this address and logs in; what stands behind the `#` is told to no server."""
+    return f"{settings.public_url or url}/#token={read_tokens(settings)[0]}"
+
+
 def call_policy(settings: Settings) -> CallPolicy:
     """What all calls have in common."""
     labels = {"inbound": settings.bridge_label_inbound, "outbound": settings.bridge_label_outbound}

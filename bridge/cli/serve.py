@@ -1,6 +1,8 @@
 """`bridge serve`: the server."""
 
+import logging
 import os
+import sys
 from typing import Annotated
 
 import typer
@@ -9,6 +11,9 @@ from bridge import app, config, logs
 from bridge.cli import engine
 from bridge.cli.loop import run
 from bridge.config import Settings
+from bridge.store.token import FILENAME as TOKEN_FILE
+
+log = logging.getLogger("bridge.app")
 
 
 def serve(
@@ -20,12 +25,26 @@ def serve(
     settings = config.load({**os.environ, **_local_defaults()} if local else None)
     config.check_for_serving(settings)
     logs.configure(settings.bridge_log_level, settings.bridge_log_format)
-    run(_serve_locally(settings) if local else app.serve(settings))
+    run(_serve_locally(settings) if local else _serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    await app.serve(settings, lambda url: _tell_how_to_read(settings, url))
 
 
 async def _serve_locally(settings: Settings) -> None:
     async with engine.local_deepgram(save_dir=settings.data_dir / "heard") as deepgram:
-        await app.serve(settings.model_copy(update={"deepgram_url": deepgram.url}))
+        await _serve(settings.model_copy(update={"deepgram_url": deepgram.url}))
+
+
+def _tell_how_to_read(settings: Settings, url: str) -> None:
+    """A link that logs in, on a terminal only: what is written to a log is no secret any more."""
+    if settings.read_tokens:
+        return
+    if sys.stderr.isatty():
+        typer.echo(f"Read the calls at {app.login_link(settings, url)}", err=True)
+    else:
+        log.info("read the calls with the token in this file", extra={"file": str(settings.data_dir / TOKEN_FILE)})
 
 
 def _local_defaults() -> dict[str, str]:

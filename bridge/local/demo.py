@@ -41,6 +41,8 @@ _OURS = frozenset({"DEEPGRAM_API_KEY", "DEEPGRAM_OPTIONS", "DATABASE_URL", "TWIL
 
 _FILES = {
     "events.jsonl": "what the webhook got",
+    "transcript.txt": "what was said",
+    "captions.vtt": "the same as captions",
     "bridge.db": "the record",
     "heard/*.wav": "what the recognizer heard, two channels",
     "bridge.log": "the bridge's log",
@@ -62,6 +64,7 @@ class Place:
     folder: Path
     twilio_token: str
     webhook_secret: str
+    read_token: str
     speed: float
     """Times real time."""
 
@@ -70,7 +73,14 @@ async def demo(folder: Path, console: Console, *, fast: bool = False, keep: bool
     """Show it; whether both speakers' words arrived, in order, with valid signatures. Files go into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     secret = format_secret(secrets.token_bytes(32))
-    place = Place(f"http://127.0.0.1:{_free_port()}", folder, secrets.token_hex(16), secret, FAST if fast else 1.0)
+    place = Place(
+        f"http://127.0.0.1:{_free_port()}",
+        folder,
+        secrets.token_hex(16),
+        secret,
+        secrets.token_urlsafe(24),
+        FAST if fast else 1.0,
+    )
     with Conversation(console) as conversation:
         if missing := available():
             conversation.note(f"{missing}; the words come from the script instead of the sound")
@@ -85,7 +95,7 @@ async def demo(folder: Path, console: Console, *, fast: bool = False, keep: bool
                 await _until_ended(receiver, options.call_id)
                 faults = _faults(receiver, options.call_id, summary)
                 conversation.transcript(options.call_id)
-                _write_files(place, receiver, options.call_id)
+                await _write_files(place, receiver, options.call_id)
                 _tell(conversation, place, receiver, options.call_id, faults)
                 if keep:
                     await _keep(conversation, place, receiver)
@@ -108,6 +118,8 @@ async def _bridge(place: Place, webhook_url: str) -> AsyncIterator[None]:
         "WEBHOOK_INTERIM": "true",
         "BRIDGE_LABEL_OUTBOUND": "agent",
         "BRIDGE_REQUIRE_TOKEN": "true",
+        "BRIDGE_READ_TOKENS": place.read_token,
+        "BRIDGE_RECORDINGS": "true",
         "BRIDGE_REPLAY_SPEED": str(max(1.25, 2 * place.speed)),
         "BRIDGE_FLUSH_TIMEOUT": "30",
     }
@@ -174,8 +186,13 @@ def _heard_of_spoken(receiver: Receiver, call_id: str) -> float:
     return heard / spoken
 
 
-def _write_files(place: Place, receiver: Receiver, call_id: str) -> None:
-    """What the webhook got, as lines of JSON."""
+async def _write_files(place: Place, receiver: Receiver, call_id: str) -> None:
+    """What the webhook got, as lines of JSON, and what the record makes of it."""
+    headers = {"Authorization": f"Bearer {place.read_token}"}
+    async with aiohttp.ClientSession(place.origin, headers=headers, raise_for_status=True) as session:
+        for name in ("transcript.txt", "captions.vtt"):
+            async with session.get(f"/calls/{call_id}/transcript{Path(name).suffix}") as response:
+                (place.folder / name).write_text(await response.text(), encoding="utf-8")
     with (place.folder / "events.jsonl").open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(event, ensure_ascii=False) + "\n" for event in receiver.events(call_id))
 
@@ -199,8 +216,11 @@ async def _keep(conversation: Conversation, place: Place, receiver: Receiver) ->
     """Leave everything running until it is interrupted, and say what to try."""
     conversation.note("")
     conversation.note(f"the bridge:  {place.origin}      the webhook:  {receiver.url}")
+    conversation.note(f"the page:    {place.origin}/#token={place.read_token}")
     conversation.note("try:")
-    conversation.note(f"  curl -s {place.origin}/metrics | grep bridge_")
+    bearer = f'-H "Authorization: Bearer {place.read_token}"'
+    conversation.note(f"  curl -s {bearer} {place.origin}/calls")
+    conversation.note(f"  curl -N {bearer} -H 'Accept: text/event-stream' {place.origin}/calls/live")
     command = _short(Path(sys.executable).with_name("bridge"))
     conversation.note(f"  TWILIO_AUTH_TOKEN={place.twilio_token} {command} call --voice {place.origin}/twiml/voice")
     conversation.note("Ctrl-C ends it")

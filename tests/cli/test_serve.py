@@ -1,10 +1,15 @@
 """`bridge serve`, as a person at a terminal gets it."""
 
+import os
+import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from bridge.store.token import own_token
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -64,3 +69,52 @@ def test_a_record_that_another_bridge_holds_is_not_touched(tmp_path):
 
     assert status == 2
     assert "bridge: " in error
+
+
+def until_told(last, data_dir, terminal, **environment):
+    """What a bridge says up to this, on a terminal or into a pipe; then it is stopped."""
+    ours, its = pty.openpty() if terminal else os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bridge", "serve"],
+        cwd=ROOT,
+        env={
+            "PATH": "/usr/bin:/bin",
+            "DEEPGRAM_API_KEY": "k",
+            "TWILIO_SIGNATURE": "off",
+            "DATA_DIR": str(data_dir),
+            "PORT": "0",
+            "HOST": "127.0.0.1",
+            **environment,
+        },
+        stderr=its,
+        stdout=subprocess.DEVNULL,
+    )
+    os.close(its)
+    said = ""
+    try:
+        while not re.search(last, said):
+            piece = os.read(ours, 4096).decode()
+            assert piece, said
+            said += piece
+    finally:
+        process.terminate()
+        process.wait(30)
+        os.close(ours)
+    return said
+
+
+def test_a_terminal_gets_a_link_that_logs_in(tmp_path):
+    said = until_told(r"#token=.*\n", tmp_path, True)
+    assert re.search(rf"Read the calls at http://127\.0\.0\.1:\d+/#token={own_token(tmp_path)}\b", said)
+
+
+def test_a_log_gets_no_token(tmp_path):
+    said = until_told("read-token.*\n", tmp_path, False)
+    assert str(tmp_path / "read-token") in said
+    assert own_token(tmp_path) not in said
+
+
+def test_whoever_sets_tokens_has_them(tmp_path):
+    said = until_told("serving.*\n", tmp_path, True, BRIDGE_READ_TOKENS="secret-of-the-readers")
+    assert "secret-of" not in said
+    assert not (tmp_path / "read-token").exists()
