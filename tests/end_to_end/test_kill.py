@@ -7,10 +7,13 @@ import sqlite3
 import sys
 from pathlib import Path
 
+import aiohttp
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from bridge.local.receiver import Receiver
+from bridge.local.wav import parse_wav
+from bridge.store.token import own_token
 from tests.fakes import frames
 from tests.fakes.running import AUDIO, SCRIPT, WEBHOOK_SECRET, deepgram
 
@@ -183,3 +186,41 @@ async def test_sigterm_finishes_the_call_and_delivers_its_end(tmp_path):
     assert events[-1]["data"]["flush"] == "complete"
     assert heard
     assert heard == [word.word for word in SCRIPT.channels[0]][: len(heard)]
+
+
+async def test_a_recording_survives_a_kill(tmp_path):
+    part = round(5.76 * 8000)
+    async with deepgram() as server, Receiver(WEBHOOK_SECRET) as receiver:
+        environment = settings_of(tmp_path, server, receiver, BRIDGE_RECORDINGS="true")
+        async with serving(environment) as (process, port):
+            with contextlib.suppress(ConnectionClosed):
+                async with connect(f"ws://127.0.0.1:{port}/media/twilio", compression=None) as socket:
+                    await socket.send(frames.start())
+                    for message in frames.talk(*(track[:part] for track in AUDIO)):
+                        await socket.send(message)
+                    kept = tmp_path / "audio" / frames.CALL / "000000000000.ulaw"
+                    async with asyncio.timeout(20):
+                        while not kept.exists() or kept.stat().st_size < 2 * part - 2 * 8000 // 4:
+                            await asyncio.sleep(0.02)
+                    process.kill()
+                    await process.wait()
+        async with serving(environment) as (_, port):
+            wav, duration = await recording(port, tmp_path)
+    assert [len(channel) for channel in wav] == [round(duration * 8000)] * 2
+    for channel, sent in zip(wav, AUDIO, strict=True):
+        heard = min(len(channel), part)
+        assert heard >= part - 8000 // 4
+        assert channel[:heard] == sent[:heard]
+
+
+async def recording(port, data_dir):
+    """The recording's channels, as soon as it is there, and the seconds of the call."""
+    headers = {"Authorization": f"Bearer {own_token(data_dir)}"}
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}", headers=headers) as session, asyncio.timeout(20):
+        while True:
+            async with session.get(f"/calls/{frames.CALL}") as response:
+                call = await response.json()
+            if (data_dir / "recordings" / frames.CALL).exists():
+                async with session.get(f"/calls/{frames.CALL}/audio.wav") as response:
+                    return parse_wav(await response.read()), call["duration"]
+            await asyncio.sleep(0.02)
