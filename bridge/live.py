@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from bridge.errors import StoreError
-from bridge.events import TRACKS, CallEnded, CallStarted, Event, SpeechStarted, Track, TranscriptInterim
+from bridge.events import TRACKS, CallEnded, Event, SpeechStarted, Track, TranscriptInterim
 from bridge.store.base import Hint, Query, Store, StoredEvent
 
 log = logging.getLogger("bridge.live")
@@ -109,9 +109,13 @@ class Feed:
             changed.append(item)
         return changed[::-1]
 
-    def has(self, call_id: str, type_: str) -> bool:
-        """Whether the tail has such an event."""
-        return any(item.call_id == call_id and item.type == type_ for item in self._tail)
+    async def starts(self, cursor: int) -> list[Item]:
+        """The `call.started` of every call that goes on and began before a cursor of the feed of all calls."""
+        calls = await self._store.calls(open_only=True, limit=EVERY_CALL)
+        later = {entry.event.call_id for entry in await self._store.log(cursor, EVERY_CALL) if entry.event.seq == 1}
+        earlier = [call.id for call in reversed(calls) if call.id not in later]
+        first = [event for call_id in earlier for event in await self._store.read(Query(call_id), limit=1)]
+        return [_named(None, event) for event in first]
 
     async def _run(self) -> None:
         try:
@@ -168,13 +172,14 @@ class Feed:
             return
         newest = {_track(event): event for event in await self._store.interims(call_id)}
         for track in TRACKS:
-            event, known = newest.get(track), self._interims.pop((call_id, track), None)
-            if event is None:
+            event, known = newest.get(track), self._interims.get((call_id, track))
+            if known and known[1] is event:
                 continue
-            if known is None or known[1] is not event:
+            self._interims.pop((call_id, track), None)
+            if event:
                 self.version += 1
-                known = (self.version, event, self._item(None, StoredEvent(call_id, 0, event.type, event.to_json())))
-            self._interims[call_id, track] = known
+                item = self._item(None, StoredEvent(call_id, 0, event.type, event.to_json()))
+                self._interims[call_id, track] = (self.version, event, item)
 
     def _item(self, cursor: int | None, event: StoredEvent) -> Item:
         if self.call_id is None:
@@ -201,6 +206,10 @@ class Follower:
     def ended(self) -> bool:
         """The call has ended, and everything was received."""
         return self._feed.ended and self.cursor >= self._feed.tip
+
+    async def starts(self) -> list[Item]:
+        """For who follows all calls from now on: the `call.started` of those that go on already; without cursors."""
+        return await self._feed.starts(self.cursor)
 
     async def receive(self) -> list[Item]:
         """What is new, as soon as there is something: events in order, and behind them interims if that is all.
@@ -259,16 +268,6 @@ class Live:
                 feed.close()
                 if self._feeds.get(call_id) is feed:
                     del self._feeds[call_id]
-
-    async def starts(self) -> list[Item]:
-        """The `call.started` of every call that goes on, for who begins to follow all calls; without cursors.
-
-        Those that begin after the feed of all calls did are left to it.
-        """
-        feed = self._feeds.get(None)
-        calls = await self._store.calls(open_only=True, limit=EVERY_CALL)
-        first = [event for call in reversed(calls) for event in await self._store.read(Query(call.id), limit=1)]
-        return [_named(None, event) for event in first if not (feed and feed.has(event.call_id, CallStarted.type))]
 
     def close(self) -> None:
         """Break everything off, and take nobody any more."""

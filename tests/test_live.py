@@ -119,6 +119,17 @@ async def test_each_track_has_its_interim(store, live):
         assert json.loads(changed.body)["data"]["segment_id"] == "o1"
 
 
+async def test_an_interim_that_stands_hides_no_other(store, live):
+    await store.append([words.started()])
+    await store.append([], [words.interim(track="outbound", segment_id="o1")])
+    async with live.follow("CA1", 1) as follower:
+        assert len(await receive(follower)) == 1
+        for revision in (1, 2):
+            await store.append([], [words.interim(segment_id="i1", revision=revision)])
+            [changed] = await receive(follower)
+            assert json.loads(changed.body)["data"]["revision"] == revision
+
+
 async def test_a_cursor_of_another_record_begins_anew(store, live):
     await store.append(words.conversation(finals=1))
     async with live.follow("CA1", 99) as follower:
@@ -134,7 +145,7 @@ async def test_all_calls_from_now_on(store, live):
     await store.append([words.started("CA1"), words.final("CA1", 2)])
     await store.append(words.conversation("CA2"))
     async with live.follow(None) as follower:
-        assert [item.call_id for item in await live.starts()] == ["CA1"]
+        assert [item.call_id for item in await follower.starts()] == ["CA1"]
         await store.append([words.started("CA3")])
         await store.append([], [words.interim("CA3")])
         await store.append([words.final("CA1", 3)])
@@ -143,7 +154,17 @@ async def test_all_calls_from_now_on(store, live):
             items += await receive(follower)
         told = {(json.loads(item.body)["call_id"], item.type) for item in items}
         assert told == {("CA3", "call.started"), ("CA3", "transcript.interim"), ("CA1", "transcript.final")}
-        assert [item.call_id for item in await live.starts()] == ["CA1"]  # the feed has the start of the other
+
+
+async def test_who_comes_later_is_told_of_calls_that_the_feed_has_had(store, live):
+    async with live.follow(None) as early:
+        await store.append([words.started("CA1")])
+        assert len(await receive(early)) == 1
+        async with live.follow(None) as late:
+            assert [item.call_id for item in await late.starts()] == ["CA1"]
+            await store.append([words.started("CA2")])
+            assert [item.call_id for item in await late.starts()] == ["CA1"]
+            assert [item.call_id for item in await receive(late)] == ["CA2"]
 
 
 async def test_all_calls_from_behind_a_cursor(store, live):

@@ -79,7 +79,7 @@ class FeedDoor:
     async def _stream(self, request: web.Request, call_id: str | None, cursor: int | None) -> web.StreamResponse:
         async with self._live.follow(call_id, cursor) as follower:
             from_now = call_id is None and (cursor is None or follower.reset)
-            first = await self._live.starts() if from_now else []
+            first = await follower.starts() if from_now else []
             send = self._to_socket if _is_socket(request) else self._to_event_source
             return await send(request, follower, first)
 
