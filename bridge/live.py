@@ -218,7 +218,11 @@ class Follower:
         """
         while True:
             self.dirty.clear()
-            items = await self._feed.events(self.cursor)
+            try:
+                items = await self._feed.events(self.cursor)
+            except StoreError as error:
+                log.error("follower cut off", extra={"call_id": self._feed.call_id, "reason": str(error)})
+                return []
             if items:
                 self.cursor = items[-1].cursor or 0
             if self.cursor >= self._feed.tip:

@@ -97,9 +97,10 @@ class CallsDoor:
         try:
             after = number(request, "after", 0)
             limit = number(request, "limit", _EVENTS, least=1, most=_MOST_EVENTS)
+            query = Query(call.row.id, types(request))
         except BadRequest as error:
             return refusal(400, str(error))
-        events = await self._store.read(Query(call.row.id, types(request)), after=after, limit=limit)
+        events = await self._store.read(query, after=after, limit=limit)
         newest = events[-1].seq if events else 0
         next_after = newest if len(events) == limit else max(after, call.row.tip, newest)
         ended = "true" if call.row.ended_at is not None and next_after >= call.row.tip else "false"

@@ -34,6 +34,9 @@ _EVENT_STREAM = {"Content-Type": "text/event-stream; charset=utf-8", "X-Accel-Bu
 _LARGEST_MESSAGE = 4096  # octets of what a reader says, which nobody listens to
 
 
+_Told = AsyncIterator[list[Item]]
+
+
 class FeedDoor:
     """Streams to readers."""
 
@@ -55,7 +58,7 @@ class FeedDoor:
     async def all_calls(self, request: web.Request) -> web.StreamResponse:
         """Every call's events from now on, after the `call.started` of those that go on; or from behind a cursor."""
         try:
-            return await self._stream(request, None, _cursor(request))
+            return await self._stream(request, None, _cursor(request), types(request))
         except BadRequest as error:
             return refusal(400, str(error))
 
@@ -72,18 +75,20 @@ class FeedDoor:
             cursor = _cursor(request)
             if cursor == row.tip and row.ended_at is not None and not _is_socket(request):
                 return web.Response(status=204, headers=HEADERS)  # it stops an EventSource from coming back
-            return await self._stream(request, call_id, cursor or 0)
+            return await self._stream(request, call_id, cursor or 0, types(request))
         except BadRequest as error:
             return refusal(400, str(error))
 
-    async def _stream(self, request: web.Request, call_id: str | None, cursor: int | None) -> web.StreamResponse:
+    async def _stream(
+        self, request: web.Request, call_id: str | None, cursor: int | None, wanted: tuple[str, ...]
+    ) -> web.StreamResponse:
         async with self._live.follow(call_id, cursor) as follower:
             from_now = call_id is None and (cursor is None or follower.reset)
             first = await follower.starts() if from_now else []
             send = self._to_socket if _is_socket(request) else self._to_event_source
-            return await send(request, follower, first)
+            return await send(request, follower, _chosen(follower, first, wanted))
 
-    async def _to_event_source(self, request: web.Request, follower: Follower, first: list[Item]) -> web.StreamResponse:
+    async def _to_event_source(self, request: web.Request, follower: Follower, told: _Told) -> web.StreamResponse:
         response = web.StreamResponse(headers={**HEADERS, **_EVENT_STREAM})
         await response.prepare(request)
 
@@ -94,7 +99,7 @@ class FeedDoor:
         try:
             # Not all at once, when a restart has cut everybody off.
             await write(f"retry: {self._random.randint(1000, 4000)}\n\n{_RESET if follower.reset else ''}".encode())
-            async for items in _chosen(follower, first, types(request)):
+            async for items in told:
                 await write(b"".join(item.encoded() for item in items) or _COMMENT)
             await write(_END if follower.ended else b"")
         except TimeoutError:
@@ -103,13 +108,13 @@ class FeedDoor:
             pass  # the reader has gone
         return response
 
-    async def _to_socket(self, request: web.Request, follower: Follower, first: list[Item]) -> web.StreamResponse:
+    async def _to_socket(self, request: web.Request, follower: Follower, told: _Told) -> web.StreamResponse:
         socket = web.WebSocketResponse(heartbeat=SILENCE, max_msg_size=_LARGEST_MESSAGE)
         await socket.prepare(request)
 
         async def write() -> None:
             try:
-                async for items in _chosen(follower, first, types(request)):
+                async for items in told:
                     async with asyncio.timeout(STALL):
                         for item in items:
                             await socket.send_str(item.body)

@@ -6,6 +6,8 @@ from typing import Any
 
 from aiohttp import web
 
+from bridge.events import EVENT_TYPES
+
 HEADERS: Mapping[str, str] = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
@@ -44,8 +46,11 @@ def number(request: web.Request, name: str, default: int, *, least: int = 0, mos
 
 
 def types(request: web.Request) -> tuple[str, ...]:
-    """The event types that are asked for; empty: all."""
-    return tuple(name for name in request.query.get("types", "").split(",") if name)
+    """The event types that are asked for; empty: all. Raises BadRequest."""
+    names = tuple(name for name in request.query.get("types", "").split(",") if name)
+    if unknown := set(names) - set(EVENT_TYPES):
+        raise BadRequest(f"There is no event type {min(unknown)}; there are {', '.join(EVENT_TYPES)}.")
+    return names
 
 
 async def json_field(request: web.Request, name: str) -> object:

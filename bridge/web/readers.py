@@ -12,14 +12,18 @@ import base64
 import functools
 import hashlib
 import hmac
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from bridge.errors import StoreError
 from bridge.web.http import HEADERS, json_field, refusal
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+log = logging.getLogger("bridge.readers")
 
 COOKIE = "bridge_session"
 
@@ -94,15 +98,18 @@ class Readers:
     def _guarded(self, handler: Handler, links: bool) -> Handler:
         @functools.wraps(handler)
         async def guarded(request: web.Request) -> web.StreamResponse:
-            if self._has_token(request) or (links and self._has_link(request)):
-                return await handler(request)
-            if not self._has_session(request):
-                return refusal(401, "This needs a token: see BRIDGE_READ_TOKENS.", {"WWW-Authenticate": "Bearer"})
-            if not self._is_from_our_page(request):
-                return refusal(403, "A session is for the bridge's own page; others send a token.")
-            return await handler(request)
+            return self._refused(request, links) or await _answered(handler, request)
 
         return guarded
+
+    def _refused(self, request: web.Request, links: bool) -> web.Response | None:
+        if self._has_token(request) or (links and self._has_link(request)):
+            return None
+        if not self._has_session(request):
+            return refusal(401, "This needs a token: see BRIDGE_READ_TOKENS.", {"WWW-Authenticate": "Bearer"})
+        if not self._is_from_our_page(request):
+            return refusal(403, "A session is for the bridge's own page; others send a token.")
+        return None
 
     def _has_token(self, request: web.Request) -> bool:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -135,6 +142,14 @@ class Readers:
             hmac.compare_digest(_signed(key, what, int(expires)).encode(), given.encode(errors="replace"))
             for key in self._keys.values()
         )
+
+
+async def _answered(handler: Handler, request: web.Request) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except StoreError as error:
+        log.error("the record cannot be read", extra={"path": request.path, "reason": str(error)})
+        return refusal(503, "The record cannot be read now; the bridge's log says why.")
 
 
 def _key(token: str) -> bytes:

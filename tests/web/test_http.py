@@ -33,6 +33,14 @@ def test_what_is_no_number(query):
         number(make_mocked_request("GET", f"/{query}"), "n", 5, most=10)
 
 
-@pytest.mark.parametrize(("query", "wanted"), [("", ()), ("?types=", ()), ("?types=a.b,c", ("a.b", "c"))])
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [("", ()), ("?types=", ()), ("?types=call.started,,call.ended", ("call.started", "call.ended"))],
+)
 def test_types(query, wanted):
     assert types(make_mocked_request("GET", f"/{query}")) == wanted
+
+
+def test_a_type_that_there_is_not():
+    with pytest.raises(BadRequest, match="no event type a.b; there are call.started"):
+        types(make_mocked_request("GET", "/?types=call.ended,x,a.b"))

@@ -1,5 +1,7 @@
 """The way in: who gets through the door, and who does not, on a real server."""
 
+import sqlite3
+
 import pytest
 
 from bridge.web.readers import COOKIE, SESSION
@@ -189,3 +191,13 @@ async def test_how_long_a_link_lasts_has_bounds(place, expires_in):
 async def test_there_is_no_link_to_a_call_that_is_not_there(place):
     async with reader(place, **BEARER) as session:
         assert await status(session, "/calls/nobody/links", "POST") == 404
+
+
+async def test_a_record_that_cannot_be_read_is_said_not_to_be(tmp_path, place, caplog):
+    database = sqlite3.connect(tmp_path / "bridge.db")
+    database.execute("ALTER TABLE event RENAME TO elsewhere")
+    database.close()
+    async with reader(place) as session, session.get("/calls") as response:
+        assert response.status == 503
+        assert "cannot be read" in (await response.json())["error"]
+    assert "no such table" in caplog.records[-1].__dict__["reason"]
