@@ -674,6 +674,26 @@ async def test_a_finished_call_goes_to_the_recordings_with_everything(
     assert await file.read(0, 5000) == sound(0, 2500), "who had it open can still read it"
 
 
+async def test_what_only_the_recording_needs_takes_no_room(tmp_path: Path, recording: Path) -> None:
+    async with opened(tmp_path, keep=True, limit=4000) as store:
+        file = store.open("CA1")
+        for _ in range(20):
+            await speak(store, file, 800)
+            file.settle(file.end)
+        await store.flush()
+        assert (file.lost, store.used) == ([], 1600)
+        assert await file.read(0, 16000) == sound(0, 16000)
+        await file.finish()
+        assert store.used == 0
+        assert len(names(recording)) == 20
+        gone = store.open("CA2")
+        for _ in range(3):
+            await speak(store, gone, 800)
+            gone.settle(gone.end)
+        await gone.remove()
+        assert (store.used, (tmp_path / "audio" / "CA2").exists()) == (0, False)
+
+
 async def test_the_recordings_take_none_of_the_room_for_other_calls(tmp_path: Path) -> None:
     async with opened(tmp_path, keep=True, limit=2000) as store:
         for number in range(5):

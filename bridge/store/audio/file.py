@@ -141,8 +141,7 @@ class AudioFile:
         span, audio = Span(self._taken, self.end), self._buffer
         self._taken, self._buffer = self.end, []
         note, self._new_note = self._new_note, None
-        settled = 0 if self._recording else self.settled
-        return Flush(self._segments, span, audio, settled, note, self._then, self._recording)
+        return Flush(self._segments, span, audio, self.settled, note, self._then, self._recording)
 
     def flushed(self, flush: Flush) -> None:
         """For the writer: what came of it."""

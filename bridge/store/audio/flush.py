@@ -28,7 +28,7 @@ class Flush:
     """The new note; None once it is written."""
     then: Then
     recording: Path | None = None
-    """Where "move" moves it."""
+    """Where "move" moves it; with it, what can go stays, and takes no room."""
 
     lost: Span | None = None
     """What was not written of `span`."""
@@ -71,6 +71,9 @@ class Flush:
             self.error = error
 
     def _drop(self) -> None:
+        if self.recording:
+            self.segments.release(self.settled)
+            return
         self.dropped = self.segments.drop(self.settled)
 
     def _write(self) -> None:

@@ -99,6 +99,7 @@ class Segments:
         self._room = room
         self._length = length
         self._segments: list[Segment] = []
+        self._released = 0  # segments, from the first, that take no room any more
         self._file: int | None = None  # the newest segment, where it may still grow
 
     def __repr__(self) -> str:
@@ -116,7 +117,8 @@ class Segments:
 
     @property
     def octets(self) -> int:
-        return sum(segment.end - segment.start for segment in self._segments) * CHANNELS
+        """What takes room."""
+        return sum(segment.end - segment.start for segment in self._segments[self._released :]) * CHANNELS
 
     def load(self) -> None:
         """Find what another process has written."""
@@ -204,12 +206,20 @@ class Segments:
             dropped += 1
         return dropped
 
+    def release(self, position: int) -> None:
+        """What `drop` would delete stays, and takes no room: only the recording needs it."""
+        while self._released < len(self._segments) - 1 and self._segments[self._released].end <= position:
+            segment = self._segments[self._released]
+            self._room.used -= (segment.end - segment.start) * CHANNELS
+            self._released += 1
+
     def remove(self) -> None:
         """Delete everything, the note last. Raises `OSError`."""
         self.close()
-        while self._segments:
+        while len(self._segments) > self._released:
             self._delete(self._segments[-1])
             self._segments.pop()
+        self._segments, self._released = [], 0  # what else there is goes with the folder
         remove_folder(self._folder)
 
     def move(self, folder: Path) -> None:

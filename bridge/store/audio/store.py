@@ -46,7 +46,7 @@ class AudioStore:
         """`limit`: octets on the disk over all calls; beyond it new audio is lost, until there is room again.
 
         A call that is settled as it goes takes up to two segments, 2 MB; in an outage 1 MB a minute more. `keep`:
-        settled audio stays too, and once a call is finished it goes to the recordings, where it counts no more.
+        settled audio stays too, and counts no more; once a call is finished it goes to the recordings.
         `backlog`: octets over all calls that may wait for a slow disk.
         """
         self.counters: Counter[str] = Counter()

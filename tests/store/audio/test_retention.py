@@ -33,6 +33,7 @@ async def test_what_may_stay_stays(tmp_path: Path, caplog: pytest.LogCaptureFixt
     older = next(too_much.iterdir()).stat().st_mtime
     os.utime(newer, (older + 10, older + 10))
     async with Retention(Recordings(tmp_path), None, 1000, lambda: older):
-        await until(lambda: not too_much.exists())
+        await until(lambda: caplog.records)
+    assert not too_much.exists()
     assert kept.exists()
     assert [record.__dict__["call_id"] for record in caplog.records] == ["CA1"]
