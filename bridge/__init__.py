@@ -15,7 +15,7 @@ The floors, top to bottom; a module imports only from lower ones (`tests/test_ar
     2 pure      deepgram/options, deepgram/batch, deepgram/exchange, deepgram/window, deepgram/coverage, deepgram/pace,
                 deepgram/states, deepgram/timeline, deepgram/watchdog, delivery/signing, delivery/envelope, store/base,
                 transcript/speech, transcript/turns, transcript/figures, transcript/captions, transcript/render
-    1 dialects  carriers/, deepgram/messages
+    1 dialects  carriers/, deepgram/messages, event_stream
     0 words     errors, audio, events
 """
 

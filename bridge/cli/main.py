@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from bridge.cli import backfill, engine, number, serve
+from bridge.cli import backfill, engine, number, reading, serve, watch
 from bridge.errors import BridgeError
 from twiml.document import TwimlError
 from twiml.rest import TwilioError
@@ -20,6 +20,10 @@ app.command()(serve.serve)
 app.command()(number.twiml)
 app.command()(number.number)
 app.command()(backfill.backfill)
+app.command()(reading.calls)
+app.command()(watch.watch)
+app.command()(reading.transcript)
+app.command()(reading.delete)
 app.command()(engine.demo)
 app.command()(engine.call)
 app.command()(engine.deepgram)

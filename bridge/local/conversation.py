@@ -31,8 +31,10 @@ class _Call:
 class Conversation:
     """`with Conversation() as conversation:`, then feed it events; works outside `with` too, without interims."""
 
-    def __init__(self, console: Console | None = None) -> None:
+    def __init__(self, console: Console | None = None, *, name_calls: bool = False) -> None:
+        """`name_calls`: say of every line which call's it is, and not only where several go on at once."""
         self._console = console or Console(highlight=False)
+        self._name_calls = name_calls
         self._calls: dict[str, _Call] = {}
         self._colours: dict[str, str] = {}
         self._live: Live | None = None
@@ -44,6 +46,9 @@ class Conversation:
             "audio.gap": self._gap,
             "transcription.interrupted": self._interrupted,
             "transcription.resumed": self._resumed,
+            "transcription.backfilled": self._backfilled,
+            "stream.failed": self._failed,
+            "call.resumed": self._call_resumed,
             "call.ended": self._ended,
         }
 
@@ -68,7 +73,7 @@ class Conversation:
         known = self._calls.setdefault(call["id"], _Call())
         try:
             line = show(self._prefix(call["id"]), known, call, event["data"])
-        except (KeyError, TypeError):
+        except (AttributeError, KeyError, TypeError, ValueError):
             # Another version's event: printing is no reason to refuse a delivery.
             self.note(f"an event of type {event['type']} that is not understood")
             return
@@ -78,23 +83,27 @@ class Conversation:
 
     def problem(self, text: str) -> None:
         """Say loudly that something is wrong."""
-        self._print(Text(f"!! {_plain(text)}", style="bold white on red"))
+        self._print(Text(f"!! {plain(text)}", style="bold white on red"))
 
     def note(self, text: str) -> None:
-        self._print(Text(_plain(text), style="dim"))
+        self._print(Text(plain(text), style="dim"))
 
     def transcript(self, call_id: str | None = None) -> None:
         """Print everything that was said for good, by time; of one call or of each."""
         for name, call in self._calls.items():
             if call_id in (None, name):
-                self._print(Text(f"transcript of {_plain(name)}", style="bold"))
+                self._print(Text(f"transcript of {plain(name)}", style="bold"))
                 for data in sorted(call.finals.values(), key=lambda data: (data["start"], data["channel"])):
                     self._print(self._said(Text(), data))
 
+    def forget(self, call_id: str) -> None:
+        """Keep nothing of a call any more: of who follows calls for weeks."""
+        self._calls.pop(call_id, None)
+
     def _started(self, line: Text, known: _Call, call: Json, data: Json) -> Text:
-        speakers = " and ".join(dict.fromkeys(_plain(name) for name in data["speakers"].values()))
-        line.append(f"call {_plain(call['id'])}, {_plain(data['direction'] or 'of unknown direction')}", style="bold")
-        return line.append(f", from {_plain(data['from'] or '?')} to {_plain(data['to'] or '?')}: {speakers}")
+        speakers = " and ".join(dict.fromkeys(plain(name) for name in data["speakers"].values()))
+        line.append(f"call {plain(call['id'])}, {plain(data['direction'] or 'of unknown direction')}", style="bold")
+        return line.append(f", from {plain(data['from'] or '?')} to {plain(data['to'] or '?')}: {speakers}")
 
     def _interim(self, line: Text, known: _Call, call: Json, data: Json) -> None:
         if data["segment_id"] not in known.finals:
@@ -107,41 +116,61 @@ class Conversation:
             known.finals.pop(data["segment_id"], None)
             return None
         known.finals[data["segment_id"]] = data
-        return self._said(line, data)
+        self._said(line, data)
+        if over := sum(overlap["end"] - overlap["start"] for overlap in data.get("overlaps", ())):
+            line.append(f"  ({over:.1f} s over the other)", style="dim")
+        return line
 
     def _digit(self, line: Text, known: _Call, call: Json, data: Json) -> Text:
-        return line.append(f"{clock(data['at'])}  key {_plain(data['digit'])} pressed ({data['track']})", style="dim")
+        return line.append(
+            f"{clock(data['at'])}  key {plain(data['digit'])} pressed ({plain(data['track'])})", style="dim"
+        )
 
     def _gap(self, line: Text, known: _Call, call: Json, data: Json) -> Text:
-        what = f"{data['missing']:.1f} s of {data['track']} audio are missing: {_plain(data['why'])}"
+        what = f"{data['missing']:.1f} s of {plain(data['track'])} audio are missing: {plain(data['why'])}"
         return line.append(f"{clock(data['from'])}  {what}", style="yellow")
 
     def _interrupted(self, line: Text, known: _Call, call: Json, data: Json) -> Text:
         then = "trying again" if data["retry"] else "not trying again"
-        return line.append(f"transcription interrupted: {_plain(data['reason'])}; {then}", style="bold yellow")
+        return line.append(f"transcription interrupted: {plain(data['reason'])}; {then}", style="bold yellow")
 
     def _resumed(self, line: Text, known: _Call, call: Json, data: Json) -> Text:
         return line.append(f"transcription resumed, {data['waiting']:.1f} s behind", style="yellow")
 
+    def _backfilled(self, line: Text, known: _Call, call: Json, data: Json) -> Text:
+        rest = f"; {data['waiting']:.1f} s still wait" if data["waiting"] else ""
+        what = f"transcribed from kept audio up to {clock(data['to'])}{rest}"
+        return line.append(f"{clock(data['from'])}  {what}", style="yellow")
+
+    def _failed(self, line: Text, known: _Call, call: Json, data: Json) -> Text:
+        return line.append(f"the stream failed: {plain(data['error'])}", style="bold yellow")
+
+    def _call_resumed(self, line: Text, known: _Call, call: Json, data: Json) -> Text:
+        return line.append(f"{clock(data['at'])}  the call goes on: {plain(data['reason'])}", style="yellow")
+
     def _ended(self, line: Text, known: _Call, call: Json, data: Json) -> Text:
         known.interims.clear()
         known.live = False
-        line.append(f"{clock(data['duration'])}  call ended: {_plain(data['reason'])}", style="bold")
+        prefix = line.copy()
+        line.append(f"{clock(data['duration'])}  call ended: {plain(data['reason'])}", style="bold")
         if data["flush"] != "complete":
             line.append(f"; the last {data['missing']:.1f} s have no transcript", style="yellow")
+        if data.get("figures"):
+            line.append("\n").append_text(prefix).append(_told(data["figures"]))
         return line
 
     def _said(self, line: Text, data: Json, *, style: str = "") -> Text:
-        speaker = _plain(data["speaker"])
+        speaker = plain(data["speaker"])
         colour = self._colours.setdefault(speaker, COLOURS[len(self._colours) % len(COLOURS)])
         line.append(f"{clock(data['start'])}  ", style="dim")
         line.append(f"{speaker:<8} ", style=f"{style} {colour}")
-        return line.append(_plain(data["text"]), style=style)
+        return line.append(plain(data["text"]), style=style)
 
     def _prefix(self, call_id: str) -> Text:
         """Which call, where there are several."""
-        several = sum(call.live for call in self._calls.values()) > 1
-        return Text(f"{_plain(call_id[-4:])}  " if several else "", style="dim")
+        named = self._name_calls or sum(call.live for call in self._calls.values()) > 1
+        # Not the style of the Text: that would be the whole line's.
+        return Text().append(f"{plain(call_id[-4:])}  " if named else "", style="dim")
 
     def _refresh(self) -> None:
         if self._live is not None:
@@ -162,6 +191,15 @@ def clock(seconds: float) -> str:
     return f"{tenths // 600:02d}:{tenths % 600 / 10:04.1f}"
 
 
-def _plain(text: str) -> str:
+def _told(figures: Json) -> str:
+    spoken = [
+        f"{plain(speaker)} talked {seconds:.1f} s, {figures['words'][speaker]} words"
+        for speaker, seconds in figures["talk_time"].items()
+    ]
+    both = f"both at once {figures['talk_over']:.1f} s"
+    return "; ".join([*spoken, both, f"longest silence {figures['longest_silence']:.1f} s"])
+
+
+def plain(text: str) -> str:
     """Without whatever could move the cursor or change the colours of a terminal."""
     return "".join(character if character.isprintable() else " " for character in text)

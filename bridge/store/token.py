@@ -25,6 +25,15 @@ def own_token(data_dir: Path) -> str:
         raise StoreError(f"cannot keep a token in {path}: {error.strerror}") from error
 
 
+def kept_token(data_dir: Path) -> str:
+    """The token in `DATA_DIR` as it is; empty: there is none. Raises StoreError where it cannot be read."""
+    path = data_dir / FILENAME
+    try:
+        return _read(path)
+    except OSError as error:
+        raise StoreError(f"cannot read the token in {path}: {error.strerror}") from error
+
+
 def _read(path: Path) -> str:
     try:
         return path.read_text().strip()

@@ -13,7 +13,20 @@ def test_help_lists_every_command():
     done = bridge("--help")
 
     assert done.returncode == 0
-    assert all(name in done.stdout for name in ("serve", "twiml", "number", "demo", "call", "deepgram", "receive"))
+    names = (
+        "serve",
+        "twiml",
+        "number",
+        "calls",
+        "watch",
+        "transcript",
+        "delete",
+        "demo",
+        "call",
+        "deepgram",
+        "receive",
+    )
+    assert all(f" {name} " in done.stdout for name in names)
 
 
 def test_an_expected_trouble_is_a_sentence_and_status_two():

@@ -12,9 +12,14 @@ from bridge.delivery.envelope import call_header
 from bridge.events import (
     AudioGap,
     CallEnded,
+    CallResumed,
     Data,
     DtmfReceived,
     Event,
+    Figures,
+    Overlap,
+    StreamFailed,
+    TranscriptionBackfilled,
     TranscriptionInterrupted,
     TranscriptionResumed,
     timestamp,
@@ -65,9 +70,58 @@ def test_what_went_wrong_is_said() -> None:
     assert said(away) == ["transcription interrupted: refused; not trying again"]
     assert said(TranscriptionResumed(attempt=2, waiting=4.0)) == ["transcription resumed, 4.0 s behind"]
     assert said(DtmfReceived(track="inbound", digit="#", at=2.0)) == ["00:02.0  key # pressed (inbound)"]
+    failed = StreamFailed(stream_id="MZ1", error="31924\x1b[2J")
+    assert said(failed) == ["the stream failed: 31924 [2J"]
+    back = CallResumed(reason="bridge_restarted", stream_id="MZ2", at=8.0)
+    assert said(back) == ["00:08.0  the call goes on: bridge_restarted"]
+    mended = TranscriptionBackfilled(from_=3.0, to=9.5, waiting=0.0)
+    assert said(mended) == ["00:03.0  transcribed from kept audio up to 00:09.5"]
+    partly = TranscriptionBackfilled(from_=3.0, to=9.5, waiting=2.0)
+    assert said(partly) == ["00:03.0  transcribed from kept audio up to 00:09.5; 2.0 s still wait"]
     ended_at = timestamp(words.STARTED_AT)
     late = CallEnded(reason="stopped", duration=9.0, ended_at=ended_at, flush="timed_out", missing=2.5, counts={})
     assert said(late) == ["00:09.0  call ended: stopped; the last 2.5 s have no transcript"]
+
+
+def test_talk_over_is_told() -> None:
+    overlaps = [Overlap(segment_id="s1", start=2.0, end=2.5), Overlap(segment_id="s2", start=3.0, end=3.25)]
+    assert printed(words.final(text="No, wait.", overlaps=overlaps)) == [
+        "00:02.0  caller   No, wait.  (0.8 s over the other)"
+    ]
+
+
+def test_the_end_tells_the_figures() -> None:
+    figures = Figures(
+        talk_time={"caller": 12.0, "agent": 20.5},
+        words={"caller": 30, "agent": 51},
+        words_per_minute={"caller": 150.0, "agent": 149.0},
+        talk_over=1.5,
+        longest_silence=4.0,
+        response_time={"caller": 0.5, "agent": None},
+    )
+    end = words.ended("CA1", 2)
+    assert isinstance(end.data, CallEnded)
+    assert said(end.data.model_copy(update={"figures": figures})) == [
+        "01:00.0  call ended: stopped",
+        "caller talked 12.0 s, 30 words; agent talked 20.5 s, 51 words; both at once 1.5 s; longest silence 4.0 s",
+    ]
+
+
+def test_only_what_may_still_change_is_dimmed() -> None:
+    out = StringIO()
+    conversation = Conversation(Console(file=out, force_terminal=True, width=80))
+    feed(conversation, words.final(text="Hello."))
+    assert out.getvalue().endswith("\x1b[0mHello.\n")
+
+
+def test_every_line_can_name_its_call() -> None:
+    out = StringIO()
+    with Conversation(Console(file=out, width=100), name_calls=True) as conversation:
+        feed(conversation, words.final("CA1111", 2, text="Hi."), words.ended("CA1111"))
+        conversation.forget("CA1111")
+        conversation.forget("CA2222")
+        conversation.transcript()
+    assert out.getvalue().splitlines() == ["1111  00:02.0  caller   Hi.", "1111  01:00.0  call ended: stopped"]
 
 
 def test_an_empty_final_and_an_unknown_event_are_no_lines() -> None:

@@ -1,0 +1,235 @@
+"""Asking a running bridge's API: where it is, with which token, and a feed that comes back when its line is lost.
+
+It hands on what the bridge answers; every way in which that can go wrong is one sentence. It prints nothing: what a
+person is to know while a feed is followed goes to `tell`.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+from random import Random
+from types import TracebackType
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from bridge.config import Settings
+from bridge.errors import BridgeError, ConfigError, RemoteProtocolError
+from bridge.event_stream import Message, Parser
+from bridge.local.conversation import plain
+from bridge.store.token import kept_token
+
+Json = dict[str, Any]
+
+SILENCE = 40.0
+"""Seconds without an octet after which a line is dead: the bridge says every 15 that it is alive."""
+
+PAUSES = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0)
+"""Seconds before each attempt to come back; the last again and again."""
+
+_LARGEST_PAGE = 200
+
+_END = Message("end", "{}")
+
+
+class ReadingError(BridgeError):
+    """The bridge's record cannot be read."""
+
+
+class Unreachable(ReadingError):
+    """There was no answer, or half of one: the next attempt may have more luck."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a bridge is, and what lets a reader in."""
+
+    url: str
+    token: str = field(repr=False)
+
+
+def place(settings: Settings, url: str | None) -> Place:
+    """The bridge at `url`, or the one with these settings on this machine. Raises ConfigError."""
+    if url is None:
+        if not settings.port:
+            raise ConfigError("say where the bridge is: --url, because PORT=0 lets it take any port")
+        url = f"http://127.0.0.1:{settings.port}"
+    token = settings.read_tokens[0] if settings.read_tokens else kept_token(settings.data_dir)
+    if not token:
+        raise ConfigError(
+            "no token: set BRIDGE_READ_TOKENS, or run this where the bridge keeps its record "
+            f"(DATA_DIR, now {settings.data_dir})"
+        )
+    return Place(_checked(url), token)
+
+
+class Client:
+    """`async with Client(place) as client`; every method raises ReadingError."""
+
+    def __init__(self, place: Place) -> None:
+        self._url = place.url
+        self._session = aiohttp.ClientSession(
+            headers={"Authorization": f"Bearer {place.token}"},
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=SILENCE),
+        )
+        self._random = Random()
+
+    async def __aenter__(self) -> "Client":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._session.close()
+
+    async def calls(self, wanted: Mapping[str, str], limit: int) -> AsyncIterator[Json]:
+        """The newest calls, at most `limit`; `wanted` as in the query of `GET /calls`."""
+        query = dict(wanted)
+        while limit > 0:
+            page = await self._json("/calls", {**query, "limit": str(min(limit, _LARGEST_PAGE))})
+            calls, following = page.get("calls"), page.get("next")
+            if not isinstance(calls, list):
+                raise self._no_bridge()
+            for call in calls[:limit]:
+                yield call
+            limit -= len(calls)
+            if not (calls and following):
+                return
+            query["before"] = following
+
+    async def call(self, call_id: str) -> Json:
+        """Everything about one call but its events."""
+        return await self._json(f"/calls/{call_id}")
+
+    async def transcript(self, call_id: str, form: str) -> bytes:
+        """What was said, as the bridge renders it."""
+        async with self._ask("GET", f"/calls/{call_id}/transcript.{form}") as response:
+            return await response.read()
+
+    async def delete(self, call_id: str) -> None:
+        """Forget a call that has ended."""
+        async with self._ask("DELETE", f"/calls/{call_id}"):
+            pass
+
+    async def follow(
+        self, path: str, tell: Callable[[str], None], *, whole: bool = True
+    ) -> AsyncGenerator[Message, None]:
+        """The messages of a feed, each once, up to its end; a line that is lost is made anew.
+
+        `whole`: the feed begins with the first event, so that nothing is missed even where none had come yet.
+        Raises ReadingError if there is nobody at first, or whenever the bridge says no.
+        """
+        last_id, resumed, begun, failures = "", False, False, 0
+        lost: float | None = None
+        while True:
+            try:
+                async with aclosing(self._connect(path, last_id)) as pieces:
+                    async for position, messages in pieces:
+                        last_id = position
+                        if lost is not None:
+                            reset = any(message.event == "reset" for message in messages)
+                            tell(_back(time.monotonic() - lost, not reset and (whole or resumed)))
+                        begun, lost = True, None
+                        for message in messages:
+                            if message.event == "end":
+                                return
+                            yield message
+                            failures = 0
+            except Unreachable:
+                if not begun:
+                    raise
+            resumed = bool(last_id)
+            if lost is None:
+                lost = time.monotonic()
+                tell("the connection is lost; reconnecting …")
+            # Spread out: a restart cuts everybody off at once.
+            await asyncio.sleep(PAUSES[min(failures, len(PAUSES) - 1)] * self._random.uniform(0.75, 1.25))
+            failures += 1
+
+    async def _connect(self, path: str, last_id: str) -> AsyncGenerator[tuple[str, list[Message]], None]:
+        """One connection's messages as they come, and behind which id to resume; none at all is a sign of life."""
+        headers = {"Accept": "text/event-stream", **({"Last-Event-ID": last_id} if last_id else {})}
+        async with self._ask("GET", path, headers=headers) as response:
+            if response.status == 204:  # everything is here already
+                yield last_id, [_END]
+                return
+            if response.content_type != "text/event-stream":
+                raise self._no_bridge()
+            parser = Parser(last_id)
+            async for octets in response.content.iter_any():
+                messages = parser.receive(octets)
+                yield parser.last_id, messages
+
+    async def _json(self, path: str, query: Mapping[str, str] | None = None) -> Json:
+        async with self._ask("GET", path, query) as response:
+            body = _object(await response.read())
+        if body is None:
+            raise self._no_bridge()
+        return body
+
+    @asynccontextmanager
+    async def _ask(
+        self, method: str, path: str, query: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """An answer that is a yes; whatever else comes, or breaks while it is read, as a ReadingError."""
+        url = self._url + path
+        try:
+            # A redirect is not followed: the token is for this address.
+            async with self._session.request(
+                method, url, params=query, headers=headers, allow_redirects=False
+            ) as response:
+                if response.status >= 300:
+                    raise await self._refusal(response)
+                yield response
+        except aiohttp.ClientConnectorCertificateError as error:
+            raise ReadingError(f"the certificate of {self._url} is not trusted here") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise Unreachable(f"no bridge answers at {self._url}: is it running, and is --url its address?") from error
+        except RemoteProtocolError as error:
+            raise ReadingError(f"the bridge at {self._url} sent {error}") from error
+
+    async def _refusal(self, response: aiohttp.ClientResponse) -> ReadingError:
+        if response.status == 401:
+            return ReadingError(
+                f"the bridge at {self._url} does not take this token: BRIDGE_READ_TOKENS, "
+                "or read-token in DATA_DIR, must be as it has them"
+            )
+        if response.status == 429 or response.status >= 500:
+            return Unreachable(f"the bridge at {self._url} cannot answer now ({response.status})")
+        sentence = (_object(await response.content.read(10_000)) or {}).get("error")
+        if isinstance(sentence, str) and sentence:
+            return ReadingError(plain(sentence[:1].lower() + sentence[1:].rstrip(".")))
+        return self._no_bridge()
+
+    def _no_bridge(self) -> ReadingError:
+        return ReadingError(f"what answers at {self._url} is no bridge")
+
+
+def _checked(url: str) -> str:
+    """Without a slash at its end. Raises ConfigError; what may hold a password is not repeated."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or parts.username or parts.password or parts.query or parts.fragment or not url.isprintable():
+        raise ConfigError("--url must be the bridge's address, such as https://calls.example.com")
+    return url.rstrip("/")
+
+
+def _object(octets: bytes) -> Json | None:
+    """JSON's; None for what is none."""
+    try:
+        body = json.loads(octets)
+    except ValueError:
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def _back(seconds: float, complete: bool) -> str:
+    told = "nothing was missed" if complete else "what happened meanwhile may be missing"
+    return f"back after {seconds:.1f} s; {told}"

@@ -1,0 +1,167 @@
+"""`bridge calls`, `bridge transcript`, `bridge delete`: the record of a running bridge, asked for over its API.
+
+They know nothing of the store: they work from any machine that has a token. What callers said, and their numbers, come
+to a terminal without whatever could play with it; a file gets every octet.
+"""
+
+import json
+import sys
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bridge import config
+from bridge.cli.backfill import call_id
+from bridge.cli.client import Client, Json, Place, ReadingError, place
+from bridge.cli.loop import run
+from bridge.errors import ConfigError
+from bridge.local.conversation import plain
+
+Url = Annotated[str | None, typer.Option(help="The bridge's address; by default this machine's, at PORT")]
+Call = Annotated[str, typer.Argument(help="The call's id, as `bridge calls` shows it", callback=call_id)]
+
+_UNBROKEN = 1000  # columns of a table that no terminal has to break
+
+
+class Form(StrEnum):
+    """What a transcript can be."""
+
+    txt = "txt"
+    json = "json"
+    srt = "srt"
+    vtt = "vtt"
+
+
+def _time(text: str | None) -> str | None:
+    if text is None:
+        return None
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC).isoformat()
+    except (ValueError, OverflowError):
+        raise typer.BadParameter(
+            "a time is written 2026-11-20 or 2026-11-20T10:00, with Z or +01:00 behind it"
+        ) from None
+
+
+def calls(
+    active: Annotated[bool, typer.Option("--active", help="Only those that go on")] = False,
+    from_: Annotated[str | None, typer.Option("--from", help="Part of the caller's number")] = None,
+    to: Annotated[str | None, typer.Option(help="Part of the number that was called")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Begun at this time or later: 2026-11-20T10:00, of this zone", callback=_time)
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="Begun before this time", callback=_time)] = None,
+    search: Annotated[str | None, typer.Option(metavar="WORDS", help="What was said")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many, the newest first")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="Each as one line of JSON")] = False,
+    url: Url = None,
+) -> None:
+    """List the calls of a bridge, the newest first."""
+    asked = {"from": from_, "to": to, "since": since, "until": until, "q": search, "active": "true" if active else None}
+    wanted = {name: value for name, value in asked.items() if value}
+    found = run(_calls(place(config.load(), url), wanted, limit))
+    if as_json:
+        for call in found:
+            typer.echo(json.dumps(call))  # in ASCII: other characters could play with the terminal
+    elif found:
+        console = Console(highlight=False)
+        if not console.is_terminal:
+            console.width = _UNBROKEN
+        console.print(_table(found, "q" in wanted, datetime.now(UTC)))
+    else:
+        typer.echo("No call is like that." if wanted else "There are no calls yet.", err=True)
+
+
+def transcript(
+    call: Call,
+    form: Annotated[Form, typer.Option("--format", help="Text, JSON, or captions")] = Form.txt,
+    url: Url = None,
+) -> None:
+    """Write what was said in a call to the standard output, as the bridge renders it."""
+    octets = run(_transcript(place(config.load(), url), call, form.value))
+    if sys.stdout.isatty():
+        text = octets.decode(errors="replace")
+        typer.echo("\n".join(plain(line) for line in text.split("\n")), nl=not text.endswith("\n"))
+    else:
+        typer.echo(octets, nl=False)
+
+
+def delete(
+    call: Call,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask")] = False,
+    url: Url = None,
+) -> None:
+    """Delete a call that has ended from everywhere: record, recording, what is still to be delivered."""
+    where = place(config.load(), url)
+    if not yes:
+        if not sys.stdin.isatty():
+            raise ConfigError("nobody can be asked here whether the call is to be deleted: say --yes")
+        told = run(_call(where, call))
+        if told.get("active"):
+            raise ReadingError(f"{call} is going on; it can be deleted when it has ended")
+        what = f"{_when(told, datetime.now(UTC))}, {_parties(told)}, {_duration(told)}"
+        typer.confirm(f"Delete {call} for good ({what})?", abort=True)
+    run(_delete(where, call))
+    typer.echo(f"{call} is deleted.")
+
+
+async def _calls(where: Place, wanted: dict[str, str], limit: int) -> list[Json]:
+    async with Client(where) as client:
+        return [call async for call in client.calls(wanted, limit)]
+
+
+async def _call(where: Place, call: str) -> Json:
+    async with Client(where) as client:
+        return await client.call(call)
+
+
+async def _transcript(where: Place, call: str, form: str) -> bytes:
+    async with Client(where) as client:
+        return await client.transcript(call, form)
+
+
+async def _delete(where: Place, call: str) -> None:
+    async with Client(where) as client:
+        await client.delete(call)
+
+
+def _table(found: list[Json], searched: bool, now: datetime) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("call", no_wrap=True)
+    table.add_column("begun", no_wrap=True)
+    table.add_column("from → to")
+    table.add_column("length", justify="right", no_wrap=True)
+    table.add_column("said" if searched else "words", justify="left" if searched else "right", no_wrap=not searched)
+    for call in found:
+        duration = Text(_duration(call), style="bold green" if call.get("active") else "")
+        said = plain(call.get("snippet") or "") if searched else _words(call)
+        cells = plain(str(call.get("id"))), _when(call, now), _parties(call)
+        table.add_row(*(Text(cell) for cell in cells), duration, Text(said))
+    return table
+
+
+def _when(call: Json, now: datetime) -> str:
+    """In this machine's zone; with the year, and no time, where that is another."""
+    moment = datetime.fromisoformat(call["started_at"]).astimezone()
+    return moment.strftime("%b %d %H:%M" if moment.year == now.astimezone().year else "%Y-%m-%d")
+
+
+def _parties(call: Json) -> str:
+    return " → ".join(plain(call.get(name) or "?") for name in ("from", "to"))
+
+
+def _duration(call: Json) -> str:
+    seconds = call.get("duration")
+    if call.get("active") or seconds is None:
+        return "live" if call.get("active") else "?"
+    return f"{round(seconds) // 60}:{round(seconds) % 60:02d}"
+
+
+def _words(call: Json) -> str:
+    talk = call.get("talk")
+    return str(sum(talk["words"].values())) if talk else ""

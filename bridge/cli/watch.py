@@ -1,0 +1,117 @@
+"""`bridge watch`: a call, or all of them, in the terminal as they are spoken.
+
+What is shown is printed by the conversation of the demo, in the order in which the bridge tells it; each line has its
+time. Here is which calls are followed, and until when.
+"""
+
+import json
+from collections.abc import Callable
+from contextlib import aclosing
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from bridge import config
+from bridge.cli.backfill import call_id
+from bridge.cli.client import Client, Json, Place, ReadingError, place
+from bridge.cli.loop import run
+from bridge.cli.reading import Url
+from bridge.errors import ConfigError
+from bridge.event_stream import Message
+from bridge.events import CallEnded, CallStarted
+from bridge.local.conversation import Conversation
+
+Tell = Callable[[str], None]
+
+
+def watch(
+    call: Annotated[
+        str | None,
+        typer.Argument(help="The call's id; by default the newest that goes on, or the next", callback=call_id),
+    ] = None,
+    all_calls: Annotated[bool, typer.Option("--all", help="Every call, until Ctrl-C")] = False,
+    url: Url = None,
+) -> None:
+    """Show a call as it is spoken, until it ends."""
+    if call and all_calls:
+        raise ConfigError("give a call to watch, or --all, not both")
+    try:
+        run(_watch(place(config.load(), url), call, all_calls, Console(highlight=False)))
+    except KeyboardInterrupt:
+        pass  # that is how a person ends it
+
+
+async def _watch(where: Place, call: str | None, all_calls: bool, console: Console) -> None:
+    async with Client(where) as client:
+        with Conversation(console, name_calls=all_calls) as conversation:
+            # A file gets the conversation only.
+            tell = conversation.note if console.is_terminal else _aside
+            if all_calls:
+                await _follow_all(client, conversation, tell)
+            else:
+                await _follow_one(client, call or await _newest(client, tell), conversation, tell)
+
+
+async def _newest(client: Client, tell: Tell) -> str:
+    """The newest call that goes on, as soon as there is one."""
+    async for call in client.calls({"active": "true"}, 1):
+        return str(call["id"])
+    tell("no call goes on; waiting for the next one …")
+    feed = client.follow(f"/calls/live?types={CallStarted.type}", tell, whole=False)
+    async with aclosing(feed):
+        async for message in feed:
+            if event := _event(message):
+                return str(event["call_id"])
+    raise ReadingError("the bridge ended the feed of all calls, which has no end")
+
+
+async def _follow_one(client: Client, call: str, conversation: Conversation, tell: Tell) -> None:
+    seq = 0
+    async for message in client.follow(f"/calls/{call}/events", tell):
+        if message.event == "reset":
+            seq = 0
+            conversation.forget(call)
+            tell("the record is another one; from its beginning:")
+        if event := _event(message):
+            number = event.get("seq", seq)
+            if number > seq + 1:
+                conversation.problem(f"{number - seq - 1} events did not come")
+            seq = number
+            conversation.receive({"id": call}, event)
+
+
+async def _follow_all(client: Client, conversation: Conversation, tell: Tell) -> None:
+    going_on: set[str] = set()
+    tell("following all calls; Ctrl-C ends it")
+    async for message in client.follow("/calls/live", tell, whole=False):
+        if message.event == "reset":
+            while going_on:
+                conversation.forget(going_on.pop())
+            tell("the record is another one; from now on:")
+        if event := _event(message):
+            call = event["call_id"]
+            if event["type"] == CallStarted.type and call in going_on:
+                continue  # who comes back without having seen an event is told again which calls go on
+            if event["type"] == CallStarted.type:
+                going_on.add(call)
+            elif event["type"] == CallEnded.type:
+                going_on.discard(call)
+            conversation.receive({"id": call}, event)
+            if call not in going_on:
+                conversation.forget(call)
+
+
+def _event(message: Message) -> Json | None:
+    """What a message says of a call; None where it says nothing."""
+    if message.event == "reset":
+        return None
+    try:
+        event: Json = json.loads(message.data)
+    except ValueError as error:
+        raise ReadingError("the bridge sent an event that is no JSON") from error
+    return event
+
+
+def _aside(text: str) -> None:
+    typer.echo(text, err=True)
