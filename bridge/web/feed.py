@@ -84,11 +84,13 @@ class FeedDoor:
     ) -> web.StreamResponse:
         async with self._live.follow(call_id, cursor) as follower:
             from_now = call_id is None and (cursor is None or follower.reset)
-            first = await follower.starts() if from_now else []
+            first = _chosen(await follower.starts(), wanted) if from_now else []
             send = self._to_socket if _is_socket(request) else self._to_event_source
-            return await send(request, follower, _chosen(follower, first, wanted))
+            return await send(request, follower, first, _told(follower, wanted))
 
-    async def _to_event_source(self, request: web.Request, follower: Follower, told: _Told) -> web.StreamResponse:
+    async def _to_event_source(
+        self, request: web.Request, follower: Follower, first: list[Item], told: _Told
+    ) -> web.StreamResponse:
         response = web.StreamResponse(headers={**HEADERS, **_EVENT_STREAM})
         await response.prepare(request)
 
@@ -97,10 +99,11 @@ class FeedDoor:
                 await response.write(data)
 
         try:
-            # Not all at once, when a restart has cut everybody off.
-            await write(f"retry: {self._random.randint(1000, 4000)}\n\n{_RESET if follower.reset else ''}".encode())
+            # When to come back, not all at once after a restart; and where to go on, should nothing come before that.
+            head = f"retry: {self._random.randint(1000, 4000)}\n\n{_RESET if follower.reset else ''}"
+            await write(head.encode() + _encoded(first) + f"id: {follower.cursor}\n\n".encode())
             async for items in told:
-                await write(b"".join(item.encoded() for item in items) or _COMMENT)
+                await write(_encoded(items) or _COMMENT)
             await write(_END if follower.ended else b"")
         except TimeoutError:
             _abort(request)
@@ -108,12 +111,16 @@ class FeedDoor:
             pass  # the reader has gone
         return response
 
-    async def _to_socket(self, request: web.Request, follower: Follower, told: _Told) -> web.StreamResponse:
+    async def _to_socket(
+        self, request: web.Request, follower: Follower, first: list[Item], told: _Told
+    ) -> web.StreamResponse:
         socket = web.WebSocketResponse(heartbeat=SILENCE, max_msg_size=_LARGEST_MESSAGE)
         await socket.prepare(request)
 
         async def write() -> None:
             try:
+                for item in first:
+                    await socket.send_str(item.body)
                 async for items in told:
                     async with asyncio.timeout(STALL):
                         for item in items:
@@ -135,23 +142,31 @@ class FeedDoor:
         return socket
 
 
-async def _chosen(follower: Follower, first: list[Item], wanted: tuple[str, ...]) -> AsyncIterator[list[Item]]:
+async def _told(follower: Follower, wanted: tuple[str, ...]) -> AsyncIterator[list[Item]]:
     """What a reader gets, until there is nothing more; an empty list is a sign of life."""
-    items, silent = first, asyncio.get_running_loop().time()
+    clock = asyncio.get_running_loop().time
+    spoke = clock()
     while True:
-        chosen = [item for item in items if not wanted or item.type in wanted]
-        if chosen:
-            yield chosen
-            silent = asyncio.get_running_loop().time()
         try:
-            async with asyncio.timeout_at(silent + SILENCE):
+            async with asyncio.timeout_at(spoke + SILENCE):
                 items = await follower.receive()
         except TimeoutError:
-            items, silent = [], asyncio.get_running_loop().time()
             yield []
+            spoke = clock()
             continue
         if not items:
             return
+        if chosen := _chosen(items, wanted):
+            yield chosen
+            spoke = clock()
+
+
+def _chosen(items: list[Item], wanted: tuple[str, ...]) -> list[Item]:
+    return [item for item in items if item.type in wanted] if wanted else items
+
+
+def _encoded(items: list[Item]) -> bytes:
+    return b"".join(item.encoded() for item in items)
 
 
 def _cursor(request: web.Request) -> int | None:

@@ -80,9 +80,11 @@ class Stream:
             if not line and "data" in fields:
                 fields["data"] = json.loads(fields["data"])
                 return fields
-            if not name:
-                self.comments += bool(line)
-            elif line:
+            if not line:
+                fields = Message()
+            elif not name:
+                self.comments += 1
+            else:
                 fields[name] = value.removeprefix(" ")
             if name == "id":
                 self.last_id = fields["id"]

@@ -102,7 +102,7 @@ async def test_only_some_types(place, session):
 async def test_a_silent_line_shows_that_it_is_alive(monkeypatch, place, session):
     monkeypatch.setattr(feed, "SILENCE", 0.02)
     async with stream(session, f"{EVENTS}?types=call.ended") as told:
-        lines = [await told.response.content.readline() for _ in range(8)]
+        lines = [await told.response.content.readline() for _ in range(10)]
         assert lines.count(b": alive\n") == 3
 
 
@@ -111,6 +111,7 @@ async def test_all_calls(place, session):
     async with stream(session, "/calls/live") as told:
         first = await told.message()
         assert (first["event"], first["data"]["call_id"], "id" in first) == ("call.started", "CA1", False)
+        assert await told.response.content.readline() == b"id: 7\n"  # where to go on, should nothing come by then
         await place.store.append([words.started("CA2")])
         await place.store.append([words.final("CA1", 3)])
         started, final = await told.message(), await told.message()
