@@ -7,20 +7,13 @@ milliseconds are this machine's.
 
 import argparse
 import asyncio
-import contextlib
 import json
 import os
-import platform
-import socket
-import statistics
-import subprocess
 import sys
 import tempfile
-from importlib.metadata import version
 from pathlib import Path
 
 import uvloop
-from rich.console import Console
 from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
@@ -30,65 +23,17 @@ from bridge.local.deepgram import Faults, LocalDeepgram  # noqa: E402
 from bridge.local.receiver import Receiver  # noqa: E402
 from bridge.local.script import TimedRecognizers, random_script  # noqa: E402
 from scripts.benchmark.load import LoadCall, encode_media  # noqa: E402
+from scripts.benchmark.report import percentiles, report  # noqa: E402
+from scripts.benchmark.target import Target, free_port, take_second_core  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
 SECRET = format_secret(bytes(range(32)))
-TICKS = os.sysconf("SC_CLK_TCK")
 STAGGER = 5.0  # seconds over which the calls begin: they all say the same, and are not to say it at once
 OUTAGE = 600.0  # seconds of audio that come while Deepgram is away
 OUTAGE_CALLS = 8
 OUTAGE_SPEED = 8.0  # times real time
 WINDOW = 120  # seconds of audio in memory: the default of BRIDGE_REPLAY_WINDOW
 SETTLE = 5.0  # seconds after the last call has started, before anything is measured
-
-
-class Target:
-    """A server in a process of its own, pinned to the first core."""
-
-    def __init__(self, name, command, environment):
-        self.name = name
-        self.port = int(environment["PORT"])
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
-        self._process = subprocess.Popen(
-            command,
-            env={**os.environ, **environment},
-            stdout=self._log,
-            stderr=self._log,
-            preexec_fn=lambda: os.sched_setaffinity(0, {0}),
-        )
-
-    async def ready(self):
-        for _ in range(200):
-            with contextlib.suppress(OSError):
-                _, writer = await asyncio.open_connection("127.0.0.1", self.port)
-                writer.close()
-                return
-            if self._process.poll() is not None:
-                break
-            await asyncio.sleep(0.1)
-        self._log.seek(0)
-        raise SystemExit(f"{self.name} did not start:\n{self._log.read().decode()[-2000:]}")
-
-    def cpu(self):
-        """Seconds of CPU so far, all threads."""
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
-
-    def memory(self):
-        """Resident octets."""
-        status = Path(f"/proc/{self._process.pid}/status").read_text()
-        return int(status.partition("VmRSS:")[2].split()[0]) * 1024
-
-    def stop(self):
-        self._process.terminate()
-        self._process.wait(30)
-        self._log.close()
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 async def measure(name, command, environment, options, frames, script):
@@ -233,12 +178,6 @@ def result_delays(deepgram, receiver, began, ended):
     return delays
 
 
-def percentiles(values):
-    if len(values) < 2:
-        return "–", "–"
-    return f"{statistics.median(values):.1f}", f"{statistics.quantiles(values, n=100)[98]:.1f}"
-
-
 def show(measured, options):
     table = Table(title=f"{options.calls} both-track calls at real-time pace on one core, {options.seconds:g} s")
     for column in ("", "floor", "bridge", "ratio", "goal"):
@@ -263,21 +202,7 @@ def show(measured, options):
         bound = f"≤ {300 + 16 * WINDOW}"
         table.add_row("memory per call, 10-minute outage, kB", "–", f"{away['memory']:.0f}", "", bound)
         table.add_row("kept on the disk per call, kB", "–", f"{away['disk']:.0f}", "", f"{16 * OUTAGE:.0f}")
-    console = Console(width=110)
-    console.print(table)
-    libraries = ", ".join(
-        f"{name} {version(name)}" for name in ("aiohttp", "websockets", "uvloop", "msgspec", "pydantic")
-    )
-    console.print(f"Python {platform.python_version()}, {libraries}")
-    console.print(f"{processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}")
-
-
-def processor():
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    report(table, "aiohttp", "websockets", "uvloop", "msgspec", "pydantic")
 
 
 async def main(options):
@@ -315,8 +240,6 @@ if __name__ == "__main__":
     parser.add_argument("--no-floor", action="store_true", help="the bridge alone")
     parser.add_argument("--no-outage", action="store_true", help="without the calls that Deepgram is away from")
     chosen = parser.parse_args()
-    if not hasattr(os, "sched_setaffinity") or (os.cpu_count() or 1) < 2:
-        sys.exit("The benchmark pins processes to cores: it needs Linux and two of them.")
-    os.sched_setaffinity(0, {1})
+    take_second_core()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main(chosen))

@@ -1,10 +1,12 @@
 """Finding calls in the SQLite store: functions of a reading connection.
 
-Every word of a search has a cursor of its own over the full-text index, which gives calls from the newest back; where
-all cursors meet, the words were said in one call. So the first page costs what the first page holds, and a call need
-not say all words in one breath.
+Every word of a search, and the rest of the filter, has a cursor of its own, which gives calls from the newest back;
+where all cursors meet is a call that is like that. So the first page costs what the first page holds, and a call need
+not say all words in one breath. A cursor that is far behind the others is set anew instead of walked: between two
+calls in which a rare word was said, a common one was said ten thousand times.
 """
 
+import json
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -15,18 +17,58 @@ from bridge.store.base import CallFilter, CallRow, FoundCall
 
 _TERMS = re.compile(r'"([^"]*)"?|([^\s"]+)')
 
+_NEWEST = 1 << 38  # above the number of any call
+
+_STEPS = 32
+"""Rows walked before a cursor is set anew, which costs about as much."""
+
+
+class _Numbers:
+    """The numbers of calls, from the newest back, as a statement gives them; `head` is 0 at the end."""
+
+    def __init__(self, connection: sqlite3.Connection, statement: str, values: dict[str, Any], below: int) -> None:
+        self._connection = connection
+        self._statement = statement
+        self._values = values
+        # What follows a beginning that has no index is collected whole each time it is asked for: once will do.
+        self._steps = 1 << 62 if _is_collected(values.get("term", "")) else _STEPS
+        self._set(below)
+
+    def down_to(self, highest: int) -> int:
+        """Go on to the first that is not above."""
+        steps = 0
+        while self.head > highest:
+            if steps == self._steps:
+                self._set(highest + 1)
+            else:
+                self._step()
+            steps += 1
+        return self.head
+
+    def _set(self, below: int) -> None:
+        self._rows = self._connection.execute(self._statement, {**self._values, "below": below})
+        self._step()
+
+    def _step(self) -> None:
+        (self.head,) = next(self._rows, (0,))
+
 
 def find(connection: sqlite3.Connection, wanted: CallFilter, before: str | None, limit: int) -> list[FoundCall]:
     """Calls that are like this, the newest first."""
-    values: dict[str, Any] = {name: getattr(wanted, name) for name in sql.CONDITIONS}
-    conditions = [sql.CONDITIONS[name] for name, value in values.items() if value is not None]
-    values |= {"before": before, "limit": limit}
-    if wanted.text is not None:
-        return _said(connection, wanted.text, " AND ".join(conditions) or "true", values)
-    if before is not None:
-        conditions.append(sql.CALLS_BEFORE)
-    rows = connection.execute(sql.FIND.format(where=" AND ".join(conditions) or "true"), values)
-    return [FoundCall(CallRow(*row), end) for *row, end in rows]
+    values = {name: value for name in sql.CONDITIONS if (value := getattr(wanted, name)) is not None}
+    conditions = [("NOT " if value is False else "") + f"({sql.CONDITIONS[name]})" for name, value in values.items()]
+    said = terms(wanted.text) if wanted.text is not None else []
+    if wanted.text is not None and not said:
+        return []
+    below, _ = (_NEWEST, 0) if before is None else connection.execute(sql.CALL_TIP, (before,)).fetchone() or (0, 0)
+    cursors = [_Numbers(connection, sql.SAID, {"term": term}, below) for term in said]
+    if conditions or not said:
+        statement = sql.NUMBERS.format(where=" AND ".join(conditions) or "true")
+        cursors.append(_Numbers(connection, statement, values, below))
+    numbers = [number for _, number in zip(range(limit), _meeting(cursors), strict=False)]
+    snippets = _snippets(connection, said, numbers) if said else {}
+    rows = ((number, connection.execute(sql.FIND, {"number": number}).fetchone()) for number in numbers)
+    return [FoundCall(CallRow(*row[:-1]), row[-1], snippets.get(number)) for number, row in rows if row]
 
 
 def terms(text: str) -> list[str]:
@@ -39,40 +81,28 @@ def terms(text: str) -> list[str]:
     return found
 
 
-def _said(connection: sqlite3.Connection, text: str, where: str, values: dict[str, Any]) -> list[FoundCall]:
-    statement = sql.FIND_ONE.format(where=where)
-    wanted = terms(text)
-    found: list[FoundCall] = []
-    for number in _meeting([_numbers(connection, term, values["before"]) for term in wanted]):
-        row = connection.execute(statement, {**values, "number": number}).fetchone()
-        if row:
-            snippet = connection.execute(sql.SNIPPET, {"term": wanted[0], "number": number}).fetchone()
-            found.append(FoundCall(CallRow(*row[:-1]), row[-1], snippet[0] if snippet else None))
-        if len(found) == values["limit"]:
-            break
-    return found
-
-
-def _numbers(connection: sqlite3.Connection, term: str, before: str | None) -> Iterator[int]:
-    """The numbers of the calls in which it was said, from the newest back, each once."""
-    last = None
-    for (number,) in connection.execute(sql.SAID, {"term": term, "before": before}):
-        if number != last:
-            yield (last := number)
-
-
-def _meeting(descending: list[Iterator[int]]) -> Iterator[int]:
-    """What is in all of them; nothing, if there is none."""
-    heads = [next(numbers, 0) for numbers in descending]
-    while heads and all(heads):
+def _meeting(cursors: list[_Numbers]) -> Iterator[int]:
+    """What is in all of them."""
+    heads = [cursor.head for cursor in cursors]
+    while all(heads):
         lowest = min(heads)
-        if max(heads) == lowest:
+        if lowest == max(heads):
             yield lowest
             lowest -= 1
-        heads = [_down_to(lowest, head, numbers) for head, numbers in zip(heads, descending, strict=True)]
+        heads = [cursor.down_to(lowest) for cursor in cursors]
 
 
-def _down_to(highest: int, head: int, numbers: Iterator[int]) -> int:
-    while head > highest:
-        head = next(numbers, 0)
-    return head
+def _snippets(connection: sqlite3.Connection, said: list[str], numbers: list[int]) -> dict[int, str]:
+    """What was said there, by the number of the call."""
+    term = min(said, key=_is_collected)
+    together = [numbers] if _is_collected(term) else [[number] for number in numbers]
+    snippets: dict[int, str] = {}
+    for some in filter(None, together):
+        values = {"term": term, "least": some[-1], "most": some[0], "numbers": json.dumps(some)}
+        snippets |= dict(connection.execute(sql.SNIPPETS, values).fetchall())
+    return snippets
+
+
+def _is_collected(term: str) -> bool:
+    """Whether this is a beginning for which there is no index."""
+    return term.endswith("*") and len(term) - len('""*') > sql.LONGEST_PREFIX

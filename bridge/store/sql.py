@@ -90,8 +90,23 @@ MIGRATIONS: tuple[str, ...] = (
         FROM event JOIN call ON call.id = event.call_id
         WHERE type = 'transcript.final' AND json_extract(body, '$.data.text') != '';
     """,
+    """
+    -- What calls are filtered by, beside each other: their headers are many times that.
+    CREATE INDEX call_filter ON call (number, caller, callee, started_at);
+
+    -- Beginnings of words get an index, because SQLite collects all that any of them says before the first is shown.
+    CREATE VIRTUAL TABLE indexed_speech USING fts5 (
+        text, tokenize = 'porter unicode61 remove_diacritics 2', prefix = '1 2 3'
+    );
+    INSERT INTO indexed_speech (rowid, text) SELECT rowid, text FROM speech ORDER BY rowid;
+    DROP TABLE speech;
+    ALTER TABLE indexed_speech RENAME TO speech;
+    """,
 )
 """Each brings the schema from `user_version` n to n + 1; only ever appended to."""
+
+LONGEST_PREFIX = 3
+"""Characters of the longest beginning of a word that is indexed."""
 
 _LANE = """
     endpoint, call_id, (SELECT header FROM call WHERE id = call_id),
@@ -188,28 +203,28 @@ _FOUND = """
     SELECT id, header, started_at, ended_at, tip,
         (SELECT body FROM event WHERE call_id = call.id AND seq = call.ended_seq) FROM call"""
 
-FIND = f"{_FOUND} WHERE {{where}} ORDER BY number DESC LIMIT :limit"
+FIND = f"{_FOUND} WHERE number = :number"
 
-FIND_ONE = f"{_FOUND} WHERE number = :number AND {{where}}"
+NUMBERS = "SELECT number FROM call WHERE number < :below AND {where} ORDER BY number DESC"
 
 CONDITIONS = {
     "id": "id = :id",
-    "active": "(ended_at IS NULL) = :active",
+    "active": "ended_at IS NULL",
     "from_": "instr(lower(caller), lower(:from_))",
     "to": "instr(lower(callee), lower(:to))",
     "since": "started_at >= :since",
     "until": "started_at < :until",
 }
-"""By the field of a `CallFilter`."""
+"""By the field of a `CallFilter`; the opposite where the field is false."""
 
-SAID = """
-    SELECT rowid >> 24 FROM speech
-    WHERE speech MATCH :term AND rowid < coalesce((SELECT number FROM call WHERE id = :before), 1 << 38) << 24
+SAID = "SELECT rowid >> 24 FROM speech WHERE speech MATCH :term AND rowid < :below << 24 ORDER BY rowid DESC"
+
+# The first of each call comes last.
+SNIPPETS = """
+    SELECT rowid >> 24, snippet(speech, 0, '', '', '…', 32) FROM speech
+    WHERE speech MATCH :term AND rowid >= :least << 24 AND rowid < :most + 1 << 24
+        AND rowid >> 24 IN (SELECT value FROM json_each(:numbers))
     ORDER BY rowid DESC"""
-
-SNIPPET = """
-    SELECT snippet(speech, 0, '', '', '…', 32) FROM speech
-    WHERE speech MATCH :term AND rowid >= :number << 24 AND rowid < :number + 1 << 24 ORDER BY rowid LIMIT 1"""
 
 LANE_STATE = """
     SELECT cursor, tip, attempts, parked FROM lane JOIN call ON call.id = call_id WHERE endpoint = ? AND call_id = ?"""

@@ -23,7 +23,7 @@ STATEMENTS = {
     for name, statement in vars(sql).items()
     if isinstance(statement, str)
     and re.match(r"\s*(SELECT|UPDATE|INSERT)", statement)
-    and name not in ("CALLS", "_FOUND", "FIND", "FIND_ONE")  # pages, from the newest back, and with conditions to come
+    and name not in ("CALLS", "_FOUND", "NUMBERS")  # pages, from the newest back, and with conditions to come
 }
 
 PARTIAL = re.compile("json_each|USING INDEX (call_open|lane_pending)|VIRTUAL TABLE INDEX .*M|SCAN sqlite_sequence")
@@ -48,9 +48,9 @@ def test_no_page_of_calls_reads_all_calls(connection: sqlite3.Connection, where:
 
 
 def test_finding_reads_from_the_newest_back_without_sorting(connection: sqlite3.Connection) -> None:
-    everything = " AND ".join([*sql.CONDITIONS.values(), sql.CALLS_BEFORE])
-    values = dict.fromkeys([*sql.CONDITIONS, "before", "limit"])
-    rows = connection.execute(f"EXPLAIN QUERY PLAN {sql.FIND.format(where=everything)}", values)
+    everything = " AND ".join(sql.CONDITIONS.values())
+    values = dict.fromkeys([*sql.CONDITIONS, "below"])
+    rows = connection.execute(f"EXPLAIN QUERY PLAN {sql.NUMBERS.format(where=everything)}", values)
     plan = [row[3] for row in rows]
     assert not [step for step in plan if "TEMP B-TREE" in step], plan
 
@@ -78,3 +78,10 @@ def test_calls_of_the_first_schema_are_found_in_the_newest() -> None:
     ]
     assert connection.execute(sql.POSITION).fetchone() == (3,)
     connection.close()
+
+
+def test_parties_are_looked_for_beside_each_other(connection: sqlite3.Connection) -> None:
+    where = " AND ".join(sql.CONDITIONS[name] for name in ("from_", "to", "since", "until"))
+    values = dict.fromkeys(["from_", "to", "since", "until", "below"])
+    [step] = connection.execute(f"EXPLAIN QUERY PLAN {sql.NUMBERS.format(where=where)}", values)
+    assert "COVERING INDEX call_filter" in step[3]
