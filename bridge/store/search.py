@@ -10,6 +10,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from bridge.store import sql
@@ -50,7 +51,7 @@ class _Numbers:
         self._step()
 
     def _step(self) -> None:
-        (self.head,) = next(self._rows, (0,))
+        self.head: int = next(self._rows, (0,))[0]
 
 
 def find(connection: sqlite3.Connection, wanted: CallFilter, before: str | None, limit: int) -> list[FoundCall]:
@@ -65,7 +66,7 @@ def find(connection: sqlite3.Connection, wanted: CallFilter, before: str | None,
     if conditions or not said:
         statement = sql.NUMBERS.format(where=" AND ".join(conditions) or "true")
         cursors.append(_Numbers(connection, statement, values, below))
-    numbers = [number for _, number in zip(range(limit), _meeting(cursors), strict=False)]
+    numbers = list(islice(_meeting(cursors), limit))
     snippets = _snippets(connection, said, numbers) if said else {}
     rows = ((number, connection.execute(sql.FIND, {"number": number}).fetchone()) for number in numbers)
     return [FoundCall(CallRow(*row[:-1]), row[-1], snippets.get(number)) for number, row in rows if row]
@@ -99,7 +100,10 @@ def _snippets(connection: sqlite3.Connection, said: list[str], numbers: list[int
     snippets: dict[int, str] = {}
     for some in filter(None, together):
         values = {"term": term, "least": some[-1], "most": some[0], "numbers": json.dumps(some)}
-        snippets |= dict(connection.execute(sql.SNIPPETS, values).fetchall())
+        for number, snippet in connection.execute(sql.SNIPPETS, values):
+            snippets.setdefault(number, snippet)
+            if number == some[0]:
+                break
     return snippets
 
 

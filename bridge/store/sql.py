@@ -219,12 +219,11 @@ CONDITIONS = {
 
 SAID = "SELECT rowid >> 24 FROM speech WHERE speech MATCH :term AND rowid < :below << 24 ORDER BY rowid DESC"
 
-# The first of each call comes last.
 SNIPPETS = """
     SELECT rowid >> 24, snippet(speech, 0, '', '', '…', 32) FROM speech
     WHERE speech MATCH :term AND rowid >= :least << 24 AND rowid < :most + 1 << 24
         AND rowid >> 24 IN (SELECT value FROM json_each(:numbers))
-    ORDER BY rowid DESC"""
+    ORDER BY rowid"""
 
 LANE_STATE = """
     SELECT cursor, tip, attempts, parked FROM lane JOIN call ON call.id = call_id WHERE endpoint = ? AND call_id = ?"""

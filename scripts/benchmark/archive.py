@@ -15,7 +15,7 @@ from bridge.store.files import Files
 from bridge.store.sqlite import FILENAME
 
 VOCABULARY = 20_000
-STRETCH = 1_000_000
+STRETCH = 500_000
 FINALS = 20
 RARE = "quetzal"
 RARE_CALLS = 7
@@ -49,12 +49,12 @@ class Talk:
     def __init__(self, seed):
         self._random = random.Random(seed)
         weights = list(accumulate(1 / (rank + 2) for rank in range(VOCABULARY)))
-        ranks = self._random.choices(range(VOCABULARY), cum_weights=weights, k=STRETCH)
+        ranks = self._random.choices(range(VOCABULARY), cum_weights=weights, k=STRETCH + 12)
         vocabularies = [[word(language, rank) for rank in range(VOCABULARY)] for language in (0, 1)]
         self._words = [[vocabulary[rank] for rank in ranks] for vocabulary in vocabularies]
 
     def sentence(self, language):
-        first, count = self._random.randrange(STRETCH - 18), self._random.randrange(2, 18)
+        first, count = self._random.randrange(STRETCH), self._random.randrange(2, 13)
         return self._words[language][first : first + count]
 
     def call_id(self):
@@ -65,7 +65,8 @@ def fill(folder, calls, seed=1):
     """Write the calls and say which there are, the oldest first."""
     files, talk, ids = Files(folder / FILENAME, 10.0), Talk(seed), []
     connection = files.writing
-    connection.execute("PRAGMA synchronous = OFF")
+    for pragma in ("synchronous = OFF", "journal_mode = OFF", "cache_size = -400000"):
+        connection.execute(f"PRAGMA {pragma}").fetchall()
     rare = {calls * (2 * place + 1) // (2 * RARE_CALLS) for place in range(RARE_CALLS)}
     try:
         for first in range(0, calls, GROUP):

@@ -10,7 +10,7 @@ import socket
 import struct
 import time
 
-_MESSAGE = re.compile(rb'\n(?:id: (\d+)\n)?event: (\S+)\ndata: (?:.{0,40}?"id":"\w+-(\d+)")?')
+_MESSAGE = re.compile(rb'(?:id: (\d+)\n)?event: (\S+)\ndata: (?:.{0,40}?"id":"\w+-(\d+)")?')
 _OVER = b"HTTP/1.1 204 "  # the call has ended, and there is nothing after the cursor
 _MSS = 536  # octets: the kernel then keeps little for a reader who takes nothing
 _ESTABLISHED = 1  # state of a socket, in linux/tcp_states.h

@@ -41,3 +41,31 @@ def connection() -> Iterator[sqlite3.Connection]:
 @given(text=st.text(max_size=20) | st.text(alphabet='ab"*:^-+(){}\\ \0', max_size=12))
 def test_no_text_is_an_error(connection: sqlite3.Connection, text: str) -> None:
     assert search.find(connection, CallFilter(text=text), None, 10) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["common rare", "rare common", "com* rare", "commo* rare", "rare* commo*", '"common word" rare']
+)
+def test_what_is_rare_is_found_among_what_is_common(connection: sqlite3.Connection, text: str) -> None:
+    began = {number: 3 * search._STEPS * number for number in range(1, 4)}
+    with connection:
+        for number in range(1, max(began.values()) + 1):
+            call = (number, f"CA{number}", "{}", "+15550001" if number in began.values() else "+15550002", 1.0)
+            connection.execute("INSERT INTO call (number, id, header, caller, started_at) VALUES (?, ?, ?, ?, ?)", call)
+            connection.execute(sql.INSERT_SPEECH, (number, 2, "a common word"))
+            if number in began.values():
+                connection.execute(sql.INSERT_SPEECH, (number, 3, "something rare"))
+    try:
+        expected = [f"CA{number}" for number in sorted(began.values(), reverse=True)]
+        found = search.find(connection, CallFilter(text=text), None, 10)
+        page = search.find(connection, CallFilter(text=text), expected[0], 1)
+        assert [call.row.id for call in found] == expected
+        assert all(call.snippet in ("a common word", "something rare") for call in found)
+        assert [call.row.id for call in page] == expected[1:2]
+        assert [
+            call.row.id for call in search.find(connection, CallFilter(text="common", from_="0001"), None, 10)
+        ] == expected
+    finally:
+        with connection:
+            connection.execute("DELETE FROM speech")
+            connection.execute("DELETE FROM call")
