@@ -126,8 +126,9 @@ async def main(options):
     with tempfile.TemporaryDirectory() as large, tempfile.TemporaryDirectory() as empty:
         large, empty = Path(large), Path(empty)
         began = time.perf_counter()
-        ids = await asyncio.to_thread(fill, large, options.calls)
+        ids = fill(large, options.calls)
         filled = time.perf_counter() - began
+        take_second_core()
         size = (large / FILENAME).stat().st_size
         await serve(empty, [])  # what is loaded for the first time
         without = await serve(empty, [])
@@ -162,6 +163,5 @@ if __name__ == "__main__":
     )
     parser.add_argument("--calls", type=int, default=100_000)
     chosen = parser.parse_args()
-    take_second_core()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main(chosen))
