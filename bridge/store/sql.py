@@ -68,6 +68,8 @@ MIGRATIONS: tuple[str, ...] = (
     DROP TABLE call;
     ALTER TABLE numbered_call RENAME TO call;
     CREATE INDEX call_open ON call (ended_at) WHERE ended_at IS NULL;
+    -- What calls are filtered by, beside each other: their headers are many times that.
+    CREATE INDEX call_filter ON call (number, caller, callee, started_at);
 
     -- The events get a position in the whole log, which is never given twice, for those who follow all calls.
     CREATE TABLE placed_event (
@@ -83,24 +85,15 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE placed_event RENAME TO event;
 
     -- The texts of the finals. The row is the call's number and, in the last 24 bits, the event's seq, so that the
-    -- newest call comes first without sorting. Whole words, English endings aside.
-    CREATE VIRTUAL TABLE speech USING fts5 (text, tokenize = 'porter unicode61 remove_diacritics 2');
+    -- newest call comes first without sorting. Whole words, English endings aside; beginnings have an index, because
+    -- SQLite collects all that any of them says before the first is shown.
+    CREATE VIRTUAL TABLE speech USING fts5 (
+        text, tokenize = 'porter unicode61 remove_diacritics 2', prefix = '1 2 3'
+    );
     INSERT INTO speech (rowid, text)
         SELECT call.number << 24 | seq, json_extract(body, '$.data.text')
         FROM event JOIN call ON call.id = event.call_id
         WHERE type = 'transcript.final' AND json_extract(body, '$.data.text') != '';
-    """,
-    """
-    -- What calls are filtered by, beside each other: their headers are many times that.
-    CREATE INDEX call_filter ON call (number, caller, callee, started_at);
-
-    -- Beginnings of words get an index, because SQLite collects all that any of them says before the first is shown.
-    CREATE VIRTUAL TABLE indexed_speech USING fts5 (
-        text, tokenize = 'porter unicode61 remove_diacritics 2', prefix = '1 2 3'
-    );
-    INSERT INTO indexed_speech (rowid, text) SELECT rowid, text FROM speech ORDER BY rowid;
-    DROP TABLE speech;
-    ALTER TABLE indexed_speech RENAME TO speech;
     """,
 )
 """Each brings the schema from `user_version` n to n + 1; only ever appended to."""
