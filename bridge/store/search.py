@@ -28,6 +28,8 @@ class _Numbers:
     """The numbers of calls, from the newest back, as a statement gives them; `head` is 0 at the end."""
 
     def __init__(self, connection: sqlite3.Connection, statement: str, values: dict[str, Any], below: int) -> None:
+        self.leapt = False
+        """It was set anew."""
         self._connection = connection
         self._statement = statement
         self._values = values
@@ -40,6 +42,7 @@ class _Numbers:
         steps = 0
         while self.head > highest:
             if steps == self._steps:
+                self.leapt = True
                 self._set(highest + 1)
             else:
                 self._step()
@@ -62,12 +65,15 @@ def find(connection: sqlite3.Connection, wanted: CallFilter, before: str | None,
     if wanted.text is not None and not said:
         return []
     below, _ = (_NEWEST, 0) if before is None else connection.execute(sql.CALL_TIP, (before,)).fetchone() or (0, 0)
-    cursors = [_Numbers(connection, sql.SAID, {"term": term}, below) for term in said]
+    cursors = words = [_Numbers(connection, sql.SAID, {"term": term}, below) for term in said]
     if conditions or not said:
         statement = sql.NUMBERS.format(where=" AND ".join(conditions) or "true")
-        cursors.append(_Numbers(connection, statement, values, below))
+        cursors = [*words, _Numbers(connection, statement, values, below)]
     numbers = list(islice(_meeting(cursors), limit))
-    snippets = _snippets(connection, said, numbers) if said else {}
+    # A cursor that was walked all the way may be walked again; the snippets of others are looked for one by one.
+    walked = [term for term, cursor in zip(said, words, strict=True) if not cursor.leapt]
+    together = [numbers] if walked else [[number] for number in numbers]
+    snippets = _snippets(connection, [*walked, *said][0], together) if said else {}
     rows = ((number, connection.execute(sql.FIND, {"number": number}).fetchone()) for number in numbers)
     return [FoundCall(CallRow(*row[:-1]), row[-1], snippets.get(number)) for number, row in rows if row]
 
@@ -93,10 +99,8 @@ def _meeting(cursors: list[_Numbers]) -> Iterator[int]:
         heads = [cursor.down_to(lowest) for cursor in cursors]
 
 
-def _snippets(connection: sqlite3.Connection, said: list[str], numbers: list[int]) -> dict[int, str]:
-    """What was said there, by the number of the call."""
-    term = min(said, key=_is_collected)
-    together = [numbers] if _is_collected(term) else [[number] for number in numbers]
+def _snippets(connection: sqlite3.Connection, term: str, together: list[list[int]]) -> dict[int, str]:
+    """Where it was said first, by the number of the call; the numbers in groups, each from the newest back."""
     snippets: dict[int, str] = {}
     for some in filter(None, together):
         values = {"term": term, "least": some[-1], "most": some[0], "numbers": json.dumps(some)}

@@ -30,7 +30,7 @@ from scripts.benchmark.archive import call_started
 TOKEN = "a-token-for-readers"
 BEGAN = 1_800_000_000.0
 WORDS = 10  # in a segment
-HISTORY = 100  # finals that were said before anybody reads
+HISTORY = 200  # finals that were said before anybody reads
 
 
 def event(call_id, seq, data):
