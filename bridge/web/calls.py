@@ -167,6 +167,8 @@ class CallsDoor:
 
     async def _figures(self, call: FoundCall) -> Figures:
         """Of everything that was transcribed by now; only what is new since the last time is read."""
+        if told := record.final_figures(call):
+            return told
         known = self._tallies.pop(call.row.id) if call.row.id in self._tallies else None
         seq, tally = known or (0, Tally(json.loads(call.row.header)["speakers"]))
         finals = await self._read(call, (TranscriptFinal.type,), after=seq)

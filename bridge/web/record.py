@@ -45,6 +45,13 @@ def details(call: FoundCall, figures: Figures, delivery: LaneState | None, audio
     }
 
 
+def final_figures(call: FoundCall) -> Figures | None:
+    """What the end of the call told, where nothing was transcribed after it."""
+    end = _end(call)
+    told = end.get("figures") if end.get("flush") == "complete" else None
+    return Figures.model_validate(told) if told else None
+
+
 def duration(call: FoundCall, now: float) -> float:
     """Seconds of the call; so far, where it goes on. `now`: seconds since 1970."""
     told = _end(call).get("duration")

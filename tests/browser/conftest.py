@@ -49,8 +49,8 @@ async def window(chromium):
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def server():
-    async with ReadingServer() as running:
+async def server(tmp_path):
+    async with ReadingServer(tmp_path) as running:
         yield running
 
 

@@ -7,9 +7,11 @@ from random import Random
 from bridge import events
 from bridge.events import TRACKS, timestamp
 from bridge.local.sample import SCRIPT
+from bridge.transcript.figures import figures
 from tests.browser.server import Call
 
-SPEAKERS = {"inbound": "caller", "outbound": "agent"}
+DURATION = 51.76
+"""Seconds of the sample call."""
 PAUSE = 0.7  # seconds of silence that end a segment
 
 
@@ -17,9 +19,7 @@ def started(call):
     return events.CallStarted(
         carrier="twilio",
         stream_id=f"MZ{call.id}",
-        from_=call.head["from"],
-        to=call.head["to"],
-        direction=call.head["direction"],
+        **call.head,
         speakers=call.speakers,
         tracks=list(TRACKS),
         media_format={"encoding": "audio/x-mulaw", "sample_rate": 8000, "channels": 1},
@@ -62,7 +62,9 @@ def spoken(text, start, pace=0.3):
 
 
 def ended(call, duration, reason="stopped", **more):
-    given = {"flush": "complete", "missing": 0.0, "counts": {}, **more}
+    finals = [event.data for event in call.events if event.type == "transcript.final"]
+    told = figures(finals, duration, call.speakers)
+    given = {"flush": "complete", "missing": 0.0, "counts": {}, "figures": told, **more}
     return events.CallEnded(reason=reason, duration=duration, ended_at=timestamp(call.started + duration), **given)
 
 
@@ -83,25 +85,15 @@ def script_segments():
 
 def sample_call(call_id, started_at, *, until=1e9, **more):
     """The sample call up to a second of it; ended where that is all of it."""
-    call = Call(call_id, started_at, audio=True, **more)
+    call = Call(call_id, started_at, **{"audio": True, **more})
     call.append(started(call), 0.0)
     for number, (track, words) in enumerate(script_segments()):
         if words[-1]["end"] <= until:
             call.append(segment(call, number, track, words))
     if until >= 1e9:
-        call.append(ended(call, 51.76), 51.76)
-        call.figures = FIGURES
+        call.append(ended(call, DURATION), DURATION)
     return call
 
-
-FIGURES = {
-    "talk_time": {"caller": 22.4, "agent": 19.8},
-    "words": {"caller": 71, "agent": 66},
-    "words_per_minute": {"caller": 190, "agent": 200},
-    "talk_over": 0.0,
-    "longest_silence": 4.6,
-    "response_time": {"caller": 0.64, "agent": 0.81},
-}
 
 SENTENCES = [
     "Where is my order?",
@@ -130,5 +122,4 @@ def long_call(call_id, started_at, segments=5000, hours=3.0):
             gap = {"from": number * step, "to": number * step + 0.5, "missing": 0.4, "why": "lost"}
             call.append(events.AudioGap(track=track, **gap), number * step)
     call.append(ended(call, hours * 3600), hours * 3600)
-    call.figures = FIGURES
     return call

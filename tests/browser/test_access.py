@@ -16,7 +16,7 @@ REFUSED = "401 (Unauthorized)"
 
 async def test_the_token_lets_in_and_a_wrong_one_does_not(server, reader):
     reader.expected.append(REFUSED)
-    server.add(sample_call("CA1", time.time() - 100))
+    await server.add(sample_call("CA1", time.time() - 100))
     page = await reader.open("/?call=CA1", logged_in=False)
     token = page.get_by_label("Token")
     await expect(token).to_be_focused()
@@ -34,7 +34,7 @@ async def test_the_token_lets_in_and_a_wrong_one_does_not(server, reader):
 
 @pytest.mark.parametrize("path", ["/?call=CA1&token={}", "/?call=CA1#token={}"])
 async def test_a_login_link_lets_in_and_leaves_no_trace(server, reader, path):
-    server.add(sample_call("CA1", time.time() - 100))
+    await server.add(sample_call("CA1", time.time() - 100))
     page = await reader.open(path.format(TOKEN), logged_in=False)
     await expect(page.locator(".said").first).to_be_visible()
 
@@ -46,17 +46,17 @@ async def test_a_login_link_lets_in_and_leaves_no_trace(server, reader, path):
 async def test_a_session_that_ends_in_mid_call_asks_again_and_goes_on(server, reader):
     reader.expected += [REFUSED, "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_CONNECTION_RESET"]
     call = sample_call("CA1", time.time() - 20, until=20)
-    server.add(call)
+    await server.add(call)
     page = await reader.open("/?call=CA1")
     await expect(page.locator(".said")).not_to_have_count(0)
     before = await page.locator(".said").count()
-    server.sessions.clear()
+    server.outlive_sessions()
     server.cut()
 
     token = page.get_by_label("Token")
     await expect(token).to_be_focused()
     await expect(page.locator(".said").first).to_be_hidden()
-    server.append(call, segment(call, 90, "outbound", spoken("Still here.", 30.0)))
+    await server.append(call, segment(call, 90, "outbound", spoken("Still here.", 30.0)))
     await token.fill(TOKEN)
     await token.press("Enter")
     await expect(page.locator(".said")).to_have_count(before + 1)
@@ -65,7 +65,7 @@ async def test_a_session_that_ends_in_mid_call_asks_again_and_goes_on(server, re
 
 async def test_an_expired_link_says_so_and_asks_for_no_token(server, reader):
     reader.expected.append(REFUSED)
-    server.add(sample_call("CA1", time.time() - 100))
+    await server.add(sample_call("CA1", time.time() - 100))
     page = await reader.open("/?call=CA1#access=old", logged_in=False)
 
     await expect(page.get_by_text("This link has expired, or is not for this call.")).to_be_visible()

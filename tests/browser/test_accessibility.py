@@ -29,12 +29,12 @@ async def calls(server):
     live.append(segment(live, 70, "outbound", spoken("At the same time.", 6.0), overlaps=over))
     live.append(events.DtmfReceived(track="inbound", digit="7", at=21.0), 21.0)
     live.append(events.AudioGap(**{"track": "inbound", "from": 22, "to": 23, "missing": 0.9, "why": "lost"}), 23.0)
-    live.append(segment(live, 71, "inbound", spoken("Not yet a senten", 24.0), final=False))
-    live.append(events.SpeechStarted(track="outbound", channel=1, speaker="agent", at=25, at_time=""), 25.0)
     done = sample_call("CAdone", now - 4000)
     done.parameters = {"queue": "orders"}
     for call in (live, done):
-        server.add(call)
+        await server.add(call)
+    await server.append(live, segment(live, 71, "inbound", spoken("Not yet a senten", 24.0), final=False))
+    await server.append(live, events.SpeechStarted(track="outbound", channel=1, speaker="agent", at=25, at_time=""))
 
 
 async def serious(page):

@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 
 from bridge import events
-from tests.browser.samples import ended, segment, spoken, started
+from tests.browser.samples import ended, sample_call, segment, spoken, started
 from tests.browser.server import Call
 
 expect = pytest.importorskip("playwright.async_api").expect
@@ -21,12 +21,12 @@ LOST = ["ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_CONNECTION_RE", "ERR_EMPTY_RESPO
 async def call(server):
     live = Call("CA1", time.time() - 30)
     live.append(started(live), 0.0)
-    server.add(live)
+    await server.add(live)
     return live
 
 
-def say(server, call, number, text, at, track="inbound", **more):
-    server.append(call, segment(call, number, track, spoken(text, at), **more))
+async def say(server, call, number, text, at, track="inbound", **more):
+    await server.append(call, segment(call, number, track, spoken(text, at), **more))
 
 
 def texts(page):
@@ -38,16 +38,16 @@ async def test_a_call_appears_when_it_starts_and_moves_when_it_ends(server, read
     await expect(page.locator("#list-end")).to_have_text("No calls yet. They appear here the moment they start.")
     call = Call("CA1", time.time() - 5, from_="+442071838750")
     call.append(started(call), 0.0)
-    server.add(call)
+    await server.add(call)
 
     row = page.locator("#live-calls a.call")
     await expect(row).to_contain_text("+442071838750")
     before = await row.locator("time").text_content()
     await expect(row.locator("time")).not_to_have_text(before)
-    say(server, call, 1, "Hello there.", 1.0)
+    await say(server, call, 1, "Hello there.", 1.0)
     await expect(row).to_contain_text("caller: Hello there.")
 
-    server.append(call, ended(call, 12.0))
+    await server.append(call, ended(call, 12.0))
     await expect(page.locator("#earlier-calls a.call")).to_contain_text("0:12")
     await expect(page.locator("#live-section")).to_be_hidden()
 
@@ -55,15 +55,15 @@ async def test_a_call_appears_when_it_starts_and_moves_when_it_ends(server, read
 async def test_an_interim_settles_where_it_stands(server, call, reader):
     page = await reader.open("/?call=CA1")
     await expect(page.locator("#call-state")).to_have_text("Live")
-    server.append(call, events.SpeechStarted(track="inbound", channel=0, speaker="caller", at=1, at_time=""))
+    await server.append(call, events.SpeechStarted(track="inbound", channel=0, speaker="caller", at=1, at_time=""))
     await expect(page.locator(".speaking.inbound")).to_be_visible()
 
-    say(server, call, 1, "Where is", 1.0, final=False)
+    await say(server, call, 1, "Where is", 1.0, final=False)
     line = page.locator("#transcript .segment")
     await expect(line).to_have_class(re.compile("inbound.* interim"))
     await expect(page.locator(".speaking")).to_have_count(0)
     await line.evaluate("element => { element.marked = true; }")
-    say(server, call, 1, "Where is my order?", 1.0, revision=2)
+    await say(server, call, 1, "Where is my order?", 1.0, revision=2)
 
     await expect(line).to_have_class(re.compile("inbound.* final"))
     await expect(line.locator(".said")).to_have_text("Where is my order?")
@@ -71,36 +71,38 @@ async def test_an_interim_settles_where_it_stands(server, call, reader):
 
 
 async def test_only_finals_are_read_out_and_only_new_ones(server, call, reader):
-    say(server, call, 1, "Long ago.", 1.0)
+    await say(server, call, 1, "Long ago.", 1.0)
     page = await reader.open("/?call=CA1")
     await expect(page.locator("#call-state")).to_have_text("Live")
-    say(server, call, 2, "Not yet", 3.0, final=False)
+    await say(server, call, 2, "Not yet", 3.0, final=False)
     await expect(page.locator(".interim")).to_be_visible()
-    say(server, call, 2, "Settled now.", 3.0)
+    await say(server, call, 2, "Settled now.", 3.0)
 
     await expect(page.locator("#log p")).to_have_text(["caller: Settled now."])
 
 
 async def test_an_interim_that_comes_to_nothing_goes(server, call, reader):
     page = await reader.open("/?call=CA1")
-    say(server, call, 1, "Hm", 1.0, final=False)
+    await say(server, call, 1, "Hm", 1.0, final=False)
     await expect(page.locator(".interim")).to_be_visible()
     empty = segment(call, 1, "inbound", spoken("Hm", 1.0), revision=2).model_copy(update={"text": "", "words": []})
-    server.append(call, empty)
+    await server.append(call, empty)
 
     await expect(page.locator(".segment")).to_have_count(0)
 
 
 async def test_what_happens_besides_words_is_told_in_its_place(server, call, reader):
     page = await reader.open("/?call=CA1")
-    say(server, call, 1, "Hello, who is there?", 1.0)
+    await say(server, call, 1, "Hello, who is there?", 1.0)
     over = [events.Overlap(segment_id="CA1-inbound-1", start=1.6, end=2.4)]
-    say(server, call, 2, "Good morning to you.", 1.6, track="outbound", overlaps=over)
-    server.append(call, events.DtmfReceived(track="inbound", digit="7", at=4.0))
-    server.append(call, events.AudioGap(**{"track": "inbound", "from": 5, "to": 6, "missing": 0.9, "why": "lost"}))
+    await say(server, call, 2, "Good morning to you.", 1.6, track="outbound", overlaps=over)
+    await server.append(call, events.DtmfReceived(track="inbound", digit="7", at=4.0))
+    await server.append(
+        call, events.AudioGap(**{"track": "inbound", "from": 5, "to": 6, "missing": 0.9, "why": "lost"})
+    )
     away = events.TranscriptionInterrupted(reason="it is down", status=503, attempt=1, waiting=0.1, retry=True)
-    server.append(call, away, 8.0)
-    server.append(call, away.model_copy(update={"attempt": 2}), 9.0)
+    await server.append(call, away, 8.0)
+    await server.append(call, away.model_copy(update={"attempt": 2}), 9.0)
 
     await expect(page.locator(".note")).to_have_text(
         [
@@ -109,20 +111,23 @@ async def test_what_happens_besides_words_is_told_in_its_place(server, call, rea
             "Transcription interrupted: it is down. The audio is kept, the words will follow.0:08",
         ]
     )
-    server.append(call, events.TranscriptionResumed(attempt=3, waiting=4.0), 12.0)
+    await server.append(call, events.TranscriptionResumed(attempt=3, waiting=4.0), 12.0)
     await expect(page.locator(".note").last).to_have_text("Transcription was away for 4 s: it is down0:08")
     # Both who spoke at the same time are told of, and which of their words it was.
     await expect(page.locator(".talk-over")).to_have_text(["Talk-over 0.8 s", "Talk-over 0.8 s"])
     await expect(page.locator(".said-over")).to_have_text(["is there?", "Good morning to"])
 
 
-async def test_what_a_call_says_is_text_and_nothing_else(server, call, reader):
+async def test_what_a_call_says_is_text_and_nothing_else(server, reader):
     evil = "<img src=x onerror=document.title='gone'><b>bold</b>"
+    call = Call("CA2", time.time() - 30)
     call.speakers = {"inbound": "<i>caller</i>", "outbound": "agent"}
     call.parameters = {"<u>name</u>": evil}
-    say(server, call, 1, evil, 1.0)
-    server.append(call, events.StreamFailed(stream_id=None, error=evil))
-    page = await reader.open("/?call=CA1")
+    call.append(started(call), 0.0)
+    await server.add(call)
+    await say(server, call, 1, evil, 1.0)
+    await server.append(call, events.StreamFailed(stream_id=None, error=evil))
+    page = await reader.open("/?call=CA2")
     await expect(page.locator(".said")).to_have_text(evil)
 
     await expect(page.locator(".note")).to_contain_text(evil)
@@ -133,13 +138,13 @@ async def test_what_a_call_says_is_text_and_nothing_else(server, call, reader):
 async def test_a_reload_in_mid_call_misses_nothing(server, call, reader):
     page = await reader.open("/?call=CA1")
     for number in range(1, 4):
-        say(server, call, number, f"Sentence {number}.", number * 2.0)
+        await say(server, call, number, f"Sentence {number}.", number * 2.0)
     await expect(page.locator(".said")).to_have_count(3)
-    say(server, call, 4, "Half a sen", 8.0, final=False)
+    await say(server, call, 4, "Half a sen", 8.0, final=False)
     await page.reload()
 
     await expect(page.locator(".said")).to_have_count(4)
-    say(server, call, 4, "Half a sentence no more.", 8.0, revision=2)
+    await say(server, call, 4, "Half a sentence no more.", 8.0, revision=2)
     await expect(page.locator(".interim")).to_have_count(0)
     assert await texts(page) == ["Sentence 1.", "Sentence 2.", "Sentence 3.", "Half a sentence no more."]
 
@@ -147,19 +152,19 @@ async def test_a_reload_in_mid_call_misses_nothing(server, call, reader):
 async def test_the_server_restarts_in_mid_call_and_the_page_goes_on(server, call, reader):
     reader.expected += LOST
     page = await reader.open("/?call=CA1")
-    say(server, call, 1, "Before.", 1.0)
+    await say(server, call, 1, "Before.", 1.0)
     await expect(page.locator(".said")).to_have_text(["Before."])
     await server.stop()
     await expect(page.locator("#call-state")).to_contain_text("Reconnecting since")
     await expect(page.locator("#list-state")).to_contain_text("Offline since")
-    call.append(segment(call, 2, "outbound", spoken("Meanwhile.", 3.0)))
+    await say(server, call, 2, "Meanwhile.", 3.0, track="outbound")
     other = Call("CA2", time.time())
     other.append(started(other), 0.0)
-    server.calls["CA2"] = other
+    await server.add(other)
     await server.start()
 
     await expect(page.locator("#call-state")).to_contain_text("nothing missed")
-    say(server, call, 3, "After.", 5.0)
+    await say(server, call, 3, "After.", 5.0)
     await expect(page.locator(".said")).to_have_text(["Before.", "Meanwhile.", "After."])
     await expect(page.locator("#live-calls a.call")).to_have_count(2)
     await expect(page.locator("#list-state")).to_be_hidden()
@@ -172,7 +177,7 @@ async def test_a_call_that_ended_while_we_were_away_is_not_live_any_more(server,
     page = await reader.open("/")
     await expect(page.locator("#live-calls a.call")).to_have_count(1)
     await server.stop()
-    call.append(ended(call, 20.0), 20.0)
+    await server.append(call, ended(call, 20.0))
     await server.start()
 
     await expect(page.locator("#earlier-calls a.call")).to_have_count(1)
@@ -180,51 +185,88 @@ async def test_a_call_that_ended_while_we_were_away_is_not_live_any_more(server,
 
 
 async def test_a_hole_in_the_stream_is_asked_for_again(server, call, reader):
-    page = await reader.open("/?call=CA1")
-    await expect(page.locator("#call-state")).to_have_text("Live")
-    hidden = list(call.listeners)
-    call.listeners.clear()
-    say(server, call, 1, "Swallowed.", 1.0)
-    call.listeners.update(hidden)
-    say(server, call, 2, "And on.", 3.0)
+    page = await reader.open("/")
+    await say(server, call, 1, "Swallowed.", 1.0)
+    await say(server, call, 2, "And on.", 3.0)
+    torn = "".join(f"id: {e.seq}\nevent: {e.type}\ndata: {e.to_json()}\n\n" for e in call.events if e.seq != 2)
+    stream = {"content_type": "text/event-stream", "body": torn}
+    await page.route("**/calls/CA1/events", lambda route: route.fulfill(**stream), times=1)
+    await page.locator("a.call").click()
 
     await expect(page.locator(".said")).to_have_text(["Swallowed.", "And on."])
+    [again] = [headers for _, path, _, headers in server.asked if path == "/calls/CA1/events"]
+    assert again["Last-Event-ID"] == "1"
+
+
+async def test_another_record_behind_the_address_is_read_from_its_beginning(server, call, reader, tmp_path):
+    reader.expected += LOST
+    for number in range(5):
+        await say(server, call, number, f"Sentence {number}.", number * 2.0)
+    await server.add(sample_call("CA2", time.time() - 300))
+    page = await reader.open("/?call=CA1")
+    await expect(page.locator(".said")).to_have_count(5)
+    await expect(page.locator("a.call")).to_have_count(2)
+    await server.stop()
+    await server.replace_record(tmp_path / "another")
+    fresh = Call("CA1", time.time())
+    fresh.append(started(fresh), 0.0)
+    await server.add(fresh)
+    await server.start()
+
+    await expect(page.locator(".said")).to_have_count(0)
+    await say(server, fresh, 1, "Quite another call.", 1.0)
+    await expect(page.locator(".said")).to_have_text(["Quite another call."])
+    await expect(page.locator("a.call")).to_have_count(1)
+
+
+async def test_words_that_come_after_the_call_are_shown_too(server, call, reader):
+    await say(server, call, 1, "Before.", 1.0)
+    page = await reader.open("/?call=CA1")
+    hole = {"track": "inbound", "from": 3.0, "to": 5.5}
+    await server.append(call, ended(call, 9.0, flush="timed_out", missing=2.5, uncovered=[hole]))
+    note = page.locator(".note.ended")
+    await expect(note).to_contain_text("2.5 s are still to be transcribed.")
+    await expect(page.locator("#call-state")).to_have_text("Ended")
+    late = segment(call, 2, "inbound", spoken("Late words.", 3.0)).model_copy(update={"source": "backfill"})
+    await server.append(call, late)
+    await server.append(call, events.TranscriptionBackfilled(**{"from": 3.0, "to": 5.5, "waiting": 0.0}), 20.0)
+
+    await expect(page.locator(".said")).to_have_text(["Before.", "Late words."], timeout=15_000)
+    await expect(note).to_contain_text("2.5 s were transcribed afterwards.")
 
 
 async def test_scrolling_up_stops_the_scrolling_and_the_button_goes_on(server, call, reader):
     for number in range(30):
-        say(server, call, number, f"This is sentence number {number} of this call.", number * 2.0)
+        await say(server, call, number, f"This is sentence number {number} of this call.", number * 2.0)
     page = await reader.open("/?call=CA1", height=500)
     last = page.locator(".segment").last
     await expect(last).to_be_in_viewport()
-    say(server, call, 30, "It follows.", 60.0)
+    await say(server, call, 30, "It follows.", 60.0)
     await expect(page.locator(".said", has_text="It follows.")).to_be_in_viewport()
     await expect(page.locator("#to-now")).to_be_hidden()
 
     await page.locator("#conversation").hover()
     await page.mouse.wheel(0, -400)
     await expect(page.locator("#to-now")).to_be_visible()
-    say(server, call, 31, "It does not follow.", 62.0)
+    await say(server, call, 31, "It does not follow.", 62.0)
     await expect(page.locator("#to-now")).to_have_text("Jump to now (1 new)")
     await expect(page.locator(".said", has_text="It does not follow.")).not_to_be_in_viewport()
 
     await page.keyboard.press("End")
     await expect(page.locator(".said", has_text="It does not follow.")).to_be_in_viewport()
     await expect(page.locator("#to-now")).to_be_hidden()
-    say(server, call, 32, "It follows again.", 64.0)
+    await say(server, call, 32, "It follows again.", 64.0)
     await expect(page.locator(".said", has_text="It follows again.")).to_be_in_viewport()
 
 
 async def test_the_end_of_the_call_is_the_end(server, call, reader):
     page = await reader.open("/?call=CA1")
-    say(server, call, 1, "Good", 1.0, final=False)
+    await say(server, call, 1, "Good", 1.0, final=False)
     await expect(page.locator(".interim")).to_be_visible()
-    server.append(call, ended(call, 62.0, flush="timed_out", missing=2.0))
+    await server.append(call, ended(call, 62.0, flush="timed_out", missing=2.0))
 
     await expect(page.locator("#call-state")).to_have_text("Ended")
-    await expect(page.locator(".note.ended")).to_contain_text(
-        "Call ended after 1:02. Hung up. The last 2 s have no words."
-    )
+    await expect(page.locator(".note.ended")).to_contain_text("Call ended after 1:02. Hung up. 2 s have no words.")
     await expect(page.locator(".interim")).to_have_count(0)
     await expect(page.locator("#details")).to_contain_text("2 s missing")
     await expect(page.get_by_label("Delete this call")).to_be_visible()

@@ -13,8 +13,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def page(chromium):
-    async with ReadingServer() as server:
+async def page(chromium, tmp_path_factory):
+    async with ReadingServer(tmp_path_factory.mktemp("modules")) as server:
         page = await chromium.new_page()
         await page.goto(f"{server.origin}/static/icon.svg")
         yield page
@@ -63,8 +63,7 @@ def recorded(*said):
     call = Call("CA1", 0.0)
     bodies = []
     for data in (started(call), *said):
-        call.append(data, 1.0)
-        bodies.append(json.loads(call.events[-1][1] if data.durable else call.interims[data.track][1]))
+        bodies.append(json.loads(call.append(data, 1.0).to_json()))
     return bodies
 
 

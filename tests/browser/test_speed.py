@@ -43,7 +43,7 @@ def three_hours():
 
 
 async def test_three_hours_are_there_in_a_second(server, reader, three_hours, record_property):
-    server.add(three_hours)
+    await server.add(three_hours)
     page = await reader.open("/")
     took = []
     # The best of three: others use this machine too.
@@ -62,13 +62,13 @@ async def test_three_hours_are_there_in_a_second(server, reader, three_hours, re
 
 async def test_the_end_of_three_live_hours_is_in_view_and_stays_there(server, reader, three_hours):
     call = copy(three_hours)
-    call.events, call.ended, call.listeners = three_hours.events[:-1], None, set()
-    server.add(call)
+    call.events = three_hours.events[:-1]
+    await server.add(call)
     page = await reader.open("/?call=CAlong")
     last = page.locator("#transcript > :last-child > :last-child .said")
     await page.wait_for_function("(count) => document.querySelectorAll('.segment').length === count", arg=SEGMENTS)
     await expect(last).to_be_in_viewport()
-    server.append(call, segment(call, 9999, "inbound", spoken("The very last words.", 3 * 3600)))
+    await server.append(call, segment(call, 9999, "inbound", spoken("The very last words.", 3 * 3600)))
 
     await expect(last).to_have_text("The very last words.")
     await expect(last).to_be_in_viewport()

@@ -11,6 +11,7 @@ import { Player } from "./player.js";
 import { Transcript } from "./transcript.js";
 
 const FIGURES = 10_000; // milliseconds between two looks at the figures of a live call
+const BACKFILL = 3_600_000; // milliseconds after a call in which it is looked for late words
 const RESUMED = 8000; // for how long it says that we are back
 const READ_OUT = 6; // finals that are kept for the screen reader
 
@@ -76,11 +77,8 @@ export class CallView {
     this.close();
     this.#id = id;
     this.#mark = query;
-    this.#conversation = new Conversation();
-    this.#transcript.show(this.#conversation);
-    byId("conversation").scrollTop = 0;
+    this.#begin();
     byId("call").hidden = false;
-    byId("call").setAttribute("aria-busy", "true");
     byId("details").replaceChildren();
     this.#head({ id });
     this.#learn();
@@ -89,6 +87,16 @@ export class CallView {
       changed: (state) => this.#connection(state),
     });
     this.#feed.start();
+  }
+
+  /** An empty conversation: of another call, or of another record. */
+  #begin() {
+    this.#conversation = new Conversation();
+    this.#transcript.live = false;
+    this.#transcript.show(this.#conversation);
+    this.#caughtUp = false;
+    byId("conversation").scrollTop = 0;
+    byId("call").setAttribute("aria-busy", "true");
   }
 
   close() {
@@ -115,6 +123,8 @@ export class CallView {
       this.#tip = call.seq;
       this.#describe(call);
       this.#verify();
+      // What was transcribed after the call came when its stream had ended.
+      if (this.#feed.state === "ended" && this.#conversation.seq < call.seq) this.#feed.restart();
     } catch (error) {
       if (!(error instanceof Refused || error instanceof TypeError)) throw error;
       if (id !== this.#id) return;
@@ -144,6 +154,12 @@ export class CallView {
 
   #received(messages) {
     for (const { event, data } of messages) {
+      if (event === "reset") {
+        this.#begin();
+        this.#tip = Infinity;
+        this.#learn();
+        continue;
+      }
       if (this.#conversation.receive(JSON.parse(data))) {
         this.#holes = 0;
         if (event === "call.ended") this.#ended();
@@ -257,13 +273,19 @@ export class CallView {
     document.title = call.started_at ? `${call.active ? "● " : ""}${other} · Calls` : "Calls";
   }
 
+  /** It goes on, or kept audio of it is still being transcribed. */
+  #isGrowing() {
+    const soon = () => now() - Date.parse(this.#call.ended_at) < BACKFILL;
+    return this.#call.active || (this.#conversation.waiting !== null && soon());
+  }
+
   #tick() {
     const element = this.#call && byId("call-length");
     if (!element) return;
     const seconds = this.#call.active ? (now() - Date.parse(this.#call.started_at)) / 1000 : this.#call.duration;
     const text = clock(seconds ?? 0);
     if (element.textContent !== text) element.textContent = text;
-    if (this.#call.active && !document.hidden && Math.floor(seconds) % (FIGURES / 1000) === 0) this.#learn();
+    if (this.#isGrowing() && !document.hidden && Math.floor(now() / 1000) % (FIGURES / 1000) === 0) this.#learn();
   }
 }
 

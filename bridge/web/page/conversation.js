@@ -12,6 +12,8 @@ export class Conversation {
   seq = 0;
   started = null;
   ended = null;
+  /** Seconds that are transcribed after the call; null: there is nothing more to come. */
+  waiting = null;
   /** Seconds of the call up to which something is known. */
   length = 0;
   #byKey = new Map();
@@ -72,11 +74,13 @@ export class Conversation {
     "dtmf.received": ({ at, track, digit }, event) => this.#note(event.id, at, { what: "dtmf", track, digit }),
     "audio.gap": ({ from, to, track, missing, why }, event) =>
       this.#note(event.id, from, { what: "gap", track, end: to, missing, why }),
+    "call.resumed": ({ at, reason }, event) => this.#note(event.id, at, { what: "resumed", reason, time: event.time }),
     "stream.failed": (data, event) =>
       this.#note(event.id, this.#wallSeconds(event), { what: "failed", error: data.error }),
     "transcription.interrupted": (data, event) => this.#interrupted(data, event),
     "transcription.resumed": (data, event) => this.#resumed(event),
     "call.ended": (data, event) => this.#end(data, event),
+    "transcription.backfilled": (data) => this.#backfilled(data),
   };
 
   #segment(data) {
@@ -156,9 +160,17 @@ export class Conversation {
       if (item.kind === "speaking" || (item.kind === "segment" && !item.final)) this.#remove(item);
     }
     this.length = Math.max(this.length, data.duration);
-    const { reason, duration, flush, missing } = data;
-    const note = { kind: "note", what: "ended", start: duration, time: event.time, reason, flush, missing };
-    this.#put({ key: event.id, at: END, ...note });
+    const { reason, duration, missing, uncovered } = data;
+    // Seconds that are still to be transcribed from kept audio; null: nothing follows.
+    this.waiting = uncovered?.length ? missing : null;
+    const note = { kind: "note", what: "ended", start: duration, time: event.time, reason, missing, waiting: this.waiting };
+    this.#put({ key: "ended", at: END, ...note });
+  }
+
+  #backfilled({ waiting }) {
+    this.waiting = waiting || null;
+    const ended = this.#byKey.get("ended");
+    if (ended) this.#put({ ...ended, waiting });
   }
 
   /** Seconds of the call, for events that only know the wall clock. */

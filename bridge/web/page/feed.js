@@ -178,7 +178,10 @@ export class Feed {
     if (!messages.length) return false;
     this.#failures = 0;
     const ended = messages.some(({ event }) => event === "end");
-    for (const { id } of messages) if (id !== undefined) this.lastId = id;
+    for (const { id, event } of messages) {
+      if (event === "reset") this.lastId = null; // it was a place in another record
+      else if (id !== undefined) this.lastId = id;
+    }
     this.#received(messages.filter(({ event }) => event !== "end"));
     return ended;
   }

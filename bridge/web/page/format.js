@@ -90,7 +90,10 @@ const GAPS = {
   lost: "lost on the way",
   late: "came too late",
   not_sent: "was not sent",
-  carrier_reconnected: "the carrier reconnected",
+  not_transcribed: "could not be transcribed",
+  overflow: "there was no room to keep it",
+  carrier_reconnected: "the carrier connected again",
+  bridge_restarted: "the bridge was restarted",
 };
 
 const plain = (name) => String(name ?? "").replaceAll("_", " ").trim();

@@ -1,8 +1,8 @@
 // The calls on the left: the live ones first, then the earlier ones by day, more of them as one scrolls, or what a
 // search finds.
 //
-// The stream of all calls says who calls and what the last sentence was. After every (re)connection the list itself is
-// asked for as well, so that nothing that happened while we were away is missing.
+// The stream of all calls says who calls and what the last sentence was; each event names its call. After every
+// (re)connection the list itself is asked for as well, so that nothing that happened while we were away is missing.
 
 import { callPath, get, now, Refused } from "./api.js";
 import { byId, h } from "./dom.js";
@@ -32,6 +32,8 @@ export class CallList {
       received: (messages) => messages.forEach((message) => this.#received(message)),
       changed: (state) => {
         if (state.state === "live") this.#refresh();
+        // After a pause the list is asked for; what was said in every call meanwhile nobody needs to be told.
+        if (state.state === "paused") this.#feed.lastId = null;
         changed(state);
       },
     });
@@ -155,9 +157,15 @@ export class CallList {
       await this.#load();
       return;
     }
+    const ended = [...this.#rows.values()].map(({ call }) => call).filter(({ active }) => !active);
     await this.#loadActive();
     const page = await this.#ask({ active: false, limit: PAGE });
-    for (const call of page?.calls ?? []) this.#put(call);
+    if (!page || this.#query) return;
+    for (const call of page.calls) this.#put(call);
+    // What should be among them and is not has been deleted.
+    const there = new Set(page.calls.map(({ id }) => id));
+    const from = page.next ? page.calls.at(-1).started_at : "";
+    for (const { id, started_at } of ended) if (started_at > from && !there.has(id)) this.#drop(id);
     this.#counts();
   }
 
@@ -198,19 +206,21 @@ export class CallList {
     }
   }
 
-  #received({ id, event, data }) {
-    const callId = id?.slice(0, id.lastIndexOf(":"));
-    if (!callId) return;
-    const known = this.#rows.get(callId)?.call;
+  #received({ event, data }) {
+    if (event === "reset") {
+      this.#clear();
+      this.#load();
+      return;
+    }
+    const { call_id: id, data: told } = JSON.parse(data);
+    const known = this.#rows.get(id)?.call;
     if (event === "call.started" && !this.#query) {
-      const { data: started } = JSON.parse(data);
-      this.#put({ ...started, ...known, id: callId, active: true, ended_at: null, duration: null });
+      this.#put({ ...told, ...known, id, active: true, ended_at: null, duration: null });
     } else if (event === "call.ended" && known) {
-      const { data: ended } = JSON.parse(data);
-      this.#put({ ...known, active: false, ended_at: ended.ended_at, duration: ended.duration, reason: ended.reason });
+      const { ended_at, duration, reason, figures } = told;
+      this.#put({ ...known, active: false, ended_at, duration, reason, talk: figures });
     } else if (event === "transcript.final" && known) {
-      const { data: said } = JSON.parse(data);
-      if (said.text) this.#put({ ...known, last: `${said.speaker}: ${said.text}` });
+      if (told.text) this.#put({ ...known, last: `${told.speaker}: ${told.text}` });
     } else {
       return;
     }

@@ -231,6 +231,7 @@ function start() {
       byId("nothing-text").textContent =
         status === 404 ? "This call is not there (any more)." : "This call cannot be read.";
       list.select(null);
+      if (status === 404) list.remove(view.id);
       view.close();
       byId("nothing").hidden = false;
       return null;

@@ -304,6 +304,13 @@ function talkOver(item) {
   return h("p", { class: "talk-over", title: `Both spoke from ${clock(from)}` }, `Talk-over ${length(seconds)}`);
 }
 
+/** What became of audio that had no words when the call ended. */
+function wordless(missing, waiting) {
+  if (waiting === null) return `${length(missing)} have no words.`;
+  if (waiting) return `${length(waiting)} are still to be transcribed.`;
+  return `${length(missing)} were transcribed afterwards.`;
+}
+
 const noteWords = {
   dtmf: ({ digit }) => ["Key ", h("kbd", {}, digit), " pressed"],
   gap: ({ missing, why }) => [`${length(missing)} of audio missing${why ? `: ${gapReason(why)}` : ""}`],
@@ -313,8 +320,9 @@ const noteWords = {
     const outlook = retry ? "The audio is kept, the words will follow." : "It is not tried again.";
     return [`Transcription interrupted: ${reason}. ${outlook}`];
   },
-  ended: ({ reason, flush, missing, start }) => [
+  resumed: ({ reason }) => [`The call goes on: ${gapReason(reason)}`],
+  ended: ({ reason, missing, waiting, start }) => [
     `Call ended after ${clock(start)}. ${endReason(reason)}.`,
-    flush === "timed_out" || missing > 0.5 ? ` The last ${length(missing)} have no words.` : "",
+    missing > 0.5 ? ` ${wordless(missing, waiting)}` : "",
   ],
 };

@@ -1,0 +1,41 @@
+"""Taking a call away as a reader does, and reading the words out of every file with a parser of its own."""
+
+import json
+import re
+
+import srt
+import webvtt
+
+from bridge.local.wav import parse_wav
+
+BUTTONS = {"txt": "Text", "srt": "SRT", "vtt": "WebVTT", "json": "JSON", "wav": "Audio"}
+
+
+async def downloads(page, call_id):
+    """Every file there is a button for, by its ending."""
+    files = {}
+    for ending, name in BUTTONS.items():
+        async with page.expect_download() as download:
+            await page.get_by_role("link", name=name, exact=True).click()
+        file = await download.value
+        assert file.suggested_filename == f"{call_id}.{ending}"
+        files[ending] = (await file.path()).read_bytes()
+    return files
+
+
+def words(files):
+    """What each of them says, as words in the order of the alphabet: each file has its own idea of a line."""
+    document = json.loads(files["json"])
+    labels = "|".join(document["call"]["speakers"].values())
+    texts = {
+        "txt": re.findall(rf"^\[[\d:.]+\] (?:{labels})[^:]*: (.*)$", files["txt"].decode(), re.M),
+        "srt": [re.sub(rf"^(?:{labels}): ", "", cue.content) for cue in srt.parse(files["srt"].decode())],
+        "vtt": [cue.text for cue in webvtt.from_string(files["vtt"].decode())],
+        "json": [turn["text"] for turn in document["turns"]],
+    }
+    return {ending: sorted(" ".join(lines).split()) for ending, lines in texts.items()}
+
+
+def channels(files):
+    """The recording's two channels, in mu-law."""
+    return tuple(parse_wav(files["wav"]))
