@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 import pytest_asyncio
 
-from tests.browser.server import TOKEN, ReadingServer
+from tests.browser.server import ReadingServer
 
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
@@ -71,7 +71,7 @@ class Reader:
         page = self._window if logged_in and not options else await self._stranger(options)
         await page.set_viewport_size({"width": width, "height": height})
         if logged_in:
-            await page.context.request.post(f"{self.server.origin}/login", data={"token": TOKEN})
+            await page.context.request.post(f"{self.server.origin}/login", data={"token": self.server.token})
         for event, listener in self._listeners():
             page.on(event, listener)
         self._pages.append(page)
@@ -97,7 +97,9 @@ class Reader:
             self.wrong.append(message.text)
 
     async def leave(self):
-        for page in self._pages:
+        """Close everything; a test does so itself where its server goes before its fixtures."""
+        while self._pages:
+            page = self._pages.pop()
             await page.goto("about:blank")
             for event, listener in self._listeners():
                 page.remove_listener(event, listener)

@@ -51,6 +51,8 @@ class Call:
 class ReadingServer:
     """Serves what is in `folder`; the store stays open while nothing is served."""
 
+    token = TOKEN
+
     def __init__(self, folder):
         self.folder = folder
         self.asked = []

@@ -61,10 +61,7 @@ async def conversation(page, said):
 def recorded(*said):
     """Events as a reader gets them, durable ones and others, in this order."""
     call = Call("CA1", 0.0)
-    bodies = []
-    for data in (started(call), *said):
-        bodies.append(json.loads(call.append(data, 1.0).to_json()))
-    return bodies
+    return [json.loads(call.append(data, 1.0).to_json()) for data in (started(call), *said)]
 
 
 CALL = Call("CA1", 0.0)

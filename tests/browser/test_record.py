@@ -7,7 +7,8 @@ import pytest
 import pytest_asyncio
 
 from bridge.store import Settlement
-from tests.browser import exports
+from tests.browser import hands
+from tests.browser.hands import click_word
 from tests.browser.samples import DURATION, sample_call, script_segments, started
 from tests.browser.server import ENDPOINT, Call
 
@@ -23,25 +24,6 @@ async def call(server):
     done = sample_call("CA1", time.time() - HOUR_AGO)
     await server.add(done)
     return done
-
-
-async def click_word(page, word):
-    """Click in the middle of the first such word, as a hand does."""
-    box = await page.evaluate(
-        """word => {
-            for (const said of document.querySelectorAll(".said")) {
-                const at = said.textContent.indexOf(word);
-                if (at < 0) continue;
-                const range = document.createRange();
-                range.setStart(said.firstChild, at);
-                range.setEnd(said.firstChild, at + word.length);
-                said.scrollIntoView({ block: "center" });
-                return range.getBoundingClientRect().toJSON();
-            }
-        }""",
-        word,
-    )
-    await page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
 
 
 def start_of(word):
@@ -94,11 +76,11 @@ async def test_without_a_recording_there_is_no_player(server, reader):
 
 async def test_the_record_can_be_taken_away(server, call, reader):
     page = await reader.open("/?call=CA1")
-    files = await exports.downloads(page, "CA1")
+    files = await hands.downloads(page, "CA1")
     said = sorted(word["text"] for _, words in script_segments() for word in words)
 
-    assert exports.words(files) == dict.fromkeys(("txt", "srt", "vtt", "json"), said)
-    assert [len(channel) for channel in exports.channels(files)] == [round(DURATION * 8000)] * 2
+    assert hands.words(files) == dict.fromkeys(("txt", "srt", "vtt", "json"), said)
+    assert [len(channel) for channel in hands.channels(files)] == [round(DURATION * 8000)] * 2
 
 
 async def test_the_figures_are_there(server, call, reader):

@@ -2,10 +2,7 @@
 
 import asyncio
 import contextlib
-import os
 import sqlite3
-import sys
-from pathlib import Path
 
 import aiohttp
 from websockets.asyncio.client import connect
@@ -15,9 +12,7 @@ from bridge.local.receiver import Receiver
 from bridge.local.wav import parse_wav
 from bridge.store.token import own_token
 from tests.fakes import frames
-from tests.fakes.running import AUDIO, SCRIPT, WEBHOOK_SECRET, deepgram
-
-ROOT = Path(__file__).parent.parent.parent
+from tests.fakes.running import AUDIO, SCRIPT, WEBHOOK_SECRET, deepgram, serving
 
 
 def settings_of(data_dir, server, receiver, **given):
@@ -34,35 +29,6 @@ def settings_of(data_dir, server, receiver, **given):
         "BRIDGE_GRACE": "0",
         **given,
     }
-
-
-@contextlib.asynccontextmanager
-async def serving(environment):
-    """`bridge serve` in a process of its own; yields (process, port)."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "bridge",
-        "serve",
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        yield process, await port_of(process)
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await asyncio.wait_for(process.communicate(), 30)
-
-
-async def port_of(process):
-    """From the log line that says where it serves."""
-    async with asyncio.timeout(30):
-        async for line in process.stderr:
-            if b'"serving"' in line:
-                return int(line.partition(b"127.0.0.1:")[2].partition(b'"')[0])
-    raise AssertionError("the bridge did not start")
 
 
 def committed(data_dir):

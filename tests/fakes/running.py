@@ -1,7 +1,11 @@
-"""The bridge, running in this process on a free port, with everything around it on loopback."""
+"""The bridge, running in this process or in one of its own, with everything around it on loopback."""
 
+import asyncio
 import contextlib
+import os
 import secrets
+import sys
+from pathlib import Path
 
 from aiohttp import web
 
@@ -10,6 +14,8 @@ from bridge.local.deepgram import LocalDeepgram
 from bridge.local.script import CodedRecognizers, encode, random_script
 from bridge.store.base import Query
 from bridge.store.sqlite import SQLiteStore
+
+ROOT = Path(__file__).parent.parent.parent
 
 SCRIPT = random_script(5, 12.0)
 AUDIO = encode(SCRIPT, 12.0)
@@ -55,6 +61,35 @@ async def bridge(configured):
         yield f"http://{host}:{port}"
     finally:
         await runner.cleanup()
+
+
+@contextlib.asynccontextmanager
+async def serving(environment):
+    """`bridge serve` in a process of its own; yields (process, port)."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bridge",
+        "serve",
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield process, await port_of(process)
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await asyncio.wait_for(process.communicate(), 30)
+
+
+async def port_of(process):
+    """From the log line that says where it serves."""
+    async with asyncio.timeout(30):
+        async for line in process.stderr:
+            if b'"serving"' in line:
+                return int(line.partition(b"127.0.0.1:")[2].partition(b'"')[0])
+    raise AssertionError("the bridge did not start")
 
 
 async def record(data_dir, call_id):

@@ -89,6 +89,7 @@ export class Conversation {
     if (known?.final || (known && known.revision > data.revision)) return;
     if (this.ended && !data.final) return;
     if (!data.text) {
+      if (known) this.#overlap(known, []);
       if (known) this.#remove(known);
       return;
     }
@@ -107,16 +108,25 @@ export class Conversation {
     });
     this.length = Math.max(this.length, data.end);
     this.#put(item);
-    for (const overlap of data.overlaps ?? []) this.#overlap(item, overlap);
+    this.#overlap(item, data.overlaps ?? []);
   }
 
-  /** Talk-over is told with the later of two segments; here both know of it. */
-  #overlap(item, { segment_id, start, end }) {
-    item.over.push({ start, end });
-    const other = this.#byKey.get(segment_id);
-    if (!other || other.over.some((known) => known.start === start && known.end === end)) return;
-    other.over.push({ start, end });
-    this.#changed.add(other);
+  /** Talk-over is told with the later of two segments, all of it anew with every revision; here both know of it. */
+  #overlap(item, overlaps) {
+    const told = (other) => other.over.filter(({ by }) => by !== item.key);
+    item.over = told(item);
+    for (const other of item.others ?? []) {
+      other.over = told(other);
+      this.#changed.add(other);
+    }
+    item.others = new Set(overlaps.map(({ segment_id }) => this.#byKey.get(segment_id)).filter(Boolean));
+    for (const { segment_id, start, end } of overlaps) {
+      for (const one of [item, this.#byKey.get(segment_id)].filter(Boolean)) {
+        const known = one.over.some((stretch) => stretch.start === start && stretch.end === end);
+        if (!known) one.over.push({ start, end, by: item.key });
+        this.#changed.add(one);
+      }
+    }
   }
 
   #speaking(data) {

@@ -1,4 +1,6 @@
-"""Taking a call away as a reader does, and reading the words out of every file with a parser of its own."""
+"""What a reader's hands do with a call: click on a word, take the files away; and the words that are in the files, read
+with parsers of their own.
+"""
 
 import json
 import re
@@ -9,6 +11,25 @@ import webvtt
 from bridge.local.wav import parse_wav
 
 BUTTONS = {"txt": "Text", "srt": "SRT", "vtt": "WebVTT", "json": "JSON", "wav": "Audio"}
+
+
+async def click_word(page, word):
+    """Click in the middle of the first such word, as a hand does."""
+    box = await page.evaluate(
+        """word => {
+            for (const said of document.querySelectorAll(".said")) {
+                const at = said.textContent.indexOf(word);
+                if (at < 0) continue;
+                const range = document.createRange();
+                range.setStart(said.firstChild, at);
+                range.setEnd(said.firstChild, at + word.length);
+                said.scrollIntoView({ block: "center" });
+                return range.getBoundingClientRect().toJSON();
+            }
+        }""",
+        word,
+    )
+    await page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
 
 
 async def downloads(page, call_id):
