@@ -102,7 +102,7 @@ def build(settings: Settings) -> web.Application:
                 await switchboard.close("server_stopping")
         except TimeoutError:
             log.warning("calls cut off", extra={"calls": len(switchboard.calls)})
-        live.close()  # after the calls: those who follow one see its end
+        await live.finish()  # after the calls: those who follow one see its end
         await media.close()
 
     app.cleanup_ctx.append(keep_open)

@@ -70,6 +70,7 @@ class Feed:
         self._interims: dict[tuple[str, str], tuple[int, Event, Item]] = {}  # the newest last
         self._task: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
+        self._reading = asyncio.Lock()
 
     def __repr__(self) -> str:
         return f"<Feed {self.call_id or 'of all calls'} at {self.tip} followers {len(self.followers)}>"
@@ -78,6 +79,16 @@ class Feed:
         """Until it knows where it stands."""
         self._task = self._task or asyncio.create_task(self._run(), name=f"feed {self.call_id}")
         await self._ready.wait()
+
+    async def finish(self) -> None:
+        """Hand on what is durable by now, and close."""
+        try:
+            if self._ready.is_set():
+                await self._read_new()
+        except StoreError as error:
+            log.error("feed broken off", extra={"call_id": self.call_id, "reason": str(error)})
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Tell the followers that nothing more comes."""
@@ -148,17 +159,18 @@ class Feed:
 
     async def _read_new(self) -> bool:
         """Whether there was something."""
-        before = self.tip
-        while items := await self._read(self.tip):
-            for item in items:
-                self._tail.append(item)
-                self.ended |= item.type == CallEnded.type and self.call_id is not None
-            self.tip = items[-1].cursor or 0
-            while len(self._tail) > TAIL:
-                self._floor = self._tail.popleft().cursor or 0
-            if len(items) < BATCH:
-                break
-        return self.tip > before
+        async with self._reading:
+            before = self.tip
+            while items := await self._read(self.tip):
+                for item in items:
+                    self._tail.append(item)
+                    self.ended |= item.type == CallEnded.type and self.call_id is not None
+                self.tip = items[-1].cursor or 0
+                while len(self._tail) > TAIL:
+                    self._floor = self._tail.popleft().cursor or 0
+                if len(items) < BATCH:
+                    break
+            return self.tip > before
 
     async def _read(self, cursor: int) -> list[Item]:
         if self.call_id is not None:
@@ -272,6 +284,11 @@ class Live:
                 feed.close()
                 if self._feeds.get(call_id) is feed:
                     del self._feeds[call_id]
+
+    async def finish(self) -> None:
+        """Let everybody have what is durable by now, then as `close`."""
+        self._closed = True
+        await asyncio.gather(*(feed.finish() for feed in self._feeds.values()))
 
     def close(self) -> None:
         """Break everything off, and take nobody any more."""

@@ -39,10 +39,11 @@ prepare() {
 # chromium: a browser for the tests of the page, from the system's packages where we may install them.
 chromium() {
     for name in chromium chromium-browser google-chrome; do
-        if command -v "$name" >/dev/null; then return; fi
+        if "$name" --version >/dev/null 2>&1; then return; fi
     done
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         echo "Installing Chromium (once) …" >&2
+        export DEBIAN_FRONTEND=noninteractive
         if (apt-get update -q && apt-get install -q -y --no-install-recommends chromium) >/dev/null; then return; fi
     fi
     echo "There is no Chromium on this machine: the tests of the page are skipped." >&2

@@ -77,6 +77,18 @@ async def test_the_end(store, live):
         assert await receive(follower) == []
 
 
+async def test_who_follows_gets_everything_before_it_is_finished(store, live):
+    await store.append([words.started()])
+    async with live.follow("CA1", 0) as one, live.follow(None) as every:
+        await cursors(one, 1)
+        await store.append([words.ended(seq=2)])
+        live.close()
+        assert await cursors(one, 1) == [2]
+        assert one.ended
+        assert [item.type for item in await receive(every)] == ["call.ended"]
+        assert await receive(one) == await receive(every) == []
+
+
 async def test_what_comes_after_the_end_is_there_for_who_asks_later(store, live):
     await store.append(words.conversation())
     await store.append([words.final(seq=6, source="backfill")])

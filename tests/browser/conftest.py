@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 from urllib.parse import urlsplit
 
 import pytest
@@ -9,9 +10,7 @@ import pytest_asyncio
 
 from tests.browser.server import ReadingServer
 
-CHROMIUM = next(
-    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
-)
+NAMES = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -24,15 +23,21 @@ ARGUMENTS = [
 PATIENCE = 5000  # milliseconds
 
 
+def works(name):
+    """Whether there is such a browser, and not only a package's word that there could be one."""
+    path = shutil.which(name)
+    return path and subprocess.run([path, "--version"], capture_output=True).returncode == 0
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def chromium():
     """The browser; CHROMIUM names another one."""
     playwright = pytest.importorskip("playwright.async_api", reason="playwright is not installed: the browser extra")
-    path = os.environ.get("CHROMIUM") or CHROMIUM
+    path = os.environ.get("CHROMIUM") or next(filter(works, NAMES), None)
     if not path:
         pytest.skip("there is no Chromium on this machine")
     async with playwright.async_playwright() as play:
-        browser = await play.chromium.launch(executable_path=path, args=ARGUMENTS)
+        browser = await play.chromium.launch(executable_path=shutil.which(path) or path, args=ARGUMENTS)
         yield browser
         await browser.close()
 

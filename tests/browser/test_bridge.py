@@ -63,7 +63,7 @@ class Caller:
 
     async def hang_up(self):
         await self._socket.send(frames.stop(stream=self._stream))
-        await self._socket.wait_closed()
+        await self._socket.close()
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -95,6 +95,26 @@ async def test_an_interim_never_comes_over_its_final_or_a_newer_one(page):
     assert (await conversation(page, [bodies[0], bodies[3], bodies[2]]))["items"] == [["one two", True]]
 
 
+async def test_talk_over_is_told_once_however_often_it_comes(page):
+    def over(number, start, end, **more):
+        return {"overlaps": [events.Overlap(segment_id=f"CA1-{number}", start=start, end=end)], **more}
+
+    first = say(1, "one two three four", 1.0).model_copy(update=over("outbound-2", 1.9, 2.1))
+    guess = say(2, "five", 1.9, track="outbound", final=False).model_copy(update=over("inbound-1", 1.9, 2.1))
+    second = say(2, "five six", 1.9, track="outbound", revision=2).model_copy(update=over("inbound-1", 1.9, 2.2))
+    told = await page.evaluate(
+        """async (said) => {
+            const { Conversation } = await import("/static/conversation.js");
+            const conversation = new Conversation();
+            for (const event of said) conversation.receive(event);
+            return conversation.items.map(({ over }) => over.map(({ start, end }) => [start, end]));
+        }""",
+        recorded(guess, first, guess, second),
+    )
+
+    assert told == [[[1.9, 2.2]], [[1.9, 2.2]]]
+
+
 async def test_the_end_takes_what_never_settled(page):
     speech = events.SpeechStarted(track="outbound", channel=1, speaker="agent", at=2, at_time="")
     said = recorded(say(1, "one", 1.0), say(2, "tw", 3.0, final=False), speech, ended(CALL, 9.0))

@@ -165,9 +165,16 @@ async def test_a_search_finds_words_and_marks_them_in_the_call(server, call, rea
     await page.keyboard.press("Enter")
     await page.keyboard.press("Enter")
 
-    await page.wait_for_function("() => [...CSS.highlights.get('found') ?? []].join() === 'Monday'")
+    found = "(word) => [...CSS.highlights.get('found') ?? []].join() === word"
+    await page.wait_for_function(found, arg="Monday")
+    # In the call that is open, another search is marked at once, and a click goes there.
+    await page.locator("#search").fill("goodbye")
+    await page.wait_for_function(found, arg="Goodbye,Goodbye")
+    await page.locator("a.call").click()
+    await expect(page.locator(".said", has_text="Goodbye").first).to_be_in_viewport()
     await page.locator("#search").fill("")
     await expect(page.locator("a.call")).to_have_count(2)
+    await page.wait_for_function(found, arg="")
 
 
 async def test_a_number_finds_its_calls(server, call, reader):

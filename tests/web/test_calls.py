@@ -4,10 +4,11 @@ import asyncio
 import io
 import json
 import wave
+from dataclasses import replace
 
 import pytest
 
-from bridge.events import AudioGap, Word, timestamp
+from bridge.events import AudioGap, Figures, Word, timestamp
 from bridge.local.wav import parse_wav
 from bridge.store import Settlement
 from tests.fakes import words
@@ -47,6 +48,18 @@ def said(call_id, seq, text, start, **more):
         for number, part in enumerate(parts)
     ]
     return words.final(call_id, seq, text=text, start=start, end=spoken[-1].end, words=spoken, **more)
+
+
+async def test_figures_are_those_of_the_end_where_nothing_was_transcribed_after_it(place, session):
+    told = {"talk_time": {"caller": 1.0}, "words": {"caller": 77}, "words_per_minute": {"caller": 9.0}}
+    told |= {"talk_over": 0.0, "longest_silence": 1.0, "response_time": {"caller": None}}
+    for call_id, flush in (("CA8", "complete"), ("CA9", "timed_out")):
+        end = words.ended(call_id, seq=2)
+        data = end.data.model_copy(update={"figures": Figures.model_validate(told), "flush": flush})
+        await place.store.append([words.started(call_id), replace(end, data=data)])
+
+    assert (await get(session, "/calls/CA8"))["figures"] == told
+    assert (await get(session, "/calls/CA9"))["figures"]["words"] == {"caller": 0, "agent": 0}
 
 
 def record(folder, call_id, audio=b"\x10\x20" * 8000):

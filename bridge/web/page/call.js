@@ -99,6 +99,21 @@ export class CallView {
     byId("call").setAttribute("aria-busy", "true");
   }
 
+  /** Mark these words in what is open; the reader stays where they are. */
+  mark(query) {
+    this.#mark = "";
+    this.#transcript.mark(query);
+  }
+
+  /** Mark these words, and go to the first. */
+  find(query) {
+    this.#mark = query;
+    const found = this.#transcript.mark(query);
+    if (!found) return;
+    found.scrollIntoView({ block: "center" });
+    this.#mark = "";
+  }
+
   close() {
     this.#feed?.stop();
     this.#player.unload();
@@ -192,11 +207,7 @@ export class CallView {
     this.#transcript.live = this.#caughtUp && !this.#conversation.ended;
     if (!this.#conversation.ended) this.#followWhat(false);
     this.#follow.arrived(finals);
-    const found = this.#mark && finals ? this.#transcript.mark(this.#mark) : null;
-    if (found) {
-      found.scrollIntoView({ block: "center" });
-      this.#mark = "";
-    }
+    if (this.#mark && finals) this.find(this.#mark);
     this.#recording();
   }
 

@@ -89,8 +89,9 @@ export class Conversation {
     if (known?.final || (known && known.revision > data.revision)) return;
     if (this.ended && !data.final) return;
     if (!data.text) {
-      if (known) this.#overlap(known, []);
-      if (known) this.#remove(known);
+      if (!known) return;
+      this.#overlap(known, []);
+      this.#remove(known);
       return;
     }
     const item = known ?? { key: data.segment_id, kind: "segment", at: data.start, over: [] };
@@ -111,21 +112,21 @@ export class Conversation {
     this.#overlap(item, data.overlaps ?? []);
   }
 
-  /** Talk-over is told with the later of two segments, all of it anew with every revision; here both know of it. */
+  /**
+   * Each segment tells of its talk-over with those that are known by then, all of it anew with every revision: of two
+   * segments what was told last counts, for both.
+   */
   #overlap(item, overlaps) {
-    const told = (other) => other.over.filter(({ by }) => by !== item.key);
-    item.over = told(item);
-    for (const other of item.others ?? []) {
-      other.over = told(other);
+    const others = new Set(overlaps.map(({ segment_id }) => this.#byKey.get(segment_id)).filter(Boolean));
+    for (const other of new Set([...(item.others ?? []), ...others])) {
+      other.over = other.over.filter((stretch) => stretch.with !== item.key);
+      item.over = item.over.filter((stretch) => stretch.with !== other.key);
       this.#changed.add(other);
     }
-    item.others = new Set(overlaps.map(({ segment_id }) => this.#byKey.get(segment_id)).filter(Boolean));
+    item.others = others;
     for (const { segment_id, start, end } of overlaps) {
-      for (const one of [item, this.#byKey.get(segment_id)].filter(Boolean)) {
-        const known = one.over.some((stretch) => stretch.start === start && stretch.end === end);
-        if (!known) one.over.push({ start, end, by: item.key });
-        this.#changed.add(one);
-      }
+      item.over.push({ start, end, with: segment_id });
+      this.#byKey.get(segment_id)?.over.push({ start, end, with: item.key });
     }
   }
 

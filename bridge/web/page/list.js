@@ -21,12 +21,13 @@ export class CallList {
   #generation = 0;
   #query = "";
   #selected = null;
-  #ended;
+  #searched;
   #live = byId("live-calls");
   #earlier = byId("earlier-calls");
 
-  /** `changed(state)`: how the stream of all calls is. */
-  constructor({ changed }) {
+  /** `changed(state)`: how the stream of all calls is. `searched(query)`: this is looked for now. */
+  constructor({ changed, searched }) {
+    this.#searched = searched;
     this.#feed = new Feed("/calls/live", {
       query: { types: "call.started,transcript.final,call.ended" },
       received: (messages) => messages.forEach((message) => this.#received(message)),
@@ -66,6 +67,7 @@ export class CallList {
   async search(text) {
     if (text.trim() === this.#query) return;
     this.#query = text.trim();
+    this.#searched(this.#query);
     this.#clear();
     await this.#load();
   }

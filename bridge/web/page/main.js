@@ -46,7 +46,10 @@ function show(id) {
 }
 
 function go(id) {
-  if (id === view.id) return;
+  if (id === view.id) {
+    if (list?.query) view.find(list.query);
+    return;
+  }
   history.pushState(null, "", id ? `/?call=${encodeURIComponent(id)}` : "/");
   show(id);
 }
@@ -237,7 +240,7 @@ function start() {
       return null;
     },
   });
-  if (!single) list = new CallList({ changed: listState });
+  if (!single) list = new CallList({ changed: listState, searched: (query) => view.id && view.mark(query) });
   byId("back").append(icon("back"));
   byId("keys").append(icon("keys"));
   byId("keys").addEventListener("click", help);

@@ -2,8 +2,10 @@
 
 import { now } from "./api.js";
 import { h, icon, sr } from "./dom.js";
-import { clock, parties, timeOfDay, wall } from "./format.js";
+import { clock, endReason, parties, timeOfDay, wall } from "./format.js";
 import { matches, searchWords } from "./words.js";
+
+const PLAIN = ["stopped", "ended", null, undefined]; // how a call ends when nothing is wrong
 
 /** A row without its words. */
 export function makeRow(call) {
@@ -29,7 +31,9 @@ export function fillRow({ link, call }, query) {
   else if (call.active && call.last) line.replaceChildren(call.last);
   else {
     const lasted = call.active ? null : clock(call.duration ?? 0);
-    line.replaceChildren([lasted, ours && `${way === "outbound" ? "from" : "to"} ${ours}`].filter(Boolean).join(" · "));
+    const wrong = call.active || PLAIN.includes(call.reason) ? null : h("span", { class: "wrong" }, endReason(call.reason));
+    const parts = [lasted, wrong ?? (ours && `${way === "outbound" ? "from" : "to"} ${ours}`)].filter(Boolean);
+    line.replaceChildren(...parts.flatMap((part, index) => (index ? [" · ", part] : [part])));
   }
 }
 

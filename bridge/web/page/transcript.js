@@ -117,7 +117,6 @@ export class Transcript {
       const range = this.#range(item, from, to);
       if (range) this.#found?.add(range);
     }
-    element.classList.toggle("found", found.length > 0);
     return found.length;
   }
 
