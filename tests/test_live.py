@@ -82,8 +82,8 @@ async def test_who_follows_gets_everything_before_it_is_finished(store, live):
     async with live.follow("CA1", 0) as one, live.follow(None) as every:
         await cursors(one, 1)
         await store.append([words.ended(seq=2)])
-        live.close()
-        assert await cursors(one, 1) == [2]
+        await live.finish()
+        assert [item.cursor for item in await receive(one)] == [2]
         assert one.ended
         assert [item.type for item in await receive(every)] == ["call.ended"]
         assert await receive(one) == await receive(every) == []
