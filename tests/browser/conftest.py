@@ -20,7 +20,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PATIENCE = 5000  # milliseconds
+PATIENCE = 15000  # milliseconds
 
 
 def works(name):
