@@ -36,8 +36,8 @@ prepare() {
     touch "$stamp"
 }
 
-# chromium: a browser for the tests of the page, from the system's packages where we may install them.
-chromium() {
+# prepare_browser: Chromium for the tests of the page, from the system's packages where we may install them.
+prepare_browser() {
     for name in chromium chromium-browser google-chrome; do
         if "$name" --version >/dev/null 2>&1; then return; fi
     done
