@@ -9,8 +9,10 @@ record, `event: end` that the call is over. Over a WebSocket it is the same, eac
 """
 
 import asyncio
+import struct
 from collections.abc import AsyncIterator
 from random import Random
+from socket import SO_LINGER, SOL_SOCKET
 
 from aiohttp import WSCloseCode, web
 
@@ -186,4 +188,7 @@ def _is_socket(request: web.Request) -> bool:
 def _abort(request: web.Request) -> None:
     """Cut the line of a reader who takes nothing: what waits for it in the kernel is dropped, too."""
     if request.transport is not None:
+        line = request.transport.get_extra_info("socket")
+        # Without this the kernel goes on offering what it has for minutes, and the reader does not learn of the end.
+        line.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
         request.transport.abort()
