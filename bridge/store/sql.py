@@ -94,6 +94,7 @@ MIGRATIONS: tuple[str, ...] = (
         SELECT call.number << 24 | seq, json_extract(body, '$.data.text')
         FROM event JOIN call ON call.id = event.call_id
         WHERE type = 'transcript.final' AND json_extract(body, '$.data.text') != '';
+    INSERT INTO speech (speech, rank) VALUES ('automerge', 0);  -- see `MERGE_SPEECH`
     """,
 )
 """Each brings the schema from `user_version` n to n + 1; only ever appended to."""
@@ -128,6 +129,9 @@ WAKE_IDLE_LANES = f"""
     UPDATE lane SET batch_to = :batch_to, due_at = 0
     WHERE call_id = :call_id AND batch_to = cursor AND parked IS NULL
     RETURNING {_LANE}"""
+
+# At most so many pages of the index are written, which takes some milliseconds.
+MERGE_SPEECH = "INSERT INTO speech (speech, rank) VALUES ('merge', 16)"
 
 # --- settle ---------------------------------------------------------------------------------------------------------
 

@@ -85,7 +85,7 @@ class SQLiteStore:
             self._recent.begin(call_id, header)
         for row in pending:
             self._lanes.put(row)
-        self._writer = Writer(self._files.writing, capacity=self._capacity)
+        self._writer = Writer(self._files.writing, capacity=self._capacity, tidy=writes.tidy)
         return self
 
     async def __aexit__(

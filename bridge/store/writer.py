@@ -60,12 +60,20 @@ class _Work:
 class Writer:
     """Runs work on `connection` in a thread of its own; made and used on one event loop."""
 
-    def __init__(self, connection: sqlite3.Connection, *, capacity: int = CAPACITY) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        *,
+        capacity: int = CAPACITY,
+        tidy: Callable[[sqlite3.Connection], bool] = lambda connection: False,
+    ) -> None:
+        """`tidy`: some milliseconds of work that is done while nothing waits; True: there is more of it."""
         self.commits = 0
         self.failed_commits = 0
         self._connection = connection
         self._loop = asyncio.get_running_loop()
         self._capacity = capacity
+        self._tidy = tidy
         self._queue: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._waiting = 0
         self._closed = False
@@ -124,6 +132,15 @@ class Writer:
             if group:
                 self._write(group)
                 self._loop.call_soon_threadsafe(self._deliver, group)
+                self._tidy_up()
+
+    def _tidy_up(self) -> None:
+        try:
+            while self._queue.empty() and self._tidy(self._connection):
+                pass
+        except sqlite3.Error as error:
+            self._rollback()  # it is tried again after the next commit
+            log.warning("the store cannot tidy up", extra={"error": str(error)})
 
     def _write(self, group: list[_Work]) -> None:
         """Commit a group, however long it takes; afterwards each piece has its result or its error."""

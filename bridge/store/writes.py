@@ -145,6 +145,15 @@ def delete(connection: sqlite3.Connection, call_id: str) -> bool:
     return True
 
 
+def tidy(connection: sqlite3.Connection) -> bool:
+    """Merge a little of the full-text index, which would else be merged at length within some append; whether there
+    is more to merge. In a transaction of its own.
+    """
+    before = connection.total_changes
+    connection.execute(sql.MERGE_SPEECH)
+    return connection.total_changes - before > 1  # SQLite's own way to tell: one change is the command's
+
+
 def lane_row(values: tuple[Any, ...]) -> LaneRow:
     """A row of the `lane` table, its columns in the order of `sql`."""
     *columns, skipped, parked = values

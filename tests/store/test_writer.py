@@ -127,3 +127,47 @@ async def test_closing_writes_what_is_queued(connection: sqlite3.Connection) -> 
     assert await asyncio.gather(*futures) == list(range(100))
     with pytest.raises(StoreError, match="closed"):
         writer.submit(insert(1), int)
+
+
+# --- tidying ----------------------------------------------------------------------------------------------------------
+
+
+async def test_tidying_goes_on_while_nothing_waits_until_there_is_no_more(connection: sqlite3.Connection) -> None:
+    left = [3]
+
+    def tidy(connection: sqlite3.Connection) -> bool:
+        left[0] -= 1
+        return left[0] > 0
+
+    writer = Writer(connection, tidy=tidy)
+    await writer.submit(insert(1), int)
+    await until(lambda: left[0] == 0)
+    await writer.submit(insert(2), int)
+    await writer.close()
+    assert left[0] == -1, "and it is looked again after the next commit"
+    assert numbers(connection) == [1, 2]
+
+
+async def test_work_does_not_wait_for_all_of_the_tidying(connection: sqlite3.Connection) -> None:
+    tidied = []
+    writer = Writer(connection, tidy=lambda connection: tidied.append(None) or len(tidied) < 10**9)  # type: ignore[func-returns-value]
+    for n in range(20):
+        assert await writer.submit(insert(n), int) == n
+    await writer.close()
+    assert tidied
+
+
+async def test_tidying_that_fails_harms_nobody(
+    connection: sqlite3.Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    def tidy(connection: sqlite3.Connection) -> bool:
+        connection.execute("BEGIN")
+        connection.execute("INSERT INTO nowhere VALUES (1)")
+        return True
+
+    writer = Writer(connection, tidy=tidy)
+    for n in range(3):
+        assert await writer.submit(insert(n), int) == n
+    await writer.close()
+    assert numbers(connection) == [0, 1, 2]
+    assert "no such table" in caplog.records[0].__dict__["error"]

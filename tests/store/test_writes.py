@@ -68,3 +68,17 @@ def test_replay_stays_within_the_log(connection: sqlite3.Connection) -> None:
     (row,) = writes.resume(connection, "webhook", "CA1", -5, Batching())
     assert (row.cursor, row.batch_to) == (0, 5)
     assert writes.resume(connection, "webhook", "CA1", 99, Batching()) == [], "there is nothing after the end"
+
+
+def test_the_index_is_merged_little_by_little(connection):
+    def segments():
+        return connection.execute("SELECT count(DISTINCT segid) FROM speech_idx").fetchone()[0]
+
+    for seq in range(1, 15):  # one commit a final: one segment a commit
+        connection.execute(sql.INSERT_SPEECH, (1, seq, f"so it goes {seq}"))
+    assert segments() == 14
+    while writes.tidy(connection):
+        pass
+    assert segments() < 4
+    assert not writes.tidy(connection)
+    assert connection.execute("SELECT count(*) FROM speech WHERE speech MATCH 'goes'").fetchone() == (14,)
