@@ -63,9 +63,9 @@ def build(settings: Settings) -> web.Application:
     app = web.Application(client_max_size=_LARGEST_BODY)
     token_secret = _token_secret(settings)
     store = SQLiteStore(settings.data_dir, [ENDPOINT] if settings.webhook_url else [])
-    audio, recordings, live = audio_store(settings), Recordings(settings.data_dir), Live(store)
+    recordings = Recordings(settings.data_dir, unfinished=settings.bridge_recordings)
     sender = _sender(settings, store)
-    gate, call_wishes = Gate(), wishes(settings)
+    audio, live, gate, call_wishes = audio_store(settings), Live(store), Gate(), wishes(settings)
     policy, requests = backfill_policy(settings), settings.data_dir / REQUESTS
     backfill = Backfill(store, audio, gate, policy, call_wishes, wall=time.time, random=Random(), requests=requests)
     switchboard = Switchboard(

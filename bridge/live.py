@@ -69,6 +69,7 @@ class Feed:
         self._tail: deque[Item] = deque()
         self._interims: dict[tuple[str, str], tuple[int, Event, Item]] = {}  # the newest last
         self._task: asyncio.Task[None] | None = None
+        self._begun = False
         self._ready = asyncio.Event()
         self._reading = asyncio.Lock()
 
@@ -76,14 +77,23 @@ class Feed:
         return f"<Feed {self.call_id or 'of all calls'} at {self.tip} followers {len(self.followers)}>"
 
     async def start(self) -> None:
-        """Until it knows where it stands."""
+        """Until it knows where it stands. Raises `StoreError` where it never will: it has no place to give anybody."""
         self._task = self._task or asyncio.create_task(self._run(), name=f"feed {self.call_id}")
         await self._ready.wait()
+        if not self._begun:
+            raise StoreError("the feed was closed before it began")
+
+    async def reaches(self, cursor: int) -> bool:
+        """Whether there has been such an event; what is durable may be ahead of what was handed on."""
+        if cursor > self.tip:
+            await self._read_new()
+            self._wake()
+        return cursor <= self.tip
 
     async def finish(self) -> None:
         """Hand on what is durable by now, and close."""
         try:
-            if self._ready.is_set():
+            if self._begun:
                 await self._read_new()
         except StoreError as error:
             log.error("feed broken off", extra={"call_id": self.call_id, "reason": str(error)})
@@ -130,11 +140,13 @@ class Feed:
 
     async def _run(self) -> None:
         try:
-            with self._store.watch("events", "interims", call_id=self.call_id) as hints:
+            with self._store.watch("events", "interims", "deletions", call_id=self.call_id) as hints:
                 await self._begin()
                 while hint := await _next(hints, Hint("events", self.call_id)):
                     if hint.topic == "events" and not await self._read_new() and await self._is_deleted():
                         break
+                    if hint.topic == "deletions":
+                        await self._forget(hint.call_id)
                     await self._refresh(hint.call_id)
                     self._wake()
         except StoreError as error:
@@ -152,16 +164,25 @@ class Feed:
                 self.tip, self.ended = call.tip, call.ended_at is not None
             await self._refresh(self.call_id)
         self._floor = self.tip
+        self._begun = True
         self._ready.set()
 
     async def _is_deleted(self) -> bool:
         return self.call_id is not None and not await self._store.calls(call_id=self.call_id)
+
+    async def _forget(self, call_id: str | None) -> None:
+        """Of a call that was deleted nothing is handed on from memory either."""
+        async with self._reading:  # what is being read may have been there before
+            self._tail = deque(item for item in self._tail if item.call_id != call_id)
 
     async def _read_new(self) -> bool:
         """Whether there was something."""
         async with self._reading:
             before = self.tip
             while items := await self._read(self.tip):
+                # First, so that no follower who has the finals is told what they have replaced.
+                for call_id in dict.fromkeys(item.call_id for item in items):
+                    await self._refresh(call_id)
                 for item in items:
                     self._tail.append(item)
                     self.ended |= item.type == CallEnded.type and self.call_id is not None
@@ -237,7 +258,7 @@ class Follower:
                 return []
             if items:
                 self.cursor = items[-1].cursor or 0
-            if self.cursor >= self._feed.tip:
+            if self.cursor == self._feed.tip:  # who is ahead of it has finals that its interims do not know of
                 items = items + self._feed.interims(self._version)
                 self._version = self._feed.version
             if items or self.ended or self._feed.closed:
@@ -270,7 +291,7 @@ class Live:
             if self._closed:
                 feed.close()
             follower = Follower(feed, cursor)
-            if follower.cursor > feed.tip:
+            if not await feed.reaches(follower.cursor):
                 follower.cursor, follower.reset = (0 if call_id else feed.tip), True
             feed.followers.add(follower)
             try:

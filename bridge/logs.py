@@ -9,6 +9,8 @@ import sys
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from aiohttp.http_exceptions import HttpProcessingError
+
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
 
@@ -18,6 +20,16 @@ def configure(level: str, style: Literal["json", "text"]) -> None:
     handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.getLogger("websockets").setLevel(logging.WARNING)  # it would log every frame's size at debug
+    logging.getLogger("aiohttp.server").addFilter(quote_no_request)
+
+
+def quote_no_request(record: logging.LogRecord) -> bool:
+    """Of a request that is no HTTP only what is wrong: aiohttp quotes the line, in which there may be a token."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, HttpProcessingError):
+        record.exc_info = None
+        record.reason = type(error).__name__
+    return True
 
 
 class JsonFormatter(logging.Formatter):

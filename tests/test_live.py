@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from bridge.errors import StoreError
 from bridge.live import BATCH, TAIL, Item, Live
 from bridge.store.sqlite import SQLiteStore
 from tests.fakes import words
@@ -253,3 +254,55 @@ def test_an_item_is_written_down_once():
     assert item.encoded() == b'id: 7\nevent: transcript.final\ndata: {"seq":7}\n\n'
     assert item.encoded() is item.encoded()
     assert Item(None, "CA1", "x", "{}").encoded() == b"event: x\ndata: {}\n\n"
+
+
+async def test_an_interim_never_comes_after_its_final_in_the_feed_of_all_calls(store, live):
+    for call_id in ("CA1", "CA2"):
+        await store.append([words.started(call_id)])
+    async with live.follow(None) as first, live.follow(None) as slow:
+        store.append([], [words.interim("CA2", segment_id="CA2-inbound-1", revision=1)])
+        assert [item.type for item in await receive(first)] == ["transcript.interim"]
+        slow.dirty.clear()
+        store.append([words.final("CA1", segment_id="CA1-inbound-1")])  # both in one commit,
+        store.append([words.final("CA2", segment_id="CA2-inbound-1")])  # told by two hints
+        await slow.dirty.wait()
+        assert [item.type for item in await receive(slow)] == ["transcript.final"] * 2
+
+
+async def test_a_cursor_that_is_ahead_of_the_feed_is_of_this_record(store, live):
+    await store.append([words.started()])
+    async with live.follow("CA1", 0) as follower:
+        await receive(follower)
+        # More than memory has of a call: the feed is still reading them from the disk.
+        await store.append([words.final(seq=seq) for seq in range(2, 21)])
+        async with live.follow("CA1", 20) as resumed:
+            assert (resumed.reset, resumed.cursor) == (False, 20)
+        assert await cursors(follower, 19) == list(range(2, 21))
+
+
+async def test_nobody_gets_a_place_in_a_feed_that_never_began(store, live):
+    async def follow(cursor):
+        async with live.follow(None, cursor):
+            pytest.fail("its place would be the beginning of the record")
+
+    await store.append([words.started(), words.final()])
+    following = [asyncio.create_task(follow(cursor)) for cursor in (2, None)]
+    await asyncio.sleep(0)
+    await live.finish()
+    for each in following:
+        with pytest.raises(StoreError):
+            await each
+
+
+async def test_what_was_deleted_is_not_handed_on_from_memory(store, live):
+    async with live.follow(None) as follower:
+        await store.append(words.conversation("CA1"))
+        kept = await cursors(follower, len(words.conversation()))
+        await store.append(words.conversation("CA2"))
+        await cursors(follower, len(kept))
+        follower.dirty.clear()
+        await store.delete("CA2")
+        await follower.dirty.wait()
+        await store.append([words.started("CA3")])
+        async with live.follow(None, kept[-1]) as back:
+            assert [item.call_id for item in await receive(back)] == ["CA3"]

@@ -2,7 +2,9 @@ import json
 import logging
 import sys
 
-from bridge.logs import JsonFormatter, TextFormatter
+from aiohttp.http_exceptions import BadHttpMessage
+
+from bridge.logs import JsonFormatter, TextFormatter, quote_no_request
 
 
 def record(**fields):
@@ -36,3 +38,11 @@ def test_an_exception_is_kept():
 
     assert "ValueError: broken" in json.loads(JsonFormatter().format(failed))["exception"]
     assert "ValueError: broken" in TextFormatter().format(failed)
+
+
+def test_what_is_no_http_is_not_quoted():
+    error = BadHttpMessage("Invalid header value char: b'Authorization: Bearer a-token\\r'")
+    line = record(name="aiohttp.server", exc_info=(type(error), error, None))
+    assert quote_no_request(line)
+    text = JsonFormatter().format(line)
+    assert "a-token" not in text and json.loads(text)["reason"] == "BadHttpMessage"

@@ -153,12 +153,12 @@ class ParkedLane:
     reason: str
 
 
-Topic = Literal["events", "interims", "lanes"]
+Topic = Literal["events", "interims", "deletions", "lanes"]
 
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """There may be something new: events or interims of a call, or lanes to claim (without a call id).
+    """There may be something new: events or interims of a call, its deletion, or lanes to claim (without a call id).
 
     Hints may be lost or repeated: poll as a backstop.
     """

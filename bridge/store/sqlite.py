@@ -180,6 +180,7 @@ class SQLiteStore:
     async def delete(self, call_id: str) -> bool:
         def deleted(done: bool) -> bool:
             self._lanes.forget(call_id)
+            self._hints.give("deletions", call_id)
             self._hints.give("events", call_id)
             return done
 

@@ -76,7 +76,10 @@ class CallsDoor:
             limit = number(request, "limit", _PAGE, least=1, most=_LONGEST_PAGE)
         except BadRequest as error:
             return refusal(400, str(error))
-        found = await self._store.find(wanted, before=request.query.get("before"), limit=limit + 1)
+        before = request.query.get("before")
+        found = await self._store.find(wanted, before=before, limit=limit + 1)
+        if before is not None and not found and not await self._store.calls(call_id=before):
+            return refusal(404, "The call after which to go on is gone; begin with the first page.")
         calls = [record.summary(call) for call in found[:limit]]
         return answer({"calls": calls, "next": calls[-1]["id"] if len(found) > limit else None})
 

@@ -18,7 +18,7 @@ from aiohttp import WSCloseCode, web
 
 from bridge.live import Follower, Item, Live
 from bridge.store import CallFilter, Store
-from bridge.web.http import HEADERS, BadRequest, no_such_call, number, refusal, types
+from bridge.web.http import HEADERS, BadRequest, digits, no_such_call, number, refusal, types
 from bridge.web.readers import Handler, Readers
 
 SILENCE = 15.0
@@ -95,6 +95,8 @@ class FeedDoor:
     ) -> web.StreamResponse:
         response = web.StreamResponse(headers={**HEADERS, **_EVENT_STREAM})
         await response.prepare(request)
+        if request.method == "HEAD":  # a stream of octets after it would be taken for the next answer
+            return response
 
         async def write(data: bytes) -> None:
             async with asyncio.timeout(STALL):
@@ -175,9 +177,10 @@ def _cursor(request: web.Request) -> int | None:
     """Where the reader stands; the header is the newer, because an EventSource keeps its URL. Raises BadRequest."""
     last = request.headers.get("Last-Event-ID", "")
     if last:
-        if not (last.isascii() and last.isdigit()):
+        cursor = digits(last)
+        if cursor is None:
             raise BadRequest("Last-Event-ID must be an id that this feed has sent.")
-        return int(last)
+        return cursor
     return number(request, "after", 0) if "after" in request.query else None
 
 

@@ -15,6 +15,8 @@ HEADERS: Mapping[str, str] = {
 }
 """Of every answer about calls: nobody keeps it, and no address, which may hold a token, goes anywhere."""
 
+_LONGEST_NUMBER = 100  # digits: of thousands Python refuses to make a number
+
 
 class BadRequest(Exception):
     """What is asked for makes no sense; the message is a sentence for who asked."""
@@ -40,9 +42,15 @@ def number(request: web.Request, name: str, default: int, *, least: int = 0, mos
     text = request.query.get(name)
     if text is None:
         return default
-    if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
+    value = digits(text)
+    if value is None or not least <= value <= most:
         raise BadRequest(f"{name} must be a whole number, {least} to {most}.")
-    return int(text)
+    return value
+
+
+def digits(text: str) -> int | None:
+    """What ASCII digits say; None for anything else, and for a number that is longer than any of ours."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER else None
 
 
 def types(request: web.Request) -> tuple[str, ...]:
@@ -59,6 +67,6 @@ async def json_field(request: web.Request, name: str) -> object:
         return None
     try:
         body = await request.json()
-    except (json.JSONDecodeError, UnicodeDecodeError):
+    except (ValueError, RecursionError):  # no JSON, no text, a number of thousands of digits; brackets without an end
         return None
     return body.get(name) if isinstance(body, dict) else None

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from bridge.errors import StoreError
-from bridge.web.http import HEADERS, json_field, refusal
+from bridge.web.http import HEADERS, digits, json_field, refusal
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -127,7 +127,8 @@ class Readers:
         """A cookie comes with whatever a browser sends: what changes something, or opens a socket, must be our page."""
         origin = request.headers.get("Origin")
         if origin is not None:
-            return urlsplit(origin).netloc in (request.host, self._public.netloc if self._public else None)
+            host = origin.partition("://")[2]  # an origin has nothing behind it; what has is nobody's
+            return host != "" and host in (request.host, self._public.netloc if self._public else None)
         return request.method in _SAFE and request.headers.get("Sec-Fetch-Site", "none") in ("same-origin", "none")
 
     def _key_of(self, token: str) -> bytes | None:
@@ -135,11 +136,11 @@ class Readers:
         return next((key for known, key in self._keys.items() if hmac.compare_digest(known, digest)), None)
 
     def _is_signed(self, given: str, what: str) -> bool:
-        expires = given.partition(".")[0]
-        if not (expires.isascii() and expires.isdigit()) or int(expires) <= self._wall():
+        expires = digits(given.partition(".")[0])
+        if expires is None or expires <= self._wall():
             return False
         return any(
-            hmac.compare_digest(_signed(key, what, int(expires)).encode(), given.encode(errors="replace"))
+            hmac.compare_digest(_signed(key, what, expires).encode(), given.encode(errors="replace"))
             for key in self._keys.values()
         )
 

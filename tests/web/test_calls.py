@@ -320,3 +320,16 @@ async def test_a_transcript_of_hours_does_not_hold_up_the_others(place, session)
         quick += 1
     assert len((await slow)["segments"]) == 5000
     assert quick > 3
+
+
+async def test_a_page_after_a_call_that_was_deleted_is_not_the_last(place, session):
+    for number in range(4):
+        await place.store.append(words.conversation(f"CA{number}"))
+    following = (await get(session, "/calls?limit=2"))["next"]
+    await place.store.delete(following)
+    assert "begin with the first page" in (await get(session, f"/calls?before={following}", 404))["error"]
+
+
+async def test_the_end_of_the_pages(place, session):
+    await place.store.append(words.conversation("CA1"))
+    assert await get(session, "/calls?before=CA1") == {"calls": [], "next": None}

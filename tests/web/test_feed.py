@@ -6,6 +6,7 @@ import random
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from bridge.web import feed
 from tests.fakes import words
@@ -270,3 +271,22 @@ async def test_other_sites_cannot_open_a_websocket_with_our_cookie(place):
             await page.ws_connect(EVENTS, origin="http://evil.example")
         async with page.ws_connect(EVENTS, origin=place.origin) as socket:
             assert (await socket.receive_json())["seq"] == 1
+
+
+@pytest.mark.parametrize("path", ["/calls/live", "/calls/CA1/events"])
+async def test_a_head_has_no_stream_behind_it(place, session, path):
+    await place.store.append([words.started()])
+    url = URL(place.origin)
+    reading, writing = await asyncio.open_connection(url.host, url.port)
+    headers = f"Host: bridge\r\nAccept: text/event-stream\r\nAuthorization: {BEARER['Authorization']}\r\n"
+    writing.write(f"HEAD {path} HTTP/1.1\r\n{headers}Connection: close\r\n\r\n".encode())
+    async with asyncio.timeout(5):
+        head, _, body = (await reading.read()).partition(b"\r\n\r\n")
+    writing.close()
+    assert head.startswith(b"HTTP/1.1 200") and body == b""
+
+
+async def test_a_cursor_of_thousands_of_digits_is_refused(session):
+    headers = {"Last-Event-ID": "9" * 5000}
+    async with session.get("/calls/live", headers=headers) as response:
+        assert response.status == 400

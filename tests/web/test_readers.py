@@ -201,3 +201,18 @@ async def test_a_record_that_cannot_be_read_is_said_not_to_be(tmp_path, place, c
         assert response.status == 503
         assert "cannot be read" in (await response.json())["error"]
     assert "no such table" in caplog.records[-1].__dict__["reason"]
+
+
+async def test_a_stranger_who_sends_thousands_of_digits_or_brackets_is_a_stranger(stranger):
+    digits = "9" * 5000
+    assert await status(stranger, f"/calls/CA1?access={digits}") == 401
+    assert await status(stranger, "/calls", headers={"Cookie": f"{COOKIE}={digits}"}) == 401
+    for body in ("[" * 50_000, f'{{"token": {digits}}}'):
+        headers = {"Content-Type": "application/json"}
+        assert await status(stranger, "/login", "POST", data=body, headers=headers) == 401
+
+
+async def test_an_origin_that_is_none_is_not_our_page(stranger):
+    assert (await log_in(stranger))[0] == 200
+    for origin in ("http://[", "null", "", "http://calls.example.com/", "evil"):
+        assert await status(stranger, "/calls", headers={"Origin": origin}) == 403

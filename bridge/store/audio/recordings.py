@@ -84,9 +84,11 @@ A bare tuple: the garbage collector stops looking at it, and a hundred thousand 
 class Recordings:
     """All of a `DATA_DIR`. It opens nothing that must be closed, and may be made whether audio is kept or not."""
 
-    def __init__(self, data_dir: str | Path) -> None:
+    def __init__(self, data_dir: str | Path, *, unfinished: bool = True) -> None:
+        """`unfinished`: whether what has still to be transcribed will be a recording; where audio is not kept for
+        good it is nobody's to hear."""
         self._folder = Path(data_dir) / RECORDINGS
-        self._unfinished = Path(data_dir) / FOLDER
+        self._unfinished = Path(data_dir) / FOLDER if unfinished else None
 
     async def open(self, call_id: str) -> Recording | None:
         """A finished recording, or else what is there of a call that has still to be transcribed; None for neither.
@@ -151,9 +153,12 @@ class Recordings:
     # In a thread, each.
 
     def _open(self, call_id: str) -> Recording | None:
-        finished, unfinished = self._folder / call_id, self._unfinished / call_id
-        # The finished one once more at the end: it may have been moved between the first two looks.
-        for folders in ([finished], [unfinished, finished], [finished]):
+        finished = self._folder / call_id
+        looks = [[finished]]
+        if self._unfinished:
+            # The finished one once more at the end: it may have been moved between the first two looks.
+            looks += [[self._unfinished / call_id, finished], [finished]]
+        for folders in looks:
             try:
                 if segments := find(folders[0]):
                     changed = (folders[0] / segments[-1].name).stat().st_mtime_ns

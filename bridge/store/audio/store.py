@@ -58,6 +58,7 @@ class AudioStore:
         self._backlog = backlog
         self._open: dict[str, AudioFile] = {}
         self._left: set[str] = set()
+        self._opening: set[str] = set()  # of those that were left
         self._writer: AudioWriter | None = None
 
     async def __aenter__(self) -> "AudioStore":
@@ -99,13 +100,13 @@ class AudioStore:
 
     def is_open(self, call_id: str) -> bool:
         """Whether somebody has this call's audio now."""
-        return call_id in self._open
+        return call_id in self._open or call_id in self._opening
 
     def open(self, call_id: str) -> AudioFile:
         """Begin to keep a call of which there is nothing yet; `call_id` must do as the name of a folder."""
         if not CALL_ID.fullmatch(call_id):
             raise LocalProtocolError(f"{call_id!r} is no call id")
-        if call_id in self._open or call_id in self._left:
+        if self.is_open(call_id) or call_id in self._left:
             raise LocalProtocolError(f"there is audio of {call_id} already")
         return self._add(call_id, self._segments(call_id))
 
@@ -117,11 +118,17 @@ class AudioStore:
         if call_id not in self._left:
             raise StoreError(f"there is no audio of {call_id} to go on with")
         segments = self._segments(call_id)
+        self._left.remove(call_id)  # at once: who asks next is told that it is taken
+        self._opening.add(call_id)
         try:
             note = await self._running.call(_load, segments)
-        except OSError as error:
-            raise StoreError(f"cannot read the audio of {call_id}: {error.strerror}") from error
-        self._left.remove(call_id)  # raises for the second of two at once: our bug
+        except BaseException as error:
+            self._left.add(call_id)
+            if isinstance(error, OSError):
+                raise StoreError(f"cannot read the audio of {call_id}: {error.strerror}") from error
+            raise
+        finally:
+            self._opening.remove(call_id)
         return self._add(call_id, segments, note)
 
     async def flush(self) -> None:

@@ -272,3 +272,8 @@ async def test_a_sweep_of_many_is_in_order_and_can_be_left(tmp_path: Path, recor
     assert await recordings.sweep(NOW, None, 2 * 997) == 3
     gone = {f"CA{number:03d}" for number in range(1000)} - set(left(tmp_path / "recordings"))
     assert gone == {f"CA{number:03d}" for number in range(1000) if number * 7 % 1000 >= 997}
+
+
+async def test_audio_that_waits_is_no_recording_where_none_are_kept(tmp_path: Path, unfinished: Path) -> None:
+    write(unfinished, 0, 300)
+    assert await Recordings(tmp_path, unfinished=False).open("CA1") is None
