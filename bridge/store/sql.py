@@ -183,7 +183,9 @@ READ_TYPES = """
     SELECT call_id, seq, type, body FROM event
     WHERE call_id = ? AND seq > ? AND type IN (SELECT value FROM json_each(?)) ORDER BY seq LIMIT ?"""
 
-LOG = "SELECT position, call_id, seq, type, body FROM event WHERE position > ? ORDER BY position LIMIT ?"
+LOG = """
+    SELECT position, call_id, seq, type, body FROM event
+    WHERE position > ? AND position <= ? ORDER BY position LIMIT ?"""
 
 POSITION = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'event'"
 

@@ -70,6 +70,7 @@ class SQLiteStore:
         self._hints = Hints()
         self._recent = Recent()
         self._lanes = Lanes()
+        self._position = 0  # the last event of the log of which memory knows, too
         self._readers = ThreadPoolExecutor(READERS, "store-reader")
         self._files: Files | None = None
         self._writer: Writer | None = None
@@ -77,7 +78,7 @@ class SQLiteStore:
     async def __aenter__(self) -> "SQLiteStore":
         self._files = await asyncio.to_thread(Files, self._path, self._busy_timeout)
         try:
-            open_calls, pending = await asyncio.to_thread(self._load, self._files)
+            open_calls, pending, self._position = await asyncio.to_thread(self._load, self._files)
         except sqlite3.Error as error:
             await asyncio.to_thread(self._files.close)
             raise StoreError(f"cannot open {self._path}: {error}") from error
@@ -120,6 +121,7 @@ class SQLiteStore:
         if not done.events:
             return
         self.counters["events"] += len(done.events)
+        self._position = done.position
         if new.header is not None:
             self._recent.begin(new.call_id, new.header)
         self._recent.keep(done.events, finals)
@@ -142,12 +144,12 @@ class SQLiteStore:
         return [StoredEvent(*row) for row in rows]
 
     async def log(self, after: int, limit: int = 200) -> list[LoggedEvent]:
-        rows = await self._query(sql.LOG, (after, limit))
+        # A commit is on the disk before memory has it, and a final would be read here while its interim is still there.
+        rows = await self._query(sql.LOG, (after, self._position, limit))
         return [LoggedEvent(position, StoredEvent(*event)) for position, *event in rows]
 
     async def position(self) -> int:
-        position: int = (await self._query(sql.POSITION, ()))[0][0]
-        return position
+        return self._position
 
     async def calls(
         self,
@@ -274,14 +276,15 @@ class SQLiteStore:
         """Writes that are not committed yet."""
         return self._writer.waiting if self._writer else 0
 
-    def _load(self, files: Files) -> tuple[list[tuple[str, str]], list[LaneRow]]:
+    def _load(self, files: Files) -> tuple[list[tuple[str, str]], list[LaneRow], int]:
         """What memory has to know: the calls that had not ended, and what was not delivered."""
         lanes = [
             writes.lane_row(values)
             for endpoint in self._endpoints
             for values in files.writing.execute(sql.PENDING_LANES, (endpoint,))
         ]
-        return files.writing.execute(sql.OPEN_CALLS).fetchall(), lanes
+        position = files.writing.execute(sql.POSITION).fetchone()[0]
+        return files.writing.execute(sql.OPEN_CALLS).fetchall(), lanes, position
 
     def _put_lanes(self, rows: list[LaneRow]) -> None:
         for row in rows:

@@ -61,6 +61,8 @@ class Appended:
     """Those that were not there before."""
     lanes: list[LaneRow]
     """Those that were idle."""
+    position: int = 0
+    """Of the last event in the log of all calls."""
 
 
 def append(connection: sqlite3.Connection, new: Append, endpoints: Sequence[str], batching: Batching) -> Appended:
@@ -78,6 +80,7 @@ def append(connection: sqlite3.Connection, new: Append, endpoints: Sequence[str]
         number = connection.execute(sql.BEGIN_CALL, begun).lastrowid
         connection.executemany(sql.BEGIN_LANE, [(endpoint, new.call_id) for endpoint in endpoints])
     connection.executemany(sql.INSERT_EVENT, [(event.call_id, event.seq, event.type, event.body) for event in events])
+    position: int = connection.execute(sql.POSITION).fetchone()[0]
     connection.executemany(sql.INSERT_SPEECH, [(number, seq, text) for seq, text in new.speech if seq > tip])
     raised = {"call_id": new.call_id, "tip": events[-1].seq, "ended_at": new.ended_at, "ended_seq": new.ended_seq}
     connection.execute(sql.RAISE_TIP, raised)
@@ -85,7 +88,7 @@ def append(connection: sqlite3.Connection, new: Append, endpoints: Sequence[str]
     woken = connection.execute(
         sql.WAKE_IDLE_LANES, {"call_id": new.call_id, "batch_to": batch_end(tip, sizes, batching)}
     )
-    return Appended(events, [lane_row(values) for values in woken])
+    return Appended(events, [lane_row(values) for values in woken], position)
 
 
 def settle(connection: sqlite3.Connection, lane: Lane, to: Settlement, batching: Batching) -> LaneRow | None:

@@ -72,7 +72,7 @@ def test_calls_of_the_first_schema_are_found_in_the_newest() -> None:
     wanted = CallFilter(text="orders", from_="0001", active=False)
     [found] = search.find(connection, wanted, before=None, limit=10)
     assert (found.row.id, found.row.tip, found.snippet, found.end) == ("CA1", 3, "where is my order", "{}")
-    assert connection.execute(sql.LOG, (1, 10)).fetchall() == [
+    assert connection.execute(sql.LOG, (1, 3, 10)).fetchall() == [
         (2, "CA1", 2, "transcript.final", '{"data":{"text":"where is my order"}}'),
         (3, "CA1", 3, "call.ended", "{}"),
     ]

@@ -179,3 +179,18 @@ async def test_what_was_said_in_a_deleted_call_is_not_left_on_the_disk(tmp_path:
     async with SQLiteStore(tmp_path) as store:
         await store.delete("CA1")
     assert not [file for file in tmp_path.iterdir() if said.encode() in file.read_bytes()]
+
+
+async def test_the_log_is_not_ahead_of_memory(tmp_path: Path) -> None:
+    async with SQLiteStore(tmp_path) as store:
+        await store.append([words.started()])
+        store.append([], [words.interim(segment_id="CA1-inbound-1")])
+        written = store.append([words.final(segment_id="CA1-inbound-1")])
+        with sqlite3.connect(tmp_path / FILENAME, isolation_level=None) as disk:
+            while disk.execute("SELECT count(*) FROM event").fetchone()[0] < 2:
+                pass  # the loop stands still: the commit is on the disk, and nobody was told
+        assert [entry.event.seq for entry in await store.log(0)] == [1], "its interim is still there"
+        await written
+        assert [entry.event.seq for entry in await store.log(0)] == [1, 2]
+        assert await store.position() == 2
+        assert await store.interims("CA1") == []
