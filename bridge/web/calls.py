@@ -32,7 +32,8 @@ _FORMS = {"json": "application/json", "txt": "text/plain", "srt": "application/x
 _FILTERS = frozenset(("active", "from", "to", "since", "until", "q", "limit", "before"))
 
 Delete = Callable[[str], Awaitable[bool]]
-"""Forget a call and all that belongs to it; False: there is none. Raises StoreError if it is going on."""
+"""Forget a call and all that belongs to it; False: there is none. Raises StoreError if it is going on, or
+cannot be deleted now."""
 
 
 class CallsDoor:
@@ -144,7 +145,10 @@ class CallsDoor:
         try:
             deleted = await self._delete(call_id)
         except StoreError as error:
-            return refusal(409, f"{error}; it can be deleted when it has ended.")
+            call = await self._call(request)
+            if call is not None and call.row.ended_at is None:
+                return refusal(409, f"{error}; it can be deleted when it has ended.")
+            return refusal(503, f"{error}; nothing is lost by asking again.")
         self._tallies.pop(call_id, None)
         return web.Response(status=204, headers=HEADERS) if deleted else no_such_call()
 

@@ -40,6 +40,7 @@ async def doors(path: Any, tokens: tuple[str, ...] = (TOKEN,), public_url: str |
             recordings=Recordings(path),
             wall=lambda: place.now,
         )
+        place.door = calls
         feed = FeedDoor(place.live, store, readers, calls.events, Random(1))
         app = web.Application()
         app.add_routes([*readers.routes(), *feed.routes(), *calls.routes()])

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from bridge.errors import StoreError
 from bridge.events import AudioGap, Figures, Word, timestamp
 from bridge.local.wav import parse_wav
 from bridge.store import Settlement
@@ -333,3 +334,13 @@ async def test_a_page_after_a_call_that_was_deleted_is_not_the_last(place, sessi
 async def test_the_end_of_the_pages(place, session):
     await place.store.append(words.conversation("CA1"))
     assert await get(session, "/calls?before=CA1") == {"calls": [], "next": None}
+
+
+async def test_what_cannot_be_deleted_now_is_not_said_to_go_on(monkeypatch, place, session):
+    async def refuse(call_id):
+        raise StoreError(f"cannot delete the recording of {call_id}: Permission denied")
+
+    await place.store.append(words.conversation("CA1"))
+    monkeypatch.setattr(place.door, "_delete", refuse)
+    async with session.delete("/calls/CA1") as response:
+        assert response.status == 503 and "Permission denied" in (await response.json())["error"]
