@@ -99,6 +99,8 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA journal_size_limit = 67108864")
+    # What is deleted is overwritten, in the pages that merging the index sets free, too.
+    connection.execute("PRAGMA secure_delete = ON")
     for number, migration in enumerate(sql.MIGRATIONS[version:], version + 1):
         with closing(connection.cursor()) as cursor:
             cursor.executescript(

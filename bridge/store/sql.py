@@ -157,8 +157,6 @@ DISABLE = """
 
 # --- delete ---------------------------------------------------------------------------------------------------------
 
-SECURE_DELETE = "PRAGMA secure_delete = {}"
-
 CALL_STATE = "SELECT number, ended_at FROM call WHERE id = ?"
 
 DELETE = (
@@ -166,7 +164,11 @@ DELETE = (
     "DELETE FROM event WHERE call_id = :call_id",
     "DELETE FROM lane WHERE call_id = :call_id",
     "DELETE FROM call WHERE id = :call_id",
+    # A deleted row leaves its words in the index until everything is merged: this begins it, `MERGE_SPEECH` goes on.
+    "INSERT INTO speech (speech, rank) VALUES ('merge', -16)",
 )
+
+CHECKPOINT = "PRAGMA wal_checkpoint(TRUNCATE)"
 
 # --- open -----------------------------------------------------------------------------------------------------------
 

@@ -70,6 +70,7 @@ class SQLiteStore:
         self._hints = Hints()
         self._recent = Recent()
         self._lanes = Lanes()
+        self._tidy = writes.Tidy()
         self._position = 0  # the last event of the log of which memory knows, too
         self._readers = ThreadPoolExecutor(READERS, "store-reader")
         self._files: Files | None = None
@@ -86,7 +87,7 @@ class SQLiteStore:
             self._recent.begin(call_id, header)
         for row in pending:
             self._lanes.put(row)
-        self._writer = Writer(self._files.writing, capacity=self._capacity, tidy=writes.tidy)
+        self._writer = Writer(self._files.writing, capacity=self._capacity, tidy=self._tidy)
         return self
 
     async def __aexit__(
@@ -186,7 +187,7 @@ class SQLiteStore:
             self._hints.give("events", call_id)
             return done
 
-        return await self._write(partial(writes.delete, call_id=call_id), deleted)
+        return await self._write(partial(self._tidy.delete, call_id=call_id), deleted)
 
     async def interims(self, call_id: str) -> list[Event]:
         return self._recent.interims(call_id)

@@ -131,30 +131,47 @@ def resume(
     return [lane_row(values) for values in rows]
 
 
-def delete(connection: sqlite3.Connection, call_id: str) -> bool:
-    """Forget a call, on the disk too: its pages are overwritten. False: there is none."""
-    row = connection.execute(sql.CALL_STATE, (call_id,)).fetchone()
-    if row is None:
+class Tidy:
+    """What is done while nothing waits to be written: each time a little, in a transaction of its own."""
+
+    def __init__(self) -> None:
+        self._wiping = False
+
+    def __call__(self, connection: sqlite3.Connection) -> bool:
+        """Merge some of the full-text index, which would else be merged at length within some append; when that is
+        done, empty the write-ahead log if it may hold what was deleted. True: there is more to do.
+        """
+        before = connection.total_changes
+        connection.execute(sql.MERGE_SPEECH)
+        if connection.total_changes - before > 1:  # SQLite's own way to tell: one change is the command's
+            return True
+        if self._wiping:
+            self._wiping = not _emptied(connection)  # somebody reads; it is tried again after the next commit
         return False
-    number, ended_at = row
-    if ended_at is None:
-        raise StoreError(f"call {call_id} is going on")
-    connection.execute(sql.SECURE_DELETE.format("ON"))
-    try:
+
+    def delete(self, connection: sqlite3.Connection, call_id: str) -> bool:
+        """Forget a call: at once, and on the disk as soon as its words are out of the index. False: there is none."""
+        row = connection.execute(sql.CALL_STATE, (call_id,)).fetchone()
+        if row is None:
+            return False
+        number, ended_at = row
+        if ended_at is None:
+            raise StoreError(f"call {call_id} is going on")
         for statement in sql.DELETE:
             connection.execute(statement, {"number": number, "call_id": call_id})
+        self._wiping = True
+        return True
+
+
+def _emptied(connection: sqlite3.Connection) -> bool:
+    """Whether the write-ahead log could be emptied, without waiting for those who read."""
+    (patience,) = connection.execute("PRAGMA busy_timeout").fetchone()
+    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        (busy, *_) = connection.execute(sql.CHECKPOINT).fetchone()
     finally:
-        connection.execute(sql.SECURE_DELETE.format("OFF"))
-    return True
-
-
-def tidy(connection: sqlite3.Connection) -> bool:
-    """Merge a little of the full-text index, which would else be merged at length within some append; whether there
-    is more to merge. In a transaction of its own.
-    """
-    before = connection.total_changes
-    connection.execute(sql.MERGE_SPEECH)
-    return connection.total_changes - before > 1  # SQLite's own way to tell: one change is the command's
+        connection.execute(f"PRAGMA busy_timeout = {patience}")
+    return not busy
 
 
 def lane_row(values: tuple[Any, ...]) -> LaneRow:

@@ -41,7 +41,6 @@ async def speak(origin, messages, stop=True):
             await asyncio.sleep(0)
         if stop:
             await socket.send(frames.stop())
-        await socket.wait_closed()
 
 
 async def until_recorded(session):

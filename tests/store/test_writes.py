@@ -77,8 +77,9 @@ def test_the_index_is_merged_little_by_little(connection):
     for seq in range(1, 15):  # one commit a final: one segment a commit
         connection.execute(sql.INSERT_SPEECH, (1, seq, f"so it goes {seq}"))
     assert segments() == 14
-    while writes.tidy(connection):
+    tidy = writes.Tidy()
+    while tidy(connection):
         pass
     assert segments() < 4
-    assert not writes.tidy(connection)
+    assert not tidy(connection)
     assert connection.execute("SELECT count(*) FROM speech WHERE speech MATCH 'goes'").fetchone() == (14,)
