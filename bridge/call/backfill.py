@@ -36,6 +36,7 @@ log = logging.getLogger("bridge.backfill")
 
 _SWEEP = 3600.0  # seconds between two looks for audio that is too old
 _LOOK = 1.0  # seconds between two looks for what other processes ask for
+_TROUBLE = 60.0  # the same, where that cannot be seen
 _PATIENCE = 60.0  # seconds for which that is tried
 
 
@@ -200,15 +201,27 @@ class Backfill:
         while True:
             await asyncio.sleep(_SWEEP)
             for call_id in self._audio.kept():
-                digest = await read_digest(self._store, call_id)
-                if digest.given_up and _ended_at(digest) + self._policy.keep < self._wall():
-                    log.info("kept audio is too old", extra={"call_id": call_id})
-                    await (await self._audio.reopen(call_id)).finish()
+                try:
+                    await self._let_go(call_id)
+                except StoreError as error:
+                    log.error("kept audio cannot go", extra={"call_id": call_id, "reason": str(error)})
+
+    async def _let_go(self, call_id: str) -> None:
+        digest = await read_digest(self._store, call_id)
+        if digest.given_up and _ended_at(digest) + self._policy.keep < self._wall():
+            log.info("kept audio is too old", extra={"call_id": call_id})
+            await (await self._audio.reopen(call_id)).finish()
 
     async def _look(self, requests: Path) -> None:
         """Do what other processes ask for."""
         while True:
-            for call_id in await asyncio.to_thread(_taken, requests):
+            try:
+                asked = await asyncio.to_thread(_taken, requests)
+            except OSError as error:
+                log.error("cannot look who asks to backfill", extra={"reason": str(error)})
+                await asyncio.sleep(_TROUBLE)
+                continue
+            for call_id in asked:
                 if call_id in self._audio.kept():
                     log.info("asked to backfill", extra={"call_id": call_id})
                     self.offer(call_id, _PATIENCE)

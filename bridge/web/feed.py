@@ -121,14 +121,16 @@ class FeedDoor:
         socket = web.WebSocketResponse(heartbeat=SILENCE, max_msg_size=_LARGEST_MESSAGE)
         await socket.prepare(request)
 
+        async def send(items: list[Item]) -> None:
+            async with asyncio.timeout(STALL):
+                for item in items:
+                    await socket.send_str(item.body)
+
         async def write() -> None:
             try:
-                for item in first:
-                    await socket.send_str(item.body)
+                await send(first)
                 async for items in told:
-                    async with asyncio.timeout(STALL):
-                        for item in items:
-                            await socket.send_str(item.body)
+                    await send(items)
                 why = (WSCloseCode.OK, b"call ended") if follower.ended else (WSCloseCode.SERVICE_RESTART, b"")
                 await socket.close(code=why[0], message=why[1])
             except TimeoutError:

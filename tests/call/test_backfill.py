@@ -18,6 +18,7 @@ from bridge.store.audio import AudioStore, Recordings
 from bridge.store.base import Query
 from bridge.store.sqlite import SQLiteStore
 from tests.fakes.running import AUDIO, SCRIPT, deepgram
+from tests.fakes.waiting import until
 from tests.fakes.words import started
 
 STEREO = interleave(*AUDIO)
@@ -213,3 +214,17 @@ async def test_where_audio_is_kept_for_good_what_a_crash_has_left_becomes_a_reco
     for call_id in ("CA1", "CA2"):
         recording = await Recordings(tmp_path).open(call_id)
         assert await recording.read(0, recording.samples) == STEREO
+
+
+async def test_a_folder_of_requests_that_cannot_be_read_is_told_and_harms_nothing(stores, server, tmp_path, caplog):
+    requests = tmp_path / "requests"
+    (requests / "no-file").mkdir(parents=True)
+    await ended_call(stores)
+    store, audio = stores
+    policy = BackfillPolicy(server.url, "key")
+    wishes = Wishes(options.parse(""))
+    async with Backfill(
+        store, audio, Gate(), policy, wishes, wall=time.time, random=Random(1), requests=requests
+    ) as service:
+        await until(lambda: any("cannot look" in record.message for record in caplog.records))
+        assert await service.offer("CA1") is True
