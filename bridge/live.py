@@ -27,7 +27,8 @@ BATCH = 200
 EVERY_CALL = 100_000
 """More calls than go on at once."""
 
-_POLL = 5.0  # seconds after which a feed looks for itself, should a hint have been lost
+PULSE = 5.0
+"""Seconds after which a feed looks for itself, should a hint have been lost, and lets its followers look up."""
 
 
 @dataclass(slots=True)
@@ -234,6 +235,7 @@ class Follower:
         self.dirty = asyncio.Event()
         self._feed = feed
         self._version = 0
+        self._cut_off = False
 
     @property
     def ended(self) -> bool:
@@ -244,26 +246,35 @@ class Follower:
         """For who follows all calls from now on: the `call.started` of those that go on already; without cursors."""
         return await self._feed.starts(self.cursor)
 
-    async def receive(self) -> list[Item]:
+    async def receive(self) -> list[Item] | None:
         """What is new, as soon as there is something: events in order, and behind them interims if that is all.
 
-        Empty: nothing follows, because the call has `ended`, or the feed is broken off. Cancelling loses nothing.
+        Empty after a while in which there was nothing. None: nothing follows, because the call has `ended`, or the feed
+        is broken off. Cancelling loses nothing.
         """
-        while True:
-            self.dirty.clear()
-            try:
-                items = await self._feed.events(self.cursor)
-            except StoreError as error:
-                log.error("follower cut off", extra={"call_id": self._feed.call_id, "reason": str(error)})
-                return []
-            if items:
-                self.cursor = items[-1].cursor or 0
-            if self.cursor == self._feed.tip:  # who is ahead of it has finals that its interims do not know of
-                items = items + self._feed.interims(self._version)
-                self._version = self._feed.version
-            if items or self.ended or self._feed.closed:
-                return items
+        if not (items := await self._look()) and not self._is_over:
             await self.dirty.wait()
+            items = await self._look()
+        return None if not items and self._is_over else items
+
+    @property
+    def _is_over(self) -> bool:
+        return self.ended or self._cut_off or self._feed.closed
+
+    async def _look(self) -> list[Item]:
+        self.dirty.clear()
+        try:
+            items = await self._feed.events(self.cursor)
+        except StoreError as error:
+            log.error("follower cut off", extra={"call_id": self._feed.call_id, "reason": str(error)})
+            self._cut_off = True
+            return []
+        if items:
+            self.cursor = items[-1].cursor or 0
+        if self.cursor == self._feed.tip:  # who is ahead of it has finals that its interims do not know of
+            items = items + self._feed.interims(self._version)
+            self._version = self._feed.version
+        return items
 
 
 class Live:
@@ -331,7 +342,7 @@ def _track(event: Event) -> Track:
 async def _next(hints: AsyncIterator[Hint], otherwise: Hint) -> Hint | None:
     """The next hint, or the one to go by when there is none for a while; None when the store has closed."""
     try:
-        async with asyncio.timeout(_POLL):
+        async with asyncio.timeout(PULSE):
             return await anext(hints, None)
     except TimeoutError:
         return otherwise

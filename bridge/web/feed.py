@@ -16,13 +16,13 @@ from socket import SO_LINGER, SOL_SOCKET
 
 from aiohttp import WSCloseCode, web
 
-from bridge.live import Follower, Item, Live
+from bridge.live import PULSE, Follower, Item, Live
 from bridge.store import CallFilter, Store
 from bridge.web.http import HEADERS, BadRequest, digits, no_such_call, number, refusal, types
 from bridge.web.readers import Handler, Readers
 
 SILENCE = 15.0
-"""Seconds after which a comment says that the line is alive; proxies cut what is silent for a minute."""
+"""Seconds after which at the latest a comment says that the line is alive; proxies cut what is silent for a minute."""
 
 STALL = 20.0
 """Seconds that a reader may take nothing, before the line is cut."""
@@ -33,6 +33,7 @@ _END = b"event: end\ndata: {}\n\n"
 
 _EVENT_STREAM = {"Content-Type": "text/event-stream; charset=utf-8", "X-Accel-Buffering": "no"}
 
+_SMALL = 16 * 1024  # octets: less than makes a line that holds nothing wait for its reader
 _LARGEST_MESSAGE = 4096  # octets of what a reader says, which nobody listens to
 
 
@@ -99,6 +100,10 @@ class FeedDoor:
             return response
 
         async def write(data: bytes) -> None:
+            transport = request.transport
+            if transport and not transport.get_write_buffer_size() and len(data) < _SMALL:
+                await response.write(data)  # it waits for nobody
+                return
             async with asyncio.timeout(STALL):
                 await response.write(data)
 
@@ -152,17 +157,10 @@ async def _told(follower: Follower, wanted: tuple[str, ...]) -> AsyncIterator[li
     """What a reader gets, until there is nothing more; an empty list is a sign of life."""
     clock = asyncio.get_running_loop().time
     spoke = clock()
-    while True:
-        try:
-            async with asyncio.timeout_at(spoke + SILENCE):
-                items = await follower.receive()
-        except TimeoutError:
-            yield []
-            spoke = clock()
-            continue
-        if not items:
-            return
-        if chosen := _chosen(items, wanted):
+    while (items := await follower.receive()) is not None:
+        chosen = _chosen(items, wanted)
+        # A follower looks up every `PULSE`, so that no silence needs a timer of its own.
+        if chosen or clock() - spoke >= SILENCE - PULSE:
             yield chosen
             spoke = clock()
 

@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
+from bridge import live
 from bridge.web import feed
 from tests.fakes import words
 from tests.fakes.reading import BEARER, Stream, doors, reader, stream
@@ -101,7 +102,8 @@ async def test_only_some_types(place, session):
 
 
 async def test_a_silent_line_shows_that_it_is_alive(monkeypatch, place, session):
-    monkeypatch.setattr(feed, "SILENCE", 0.02)
+    monkeypatch.setattr(live, "PULSE", 0.02)
+    monkeypatch.setattr(feed, "SILENCE", 0.0)
     async with stream(session, f"{EVENTS}?types=call.ended") as told:
         lines = [await told.response.content.readline() for _ in range(10)]
         assert lines.count(b": alive\n") == 3
@@ -210,7 +212,8 @@ async def test_a_reader_who_takes_nothing_is_cut_off_and_harms_nobody(monkeypatc
 
 
 async def test_readers_who_leave_are_forgotten(monkeypatch, place, session):
-    monkeypatch.setattr(feed, "SILENCE", 0.02)
+    monkeypatch.setattr(live, "PULSE", 0.02)
+    monkeypatch.setattr(feed, "SILENCE", 0.0)
     async with stream(session, EVENTS) as told:
         await told.seqs(2)
         assert place.live.followers == 1
