@@ -52,6 +52,11 @@ class Tally:
                 spans.extend((start, end))
             self._words[final.track] += len(run.pieces)
 
+    @property
+    def heard(self) -> float:
+        """Seconds of the call up to the end of the newest words."""
+        return max((max(spans[1::2]) for spans in self._spans.values() if spans), default=0) / _MS
+
     def figures(self, duration: float) -> Figures:
         """The figures of a call of `duration` seconds, as far as its finals are in."""
         tracks = dict.fromkeys([*self._speakers, *self._spans])

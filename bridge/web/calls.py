@@ -183,7 +183,9 @@ class CallsDoor:
         self._tallies[call.row.id] = (max([seq, *(final.seq for final in finals)]), tally)
         while len(self._tallies) > _TALLIES:
             self._tallies.popitem(last=False)
-        return tally.figures(record.duration(call, self._wall()))
+        # What was said since the newest final is not known yet, and no silence.
+        live = call.row.ended_at is None
+        return tally.figures(tally.heard if live else record.duration(call, self._wall()))
 
     async def _read(self, call: FoundCall, types: tuple[str, ...], after: int = 0) -> list[StoredEvent]:
         """All events of these types."""

@@ -34,6 +34,14 @@ def test_talk_is_counted_by_speaker():
     assert found.words_per_minute == {"caller": 68.6, "agent": 40.0}
 
 
+def test_how_far_the_call_was_heard():
+    tally = Tally(SPEAKERS)
+    assert tally.heard == 0.0
+    tally.add(segment("outbound", ("so", 4.0, 5.0), ("on", 9.0, 9.5)))
+    tally.add(segment("inbound", ("no", 1.0, 2.0)))
+    assert tally.heard == 9.5
+
+
 def test_breath_is_talk_and_a_pause_is_not():
     found = figures([segment("inbound", ("a", 0.0, 1.0), ("b", 1.4, 2.0), ("c", 2.5, 3.0))], 3.0, SPEAKERS)
 

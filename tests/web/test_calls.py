@@ -180,6 +180,7 @@ async def test_a_call_that_goes_on_has_figures_so_far(calls, session):
     record(calls.folder, "CA2")
     call = await get(session, "/calls/CA2")
     assert (call["active"], call["figures"]["words"]["caller"], call["counts"]) == (True, 3, None)
+    assert call["figures"]["longest_silence"] == 1.0, "what is not transcribed yet is no silence"
     assert call["audio"]["available"] is False
     await calls.store.append([said("CA2", 3, "one more", 9.0)])
     assert (await get(session, "/calls/CA2"))["figures"]["words"]["caller"] == 5
