@@ -3,6 +3,9 @@
 import asyncio
 from collections.abc import Callable
 
+#: Seconds by which a wait may look, or be, shorter than it was asked for: uvloop's clock counts whole milliseconds.
+TICK = 0.002
+
 
 def tasks_of(*classes: str) -> list[str]:
     """The methods of these classes that run as tasks at this moment."""
