@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -47,8 +48,13 @@ def bridge_modules():
     return [path for path in modules("bridge") if path != ROOT / "bridge" / "__init__.py"]
 
 
+@cache
+def parsed(path):
+    return ast.parse(path.read_text())
+
+
 def imports(path):
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -59,7 +65,7 @@ def imports(path):
 
 def working_functions(path):
     """Functions that do something; a protocol's have words only."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             words = isinstance(node.body[0], ast.Expr) and isinstance(node.body[0].value, ast.Constant)
             if len(node.body) > words:
@@ -112,7 +118,7 @@ def test_the_pure_floors_touch_nothing(path):
     room = room_of(path)
     if room is None or PLAN[room] > PURE_FLOORS:
         return
-    tree = ast.parse(path.read_text())
+    tree = parsed(path)
     for node in ast.walk(tree):
         assert not isinstance(node, ast.Await), f"{path} awaits"
     found = {name.split(".")[0] for name in imports(path)} & IMPURE
@@ -139,7 +145,7 @@ def test_modules_and_functions_stay_short(path):
 
 @pytest.mark.parametrize("path", [*modules("bridge"), *modules("twiml")], ids=name_of)
 def test_every_module_says_what_it_is(path):
-    assert ast.get_docstring(ast.parse(path.read_text())), f"{path} has no words at its top"
+    assert ast.get_docstring(parsed(path)), f"{path} has no words at its top"
 
 
 @pytest.mark.parametrize("path", [*modules("bridge"), *modules("twiml")], ids=name_of)

@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 
 from twilio.twiml.voice_response import VoiceResponse
 
+from twiml.errors import TwimlError
+
 PARAMETER_LIMIT = 500
 """The name and the value of a `<Parameter>` together stay below this many characters (Twilio, `<Stream>`)."""
 
@@ -32,10 +34,6 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What an XML 1.0 document cannot carry, not even escaped."""
-
-
-class TwimlError(ValueError):
-    """Something that TwiML cannot say or Twilio would not accept; the message is one sentence without the value."""
 
 
 def webhook_url(public_url: str, path: str) -> str:

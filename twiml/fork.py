@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from twiml import token
-from twiml.document import TOKEN, TwimlError
+from twiml.document import TOKEN
+from twiml.errors import TwilioError, TwimlError
 from twiml.number import start_stream
-from twiml.rest import TwilioAccount, TwilioError
+from twiml.rest import TwilioAccount
 
 
 @dataclass(frozen=True, slots=True)

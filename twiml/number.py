@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from twiml.document import NUMBER, TwimlError, check_parameter, check_stream_url
-from twiml.rest import SID, TwilioAccount, TwilioError
+from twiml.document import NUMBER, check_parameter, check_stream_url
+from twiml.errors import TwilioError, TwimlError
+from twiml.rest import SID, TwilioAccount
 
 REST_PARAMETERS = 99
 """`Parameter1` to `Parameter99` are all that Streams.json takes."""

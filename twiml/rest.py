@@ -14,12 +14,10 @@ from urllib.parse import quote, urlsplit
 
 import aiohttp
 
+from twiml.errors import TwilioError
+
 SID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """Fit to stand in a path."""
-
-
-class TwilioError(Exception):
-    """Twilio, or the way to it, did not do what was asked; the message says what a person can do about it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,12 +24,12 @@ from twiml.document import (
     TO,
     TOKEN,
     Answer,
-    TwimlError,
     check_parameter,
     parse_target,
     stream_url,
     webhook_url,
 )
+from twiml.errors import TwimlError
 from twiml.signature import SIGNATURE_HEADER, verify_form
 
 log = logging.getLogger(__name__)

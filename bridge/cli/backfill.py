@@ -6,20 +6,14 @@ import typer
 
 from bridge import app, config, logs
 from bridge.call.backfill import request
+from bridge.cli.arguments import Call
 from bridge.cli.loop import run
 from bridge.errors import ConfigError, StoreError, StoreInUse
-from bridge.store.audio.store import CALL_ID, FOLDER
-
-
-def call_id(call: str | None) -> str | None:
-    """A call's id on the command line, where one is given; checked."""
-    if call is not None and not CALL_ID.fullmatch(call):
-        raise typer.BadParameter("a call's id is letters, digits, - and _")
-    return call
+from bridge.store.audio.store import FOLDER
 
 
 def backfill(
-    call: Annotated[str, typer.Argument(help="The call's id, as in its events", callback=call_id)],
+    call: Call,
     patience: Annotated[float, typer.Option(help="Seconds for which a Deepgram that is away is tried again")] = 60.0,
 ) -> None:
     """Transcribe what a call lacks from its kept audio; the finals are delivered as ever."""

@@ -1,39 +1,50 @@
 """The commands. Each module has a few of them; what goes wrong in an expected way is one sentence and status 2."""
 
 import sys
+from collections.abc import Iterable
+from importlib import import_module
 
 import typer
 
-from bridge.cli import backfill, engine, number, reading, serve, watch
 from bridge.errors import BridgeError
-from twiml.document import TwimlError
-from twiml.rest import TwilioError
+from twiml.errors import TwilioError, TwimlError
 
-app = typer.Typer(
-    name="bridge",
-    help="Calls in, live transcripts at a webhook out.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-app.command()(serve.serve)
-app.command()(number.twiml)
-app.command()(number.number)
-app.command()(backfill.backfill)
-app.command()(reading.calls)
-app.command()(watch.watch)
-app.command()(reading.transcript)
-app.command()(reading.delete)
-app.command()(engine.demo)
-app.command()(engine.call)
-app.command()(engine.deepgram)
-app.command()(engine.receive)
+COMMANDS = {
+    "serve": "serve",
+    "twiml": "number",
+    "number": "number",
+    "backfill": "backfill",
+    "calls": "reading",
+    "watch": "watch",
+    "transcript": "reading",
+    "delete": "reading",
+    "demo": "engine",
+    "call": "engine",
+    "deepgram": "engine",
+    "receive": "engine",
+}
+"""Each command, and the module beside this one that has a function of its name."""
+
+
+def build(names: Iterable[str] = COMMANDS) -> typer.Typer:
+    """The command line with these commands. Their modules are imported: that is most of the time they take to start."""
+    app = typer.Typer(name="bridge", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    app.callback()(bridge)
+    for name in names:
+        module = import_module(f"bridge.cli.{COMMANDS[name]}")
+        app.command()(getattr(module, name))
+    return app
+
+
+def bridge() -> None:
+    """Calls in, live transcripts at a webhook out."""
 
 
 def main() -> None:
     """Run the command that the command line names."""
+    named = [name for name in sys.argv[1:2] if name in COMMANDS]
     try:
-        app()
+        build(named or COMMANDS)()
     except (BridgeError, TwimlError, TwilioError) as error:
         print(f"bridge: {error}", file=sys.stderr)  # noqa: T201 - this is the terminal's part of the house
         sys.exit(2)

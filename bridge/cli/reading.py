@@ -16,14 +16,11 @@ from rich.table import Table
 from rich.text import Text
 
 from bridge import config
-from bridge.cli.backfill import call_id
+from bridge.cli.arguments import Call, Url
 from bridge.cli.client import Client, Json, Place, ReadingError, place
 from bridge.cli.loop import run
 from bridge.errors import ConfigError
 from bridge.local.conversation import plain
-
-Url = Annotated[str | None, typer.Option(help="The bridge's address; by default this machine's, at PORT")]
-Call = Annotated[str, typer.Argument(help="The call's id, as `bridge calls` shows it", callback=call_id)]
 
 _UNBROKEN = 1000  # columns of a table that no terminal has to break
 

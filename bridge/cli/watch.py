@@ -13,10 +13,9 @@ import typer
 from rich.console import Console
 
 from bridge import config
-from bridge.cli.backfill import call_id
+from bridge.cli.arguments import Url, call_id
 from bridge.cli.client import Client, Json, Place, ReadingError, place
 from bridge.cli.loop import run
-from bridge.cli.reading import Url
 from bridge.errors import ConfigError
 from bridge.event_stream import Message
 from bridge.events import CallEnded, CallStarted

@@ -1,6 +1,10 @@
+"""The command line as a whole."""
+
 import subprocess
 import sys
 from pathlib import Path
+
+from bridge.cli.main import COMMANDS
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -13,20 +17,23 @@ def test_help_lists_every_command():
     done = bridge("--help")
 
     assert done.returncode == 0
-    names = (
-        "serve",
-        "twiml",
-        "number",
-        "calls",
-        "watch",
-        "transcript",
-        "delete",
-        "demo",
-        "call",
-        "deepgram",
-        "receive",
-    )
-    assert all(f" {name} " in done.stdout for name in names)
+    assert all(f" {name} " in done.stdout for name in COMMANDS)
+
+
+def test_a_command_loads_no_other_commands_module():
+    loaded = "; import sys; print(sorted(name for name in sys.modules if name.startswith('bridge.cli.')))"
+    code = f"from bridge.cli.main import build; build(['calls']){loaded}"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert "bridge.cli.reading" in done.stdout
+    assert "bridge.cli.serve" not in done.stdout
+
+
+def test_a_slip_of_the_finger_is_told_what_was_meant():
+    done = bridge("servee")
+
+    assert done.returncode == 2
+    assert "Did you mean 'serve'?" in done.stderr
 
 
 def test_an_expected_trouble_is_a_sentence_and_status_two():

@@ -5,7 +5,7 @@ from collections import namedtuple
 
 from typer.testing import CliRunner
 
-from bridge.cli.main import app
+from bridge.cli.main import build
 from bridge.errors import BridgeError
 
 Told = namedtuple("Told", "status out err")
@@ -14,7 +14,7 @@ Told = namedtuple("Told", "status out err")
 async def command(*arguments, **environment):
     """As `bridge …` with no terminal; expected troubles as `main` tells them."""
     runner = CliRunner()
-    result = await asyncio.to_thread(runner.invoke, app, arguments, env=environment)
+    result = await asyncio.to_thread(runner.invoke, build(arguments[:1]), arguments, env=environment)
     if isinstance(result.exception, BridgeError):
         return Told(2, result.stdout, f"bridge: {result.exception}\n")
     if result.exception is not None and not isinstance(result.exception, SystemExit):

@@ -13,7 +13,6 @@ from twiml.document import (
     NOT_XML,
     Answer,
     Target,
-    TwimlError,
     check_parameter,
     check_stream_url,
     parse_target,
@@ -21,6 +20,7 @@ from twiml.document import (
     twiml_bin,
     webhook_url,
 )
+from twiml.errors import TwimlError
 
 STREAM = "wss://bridge.example.com/media/twilio"
 HOLD = Answer(stream_url=STREAM)

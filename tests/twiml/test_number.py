@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.twilio_rest import ACCOUNT, AUTH_TOKEN, FakeTwilioRest, number
-from twiml.document import TwimlError
+from twiml.errors import TwilioError, TwimlError
 from twiml.number import point, show, start_stream, undo
-from twiml.rest import TwilioAccount, TwilioError
+from twiml.rest import TwilioAccount
 
 OURS = "https://bridge.example.com/twiml/voice"
 THEIRS = "https://old.example.com/answer?key=k"

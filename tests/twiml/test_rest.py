@@ -3,7 +3,8 @@
 import pytest
 
 from tests.fakes.twilio_rest import ACCOUNT, AUTH_TOKEN, FakeTwilioRest, number
-from twiml.rest import TwilioAccount, TwilioError
+from twiml.errors import TwilioError
+from twiml.rest import TwilioAccount
 
 LIST = "IncomingPhoneNumbers.json"
 

@@ -14,7 +14,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp.plugin import AiohttpClient
 
-from twiml.document import TwimlError, twiml_bin
+from twiml.document import twiml_bin
+from twiml.errors import TwimlError
 from twiml.signature import SIGNATURE_HEADER, sign_form
 from twiml.token import Outcome, verify
 from twiml.web import (

@@ -1,0 +1,9 @@
+"""What goes wrong in an expected way."""
+
+
+class TwimlError(ValueError):
+    """Something that TwiML cannot say or Twilio would not accept; the message is one sentence without the value."""
+
+
+class TwilioError(Exception):
+    """Twilio, or the way to it, did not do what was asked; the message says what a person can do about it."""
