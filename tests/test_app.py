@@ -145,7 +145,8 @@ async def test_interims_come_when_asked_for_and_carry_no_seq(configured, receive
 
 async def test_deepgrams_refusal_is_told_at_the_webhook(configured, server, receiver):
     server.faults = Faults(refuse=402)
-    async with bridge(configured.model_copy(update={"bridge_backfill_timeout": 0.0})) as origin:
+    hasty = {"bridge_backfill_timeout": 0.0, "bridge_flush_timeout": 0.5}
+    async with bridge(configured.model_copy(update=hasty)) as origin:
         await play(origin)
         await receiver.until(lambda: [event["type"] for event in receiver.events(frames.CALL)][-1:] == ["audio.gap"])
     types = [event["type"] for event in receiver.events(frames.CALL)]

@@ -53,7 +53,12 @@ def parsed(path):
     return ast.parse(path.read_text())
 
 
+@cache
 def imports(path):
+    return list(_imports(path))
+
+
+def _imports(path):
     for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)

@@ -1,6 +1,7 @@
 """Our session and the local Deepgram's, machine to machine, with the test's clock: hours pass in moments."""
 
 import json
+from functools import cache
 from heapq import heappop, heappush
 from itertools import count
 from random import Random
@@ -18,6 +19,7 @@ from bridge.local.script import CodedRecognizers, encode
 
 CHUNK = 0.06
 LATENCY = 0.05
+spoken = cache(encode)
 REQUEST = parse_request([pair.split("=", 1) for pair in options.parse("").query().split("&")])
 
 
@@ -28,7 +30,7 @@ class Line:
         """`refuse(now)`: the status with which handshakes are refused then. `faults(index)`: of a socket.
         `cut`: moments from which on nothing passes on the socket that is open then, and nobody is told."""
         self.script, self.seconds = script, seconds
-        self.audio = interleave(*encode(script, seconds))
+        self.audio = interleave(*spoken(script, seconds))
         self.ours = Session(policy, Random(1))
         self.sockets = []
         self.told = []
