@@ -39,7 +39,7 @@ from bridge.store.token import own_token
 from bridge.web.calls import CallsDoor
 from bridge.web.feed import FeedDoor
 from bridge.web.media import TWILIO_PATH, MediaDoor, MediaPolicy
-from bridge.web.operations import OperationsDoor
+from bridge.web.operations import Gauges, OperationsDoor
 from bridge.web.readers import Readers
 from bridge.web.static import PageDoor
 from twiml import web as twiml_web
@@ -83,7 +83,12 @@ def build(settings: Settings) -> web.Application:
     media = MediaDoor(switchboard, _media_policy(settings, token_secret), time.time)
     counters = {"calls": switchboard.counters, "store": store.counters, "audio": audio.counters}
     counters |= {"backfill": backfill.counters} | ({"delivery": sender.counters} if sender else {})
-    operations = OperationsDoor(switchboard, counters)
+    gauges: Gauges = {
+        "calls": ("Calls going on", lambda: len(switchboard.calls)),
+        "readers": ("Readers of live feeds", lambda: live.followers),
+        "lanes_waiting": ("Calls of which something waits for the webhook", lambda: store.lanes_waiting),
+    }
+    operations = OperationsDoor(switchboard, counters, gauges)
 
     async def keep_open(_: web.Application) -> AsyncIterator[None]:
         async with store, audio, _retention(settings, recordings), AsyncExitStack() as stack:

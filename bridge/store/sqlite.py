@@ -268,6 +268,11 @@ class SQLiteStore:
         return self._writer.commits if self._writer else 0
 
     @property
+    def lanes_waiting(self) -> int:
+        """Lanes that have something to deliver, dead letters aside."""
+        return len(self._lanes)
+
+    @property
     def failed_commits(self) -> int:
         """Commits that the disk did not take and that were tried again."""
         return self._writer.failed_commits if self._writer else 0

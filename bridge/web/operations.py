@@ -1,10 +1,10 @@
 """The door for operators: is it alive, should it get calls, and what has it done so far.
 
-The metrics are collected when they are asked for, from the counters that the rooms keep themselves: no other room
-knows a metric library.
+The metrics are collected when they are asked for, from what the rooms count themselves: no other room knows a metric
+library.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
@@ -18,14 +18,17 @@ from bridge.call import Switchboard
 Counters = Mapping[str, Mapping[str, int]]
 """Room to its counters."""
 
+Gauges = Mapping[str, tuple[str, Callable[[], float]]]
+"""Name to what it is, and how it is now."""
+
 
 class OperationsDoor:
     """`/healthz`, `/readyz` and `/metrics`."""
 
-    def __init__(self, switchboard: Switchboard, counters: Counters) -> None:
+    def __init__(self, switchboard: Switchboard, counters: Counters, gauges: Gauges) -> None:
         self._switchboard = switchboard
         self._registry = CollectorRegistry()
-        self._registry.register(_Rooms(switchboard, counters))
+        self._registry.register(_Rooms(counters, gauges))
         self.stopping = False
         """Set it when the server begins to stop: it then asks for no more calls."""
 
@@ -54,14 +57,15 @@ class OperationsDoor:
 
 
 class _Rooms(Collector):
-    """Reads the rooms' counters at the moment of the scrape."""
+    """Asks the rooms at the moment of the scrape."""
 
-    def __init__(self, switchboard: Switchboard, counters: Counters) -> None:
-        self._switchboard = switchboard
+    def __init__(self, counters: Counters, gauges: Gauges) -> None:
         self._counters = counters
+        self._gauges = gauges
 
     def collect(self) -> Iterator[Metric]:
-        yield GaugeMetricFamily("bridge_calls", "Calls going on", value=len(self._switchboard.calls))
+        for name, (what, now) in self._gauges.items():
+            yield GaugeMetricFamily(f"bridge_{name}", what, value=now())
         for room, counted in self._counters.items():
             family = CounterMetricFamily(f"bridge_{room}", f"What {room} has counted", labels=["what"])
             for what, count in sorted(counted.items()):

@@ -15,7 +15,10 @@ from bridge.deepgram.gate import Gate
 from bridge.store.sqlite import SQLiteStore
 from bridge.web.operations import OperationsDoor
 from tests.fakes import frames
-from tests.fakes.running import bridge, deepgram, settings
+from tests.fakes.running import WEBHOOK_SECRET, bridge, deepgram, settings
+
+TOKEN = "a-token-that-reads-the-calls"
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 
 @pytest.fixture
@@ -57,7 +60,7 @@ async def test_a_stopping_server_says_so(tmp_path, aiohttp_client):
             wall=time.time,
             random=Random(1),
         )
-        door = OperationsDoor(board, {})
+        door = OperationsDoor(board, {}, {})
         app = web.Application()
         app.add_routes(door.routes())
         client = await aiohttp_client(app)
@@ -73,3 +76,30 @@ async def test_the_metrics_are_prometheus_own_format(origin):
 
     assert (status, kind.split(";")[0]) == (200, "text/plain")
     assert {"bridge_calls", "bridge_store"} <= families
+
+
+async def test_the_metrics_tell_how_it_is_now(tmp_path):
+    async with deepgram() as server:
+        nobody = {"webhook_url": "http://127.0.0.1:1/", "webhook_secret": WEBHOOK_SECRET}
+        configured = settings(tmp_path, server.url, **nobody, bridge_read_tokens=TOKEN)
+        async with bridge(configured) as origin, aiohttp.ClientSession(headers=BEARER) as reader:
+            await gauges_become(origin, calls=0, readers=0, lanes_waiting=0)
+            async with connect(f"{origin.replace('http', 'ws', 1)}/media/twilio") as socket:
+                await socket.send(frames.start())
+                async with reader.get(f"{origin}/calls/live"):
+                    await gauges_become(origin, calls=1, readers=1, lanes_waiting=1)
+                await socket.send(frames.stop())
+                await gauges_become(origin, calls=0, readers=0, lanes_waiting=1)
+
+
+async def gauges_become(origin, **expected):
+    async with asyncio.timeout(5):
+        while await gauges(origin) != expected:
+            await asyncio.sleep(0.01)
+
+
+async def gauges(origin):
+    families = text_string_to_metric_families((await get(f"{origin}/metrics"))[2])
+    return {
+        family.name.removeprefix("bridge_"): family.samples[0].value for family in families if family.type == "gauge"
+    }
