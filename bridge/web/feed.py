@@ -95,9 +95,6 @@ class FeedDoor:
         self, request: web.Request, follower: Follower, first: list[Item], told: _Told
     ) -> web.StreamResponse:
         response = web.StreamResponse(headers={**HEADERS, **_EVENT_STREAM})
-        await response.prepare(request)
-        if request.method == "HEAD":  # a stream of octets after it would be taken for the next answer
-            return response
 
         async def write(data: bytes) -> None:
             transport = request.transport
@@ -108,6 +105,9 @@ class FeedDoor:
                 await response.write(data)
 
         try:
+            await response.prepare(request)
+            if request.method == "HEAD":  # a stream of octets after it would be taken for the next answer
+                return response
             # When to come back, not all at once after a restart; and where to go on, should nothing come before that.
             head = f"retry: {self._random.randint(1000, 4000)}\n\n{_RESET if follower.reset else ''}"
             await write(head.encode() + _encoded(first) + f"id: {follower.cursor}\n\n".encode())
@@ -124,7 +124,6 @@ class FeedDoor:
         self, request: web.Request, follower: Follower, first: list[Item], told: _Told
     ) -> web.StreamResponse:
         socket = web.WebSocketResponse(heartbeat=SILENCE, max_msg_size=_LARGEST_MESSAGE)
-        await socket.prepare(request)
 
         async def send(items: list[Item]) -> None:
             async with asyncio.timeout(STALL):
@@ -143,6 +142,10 @@ class FeedDoor:
             except ConnectionError:
                 pass  # the reader has gone
 
+        try:
+            await socket.prepare(request)
+        except ConnectionError:
+            return socket  # the reader has gone
         writing = asyncio.create_task(write())
         try:
             async for _ in socket:  # whatever a reader says: it tells when they go

@@ -12,10 +12,14 @@ from bridge import live
 from bridge.web import feed
 from tests.fakes import words
 from tests.fakes.reading import BEARER, Stream, doors, reader, stream
-from tests.fakes.waiting import until
+from tests.fakes.waiting import tasks_of, until
 
 EVENTS = "/calls/CA1/events"
 LAST = "Last-Event-ID"
+UPGRADE = (
+    "Connection: Upgrade\r\nUpgrade: websocket\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+)
 
 
 @pytest.fixture
@@ -293,3 +297,16 @@ async def test_a_cursor_of_thousands_of_digits_is_refused(session):
     headers = {"Last-Event-ID": "9" * 5000}
     async with session.get("/calls/live", headers=headers) as response:
         assert response.status == 400
+
+
+@pytest.mark.parametrize("head", ["Accept: text/event-stream\r\n", UPGRADE], ids=["events", "socket"])
+async def test_who_leaves_before_the_answer_is_no_error(place, head, caplog):
+    request = f"GET {EVENTS} HTTP/1.1\r\nHost: x\r\nAuthorization: {BEARER['Authorization']}\r\n{head}\r\n"
+    for pause in range(40):
+        _, writer = await asyncio.open_connection("127.0.0.1", URL(place.origin).port)
+        writer.write(request.encode())
+        await asyncio.sleep(pause / 20_000)
+        writer.transport.abort()
+    await until(lambda: not tasks_of("RequestHandler"))
+
+    assert [record for record in caplog.records if record.exc_info] == []

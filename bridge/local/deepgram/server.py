@@ -173,7 +173,10 @@ class LocalDeepgram:
         subprotocol = credentials.subprotocol if credentials else None
         ws = web.WebSocketResponse(protocols=(subprotocol,) if subprotocol else (), compress=False)
         ws.headers.update(self._headers(connection.request_id))
-        await ws.prepare(request)
+        try:
+            await ws.prepare(request)
+        except ConnectionError:
+            return ws  # the client has left before the 101
         if request.transport is None:
             return ws
         session = self._open(connection, faults)

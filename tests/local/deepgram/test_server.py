@@ -190,6 +190,17 @@ async def test_a_handshake_that_takes_its_time():
             assert loop.time() - started >= 0.15 - TICK
 
 
+async def test_a_client_that_leaves_before_its_answer_is_no_error(caplog):
+    async with server(faults=Faults(handshake_delay=0.1)) as local:
+        dialling = asyncio.create_task(dial(local).__aenter__())
+        connection = await local.connection(0)
+        dialling.cancel()
+        await asyncio.gather(dialling, return_exceptions=True)
+        await connection.ended.wait()
+
+    assert [record for record in caplog.records if record.exc_info] == []
+
+
 # Looking at it
 
 
