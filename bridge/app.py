@@ -39,7 +39,7 @@ from bridge.store.token import own_token
 from bridge.web.calls import CallsDoor
 from bridge.web.feed import FeedDoor
 from bridge.web.media import TWILIO_PATH, MediaDoor, MediaPolicy
-from bridge.web.operations import Gauges, OperationsDoor
+from bridge.web.operations import Gauge, OperationsDoor
 from bridge.web.readers import Readers
 from bridge.web.static import PageDoor
 from twiml import web as twiml_web
@@ -81,14 +81,7 @@ def build(settings: Settings) -> web.Application:
         refork=_refork(settings, token_secret),
     )
     media = MediaDoor(switchboard, _media_policy(settings, token_secret), time.time)
-    counters = {"calls": switchboard.counters, "store": store.counters, "audio": audio.counters}
-    counters |= {"backfill": backfill.counters} | ({"delivery": sender.counters} if sender else {})
-    gauges: Gauges = {
-        "calls": ("Calls going on", lambda: len(switchboard.calls)),
-        "readers": ("Readers of live feeds", lambda: live.followers),
-        "lanes_waiting": ("Calls of which something waits for the webhook", lambda: store.lanes_waiting),
-    }
-    operations = OperationsDoor(switchboard, counters, gauges)
+    operations = _operations(switchboard, gate, store, audio, backfill, sender, live)
 
     async def keep_open(_: web.Application) -> AsyncIterator[None]:
         async with store, audio, _retention(settings, recordings), AsyncExitStack() as stack:
@@ -208,6 +201,41 @@ def backfill_policy(settings: Settings) -> BackfillPolicy:
         timeout=settings.bridge_backfill_timeout,
         keep=settings.bridge_backfill_days * 86400,
     )
+
+
+def _operations(
+    switchboard: Switchboard,
+    gate: Gate,
+    store: SQLiteStore,
+    audio: AudioStore,
+    backfill: Backfill,
+    sender: Sender | None,
+    live: Live,
+) -> OperationsDoor:
+    counters = {
+        "calls": switchboard.counters,
+        "ended_calls": switchboard.ended,
+        "store": store.counters,
+        "audio": audio.counters,
+        "backfill": backfill.counters,
+    }
+    gauges: dict[str, Gauge] = {
+        "calls": ("Calls going on", lambda: len(switchboard.calls)),
+        "calls_interrupted": ("Calls that wait for Deepgram", lambda: switchboard.interrupted),
+        "deepgram_refuses": (
+            "1: Deepgram is down or refuses, and is spared",
+            lambda: not gate.is_open,
+        ),
+        "calls_to_backfill": ("Calls that have ended and whose kept audio is transcribed", lambda: backfill.waiting),
+        "readers": ("Readers of live feeds", lambda: live.followers),
+    }
+    if sender:
+        counters["delivery"] = sender.counters
+        gauges |= {
+            "calls_to_deliver": ("Calls of which something waits for the webhook", lambda: store.lanes_waiting),
+            "webhook_refuses": ("1: the webhook is down or gone, and is spared", lambda: not sender.healthy),
+        }
+    return OperationsDoor(switchboard, counters, gauges)
 
 
 def voice_settings(settings: Settings, token_secret: bytes | None) -> VoiceSettings:

@@ -119,8 +119,16 @@ class Call:
 
     @property
     def session(self) -> Session:
-        """For the metrics."""
+        """The machine that decides what Deepgram is sent."""
         return self._client.session
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What has happened so far, as `call.ended` tells it."""
+        counts = self._ledger.counters + self.counters + self._aligner.counters
+        counts["deepgram_sockets"] = self.session.sockets
+        counts["deepgram_bad_messages"] = self.session.bad_messages
+        return dict(+counts)
 
     @property
     def waiting(self) -> bool:
@@ -323,19 +331,13 @@ class Call:
                 flush="timed_out" if missing else "complete",
                 missing=missing,
                 uncovered=self.uncovered,
-                counts=self._counts(),
+                counts=self.counts,
                 figures=self._tally.figures(duration) if self._tally else None,
                 transcript_url=describe.transcript_url(self._policy.public_url, self.id),
             )
         )
         self._commit()
         self._ended.set()
-
-    def _counts(self) -> dict[str, int]:
-        counts = self._ledger.counters + self.counters + self._aligner.counters
-        counts["deepgram_sockets"] = self.session.sockets
-        counts["deepgram_bad_messages"] = self.session.bad_messages
-        return dict(+counts)
 
     def _take_transcripts(self) -> None:
         for data in self._assembler.events_received():

@@ -17,6 +17,7 @@ from bridge.events import (
     Event,
     Transcript,
     TranscriptFinal,
+    TranscriptionInterrupted,
     UtteranceCompleted,
     timestamp,
 )
@@ -35,7 +36,7 @@ class Ledger:
         self.call_id = call_id
         self.seq = seq
         self.counters: Counter[str] = Counter()
-        """What the events said: finals, words, utterances, gaps."""
+        """What the events said: finals, words, utterances, gaps, interruptions."""
         self._store = store
         self._wall = wall
         self._previews = 0
@@ -102,5 +103,7 @@ class Ledger:
                 self.counters["utterances"] += 1
             case AudioGap():
                 self.counters["gaps"] += 1
+            case TranscriptionInterrupted():
+                self.counters["interruptions"] += 1
             case _:
                 pass

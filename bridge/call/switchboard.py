@@ -61,6 +61,8 @@ class Switchboard:
         self.calls: dict[str, Call] = {}
         """By the carrier's call id."""
         self.counters: Counter[str] = Counter()
+        self.ended: Counter[str] = Counter()
+        """What the calls that have ended had counted, added up."""
         self.gate = gate
         self._store = store
         self._policy = policy
@@ -79,6 +81,11 @@ class Switchboard:
 
     def __repr__(self) -> str:
         return f"<Switchboard {len(self.calls)} of {self._max_calls} calls {dict(self.counters)}>"
+
+    @property
+    def interrupted(self) -> int:
+        """Calls that Deepgram does not hear at this moment."""
+        return sum(call.session.interruption is not None for call in self.calls.values())
 
     @property
     def full(self) -> bool:
@@ -181,6 +188,7 @@ class Switchboard:
 
     async def _forget(self, call_id: str, call: Call) -> None:
         await call.wait_ended()
+        self.ended.update(call.counts)
         if self.calls.get(call_id) is call:
             del self.calls[call_id]
         if call.uncovered:

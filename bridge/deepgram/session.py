@@ -64,13 +64,14 @@ class Session:
         self.messages = 0
         self.bad_messages = 0
         self.sockets = 0
+        self.interruption: tuple[int | None, str] | None = None
+        """Status and reason, as they were told last, while a socket is lost or refused and there is no other yet."""
         self._random = random
         self._window = AudioWindow(int(policy.window * SAMPLE_RATE), start)
         self._coverage = Coverage((start,) * CHANNELS)
         self._pace = Pace(policy.speed, policy.burst)
         self._timeline = Timeline(start)
         self._attempt = 0
-        self._told: tuple[int | None, str] | None = None  # the last interruption said aloud
         self._last_sent = 0.0
         self._watchdog = Watchdog(policy.deaf)
         self._fetching = False
@@ -135,9 +136,9 @@ class Session:
         if not self.policy.kept:
             self._tell_lost(self._coverage.give_up(self._window.start))
         self._timeline = Timeline(self._window.rewind(self._coverage.earliest))
-        if self._told:
+        if self.interruption:
             self._events.append(Resumed(self._attempt, waiting, request_id))
-            self._told = None
+            self.interruption = None
         if self._finishing:
             self._plan_end(now)
         self._send_audio(now)
@@ -292,8 +293,8 @@ class Session:
 
     def _tell(self, reason: str, status: int | None, request_id: str | None, *, retry: bool) -> None:
         """The same trouble is said once, not once a try."""
-        if self._told != (status, reason):
-            self._told = (status, reason)
+        if self.interruption != (status, reason):
+            self.interruption = (status, reason)
             self._events.append(Interrupted(reason, status, request_id, self._attempt, self._waiting(), retry))
 
     def _hear(self, message: Results | UtteranceEnd | SpeechStart) -> None:

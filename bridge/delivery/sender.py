@@ -76,7 +76,7 @@ class Sender:
             store,
             self.poster,
             signer,
-            allowed=lambda: self.breaker.state is State.CLOSED,
+            allowed=lambda: self.healthy,
             counters=self.counters,
             clock=clock,
         )
@@ -125,6 +125,11 @@ class Sender:
         resumed = await self._store.resume(self._endpoint, call_id, after=after)
         await self._round()
         return resumed
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the endpoint is pressed as hard as ever, because it takes what it gets."""
+        return self.breaker.state is State.CLOSED
 
     async def _follow(self) -> None:
         topics = ("lanes", "interims") if self._interims else ("lanes",)

@@ -18,14 +18,14 @@ from bridge.call import Switchboard
 Counters = Mapping[str, Mapping[str, int]]
 """Room to its counters."""
 
-Gauges = Mapping[str, tuple[str, Callable[[], float]]]
-"""Name to what it is, and how it is now."""
+Gauge = tuple[str, Callable[[], float]]
+"""What it is, and how it is now."""
 
 
 class OperationsDoor:
     """`/healthz`, `/readyz` and `/metrics`."""
 
-    def __init__(self, switchboard: Switchboard, counters: Counters, gauges: Gauges) -> None:
+    def __init__(self, switchboard: Switchboard, counters: Counters, gauges: Mapping[str, Gauge]) -> None:
         self._switchboard = switchboard
         self._registry = CollectorRegistry()
         self._registry.register(_Rooms(counters, gauges))
@@ -59,7 +59,7 @@ class OperationsDoor:
 class _Rooms(Collector):
     """Asks the rooms at the moment of the scrape."""
 
-    def __init__(self, counters: Counters, gauges: Gauges) -> None:
+    def __init__(self, counters: Counters, gauges: Mapping[str, Gauge]) -> None:
         self._counters = counters
         self._gauges = gauges
 

@@ -12,6 +12,7 @@ from bridge.call import CallPolicy, Switchboard
 from bridge.call.wishes import Wishes
 from bridge.deepgram import options
 from bridge.deepgram.gate import Gate
+from bridge.local.deepgram import Faults
 from bridge.store.sqlite import SQLiteStore
 from bridge.web.operations import OperationsDoor
 from tests.fakes import frames
@@ -83,18 +84,33 @@ async def test_the_metrics_tell_how_it_is_now(tmp_path):
         nobody = {"webhook_url": "http://127.0.0.1:1/", "webhook_secret": WEBHOOK_SECRET}
         configured = settings(tmp_path, server.url, **nobody, bridge_read_tokens=TOKEN)
         async with bridge(configured) as origin, aiohttp.ClientSession(headers=BEARER) as reader:
-            await gauges_become(origin, calls=0, readers=0, lanes_waiting=0)
+            await gauges_become(origin, calls=0, readers=0, calls_to_deliver=0)
             async with connect(f"{origin.replace('http', 'ws', 1)}/media/twilio") as socket:
                 await socket.send(frames.start())
                 async with reader.get(f"{origin}/calls/live"):
-                    await gauges_become(origin, calls=1, readers=1, lanes_waiting=1)
+                    await gauges_become(origin, calls=1, readers=1, calls_to_deliver=1)
                 await socket.send(frames.stop())
-                await gauges_become(origin, calls=0, readers=0, lanes_waiting=1)
+                await gauges_become(origin, calls=0, readers=0, calls_to_deliver=1)
+
+
+async def test_the_metrics_tell_of_an_outage(tmp_path):
+    async with deepgram() as server:
+        server.faults = Faults(refuse=402)
+        async with bridge(settings(tmp_path, server.url, bridge_flush_timeout=0.2)) as origin:
+            async with connect(f"{origin.replace('http', 'ws', 1)}/media/twilio") as socket:
+                await socket.send(frames.start())
+                await gauges_become(origin, calls=1, calls_interrupted=1, deepgram_refuses=1)
+                await socket.send(frames.stop())
+                await gauges_become(origin, calls=0, calls_interrupted=0)
+            families = text_string_to_metric_families((await get(f"{origin}/metrics"))[2])
+
+    (ended,) = (family for family in families if family.name == "bridge_ended_calls")
+    assert {"what": "interruptions"} in [sample.labels for sample in ended.samples]
 
 
 async def gauges_become(origin, **expected):
     async with asyncio.timeout(5):
-        while await gauges(origin) != expected:
+        while not expected.items() <= (await gauges(origin)).items():
             await asyncio.sleep(0.01)
 
 
