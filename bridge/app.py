@@ -37,6 +37,7 @@ from bridge.store.audio.retention import Retention
 from bridge.store.sqlite import SQLiteStore
 from bridge.store.token import own_token
 from bridge.web.calls import CallsDoor
+from bridge.web.deliveries import DeliveriesDoor
 from bridge.web.feed import FeedDoor
 from bridge.web.media import TWILIO_PATH, MediaDoor, MediaPolicy
 from bridge.web.operations import Gauge, OperationsDoor
@@ -112,7 +113,8 @@ def build(settings: Settings) -> web.Application:
     eraser = Eraser(store, audio, recordings, backfill)
     calls = CallsDoor(store, readers, endpoint=ENDPOINT, delete=eraser.erase, recordings=recordings, wall=time.time)
     feed = FeedDoor(live, store, readers, calls.events, Random())
-    app.add_routes([*readers.routes(), *feed.routes(), *calls.routes()])
+    deliveries = DeliveriesDoor(sender.resume if sender else None, store, readers)
+    app.add_routes([*readers.routes(), *feed.routes(), *calls.routes(), *deliveries.routes()])
     if settings.public_url:
         app.add_routes(twiml_web.routes(voice_settings(settings, token_secret), _stream_status(switchboard)))
     return app

@@ -115,6 +115,15 @@ class Client:
         async with self._ask("DELETE", f"/calls/{call_id}"):
             pass
 
+    async def deliver(self, call_id: str | None, after: int | None) -> int:
+        """Post to the webhook what it lacks, or all behind `after`; the number of calls. None: of every call."""
+        path = "/deliveries" if call_id is None else f"/calls/{call_id}/deliveries"
+        async with self._ask("POST", path, body=None if after is None else {"after": after}) as response:
+            calls = (_object(await response.read()) or {}).get("calls")
+        if not isinstance(calls, int):
+            raise self._no_bridge()
+        return calls
+
     async def follow(
         self, path: str, tell: Callable[[str], None], *, whole: bool = True
     ) -> AsyncGenerator[Message, None]:
@@ -173,14 +182,19 @@ class Client:
 
     @asynccontextmanager
     async def _ask(
-        self, method: str, path: str, query: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: Json | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """An answer that is a yes; whatever else comes, or breaks while it is read, as a ReadingError."""
         url = self._url + path
         try:
             # A redirect is not followed: the token is for this address.
             async with self._session.request(
-                method, url, params=query, headers=headers, allow_redirects=False
+                method, url, params=query, headers=headers, json=body, allow_redirects=False
             ) as response:
                 if response.status >= 300:
                     raise await self._refusal(response)

@@ -18,6 +18,7 @@ COMMANDS = {
     "watch": "watch",
     "transcript": "reading",
     "delete": "reading",
+    "deliver": "deliver",
     "demo": "engine",
     "call": "engine",
     "deepgram": "engine",

@@ -146,13 +146,11 @@ class FeedDoor:
             await socket.prepare(request)
         except ConnectionError:
             return socket  # the reader has gone
-        writing = asyncio.create_task(write())
-        try:
+        async with asyncio.TaskGroup() as both:  # what goes wrong with one ends the other
+            writing = both.create_task(write())
             async for _ in socket:  # whatever a reader says: it tells when they go
                 pass
-        finally:
             writing.cancel()
-            await asyncio.gather(writing, return_exceptions=True)
         return socket
 
 

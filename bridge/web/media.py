@@ -106,7 +106,7 @@ class MediaDoor:
         else:
             outcome = token.verify(self._policy.token_secret, given, started.call_id, self._wall())
             if outcome is not token.Outcome.VALID:
-                raise _Refused("the stream's token is not valid", started.call_id)
+                raise _Refused(f"the stream's token is not valid: {outcome.value}", started.call_id)
 
 
 class _Refused(Exception):

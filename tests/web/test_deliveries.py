@@ -1,0 +1,101 @@
+"""What the webhook gets again because somebody asked for it: on the real bridge, with a real receiver."""
+
+import aiohttp
+import pytest
+
+from bridge.local.receiver import Fault, Receiver
+from tests.fakes import frames
+from tests.fakes.running import WEBHOOK_SECRET, bridge, deepgram, settings
+from tests.fakes.talk import play
+
+TOKEN = "a-token-that-reads-the-calls"
+ONE = f"/calls/{frames.CALL}/deliveries"
+
+
+@pytest.fixture
+async def receiver():
+    async with Receiver(WEBHOOK_SECRET) as running:
+        yield running
+
+
+@pytest.fixture
+async def origin(tmp_path, receiver):
+    webhook = {"webhook_url": receiver.url, "webhook_secret": WEBHOOK_SECRET}
+    async with deepgram() as server, bridge(settings(tmp_path, server.url, **webhook, bridge_read_tokens=TOKEN)) as url:
+        yield url
+
+
+@pytest.fixture
+async def session(origin):
+    async with aiohttp.ClientSession(origin, headers={"Authorization": f"Bearer {TOKEN}"}) as somebody:
+        yield somebody
+
+
+async def post(session, path, **body):
+    async with session.post(path, **({"json": body} if body else {})) as response:
+        return response.status, await response.json()
+
+
+def types(receiver):
+    return [event["type"] for event in receiver.events(frames.CALL)]
+
+
+async def test_what_was_delivered_comes_again_in_order_with_its_ids(session, origin, receiver):
+    await play(origin)
+    await receiver.until(lambda: "call.ended" in types(receiver))
+    had = receiver.seqs(frames.CALL)
+    before = len(receiver.deliveries)
+
+    assert await post(session, ONE, after=2) == (202, {"calls": 1})
+
+    def again():
+        return [seq for delivery in list(receiver.deliveries)[before:] for seq in delivery.seqs]
+
+    await receiver.until(lambda: again()[-1:] == had[-1:])
+    assert again() == had[2:]
+    assert receiver.seqs(frames.CALL) == had
+    assert receiver.counters["duplicate"] == len(had) - 2
+
+
+async def test_a_webhook_that_said_it_is_gone_gets_everything_when_it_is_asked_for(session, origin, receiver):
+    receiver.faults = [Fault(status=410, times=1)]
+    await play(origin)
+    await receiver.until(lambda: len(receiver.deliveries) == 1)
+    assert types(receiver) == []
+
+    assert await post(session, "/deliveries") == (202, {"calls": 1})
+    await receiver.until(lambda: "call.ended" in types(receiver))
+    assert receiver.order.violations == []
+
+
+async def test_where_nothing_waits_nothing_is_posted(session, origin, receiver):
+    await play(origin)
+    await receiver.until(lambda: "call.ended" in types(receiver))
+    delivered = 1
+    while delivered:  # the last answer has come here, but perhaps not yet there
+        delivered = (await post(session, ONE))[1]["calls"]
+
+    assert await post(session, "/deliveries") == (202, {"calls": 0})
+
+
+@pytest.mark.parametrize("after", [-1, "1", 1.5, True, None])
+async def test_what_is_no_seq_is_refused(session, after):
+    status, body = await post(session, ONE, after=after)
+
+    assert (status, body) == (400, {"error": "after must be the seq of an event, or 0 for all of them."})
+
+
+async def test_there_is_no_such_call(session):
+    assert (await post(session, "/calls/CA9/deliveries"))[0] == 404
+
+
+async def test_without_a_webhook_there_is_nobody_to_deliver_to(tmp_path):
+    async with deepgram() as server, bridge(settings(tmp_path, server.url, bridge_read_tokens=TOKEN)) as origin:
+        async with aiohttp.ClientSession(origin, headers={"Authorization": f"Bearer {TOKEN}"}) as session:
+            assert await post(session, "/deliveries") == (409, {"error": "There is no webhook: set WEBHOOK_URL."})
+
+
+async def test_readers_only(origin):
+    async with aiohttp.ClientSession(origin) as stranger:
+        assert (await post(stranger, "/deliveries"))[0] == 401
+        assert (await post(stranger, ONE, after=0))[0] == 401
