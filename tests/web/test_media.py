@@ -258,12 +258,12 @@ class TestSignature:
 
         assert len(server.connections) == 1
 
-    @pytest.mark.parametrize("given", ["forged", "of another call", "expired"])
+    @pytest.mark.parametrize("given", ["forged", "wrong call", "expired"])
     async def test_a_bad_token_closes_the_socket_before_deepgram_is_asked(self, configured, server, given):
         secret = _token_secret(configured)
         made = {
             "forged": token.make(b"guess", frames.CALL, 4e9),
-            "of another call": token.make(secret, "CA2", 4e9),
+            "wrong call": token.make(secret, "CA2", 4e9),
             "expired": token.make(secret, frames.CALL, 1.0),
         }[given]
         async with (
@@ -276,6 +276,7 @@ class TestSignature:
                 await socket.recv()
 
         assert closed.value.rcvd.code == 1008
+        assert closed.value.rcvd.reason == f"the stream's token is not valid: {given}"
         assert server.connections == []
 
     async def test_a_token_can_be_required(self, configured, server):
