@@ -54,6 +54,7 @@ ENDPOINT = "webhook"
 """The lanes' name for `WEBHOOK_URL`; a new URL takes the same lanes over."""
 
 _LARGEST_BODY = 64 * 1024  # octets of a request
+_SHARE_OF_CALLS = 0.75  # of the time to stop, for the last words; the rest is for delivering them
 
 REQUESTS = "backfill"
 """Folder in `DATA_DIR` through which `bridge backfill` asks a running server."""
@@ -82,13 +83,14 @@ def build(settings: Settings) -> web.Application:
         refork=_refork(settings, token_secret),
     )
     media = MediaDoor(switchboard, _media_policy(settings, token_secret), time.time)
+    stop = _Stop(settings.bridge_stop_timeout)
     operations = _operations(switchboard, gate, store, audio, backfill, sender, live)
 
     async def keep_open(_: web.Application) -> AsyncIterator[None]:
         async with store, audio, _retention(settings, recordings), AsyncExitStack() as stack:
             if sender:
                 await stack.enter_async_context(sender)
-                stack.push_async_callback(sender.drain, settings.bridge_stop_timeout / 2)
+                stack.push_async_callback(lambda: sender.drain(stop.left()))
             await stack.enter_async_context(backfill)
             await switchboard.recover()
             await backfill.recover()
@@ -96,8 +98,9 @@ def build(settings: Settings) -> web.Application:
 
     async def end_calls(_: web.Application) -> None:
         operations.stopping = True
+        stop.begin()
         try:
-            async with asyncio.timeout(settings.bridge_stop_timeout):
+            async with asyncio.timeout(stop.left() * _SHARE_OF_CALLS):
                 await switchboard.close("server_stopping")
         except TimeoutError:
             log.warning("calls cut off", extra={"calls": len(switchboard.calls)})
@@ -106,15 +109,13 @@ def build(settings: Settings) -> web.Application:
 
     app.cleanup_ctx.append(keep_open)
     app.on_shutdown.append(end_calls)
-    app.add_routes(media.routes())
-    app.add_routes(operations.routes())
-    app.add_routes(PageDoor().routes())
+    app.add_routes([*media.routes(), *operations.routes(), *PageDoor().routes()])
     readers = Readers(read_tokens(settings), settings.public_url, time.time)
     eraser = Eraser(store, audio, recordings, backfill)
     calls = CallsDoor(store, readers, endpoint=ENDPOINT, delete=eraser.erase, recordings=recordings, wall=time.time)
     feed = FeedDoor(live, store, readers, calls.events, Random())
-    deliveries = DeliveriesDoor(sender.resume if sender else None, store, readers)
-    app.add_routes([*readers.routes(), *feed.routes(), *calls.routes(), *deliveries.routes()])
+    app.add_routes([*readers.routes(), *feed.routes(), *calls.routes()])
+    app.add_routes(DeliveriesDoor(sender.resume if sender else None, store, readers).routes())
     if settings.public_url:
         app.add_routes(twiml_web.routes(voice_settings(settings, token_secret), _stream_status(switchboard)))
     return app
@@ -203,6 +204,22 @@ def backfill_policy(settings: Settings) -> BackfillPolicy:
         timeout=settings.bridge_backfill_timeout,
         keep=settings.bridge_backfill_days * 86400,
     )
+
+
+class _Stop:
+    """One deadline for everything that is still done after SIGTERM."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._ends: float | None = None
+
+    def begin(self) -> None:
+        """Now."""
+        self._ends = asyncio.get_running_loop().time() + self._seconds
+
+    def left(self) -> float:
+        """Seconds."""
+        return self._seconds if self._ends is None else max(0.0, self._ends - asyncio.get_running_loop().time())
 
 
 def _operations(

@@ -134,9 +134,11 @@ class Settings(BaseModel):
     @classmethod
     def _socket_origin(cls, url: str) -> str:
         parts = urlsplit(url)
-        if parts.scheme not in ("ws", "wss") or not parts.netloc:
-            raise ValueError("must begin with wss:// or ws://")
-        return url.rstrip("/")
+        if parts.scheme not in ("ws", "wss") or not parts.hostname or parts.port == 0:
+            raise ValueError("must begin with wss:// or ws://, and name a host")
+        if parts.path not in ("", "/") or parts.query or parts.fragment or parts.username or parts.password:
+            raise ValueError("must be an origin: no path, no query, no user name")
+        return f"{parts.scheme}://{parts.netloc}"
 
     @field_validator("webhook_url")
     @classmethod

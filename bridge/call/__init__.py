@@ -3,6 +3,6 @@
 from bridge.call.call import Call
 from bridge.call.policy import CallPolicy
 from bridge.call.stream import Stream
-from bridge.call.switchboard import Switchboard
+from bridge.call.switchboard import CallRefused, Switchboard
 
-__all__ = ["Call", "CallPolicy", "Stream", "Switchboard"]
+__all__ = ["Call", "CallPolicy", "CallRefused", "Stream", "Switchboard"]

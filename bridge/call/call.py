@@ -62,7 +62,7 @@ class Call:
         random: Random,
         audio: AudioFile | None = None,
         past: Digest | None = None,
-        on_lost: Callable[["Call"], None] = lambda call: None,
+        on_lost: Callable[["Call"], object] = lambda call: None,
     ) -> None:
         """`wall` tells seconds since 1970, `clock` those of a clock that is never set. `audio`: where the call's audio
         is kept. `past`: what the log says of a call that another process has begun. `on_lost`: the carrier's stream is
@@ -126,8 +126,7 @@ class Call:
     def counts(self) -> dict[str, int]:
         """What has happened so far, as `call.ended` tells it."""
         counts = self._ledger.counters + self.counters + self._aligner.counters
-        counts["deepgram_sockets"] = self.session.sockets
-        counts["deepgram_bad_messages"] = self.session.bad_messages
+        counts.update(deepgram_sockets=self.session.sockets, deepgram_bad_messages=self.session.bad_messages)
         return dict(+counts)
 
     @property
@@ -177,9 +176,10 @@ class Call:
             return
         log.warning("stream lost", extra={"call_id": self.id, "reason": reason})
         self.counters["streams_lost"] += 1
-        self._forward(self._aligner.flush())
-        self._heard = self._aligner.position
-        self._write_note()
+        if self._streaming:  # otherwise nothing came of it, and the call stands where it stood
+            self._forward(self._aligner.flush())
+            self._heard = self._aligner.position
+            self._write_note()
         self._grace_ends = self._loop.time() + self._policy.grace
         self._keep_time(reason)
         self._on_lost(self)

@@ -27,6 +27,8 @@ from twiml.document import DIRECTION, FROM, SPEAKER, TO, TOKEN
 _OURS = frozenset({FROM, TO, DIRECTION, TOKEN, *(SPEAKER + track for track in TRACKS)})
 """Parameters that have a place of their own in the event, and the token, a secret that never enters one."""
 
+_FURTHER = "--"  # stands in no id that carriers make; one dash does, before digits even
+
 
 def speakers(parameters: Mapping[str, str], labels: Mapping[str, str]) -> dict[str, str]:
     """Who speaks on which track.
@@ -73,13 +75,13 @@ def call_started(started: Started, speakers: dict[str, str], now: float) -> Call
 
 def record_id(call_id: str, number: int) -> str:
     """The name of a call's further records: a record ends once, and the carrier may come back after that."""
-    return call_id if number == 1 else f"{call_id}-{number}"
+    return call_id if number == 1 else f"{call_id}{_FURTHER}{number}"
 
 
 def carriers_call_id(record_id: str) -> str:
     """Whose record it is."""
-    call_id, dash, number = record_id.rpartition("-")
-    return call_id if dash and number.isdecimal() else record_id
+    call_id, further, number = record_id.rpartition(_FURTHER)
+    return call_id if further and number.isdecimal() else record_id
 
 
 def event(call_id: str, seq: int, now: float, data: Data) -> Event:

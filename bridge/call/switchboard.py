@@ -1,7 +1,7 @@
 """The calls that are going on: which stream belongs to which call, how many there may be, and what a crash left open.
 
 A carrier's call id names one record. A second stream of a call that is going on takes the call over; a stream of a
-call whose record has ended opens a further record, `<call id>-2`, because a record ends exactly once.
+call whose record has ended opens a further record, `<call id>--2`, because a record ends exactly once.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 from bridge.call import describe
@@ -29,11 +29,17 @@ from twiml.document import TOKEN
 
 log = logging.getLogger("bridge.switchboard")
 
+T = TypeVar("T")
+
 Refork = Callable[[str, Mapping[str, str]], Awaitable[str | None]]
 """Asks the carrier to send a call's audio here once more: the carrier's call id and parameters for the stream in; out,
 None if it will, or why it will not."""
 
 _REFORK_PAUSE = 4.0  # seconds between two times the carrier is asked
+
+
+class CallRefused(BridgeError):
+    """There is no place for one more call now."""
 
 
 class Switchboard:
@@ -76,7 +82,7 @@ class Switchboard:
         self._clock = clock
         self._random = random
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._closing = asyncio.Event()
 
     def __repr__(self) -> str:
@@ -92,8 +98,17 @@ class Switchboard:
         """Whether one more call would be too many."""
         return len(self.calls) >= self._max_calls
 
+    @property
+    def closed_to_all(self) -> bool:
+        """It is full, and no call waits for a stream: whoever comes brings one call too many."""
+        return self.full and not self._orphans.rows and not any(call.waiting for call in self.calls.values())
+
     async def open(self, started: Started) -> Stream:
-        """The stream's hold on its call; the call is made if there is none."""
+        """The stream's hold on its call; the call is made if there is none. Raises `CallRefused`."""
+        opening = self._spawn(self._open(started))
+        return await asyncio.shield(opening)  # half a call is none: who gives up waiting leaves a whole one behind
+
+    async def _open(self, started: Started) -> Stream:
         async with self._lock(started.call_id):
             live = self.calls.get(started.call_id)
             if live and live.reason is None:
@@ -101,6 +116,8 @@ class Switchboard:
             call = await self._adopted(started) or await self._new(started)
             self.calls[started.call_id] = call
             self._spawn(self._forget(started.call_id, call))
+            if self._closing.is_set():
+                call.end("server_stopping")
             return call.stream
 
     async def close(self, reason: str) -> None:
@@ -140,6 +157,8 @@ class Switchboard:
 
     async def _new(self, started: Started) -> Call:
         record_id = await self._free_record(started.call_id)
+        if self.full or self._closing.is_set():  # asked last: from here to its place in `calls` nobody else comes in
+            raise CallRefused("the server is stopping" if self._closing.is_set() else "too many calls at once")
         audio = self._open_audio(record_id)
         self.counters["opened"] += 1
         log.info("call started", extra={"call_id": record_id, "stream_id": started.stream_id})
@@ -237,7 +256,8 @@ class Switchboard:
         except TimeoutError:
             return False
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from bridge.call import Stream, Switchboard
+from bridge.call import CallRefused, Stream, Switchboard
 from bridge.carriers import twilio
 from bridge.carriers.messages import Digit, Media, Message, Started, Stopped
 from bridge.errors import RemoteProtocolError
@@ -67,7 +67,7 @@ class MediaDoor:
     async def handle(self, request: web.Request) -> web.WebSocketResponse:
         """One socket of the carrier."""
         self._check_signature(request)
-        if self._switchboard.full:
+        if self._switchboard.closed_to_all:
             log.warning("stream refused", extra={"reason": "too many calls"})
             raise web.HTTPServiceUnavailable(text="too many calls at once\n")
         socket = web.WebSocketResponse(compress=False, max_msg_size=_LARGEST_MESSAGE, timeout=1.0)
@@ -78,6 +78,9 @@ class MediaDoor:
         except _Refused as refusal:
             log.warning("stream refused", extra={"call_id": refusal.call_id, "reason": str(refusal)})
             await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=str(refusal).encode())
+        except CallRefused as refusal:
+            log.warning("stream refused", extra={"reason": str(refusal)})
+            await socket.close(code=WSCloseCode.TRY_AGAIN_LATER, message=str(refusal).encode())
         finally:
             self._sockets.discard(socket)
         return socket

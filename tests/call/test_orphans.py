@@ -115,11 +115,11 @@ async def test_a_stream_that_comes_back_gets_the_record_and_the_audio(stores):
 
 async def test_a_further_record_is_found_by_the_carriers_id(stores):
     store, audio = stores
-    await left_open(store, audio, "CA1-2")
+    await left_open(store, audio, "CA1--2")
     orphans = await found(store, audio)
     row, _, _ = await orphans.adopt("CA1")
 
-    assert row.id == "CA1-2"
+    assert row.id == "CA1--2"
 
 
 async def test_more_of_them_than_a_page(stores):

@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from bridge.call import CallPolicy, Switchboard
+from bridge.call import CallPolicy, CallRefused, Switchboard
 from bridge.call.wishes import Wishes
 from bridge.carriers.messages import Media, Started
 from bridge.deepgram import options
@@ -156,8 +156,8 @@ async def test_a_stream_of_a_call_that_has_ended_opens_a_further_record(switchbo
         stream.end("stopped")
         await ended(switchboard)
 
-    assert [row.id for row in await store.calls()] == ["CA1-3", "CA1-2", "CA1"]
-    for call in ("CA1", "CA1-2", "CA1-3"):
+    assert [row.id for row in await store.calls()] == ["CA1--3", "CA1--2", "CA1"]
+    for call in ("CA1", "CA1--2", "CA1--3"):
         assert [event["type"] for event in await events(store, call)].count("call.ended") == 1
 
 
@@ -279,3 +279,33 @@ async def test_a_slow_store_slows_nothing_but_the_end(server, store, clock):
 async def server_heard_everything(server):
     while not server.connections or len(server.connections[0].audio) < 2 * len(AUDIO[0]):
         await asyncio.sleep(0.005)
+
+
+async def test_who_come_at_once_are_no_more_calls_than_there_is_room_for(switchboard):
+    opened = await asyncio.gather(
+        *(switchboard.open(started(f"CA{number}")) for number in range(5)), return_exceptions=True
+    )
+
+    assert [str(each) for each in opened if isinstance(each, CallRefused)] == ["too many calls at once"] * 2
+    assert len(switchboard.calls) == 3
+
+
+async def test_a_call_whose_stream_is_back_is_not_one_too_many(switchboard):
+    for number in range(3):
+        await switchboard.open(started(f"CA{number}"))
+    assert switchboard.full
+
+    assert await switchboard.open(started("CA1", "MZ2"))
+    assert len(switchboard.calls) == 3
+
+
+async def test_no_call_begins_when_the_switchboard_closes(switchboard, store):
+    opening = asyncio.create_task(switchboard.open(started()))
+    await asyncio.sleep(0)
+    await switchboard.close("server_stopping")
+    await asyncio.wait([opening])
+
+    assert switchboard.calls == {}
+    assert await store.calls(open_only=True) == []
+    with pytest.raises(CallRefused, match="stopping"):
+        await switchboard.open(started("CA2"))

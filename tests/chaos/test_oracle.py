@@ -305,7 +305,7 @@ def test_a_stream_that_came_back_in_time_goes_on_with_the_record(spoken):
         ended(duration=3.0),
     )
 
-    assert any("opened another record" in fault for fault in judge(spoken, {"CA1": one, "CA1-2": two}).faults)
+    assert any("opened another record" in fault for fault in judge(spoken, {"CA1": one, "CA1--2": two}).faults)
 
 
 def test_one_that_came_back_too_late_has_a_record_of_its_own(spoken):
@@ -319,7 +319,7 @@ def test_one_that_came_back_too_late_has_a_record_of_its_own(spoken):
         ended(duration=2.0),
     )
 
-    assert judge(spoken, {"CA1": one, "CA1-2": two}).faults == []
+    assert judge(spoken, {"CA1": one, "CA1--2": two}).faults == []
 
 
 def test_a_call_that_left_no_record_has_lost_its_words(spoken):

@@ -177,3 +177,25 @@ async def test_a_lost_stream_is_asked_for_and_let_in_with_its_token(tmp_path, se
     assert words(receiver) == spoken()
     assert len(twilio.posted) == 1
     assert given["token"] not in json.dumps(receiver.events(frames.CALL))
+
+
+async def test_a_stream_that_was_lost_before_its_first_frame_leaves_the_next_one_all_its_words(configured, receiver):
+    async with bridge(configured.model_copy(update={"bridge_grace": 10.0})) as origin:
+        await play(origin, 0, 0, stop=False)
+        await play(origin, stream="MZ2")
+        await receiver.until(lambda: of_type(receiver, "call.ended"))
+
+    assert words(receiver) == spoken()
+    (ended,) = of_type(receiver, "call.ended")
+    assert (ended["flush"], ended["duration"]) == ("complete", 12.0)
+
+
+async def test_a_stream_that_comes_back_without_a_frame_makes_the_call_no_longer(configured, receiver):
+    async with bridge(configured.model_copy(update={"bridge_grace": 1.0})) as origin:
+        await play(origin, 0, 8000, stop=False)
+        await asyncio.sleep(0.5)
+        await play(origin, 0, 0, stop=False, stream="MZ2")
+        await receiver.until(lambda: of_type(receiver, "call.ended"))
+
+    (ended,) = of_type(receiver, "call.ended")
+    assert ended["duration"] == 1.0

@@ -25,7 +25,7 @@ FOLDER = "audio"
 
 RECORDINGS = "recordings"
 
-CALL_ID = re.compile(r"[A-Za-z0-9_-]{1,66}", re.ASCII)
+CALL_ID = re.compile(r"[A-Za-z0-9_-]{1,80}", re.ASCII)
 
 _PROBE = ".probe"  # the id of no call
 
