@@ -94,8 +94,7 @@ class Call:
             call_id,
             speakers,
             describe.language(options),
-            numbers=past.numbers["live"] if past else None,
-            settled=past.settled if past else None,
+            progress=past.progress if past else None,
         )
         self._tally = None if past else Tally(speakers)  # of a call that others have begun it would be half the truth
         start = self._take_over(past) if past else 0

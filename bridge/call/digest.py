@@ -22,6 +22,7 @@ from bridge.events import (
     TranscriptionBackfilled,
     UtteranceCompleted,
 )
+from bridge.transcript.assembler import Progress
 
 NOT_TRANSCRIBED = "not_transcribed"
 """Why audio is given up that was kept, but that Deepgram did not transcribe in time."""
@@ -51,6 +52,8 @@ class Digest:
         """End of the last live final of each track, in seconds of the call."""
         self.numbers: dict[str, Counter[str]] = {"live": Counter(), "backfill": Counter()}
         """Highest number of a segment, and with `u` before it of an utterance, by source and track."""
+        self.turns: dict[Track, list[dict[str, Any]]] = {track: [] for track in TRACKS}
+        """Data of the live finals that are in no turn yet."""
         self.counters: Counter[str] = Counter()
         """As a ledger's."""
         self.uncovered: list[Stretch] = []
@@ -73,6 +76,12 @@ class Digest:
         """The stream's own, without ours."""
         return dict(self.started.get("parameters") or {})
 
+    @property
+    def progress(self) -> Progress:
+        """Of who has transcribed it live."""
+        turns = {track: [TranscriptFinal.model_validate(final) for final in self.turns[track]] for track in TRACKS}
+        return Progress(self.numbers["live"], self.settled, turns)
+
     def take(self, body: str) -> None:
         """The next event."""
         event = json.loads(body)
@@ -87,6 +96,7 @@ class Digest:
             case UtteranceCompleted.type:
                 self.counters["utterances"] += 1
                 self._take_number(data, "utterance_id", "u")
+                self._take_turn(data)
             case AudioGap.type:
                 self.counters["gaps"] += 1
                 self.given_up = self.given_up or (self.ended is not None and data["why"] == NOT_TRANSCRIBED)
@@ -106,6 +116,12 @@ class Digest:
         if data.get("source", "live") == "live":
             self.settled[data["track"]] = max(self.settled[data["track"]], float(data["end"]))
             self.anchor = datetime.fromisoformat(data["start_time"]).timestamp() - float(data["start"])
+            if data["text"]:
+                self.turns[data["track"]].append(data)
+
+    def _take_turn(self, data: dict[str, Any]) -> None:
+        complete, track = frozenset(data["segment_ids"]), data["track"]
+        self.turns[track] = [final for final in self.turns[track] if final["segment_id"] not in complete]
 
     def _take_number(self, data: dict[str, Any], name: str, kind: str) -> None:
         if match := _NUMBER.search(data[name]):

@@ -16,6 +16,7 @@ from bridge.errors import BridgeError, StoreError
 from bridge.events import TRACKS, CallEnded, Stretch, timestamp
 from bridge.store.audio import AudioFile, AudioStore
 from bridge.store.base import CallRow, Query, Store
+from bridge.transcript.assembler import Assembler
 
 log = logging.getLogger("bridge.switchboard")
 
@@ -63,6 +64,10 @@ class Orphans:
             return False
         digest, audio = await self._open(row)
         ledger = Ledger(row.id, self._store, self._wall, digest.seq)
+        assembler = Assembler(row.id, digest.speakers, progress=digest.progress)
+        assembler.finish()
+        for turn in assembler.events_received():  # what was said of it must not be missed by who reads turns only
+            ledger.add(turn)
         ledger.add(self._end_of(digest, audio))
         ledger.commit()
         await ledger.written()

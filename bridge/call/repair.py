@@ -17,7 +17,7 @@ from bridge.deepgram.coverage import Coverage
 from bridge.deepgram.messages import Results
 from bridge.events import Stretch, TranscriptionBackfilled
 from bridge.store.audio import AudioFile
-from bridge.transcript.assembler import Assembler
+from bridge.transcript.assembler import Assembler, Progress
 
 Ask = Callable[[bytes], Awaitable[Transcribed | None]]
 """Interleaved mu-law in; out, what was said in it, or None where that cannot be learned."""
@@ -33,9 +33,8 @@ class Repair:
         self._file = file
         self._ask = ask
         self._left: list[Stretch] = digest.uncovered
-        self._assembler = Assembler(
-            ledger.call_id, digest.speakers, language, source="backfill", numbers=digest.numbers["backfill"]
-        )
+        progress = Progress(digest.numbers["backfill"])
+        self._assembler = Assembler(ledger.call_id, digest.speakers, language, source="backfill", progress=progress)
         anchor = digest.anchor
         if anchor is None:
             anchor = datetime.fromisoformat(digest.started["started_at"]).timestamp()

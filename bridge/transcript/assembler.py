@@ -8,7 +8,7 @@ Source: https://developers.deepgram.com/docs/understand-endpointing-interim-resu
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
@@ -55,6 +55,18 @@ class _Channel:
     """Finals as (segment id, start, end)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far others have come with the call, for who goes on with it."""
+
+    numbers: Mapping[str, int] = field(default_factory=dict)
+    """The last segment of each track and, with `u` before the track, the last turn."""
+    settled: Mapping[Track, float] = field(default_factory=dict)
+    """Where their words end, in seconds of the call."""
+    turns: Mapping[Track, Sequence[Transcript]] = field(default_factory=dict)
+    """Finals of turns that they have not completed."""
+
+
 class Assembler:
     """Turns what Deepgram says of a call, in seconds of the call, into events."""
 
@@ -65,29 +77,25 @@ class Assembler:
         language: str | None = None,
         *,
         source: Literal["live", "backfill"] = "live",
-        numbers: Mapping[str, int] | None = None,
-        settled: Mapping[Track, float] | None = None,
+        progress: Progress | None = None,
     ) -> None:
-        """`speakers` maps tracks to labels; `language` is what was asked for, for results that do not name theirs.
-
-        `numbers`: the last segment of each track and, with `u` before the track, the last turn that others have had.
-        `settled`: where their words end, in seconds of the call.
-        """
+        """`speakers` maps tracks to labels; `language` is what was asked for, for results that do not name theirs."""
         self.call_id = call_id
         self.language = language
         self.source = source
         self._series = "b" if source == "backfill" else ""  # numbers of its own: both may be at work at once
         self.anchor = 0.0
         """Wall clock of call time 0, seconds since 1970."""
-        numbers, settled = numbers or {}, settled or {}
+        past = progress or Progress()
         self._channels = [
             _Channel(
                 index,
                 track,
                 speakers.get(track, track),
-                segments=numbers.get(track, 0),
-                utterances=numbers.get(f"u{track}", 0),
-                settled=settled.get(track, 0.0),
+                segments=past.numbers.get(track, 0),
+                utterances=past.numbers.get(f"u{track}", 0),
+                settled=past.settled.get(track, 0.0),
+                turn=list(past.turns.get(track, ())),
             )
             for index, track in enumerate(TRACKS)
         ]

@@ -60,8 +60,20 @@ def test_a_backfilled_final_settles_nothing():
     assert told.settled["inbound"] == 2.0
 
 
+def test_live_finals_with_words_are_in_a_turn_or_waited_for():
+    first, second, other = said(number="1"), said(number="2"), said("outbound", number="1")
+    turn = {"track": "inbound", "utterance_id": "CA1-inbound-u1", "segment_ids": ["CA1-inbound-1"]}
+    silent = ("transcript.final", {**said(number="3")[1], "text": ""})
+    told = digest(first, second, other, silent, said(number="b1", source="backfill"), ("utterance.completed", turn))
+
+    assert {track: [final.segment_id for final in finals] for track, finals in told.progress.turns.items()} == {
+        "inbound": ["CA1-inbound-2"],
+        "outbound": ["CA1-outbound-1"],
+    }
+
+
 def test_each_source_counts_its_own_segments_and_turns():
-    turn = {"track": "inbound", "utterance_id": "CA1-inbound-u7", "start": 0.0, "end": 1.0}
+    turn = {"track": "inbound", "utterance_id": "CA1-inbound-u7", "segment_ids": [], "start": 0.0, "end": 1.0}
     told = digest(
         said(number="12"),
         said(number="9"),

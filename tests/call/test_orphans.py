@@ -86,6 +86,19 @@ async def test_without_its_audio_nobody_knows_what_was_said_last(stores):
     assert (ended["duration"], ended["flush"], ended["missing"], ended["uncovered"]) == (5.0, "timed_out", 0.0, [])
 
 
+async def test_a_turn_that_was_cut_is_completed_before_the_end(stores):
+    store, audio = stores
+    await left_open(store, audio, said=((2.0, "inbound"), (3.0, "inbound"), (4.0, "outbound")))
+    await (await found(store, audio)).end("CA1")
+    events = [json.loads(event.body) for event in await store.read(Query("CA1"))]
+
+    assert [event["type"] for event in events[-3:]] == ["utterance.completed", "utterance.completed", "call.ended"]
+    assert [event["data"]["segment_ids"] for event in events[-3:-1]] == [
+        [event["data"]["segment_id"] for event in events[1:3]],
+        [events[3]["data"]["segment_id"]],
+    ]
+
+
 async def test_it_ends_once(stores):
     store, audio = stores
     await left_open(store, audio)

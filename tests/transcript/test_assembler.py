@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from bridge.deepgram.messages import Results, ResultWord, SpeechStart, UtteranceEnd
 from bridge.events import Overlap, SpeechStarted, TranscriptFinal, TranscriptInterim, UtteranceCompleted
-from bridge.transcript.assembler import Assembler
+from bridge.transcript.assembler import Assembler, Progress
 
 SPEAKERS = {"inbound": "caller", "outbound": "agent"}
 
@@ -238,7 +238,7 @@ def test_times_never_go_back_within_a_speaker(messages):
 
 
 def test_numbers_and_times_go_on_where_others_stopped():
-    assembler = Assembler("CA1", {}, numbers={"inbound": 7, "uinbound": 2}, settled={"inbound": 5.0})
+    assembler = Assembler("CA1", {}, progress=Progress({"inbound": 7, "uinbound": 2}, {"inbound": 5.0}))
     assembler.receive(results(0, 4.5, 6.0, ("hello", 4.9), final=True, speech_final=True))
     final, turn = assembler.events_received()
 
@@ -247,7 +247,7 @@ def test_numbers_and_times_go_on_where_others_stopped():
 
 
 def test_what_is_backfilled_has_a_series_of_its_own():
-    assembler = Assembler("CA1", {}, source="backfill", numbers={"outbound": 1})
+    assembler = Assembler("CA1", {}, source="backfill", progress=Progress({"outbound": 1}))
     assembler.receive(results(1, 4.5, 6.0, ("hello", 4.8), final=True, speech_final=True))
     final, turn = assembler.events_received()
 
