@@ -33,6 +33,7 @@ class Eraser:
         if rows[0].ended_at is None:
             raise StoreError(f"call {call_id} is going on")
         await self._backfill.cancel(call_id)
+        await self._audio.flush()  # what it left may still be on its way to being closed
         if self._audio.is_open(call_id):
             raise StoreError(f"the audio of call {call_id} is still being closed")
         if call_id in self._audio.kept():
