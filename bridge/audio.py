@@ -43,12 +43,6 @@ def interleave(left: bytes, right: bytes) -> bytes:
     return bytes(stereo)
 
 
-def deinterleave(stereo: bytes) -> tuple[bytes, bytes]:
-    """The two channels of interleaved audio; a trailing half frame is dropped."""
-    whole = len(stereo) & ~1
-    return stereo[0:whole:2], stereo[1:whole:2]
-
-
 def mulaw_to_pcm(mulaw: bytes) -> bytes:
     """Mu-law as 16-bit little-endian PCM."""
     return audioop.ulaw2lin(mulaw, 2)

@@ -280,8 +280,7 @@ class Call:
             self._audio.append(audio)
         for start in range(0, len(audio), self._chunk):
             self._client.receive_audio(audio[start : start + self._chunk])
-        holes = self._aligner.events_received()
-        if holes:
+        if holes := self._aligner.events_received():
             for hole in holes:
                 self._ledger.add(describe.audio_gap(hole))
             self._commit()
@@ -312,6 +311,7 @@ class Call:
         self._commit()
 
     def _finish(self, finished: Finished) -> None:
+        assert self.reason  # `end` alone makes the session finish
         self._assembler.finish(retract=bool(self._audio and finished.uncovered))
         self._take_transcripts()
         duration = (self._aligner.position if self._heard is None else self._heard) / SAMPLE_RATE
@@ -324,7 +324,7 @@ class Call:
                 self._ledger.add(describe.gap(stretch, NOT_TRANSCRIBED))
         self._ledger.add(
             CallEnded(
-                reason=self.reason or "ended",
+                reason=self.reason,
                 duration=round(duration, 3),
                 ended_at=timestamp(self._wall()),
                 flush="timed_out" if missing else "complete",

@@ -108,10 +108,5 @@ class Finished:
     uncovered: tuple[tuple[int, float, float], ...] = ()
     """What no final covers, up to the end of the audio: channel, from and to in seconds of the call."""
 
-    @property
-    def complete(self) -> bool:
-        """Every final came."""
-        return not self.uncovered
-
 
 Happening = Results | UtteranceEnd | SpeechStart | Interrupted | Resumed | AudioLost | Finished

@@ -14,7 +14,6 @@ from bridge.errors import RemoteProtocolError
 
 KEEP_ALIVE = '{"type":"KeepAlive"}'
 """As text: a binary one would be heard as audio."""
-FINALIZE = '{"type":"Finalize"}'
 CLOSE_STREAM = '{"type":"CloseStream"}'
 
 
@@ -200,11 +199,6 @@ class Refusal:
         if self.status is None or self.status in (408, 429) or self.status >= 500:
             return Blame.PASSING
         return Blame.ACCOUNT if self.status in (401, 402, 403) else Blame.REQUEST
-
-    @property
-    def retryable(self) -> bool:
-        """Whether it may work when tried again, without anybody doing anything."""
-        return self.blame is Blame.PASSING
 
 
 def parse_refusal(status: int, headers: dict[str, str], body: bytes) -> Refusal:

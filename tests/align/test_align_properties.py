@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.align import Aligner, AlignPolicy, Hole
-from bridge.audio import deinterleave
 from bridge.carriers.messages import Media
+from tests.fakes.stereo import deinterleave
 
 CLOCK = 155
 """Milliseconds on the carrier's clock when the call's audio begins."""

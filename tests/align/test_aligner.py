@@ -9,8 +9,8 @@ from collections.abc import Iterable
 import pytest
 
 from bridge.align import Aligner, AlignPolicy, Hole
-from bridge.audio import deinterleave
 from bridge.carriers.messages import Media
+from tests.fakes.stereo import deinterleave
 
 CLOCK = 155
 """Milliseconds on the carrier's clock at step 0."""

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bridge.audio import CHANNELS, SAMPLE_RATE, deinterleave, interleave, silence
+from bridge.audio import CHANNELS, SAMPLE_RATE, interleave, silence
 from bridge.call import pieces
 from bridge.call.ledger import Ledger
 from bridge.call.orphans import read_digest
@@ -17,6 +17,7 @@ from bridge.store.audio import AudioStore
 from bridge.store.base import Query
 from bridge.store.sqlite import SQLiteStore
 from tests.fakes.running import AUDIO, SCRIPT
+from tests.fakes.stereo import deinterleave
 from tests.fakes.words import STARTED_AT, started
 
 STEREO = interleave(*AUDIO)

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.deepgram.messages import (
+    Blame,
     DeepgramError,
     Metadata,
     Other,
@@ -155,22 +156,22 @@ def test_a_refusal_by_somebody_else_has_its_status_for_a_reason():
 
 
 @pytest.mark.parametrize(
-    ("status", "retryable"),
+    ("status", "blame"),
     [
-        (None, True),
-        (429, True),
-        (500, True),
-        (503, True),
-        (408, True),
-        (400, False),
-        (401, False),
-        (402, False),
-        (403, False),
-        (404, False),
+        (None, Blame.PASSING),
+        (429, Blame.PASSING),
+        (500, Blame.PASSING),
+        (503, Blame.PASSING),
+        (408, Blame.PASSING),
+        (400, Blame.REQUEST),
+        (401, Blame.ACCOUNT),
+        (402, Blame.ACCOUNT),
+        (403, Blame.ACCOUNT),
+        (404, Blame.REQUEST),
     ],
 )
-def test_which_refusals_may_heal(status, retryable):
-    assert Refusal(status, "", None).retryable is retryable
+def test_which_refusals_may_heal(status, blame):
+    assert Refusal(status, "", None).blame is blame
 
 
 def test_half_a_surrogate_pair_is_made_writable():

@@ -10,7 +10,7 @@ import pytest
 from bridge.audio import interleave, silence
 from bridge.deepgram import batch, options
 from bridge.deepgram.batch import Transcribed
-from bridge.deepgram.messages import Refusal
+from bridge.deepgram.messages import Blame, Refusal
 from bridge.deepgram.prerecorded import patience_for, transcribe
 from bridge.events import TranscriptFinal, UtteranceCompleted
 from bridge.local.deepgram import Faults, LocalDeepgram
@@ -160,22 +160,22 @@ async def test_several_recordings_at_once_do_not_mix(session):
 
 
 @pytest.mark.parametrize(
-    ("status", "reason", "retryable"),
+    ("status", "reason", "blame"),
     [
-        (400, "Bad Request", False),
-        (401, "INVALID_AUTH: Invalid credentials.", False),
-        (402, "credits", False),
-        (403, "INSUFFICIENT_PERMISSIONS", False),
-        (429, "TOO_MANY_REQUESTS", True),
-        (503, "Service Unavailable", True),
+        (400, "Bad Request", Blame.REQUEST),
+        (401, "INVALID_AUTH: Invalid credentials.", Blame.ACCOUNT),
+        (402, "credits", Blame.ACCOUNT),
+        (403, "INSUFFICIENT_PERMISSIONS", Blame.ACCOUNT),
+        (429, "TOO_MANY_REQUESTS", Blame.PASSING),
+        (503, "Service Unavailable", Blame.PASSING),
     ],
 )
-async def test_a_refusal_tells_deepgrams_reason_and_whether_it_may_heal(deepgram, session, status, reason, retryable):
+async def test_a_refusal_tells_deepgrams_reason_and_whether_it_may_heal(deepgram, session, status, reason, blame):
     deepgram.faults = Faults(refuse=status)
     refusal = await ask(session, deepgram.url)
 
     assert isinstance(refusal, Refusal)
-    assert (refusal.status, refusal.retryable) == (status, retryable)
+    assert (refusal.status, refusal.blame) == (status, blame)
     assert reason in refusal.reason
     assert refusal.request_id == deepgram.requests[0].request_id
 
@@ -190,7 +190,7 @@ async def test_a_refusal_reaches_us_though_a_long_upload_is_under_way(deepgram, 
 async def test_after_a_refusal_that_heals_the_same_recording_is_transcribed(deepgram, session):
     deepgram.faults = Faults(first=1, refuse=429)
 
-    assert (await ask(session, deepgram.url)).retryable
+    assert (await ask(session, deepgram.url)).blame is Blame.PASSING
     assert words(await ask(session, deepgram.url), 0) == spoken(0)
 
 
@@ -205,7 +205,7 @@ async def test_a_wrong_key_is_refused_and_not_told(deepgram, session, caplog):
 async def test_nobody_there_may_heal(session):
     refusal = await ask(session, "ws://127.0.0.1:1")
 
-    assert (refusal.status, refusal.retryable) == (None, True)
+    assert (refusal.status, refusal.blame) == (None, Blame.PASSING)
     assert refusal.reason.startswith("ClientConnectorError")
 
 
@@ -215,14 +215,14 @@ async def test_an_answer_that_does_not_come_is_not_waited_for_for_ever(deepgram,
     refusal = await ask(session, deepgram.url, patience=0.2)
 
     assert refusal == Refusal(None, "no answer within 0.2 seconds", None)
-    assert refusal.retryable
+    assert refusal.blame is Blame.PASSING
 
 
 async def test_a_connection_that_is_cut_may_heal(deepgram, session):
     deepgram.faults = Faults(drop_after=1.0)
     refusal = await ask(session, deepgram.url)
 
-    assert (refusal.status, refusal.retryable) == (None, True)
+    assert (refusal.status, refusal.blame) == (None, Blame.PASSING)
 
 
 def test_long_recordings_are_waited_for_longer():
@@ -249,7 +249,7 @@ async def test_a_cancelled_request_is_cancelled(deepgram, session):
 async def test_a_200_that_is_no_transcript_may_heal(session, body):
     refusal = await ask_raw(session, http(200, body, "dg-request-id: r1"))
 
-    assert (refusal.status, refusal.request_id, refusal.retryable) == (None, "r1", True)
+    assert (refusal.status, refusal.request_id, refusal.blame) == (None, "r1", Blame.PASSING)
     assert refusal.reason.startswith("not a transcript")
 
 
@@ -293,7 +293,7 @@ async def test_an_answer_without_end_is_not_read_for_ever(session):
 async def test_what_is_not_http_may_heal(session, response):
     refusal = await ask_raw(session, response, text="keyterm=confidential")
 
-    assert (refusal.status, refusal.retryable) == (None, True)
+    assert (refusal.status, refusal.blame) == (None, Blame.PASSING)
     assert "confidential" not in refusal.reason
 
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from bridge.align import Aligner
-from bridge.audio import deinterleave
 from bridge.carriers.messages import Media
 from bridge.carriers.twilio import parse
 from bridge.errors import ConfigError, RemoteProtocolError
 from bridge.local.stream import NO_FAULTS, CallerFaults, CallerOptions, messages
 from bridge.local.wav import Recording
+from tests.fakes.stereo import deinterleave
 
 STEPS = 50
 INBOUND = b"".join(bytes([step]) * 160 for step in range(STEPS))

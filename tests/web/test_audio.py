@@ -16,6 +16,7 @@ from bridge.local.wav import parse_wav
 from bridge.store.audio import AudioStore, Recordings
 from bridge.web.audio import WavFile, respond
 from tests.fakes.audio_appender import sound
+from tests.fakes.stereo import deinterleave
 from tests.fakes.waiting import tasks_of, until
 
 HEADERS = {False: 58, True: 44}
@@ -79,7 +80,7 @@ class Door:
                     await store.flush()
                 whole += sound(start, samples)
             await file.finish()
-        return audio.deinterleave(whole)
+        return deinterleave(whole)
 
     async def handle(self, request):
         recording = await self.recordings.open(request.match_info["id"])

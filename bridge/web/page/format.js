@@ -78,7 +78,6 @@ export function asNumber(text) {
 
 const ENDS = {
   stopped: "Hung up",
-  ended: "Ended",
   carrier_disconnected: "The carrier's connection was lost",
   carrier_silent: "The carrier went silent",
   server_stopping: "The bridge was stopped",

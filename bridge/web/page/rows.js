@@ -5,7 +5,7 @@ import { h, icon, sr } from "./dom.js";
 import { clock, endReason, parties, timeOfDay, wall } from "./format.js";
 import { matches, searchWords } from "./words.js";
 
-const PLAIN = ["stopped", "ended", null, undefined]; // how a call ends when nothing is wrong
+const PLAIN = ["stopped", null, undefined]; // how a call ends when nothing is wrong
 
 /** A row without its words. */
 export function makeRow(call) {
