@@ -21,8 +21,6 @@ class Media(NamedTuple):
 class Connected:
     """The socket speaks the protocol; nothing is known yet."""
 
-    version: str | None = None
-
 
 @dataclass(frozen=True, slots=True)
 class Started:
@@ -31,7 +29,6 @@ class Started:
     call_id: str
     """Letters, digits, `-` and `_` only, at most 64: it becomes part of ids."""
     stream_id: str
-    account_id: str | None
     tracks: tuple[str, ...]
     encoding: str
     sample_rate: int
@@ -55,8 +52,6 @@ class Stopped:
 @dataclass(frozen=True, slots=True)
 class Ignored:
     """Something well-formed that says nothing to us: a mark, or a message that is newer than we are."""
-
-    name: str
 
 
 Message = Media | Connected | Started | Digit | Stopped | Ignored

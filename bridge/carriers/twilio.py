@@ -33,7 +33,6 @@ class _Frame(msgspec.Struct):
     media: _Media | None = None
     start: dict[str, Any] | None = None
     dtmf: dict[str, Any] | None = None
-    version: str | None = None
 
 
 # Not strict: numbers come as strings. A typed decoder because a hundred frames a second and call go through it: it
@@ -68,9 +67,9 @@ def _other(frame: _Frame) -> Message:
             # Here the track is called `inbound_track`; in media it is `inbound`.
             return Digit(str(digit.get("track", "inbound")).removesuffix("_track"), str(digit["digit"])[:8])
         case "connected":
-            return Connected(frame.version)
-        case name:
-            return Ignored(name[:40])
+            return Connected()
+        case _:
+            return Ignored()
 
 
 def _body(body: dict[str, Any] | None) -> dict[str, Any]:
@@ -89,7 +88,6 @@ def _started(frame: _Frame) -> Started:
     return Started(
         call_id=_identifier(start["callSid"]),
         stream_id=_identifier(start.get("streamSid") or frame.streamSid),
-        account_id=start.get("accountSid"),
         tracks=tuple(str(track) for track in start.get("tracks") or ()),
         encoding=encoding,
         sample_rate=rate,

@@ -67,9 +67,6 @@ class SpeechStart:
 class Metadata:
     """The last message, after CloseStream."""
 
-    request_id: str | None
-    duration: float
-
 
 @dataclass(frozen=True, slots=True)
 class DeepgramError:
@@ -82,8 +79,6 @@ class DeepgramError:
 @dataclass(frozen=True, slots=True)
 class Other:
     """A type we have no use for, or do not know."""
-
-    type: str
 
 
 Message = Results | UtteranceEnd | SpeechStart | Metadata | DeepgramError | Other
@@ -109,13 +104,13 @@ def _message(frame: dict[str, Any]) -> Message:
         case "SpeechStarted":
             return SpeechStart(_channel(frame["channel"]), _number(frame["timestamp"]))
         case "Metadata":
-            return Metadata(frame.get("request_id"), _number(frame.get("duration") or 0.0))
+            return Metadata()
         case "Error":
             code = frame.get("code") or frame.get("variant") or "Error"
             # `message` is left out: it echoes what we sent.
             return DeepgramError(str(code)[:80], str(frame.get("description", ""))[:200])
-        case str(name):
-            return Other(name[:40])
+        case str():
+            return Other()
         case _:
             raise RemoteProtocolError("type is not a string")
 

@@ -17,7 +17,7 @@ from bridge.store.base import Query
 from bridge.store.sqlite import SQLiteStore
 from tests.fakes.running import AUDIO, SCRIPT, deepgram
 
-STARTED = Started("CA1", "MZ1", "AC1", ("inbound", "outbound"), "audio/x-mulaw", 8000, {"direction": "inbound"})
+STARTED = Started("CA1", "MZ1", ("inbound", "outbound"), "audio/x-mulaw", 8000, {"direction": "inbound"})
 
 
 class FullStore:

@@ -7,7 +7,7 @@ from bridge.deepgram import options
 
 
 def started(**parameters):
-    return Started("CA1", "MZ1", "AC1", ("inbound", "outbound"), "audio/x-mulaw", 8000, parameters)
+    return Started("CA1", "MZ1", ("inbound", "outbound"), "audio/x-mulaw", 8000, parameters)
 
 
 @pytest.mark.parametrize(

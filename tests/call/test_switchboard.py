@@ -62,7 +62,7 @@ async def switchboard(server, store, clock):
 
 
 def started(call="CA1", stream="MZ1", **parameters):
-    return Started(call, stream, "AC1", ("inbound", "outbound"), "audio/x-mulaw", 8000, parameters)
+    return Started(call, stream, ("inbound", "outbound"), "audio/x-mulaw", 8000, parameters)
 
 
 def feed(stream, seconds, first=100, skip=0.0):
