@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 
 from bridge.deepgram.exchange import Close, Connect, Fetch, Finished, Happening, Send
 from bridge.deepgram.gate import Gate
-from bridge.deepgram.messages import Refusal, parse_refusal
+from bridge.deepgram.messages import DeepgramError, Refusal, parse_refusal
 from bridge.deepgram.session import Session
 
 log = logging.getLogger("bridge.deepgram")
@@ -57,6 +57,7 @@ class Client:
         self._socket: _Socket | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._ended = asyncio.Event()
+        self._complained = False  # an error of Deepgram's is in the log
 
     def __repr__(self) -> str:
         return f"<Client {self._call_id} {self._socket!r} {self.session!r}>"
@@ -102,10 +103,20 @@ class Client:
                         self._spawn(self._socket.close())
                         self._socket = None
         for event in self.session.events_received():
+            if isinstance(event, DeepgramError):
+                self._log_error(event)
+                continue
             self._on_event(event)
             if isinstance(event, Finished):
                 self._ended.set()
         self._arm_timer()
+
+    def _log_error(self, error: DeepgramError) -> None:
+        """Once: what Deepgram does not like in one KeepAlive it will not like in the next; all are counted."""
+        if not self._complained:
+            self._complained = True
+            about = {"call_id": self._call_id, "code": error.code, "description": error.description}
+            log.warning("deepgram reports an error", extra=about)
 
     def _spawn(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)

@@ -70,7 +70,7 @@ class Metadata:
 
 @dataclass(frozen=True, slots=True)
 class DeepgramError:
-    """Deepgram did not like a text of ours; the socket stays open."""
+    """Deepgram did not like a text of ours; the socket stays open. Both texts can be logged."""
 
     code: str
     description: str
@@ -108,7 +108,7 @@ def _message(frame: dict[str, Any]) -> Message:
         case "Error":
             code = frame.get("code") or frame.get("variant") or "Error"
             # `message` is left out: it echoes what we sent.
-            return DeepgramError(str(code)[:80], str(frame.get("description", ""))[:200])
+            return DeepgramError(_printable(code)[:80], _printable(frame.get("description"))[:200])
         case str():
             return Other()
         case _:
@@ -134,6 +134,11 @@ def _number(value: float | str) -> float:
 def clean(value: object) -> str:
     """Text that can be written: half a surrogate pair, which JSON may spell out, cannot."""
     return str(value or "").encode("utf-8", "replace").decode()
+
+
+def _printable(value: object) -> str:
+    """Text for one line of a log."""
+    return "".join(character if character.isprintable() else " " for character in str(value or ""))
 
 
 def _results(frame: dict[str, Any]) -> Results:

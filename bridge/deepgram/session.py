@@ -81,7 +81,7 @@ class Session:
         self._deadline: float | None = None
         self._retry_at: float | None = None
         self._commands: list[Command] = []
-        self._events: list[Happening] = []
+        self._events: list[Happening | DeepgramError] = []
 
     def __repr__(self) -> str:
         return (
@@ -179,6 +179,7 @@ class Session:
                 self._end()
             case DeepgramError():
                 self.bad_messages += 1
+                self._events.append(message)
             case _:
                 pass
 
@@ -238,8 +239,8 @@ class Session:
         commands, self._commands = self._commands, []
         return commands
 
-    def events_received(self) -> list[Happening]:
-        """What the call is to know, in order; times in seconds of the call."""
+    def events_received(self) -> list[Happening | DeepgramError]:
+        """What the call is to know, in order, times in seconds of the call; and errors, which are for the log."""
         events, self._events = self._events, []
         return events
 

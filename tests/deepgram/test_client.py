@@ -5,13 +5,14 @@ from dataclasses import replace
 from random import Random
 
 import pytest
+from websockets.asyncio.server import serve
 
 from bridge.audio import interleave
 from bridge.deepgram import options
 from bridge.deepgram.client import Client
 from bridge.deepgram.exchange import Finished, Interrupted, Resumed, SessionPolicy
 from bridge.deepgram.gate import Gate
-from bridge.deepgram.messages import Results
+from bridge.deepgram.messages import CLOSE_STREAM, Results
 from bridge.deepgram.session import Session
 from bridge.local.deepgram import Faults, LocalDeepgram
 from bridge.local.script import CodedRecognizers, encode, random_script
@@ -215,6 +216,25 @@ async def test_an_outage_longer_than_the_window_is_read_from_where_it_is_kept(de
 
     assert caller.words(0) == spoken(0)
     assert caller.words(1) == spoken(1)
+
+
+async def test_an_error_of_deepgrams_is_logged_once(caplog):
+    async def complain(socket):
+        for _ in range(2):
+            await socket.send('{"type":"Error","variant":"SchemaError","description":"bad","message":"what we sent"}')
+        async for text in socket:
+            if text == CLOSE_STREAM:
+                await socket.send('{"type":"Metadata"}')
+
+    async with serve(complain, "127.0.0.1", 0) as peer:
+        caller = Caller(f"ws://127.0.0.1:{peer.sockets[0].getsockname()[1]}")
+        caller.say()
+        await caller.end()
+    (record,) = (record for record in caplog.records if record.levelname == "WARNING")
+
+    assert (record.call_id, record.code, record.description) == ("CA1", "SchemaError", "bad")
+    assert caller.client.session.bad_messages == 2
+    assert caller.happenings == [Finished()]
 
 
 async def test_while_the_gate_is_closed_deepgram_is_not_asked(deepgram):

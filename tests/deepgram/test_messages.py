@@ -93,6 +93,14 @@ def test_an_error_leaves_out_what_it_echoes():
     assert parse(text) == DeepgramError("SchemaError", "bad")
 
 
+def test_an_error_is_one_printable_line_of_bounded_length():
+    code, description = "a\nb\x1b[31m\ud800" + "c" * 100, "first\r\nsecond\u2028" + "d" * 1000
+    error = parse(json.dumps({"type": "Error", "code": code, "description": description}))
+
+    assert error == DeepgramError("a b [31m " + "c" * 71, "first  second " + "d" * 186)
+    assert parse('{"type":"Error"}') == DeepgramError("Error", "")
+
+
 def test_types_we_do_not_know_are_tolerated():
     assert parse('{"type":"ConfigureSuccess","request_id":"r"}') == Other()
 

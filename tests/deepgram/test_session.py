@@ -16,7 +16,15 @@ from bridge.deepgram.exchange import (
     Send,
     SessionPolicy,
 )
-from bridge.deepgram.messages import CLOSE_STREAM, KEEP_ALIVE, Refusal, Results, SpeechStart, UtteranceEnd
+from bridge.deepgram.messages import (
+    CLOSE_STREAM,
+    KEEP_ALIVE,
+    DeepgramError,
+    Refusal,
+    Results,
+    SpeechStart,
+    UtteranceEnd,
+)
 from bridge.deepgram.session import Session
 from bridge.deepgram.states import TRANSITIONS, State
 from bridge.errors import LocalProtocolError
@@ -140,11 +148,20 @@ def test_results_come_in_seconds_of_the_call():
 
 def test_bad_and_unknown_messages_change_nothing():
     machine = opened()
-    for text in ("", "{}", '{"type":"New"}', '{"type":"Error","variant":"x"}', results(7, 0, 1, ("x", 0.1))):
+    for text in ("", "{}", '{"type":"New"}', results(7, 0, 1, ("x", 0.1))):
         machine.receive_text(text, 0.0)
 
     assert machine.events_received() == []
-    assert machine.bad_messages == 4
+    assert machine.bad_messages == 3
+    assert machine.state is State.OPEN
+
+
+def test_an_error_is_told_and_counted_and_changes_nothing_else():
+    machine = opened()
+    machine.receive_text('{"type":"Error","variant":"x","description":"bad"}', 0.0)
+
+    assert machine.events_received() == [DeepgramError("x", "bad")]
+    assert machine.bad_messages == 1
     assert machine.state is State.OPEN
 
 
