@@ -113,8 +113,6 @@ class Answer:
     stream_url: str
     status_callback: str | None = None
     """Where Twilio reports how the stream is doing; the only place a failed handshake shows."""
-    stream_name: str | None = None
-    """Unique within the call."""
     parameters: Mapping[str, str] = field(default_factory=dict, repr=False)
     """One of them may be the call's token."""
     say: str | None = None
@@ -122,8 +120,6 @@ class Answer:
     dial: Target | None = None
     """Without one the line is held for `pause` seconds."""
     caller_id: str | None = None
-    answer_on_bridge: bool = False
-    """The caller hears ringing, and the call counts as answered, only once the other side picks up."""
     pause: int = 3600
     """Seconds."""
 
@@ -135,7 +131,7 @@ class Answer:
             raise TwimlError("The line is held for a whole number of seconds, at least one.")
         _check_text("The notice", self.say or "")
         address = self.dial.address if self.dial else None
-        for text in (self.stream_url, self.status_callback, self.stream_name, self.caller_id, address):
+        for text in (self.stream_url, self.status_callback, self.caller_id, address):
             _check_text("The answer to a call", text or "")
 
     def to_xml(self) -> str:
@@ -143,7 +139,6 @@ class Answer:
         response = VoiceResponse()
         stream = response.start().stream(
             url=self.stream_url,
-            name=self.stream_name,
             track="both_tracks",
             status_callback=self.status_callback,
         )
@@ -154,7 +149,7 @@ class Answer:
         if self.dial is None:
             response.pause(length=self.pause)
         else:
-            dial = response.dial(caller_id=self.caller_id, answer_on_bridge=self.answer_on_bridge or None)
+            dial = response.dial(caller_id=self.caller_id)
             getattr(dial, self.dial.noun)(self.dial.address)
         return str(response)
 

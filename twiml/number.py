@@ -118,7 +118,6 @@ async def start_stream(
     call_sid: str,
     url: str,
     *,
-    name: str | None = None,
     status_callback: str | None = None,
     parameters: Mapping[str, str] | None = None,
 ) -> str:
@@ -137,8 +136,6 @@ async def start_stream(
     if not SID.fullmatch(call_sid):
         raise TwilioError("A call SID is CA and 32 hexadecimal digits.")
     form = {"Url": url, "Track": "both_tracks"}
-    if name:
-        form["Name"] = name
     if status_callback:
         form |= {"StatusCallback": status_callback, "StatusCallbackMethod": "POST"}
     for index, (key, value) in enumerate(parameters.items(), start=1):

@@ -9,7 +9,6 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Literal
 from urllib.parse import parse_qsl
 
@@ -42,9 +41,6 @@ FORM_LIMIT = 64 * 1024
 
 FORM_FIELDS = 1000
 
-OURS = (FROM, TO, DIRECTION, TOKEN, SPEAKER + "inbound", SPEAKER + "outbound")
-"""Parameters that `VoiceSettings.parameters` must not name."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoiceSettings:
@@ -63,15 +59,12 @@ class VoiceSettings:
     dial: str | None = None
     """A number, a `sip:` address or `client:name`; without one the line is held."""
     caller_id: str | None = None
-    answer_on_bridge: bool = False
     say: str | None = None
     """A notice spoken before anything else."""
     pause: int = 3600
     """Seconds for which the line is held."""
     speakers: Mapping[str, str] = field(default_factory=dict)
     """Track (`inbound`, `outbound`) to label, where the default is not right."""
-    parameters: Mapping[str, str] = field(default_factory=dict)
-    """More `<Parameter>`s, for example `deepgram.language`."""
     stream_path: str = "/media/twilio"
     clock: Callable[[], float] = time.time
     """Seconds since 1970."""
@@ -85,13 +78,8 @@ class StreamStatus:
     event: str
     """`stream-started`, `stream-stopped`, `stream-error`, or something newer."""
     stream_id: str
-    stream_name: str
-    """The stream's id where it was given no name."""
-    account_id: str
     error: str | None
     """In Twilio's words; a handshake that failed is told nowhere else."""
-    at: float | None
-    """Seconds since 1970, by Twilio's clock."""
 
 
 OnStreamStatus = Callable[[StreamStatus], Awaitable[None]]
@@ -110,19 +98,15 @@ def base_answer(settings: VoiceSettings) -> Answer:
     """The answer to any call, without what is known of one; `twiml.document.twiml_bin` makes a TwiML Bin of it."""
     if settings.signature != "off" and not any(settings.auth_tokens):
         raise TwimlError("Twilio's signature cannot be checked without an auth token.")
-    if taken := settings.parameters.keys() & set(OURS):
-        raise TwimlError(f"The stream parameter {min(taken)!r} is set for every call by the bridge itself.")
     if settings.speakers.keys() - {"inbound", "outbound"}:
         raise TwimlError("Speakers are named for the tracks inbound and outbound only.")
-    labels = {SPEAKER + track: label for track, label in settings.speakers.items()}
     return Answer(
         stream_url=stream_url(settings.public_url, settings.stream_path),
         status_callback=webhook_url(settings.public_url, STREAM_STATUS_PATH),
-        parameters={**labels, **settings.parameters},
+        parameters={SPEAKER + track: label for track, label in settings.speakers.items()},
         say=settings.say,
         dial=parse_target(settings.dial) if settings.dial else None,
         caller_id=settings.caller_id,
-        answer_on_bridge=settings.answer_on_bridge,
         pause=settings.pause,
     )
 
@@ -231,17 +215,5 @@ def _stream_status(call_id: str, form: Mapping[str, str]) -> StreamStatus:
         call_id=call_id,
         event=event,
         stream_id=form.get("StreamSid", ""),
-        stream_name=form.get("StreamName", ""),
-        account_id=form.get("AccountSid", ""),
         error=error,
-        at=_epoch(form.get("Timestamp", "")),
     )
-
-
-def _epoch(timestamp: str) -> float | None:
-    """ISO 8601 with a zone, also with Twilio's nine fractional digits; None for anything else."""
-    try:
-        moment = datetime.fromisoformat(timestamp)
-    except ValueError:
-        return None
-    return moment.timestamp() if moment.tzinfo else None

@@ -58,16 +58,13 @@ def test_everything_at_once_is_what_twilios_builder_says() -> None:
     answer = Answer(
         stream_url=STREAM,
         status_callback="https://bridge.example.com/twiml/stream-status",
-        stream_name="transcript",
         parameters={"from": "+15550001", "speaker.inbound": NASTY},
         say=NASTY,
         dial=Target("number", "+15551234567"),
         caller_id="+15550100",
-        answer_on_bridge=True,
     )
     stream = Stream(
         url=answer.stream_url,
-        name="transcript",
         track="both_tracks",
         status_callback=answer.status_callback,
     )
@@ -75,7 +72,7 @@ def test_everything_at_once_is_what_twilios_builder_says() -> None:
     stream.append(Parameter(name="speaker.inbound", value=NASTY))
     start = Start()
     start.append(stream)
-    dial = Dial(caller_id="+15550100", answer_on_bridge=True)
+    dial = Dial(caller_id="+15550100")
     dial.number("+15551234567")
     expected = VoiceResponse()
     expected.append(start)
@@ -86,10 +83,10 @@ def test_everything_at_once_is_what_twilios_builder_says() -> None:
 
 
 def test_the_attributes_have_twilios_spelling() -> None:
-    answer = replace(HOLD, status_callback="https://x.example/s", dial=Target("client", "bob"), answer_on_bridge=True)
+    answer = replace(HOLD, status_callback="https://x.example/s", dial=Target("client", "bob"), caller_id="+1555")
     xml = answer.to_xml()
     assert 'statusCallback="https://x.example/s"' in xml
-    assert 'answerOnBridge="true"' in xml
+    assert 'callerId="+1555"' in xml
 
 
 @pytest.mark.parametrize(
@@ -137,7 +134,7 @@ def test_something_always_follows_the_fork_or_twilio_hangs_up() -> None:
 
 
 def test_markup_quotes_and_emoji_survive() -> None:
-    root = parsed(replace(HOLD, parameters={NASTY: NASTY}, say=NASTY, stream_name=NASTY))
+    root = parsed(replace(HOLD, parameters={NASTY: NASTY}, say=NASTY))
     parameter = root.find("Start/Stream/Parameter")
     assert parameter is not None
     assert (parameter.get("name"), parameter.get("value")) == (NASTY, NASTY)

@@ -199,7 +199,6 @@ async def test_a_stream_is_attached_with_all_that_is_asked(account: TwilioAccoun
         account,
         CALL,
         MEDIA,
-        name="transcript",
         status_callback="https://bridge.example.com/twiml/stream-status",
         parameters={"token": "t & t", "deepgram.language": "de"},
     )
@@ -210,7 +209,6 @@ async def test_a_stream_is_attached_with_all_that_is_asked(account: TwilioAccoun
             {
                 "Url": MEDIA,
                 "Track": "both_tracks",
-                "Name": "transcript",
                 "StatusCallback": "https://bridge.example.com/twiml/stream-status",
                 "StatusCallbackMethod": "POST",
                 "Parameter1.Name": "token",
