@@ -1,8 +1,8 @@
 """One POST at a time to one URL: aiohttp, its limits, and what became of it as an `Outcome`.
 
 Nothing here decides what an outcome means. Redirects are not followed, proxies and credentials of the environment not
-used, cookies not kept; of an answer at most 64 KB are read, to keep the connection, and 4 KB kept, for a person to
-look at. Neither bodies nor URLs go to a log: they carry transcripts and sometimes secrets.
+used, cookies not kept; of an answer's body at most 64 KB are read, only to keep the connection. Neither bodies nor
+URLs go to a log: they carry transcripts and sometimes secrets.
 """
 
 import asyncio
@@ -19,7 +19,6 @@ from bridge.delivery.lane import Answered, Outcome, Unanswered, parse_retry_afte
 from bridge.errors import ConfigError
 
 MAX_READ = 65_536
-MAX_KEPT = 4_096
 """Octets of an answer's body."""
 
 
@@ -41,8 +40,6 @@ class Poster:
     def __init__(self, url: str, timeouts: Timeouts | None = None) -> None:
         self._url = _checked(url)
         self._timeouts = timeouts or Timeouts()
-        self.last_error_body = b""
-        """The beginning of the last answer that was not a 2xx."""
 
     async def __aenter__(self) -> "Poster":
         self._session = aiohttp.ClientSession(
@@ -90,22 +87,19 @@ class Poster:
             return Unanswered("reset")
         except aiohttp.ClientError:
             return Unanswered("protocol")
-        start = await self._read(response)
-        if not 200 <= response.status < 300:
-            self.last_error_body = start
+        await self._drain(response)
         return Answered(
             response.status,
             parse_retry_after(response.headers.get("Retry-After"), now),
             _host(response.headers.get("Location")) if 300 <= response.status < 400 else None,
         )
 
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
-        """The beginning of the body. A body that is read to its end leaves the connection for the next POST."""
-        kept, octets = b"", 0
+    async def _drain(self, response: aiohttp.ClientResponse) -> None:
+        """A body that is read to its end leaves the connection for the next POST; one without end is not worth it."""
+        octets = 0
         try:
             async with asyncio.timeout(self._timeouts.body):
                 async for chunk in response.content.iter_any():
-                    kept = (kept + chunk)[:MAX_KEPT]
                     octets += len(chunk)
                     if octets > MAX_READ:
                         break
@@ -114,7 +108,6 @@ class Poster:
         finally:
             # At its end the connection is back in the pool already, and this does nothing.
             response.close()
-        return kept
 
 
 def _checked(text: str) -> URL:
