@@ -8,7 +8,7 @@ example of a production receiver: it keeps events in memory only.
 import asyncio
 import json
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
@@ -104,7 +104,6 @@ class Receiver:
         self._on_problem = on_problem
         self._keep = keep
         self._news = asyncio.Event()
-        self._followers: set[asyncio.Queue[tuple[Json, Json]]] = set()
         self._runner: web.AppRunner | None = None
 
     async def __aenter__(self) -> "Receiver":
@@ -153,16 +152,6 @@ class Receiver:
             while not condition():
                 self._news.clear()
                 await self._news.wait()
-
-    async def follow(self) -> AsyncIterator[tuple[Json, Json]]:
-        """The envelope's `call` and each new event, from now on."""
-        queue: asyncio.Queue[tuple[Json, Json]] = asyncio.Queue()
-        self._followers.add(queue)
-        try:
-            while True:
-                yield await queue.get()
-        finally:
-            self._followers.discard(queue)
 
     async def _post(self, request: web.Request) -> web.StreamResponse:
         arrived = asyncio.get_running_loop().time()
@@ -232,29 +221,21 @@ class Receiver:
                 if seen == "violation":
                     self._problem(self.order.violations[-1])
                 received.events.append(event)
-            self._tell(call, event)
-
-    def _tell(self, call: Json, event: Json) -> None:
-        if self._on_event:
-            self._on_event(call, event)
-        for queue in self._followers:
-            queue.put_nowait((call, event))
+            if self._on_event:
+                self._on_event(call, event)
 
     def _problem(self, text: str) -> None:
         if self._on_problem:
             self._on_problem(text)
 
 
-async def serve(
-    secret: str, *, host: str = "127.0.0.1", port: int = 8081, path: str = "/webhook", console: Console | None = None
-) -> None:
+async def serve(secret: str, *, host: str, port: int, console: Console | None = None) -> None:
     """Receive and print the conversation until cancelled; what `bridge receive` runs."""
     with Conversation(console) as conversation:
         receiver = Receiver(
             secret,
             host=host,
             port=port,
-            path=path,
             on_event=conversation.receive,
             on_problem=conversation.problem,
             # Whoever starts it in the middle of a call has not lost what came before.

@@ -159,22 +159,6 @@ async def test_down_and_up_again_at_the_same_url(receiver: Receiver, client: aio
     assert (await post(client, receiver, body([words.final()]))).status == 204
 
 
-async def test_following(receiver: Receiver, client: aiohttp.ClientSession) -> None:
-    seen: list[tuple[str, int]] = []
-
-    async def follow() -> None:
-        async for call, event in receiver.follow():
-            seen.append((call["id"], event["seq"]))
-
-    following = asyncio.create_task(follow())
-    await until(lambda: receiver._followers)
-    await post(client, receiver, body(words.conversation()))
-    await until(lambda: seen == [("CA1", seq) for seq in range(1, 6)])
-    following.cancel()
-    await asyncio.gather(following, return_exceptions=True)
-    assert not receiver._followers
-
-
 async def test_waiting_has_an_end(receiver: Receiver) -> None:
     with pytest.raises(TimeoutError):
         await receiver.until(lambda: False, seconds=0.01)
@@ -212,7 +196,7 @@ async def test_serving_prints_the_conversation(client: aiohttp.ClientSession, mo
 
     monkeypatch.setattr(module, "Receiver", Noted)
     out = StringIO()
-    serving = asyncio.create_task(module.serve(NEW, port=0, console=Console(file=out, width=100)))
+    serving = asyncio.create_task(module.serve(NEW, host="127.0.0.1", port=0, console=Console(file=out, width=100)))
     await until(lambda: "waiting for events at http://127.0.0.1" in out.getvalue())
     await post(client, made[0], body(words.conversation()))
     await post(client, made[0], body([words.final(seq=9)]), OLD)

@@ -32,8 +32,6 @@ class PumpOptions:
     """Where recognizers work; None: right here, because they are quick."""
     remember: bool
     """Whether what passes is kept in the `Connection`."""
-    enforce_speed: bool
-    """Whether audio that comes faster than allowed is read more slowly."""
 
 
 class Pump:
@@ -122,8 +120,9 @@ class Pump:
         if connection.recording and self._session.state is State.OPEN:
             connection.recording.write(data)
         await self._feed(self._session.receive_binary, data, now)
-        if self._session.too_fast:
-            await self._too_fast()
+        if self._session.too_fast and not self._warned:
+            self._warned = True
+            log.warning("audio comes faster than the service allows", extra=self._names())
 
     async def _receive_text(self, text: str) -> None:
         now = self._loop.time()
@@ -144,15 +143,6 @@ class Pump:
         self._session.worked(self._loop.time())
         # The writer may have left the session alone meanwhile.
         self._wake.set()
-
-    async def _too_fast(self) -> None:
-        if not self._warned:
-            self._warned = True
-            log.warning("audio comes faster than the service allows", extra=self._names())
-        while self._options.enforce_speed and (ahead := self._session.ahead(self._loop.time())) > 0:
-            # In steps, so that the pause is not taken for the client's silence.
-            await asyncio.sleep(min(ahead, 1.0))
-            self._session.worked(self._loop.time())
 
     # The writer
 

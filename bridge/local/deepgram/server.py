@@ -62,7 +62,6 @@ class LocalDeepgram:
         save_dir: Path | None = None,
         faults: Faults = NO_FAULTS,
         limits: Limits = LIMITS,
-        enforce_speed: bool = False,
         remember: bool = True,
         notices: bool = False,
     ) -> None:
@@ -86,7 +85,7 @@ class LocalDeepgram:
         self._executor = (
             ThreadPoolExecutor(os.cpu_count(), "recognizer") if getattr(recognizers, "in_thread", True) else None
         )
-        self._options = PumpOptions(self._executor, remember, enforce_speed)
+        self._options = PumpOptions(self._executor, remember)
         self._prerecorded = Prerecorded(recognizers, self._executor, limits.body)
         self._tasks: set[asyncio.Task[object]] = set()
         self._arrived = asyncio.Condition()
@@ -271,12 +270,11 @@ class LocalDeepgram:
 async def serve(
     recognizers: RecognizerFactory,
     *,
-    host: str = "127.0.0.1",
-    port: int = 8081,
+    host: str,
+    port: int,
     key: str | None = None,
     save_dir: Path | None = None,
     faults: Faults = NO_FAULTS,
-    enforce_speed: bool = False,
     notices: bool = False,
     ready: Callable[[str], None] = lambda url: None,
 ) -> None:
@@ -288,7 +286,6 @@ async def serve(
         key=key,
         save_dir=save_dir,
         faults=faults,
-        enforce_speed=enforce_speed,
         remember=False,
         notices=notices,
     )

@@ -305,7 +305,7 @@ async def test_with_notices_a_key_that_is_set_is_still_asked_for():
 async def test_serve_serves_until_it_is_cancelled():
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     told: Callable[[str], None] = ready.set_result
-    task = asyncio.create_task(serve(TimedRecognizers(SCRIPT), port=0, ready=told))
+    task = asyncio.create_task(serve(TimedRecognizers(SCRIPT), host="127.0.0.1", port=0, ready=told))
     url = await asyncio.wait_for(ready, 2)
     async with connect(url + LISTEN, additional_headers=KEY) as ws:
         assert len(said(await transcribe(ws))) == len(SCRIPT.words)
