@@ -1,7 +1,8 @@
-"""Server-sent events, read: octets in, messages out, as the HTML Standard interprets an event stream (9.2.6).
+"""Server-sent events, written and read, as the HTML Standard interprets an event stream (9.2.6).
 
-A machine without socket or clock, one per connection. It does not connect, and does not come back: who does gives the
-next one the `last_id` of the one before, and pauses as they like, because the server's `retry` is let pass.
+The parser is a machine without socket or clock, one per connection. It does not connect, and does not come back: who
+does gives the next one the `last_id` of the one before, and pauses as they like, because the server's `retry` is let
+pass.
 """
 
 import re
@@ -12,8 +13,25 @@ from bridge.errors import RemoteProtocolError
 LARGEST = 16 * 1024 * 1024
 """Octets of one message; an event has a few thousand."""
 
+COMMENT = b": alive\n\n"
+"""Says nothing but that the line is alive."""
+
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _BOM = b"\xef\xbb\xbf"
+
+
+def encode(
+    *, retry: int | None = None, id: int | None = None, event: str | None = None, data: str | None = None
+) -> bytes:
+    """A message of one line of `data`; without it, only where to go on and, in milliseconds, when to come back."""
+    text = f"retry: {retry}\n" if retry is not None else ""
+    if id is not None:
+        text += f"id: {id}\n"
+    if event is not None:
+        text += f"event: {event}\n"
+    if data is not None:
+        text += f"data: {data}\n"
+    return f"{text}\n".encode()
 
 
 @dataclass(frozen=True, slots=True)

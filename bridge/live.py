@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from bridge.errors import StoreError
+from bridge.event_stream import encode
 from bridge.events import TRACKS, CallEnded, Event, SpeechStarted, Track, TranscriptInterim
 from bridge.store.base import Hint, Query, Store, StoredEvent
 
@@ -44,10 +45,9 @@ class Item:
     _encoded: bytes = field(default=b"", repr=False)
 
     def encoded(self) -> bytes:
-        """As a server-sent event (HTML Standard, 9.2)."""
+        """As a server-sent event."""
         if not self._encoded:
-            place = f"id: {self.cursor}\n" if self.cursor is not None else ""
-            self._encoded = f"{place}event: {self.type}\ndata: {self.body}\n\n".encode()
+            self._encoded = encode(id=self.cursor, event=self.type, data=self.body)
         return self._encoded
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from bridge import event_stream
 from bridge.errors import RemoteProtocolError
-from bridge.event_stream import Message, Parser
+from bridge.event_stream import COMMENT, Message, Parser, encode
 
 
 def read(octets: bytes) -> list[tuple[str, str]]:
@@ -86,6 +86,25 @@ def test_a_message_without_an_end_is_refused(monkeypatch):
             parser.receive(b"data: some\n")
     with pytest.raises(RemoteProtocolError):
         Parser().receive(b"x" * 101)
+
+
+def test_a_message_is_written_with_the_fields_it_has():
+    assert encode(id=7, event="e", data="{}") == b"id: 7\nevent: e\ndata: {}\n\n"
+    assert encode(data="x") == b"data: x\n\n"
+    assert encode(id=0) == b"id: 0\n\n"
+    assert encode(retry=1000) == b"retry: 1000\n\n"
+
+
+LINE = st.text(st.characters(exclude_characters="\r\n", codec="utf-8"))
+
+
+@given(st.none() | st.integers(0), LINE.filter(bool), LINE)
+def test_what_is_written_is_read(cursor, event, data):
+    parser = Parser("before")
+    octets = encode(retry=1) + COMMENT + encode(id=cursor, event=event, data=data) + COMMENT
+
+    assert parser.receive(octets) == [Message(event, data)]
+    assert parser.last_id == ("before" if cursor is None else str(cursor))
 
 
 FIELDS = st.sampled_from(["data", "data: süß", "data:: x", "id: 7", "id", "event: e", ": no", "retry: 1", "", "", "x"])

@@ -16,6 +16,7 @@ from socket import SO_LINGER, SOL_SOCKET
 
 from aiohttp import WSCloseCode, web
 
+from bridge.event_stream import COMMENT, encode
 from bridge.live import PULSE, Follower, Item, Live
 from bridge.store import CallFilter, Store
 from bridge.web.http import HEADERS, BadRequest, digits, no_such_call, number, refusal, types
@@ -27,9 +28,8 @@ SILENCE = 15.0
 STALL = 20.0
 """Seconds that a reader may take nothing, before the line is cut."""
 
-_COMMENT = b": alive\n\n"
-_RESET = "event: reset\ndata: {}\n\n"
-_END = b"event: end\ndata: {}\n\n"
+_RESET = encode(event="reset", data="{}")
+_END = encode(event="end", data="{}")
 
 _EVENT_STREAM = {"Content-Type": "text/event-stream; charset=utf-8", "X-Accel-Buffering": "no"}
 
@@ -109,10 +109,10 @@ class FeedDoor:
             if request.method == "HEAD":  # a stream of octets after it would be taken for the next answer
                 return response
             # When to come back, not all at once after a restart; and where to go on, should nothing come before that.
-            head = f"retry: {self._random.randint(1000, 4000)}\n\n{_RESET if follower.reset else ''}"
-            await write(head.encode() + _encoded(first) + f"id: {follower.cursor}\n\n".encode())
+            head = encode(retry=self._random.randint(1000, 4000)) + (_RESET if follower.reset else b"")
+            await write(head + _encoded(first) + encode(id=follower.cursor))
             async for items in told:
-                await write(_encoded(items) or _COMMENT)
+                await write(_encoded(items) or COMMENT)
             await write(_END if follower.ended else b"")
         except TimeoutError:
             _abort(request)
