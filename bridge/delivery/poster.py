@@ -9,7 +9,6 @@ import asyncio
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import TracebackType
 
 import aiohttp
 from yarl import URL
@@ -57,9 +56,7 @@ class Poster:
         )
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._session.close()
 
     async def post(self, body: bytes, headers: Mapping[str, str], now: float) -> Outcome:

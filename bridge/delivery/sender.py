@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from random import Random
-from types import TracebackType
 from typing import Any
 
 from bridge.delivery.breaker import Breaker, BreakerPolicy, State
@@ -95,9 +94,7 @@ class Sender:
         self._spawn(self._tasks, self._poll())
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         tasks = self._tasks | self._deliveries
         for task in tasks:
             task.cancel()

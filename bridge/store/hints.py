@@ -6,7 +6,6 @@ A watcher holds a set of hints, not a queue of events: a slow one costs no memor
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable
-from types import TracebackType
 
 from bridge.store.base import Hint, Topic
 
@@ -34,9 +33,7 @@ class Watch:
     def __enter__(self) -> "Watch":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __aiter__(self) -> "Watch":

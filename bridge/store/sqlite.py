@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import Any, TypeVar
 
 from bridge.delivery.lane import Batching
@@ -90,9 +89,7 @@ class SQLiteStore:
         self._writer = Writer(self._files.writing, capacity=self._capacity, tidy=self._tidy)
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         if self._writer is not None:
             await self._writer.close()
         self._hints.close()

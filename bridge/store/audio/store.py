@@ -11,7 +11,6 @@ One process at a time uses a `DATA_DIR`; the SQLite store's lock sees to that.
 import re
 from collections import Counter
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from bridge.audio import SAMPLE_RATE
@@ -70,9 +69,7 @@ class AudioStore:
             raise StoreError(f"cannot open {error.filename or self._folder}: {error.strerror}") from error
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         for file in list(self._open.values()):
             file.close()
         if self._writer:
