@@ -1,6 +1,7 @@
 """The media-stream bridge: calls in, live transcripts at a webhook out.
 
-The floors, top to bottom; a module imports only from lower ones (`tests/test_architecture.py` enforces it):
+The floors, top to bottom; a module imports only from lower ones, or beside it in its own package
+(`tests/test_architecture.py` enforces it):
 
     9 key       __main__
     8 roof      cli/
