@@ -16,6 +16,7 @@ from random import Random
 
 from bridge.audio import CHANNELS, SAMPLE_RATE, SAMPLES_PER_MS, STEREO_RATE
 from bridge.deepgram.coverage import Coverage, Skipped, before
+from bridge.deepgram.ending import Ending
 from bridge.deepgram.exchange import (
     AudioLost,
     Close,
@@ -75,10 +76,8 @@ class Session:
         self._last_sent = 0.0
         self._watchdog = Watchdog(policy.deaf)
         self._fetching = False
-        self._finishing = False
-        self._leaving = False  # what has not been sent by now will not be
+        self._ending = Ending(policy)
         self._flushed = False  # Metadata came
-        self._deadline: float | None = None
         self._retry_at: float | None = None
         self._commands: list[Command] = []
         self._events: list[Happening | DeepgramError] = []
@@ -103,7 +102,7 @@ class Session:
 
     def receive_audio(self, chunk: bytes, now: float) -> None:
         """More of the call: interleaved mu-law, whole samples."""
-        if self._finishing or not chunk:
+        if self._ending.begun or not chunk:
             return
         self._window.append(chunk)
         if self.state is State.OPEN:
@@ -139,8 +138,8 @@ class Session:
         if self.interruption:
             self._events.append(Resumed(self._attempt, waiting, request_id))
             self.interruption = None
-        if self._finishing:
-            self._plan_end(now)
+        if self._ending.begun:
+            self._ending.plan(now, self._unsent())
         self._send_audio(now)
 
     def refused(self, refusal: Refusal, now: float) -> None:
@@ -154,7 +153,7 @@ class Session:
         self._attempt += 1
         self._tell(refusal.reason, refusal.status, refusal.request_id, retry=False)
         self._become(State.REFUSED)
-        if self._finishing:
+        if self._ending.begun:
             self._end()
 
     def receive_text(self, text: str, now: float) -> None:
@@ -186,9 +185,9 @@ class Session:
     def closed(self, code: int | None, reason: str, now: float) -> None:
         """The socket is gone; `code` None if it went without a close frame."""
         match self.state:
-            case State.CLOSING if self._leaving or self._uncovered() == 0:
+            case State.CLOSING if self._ending.leaving or self._uncovered() == 0:
                 self._end()
-            case State.OPEN if not self._finishing and self._uncovered() == 0:
+            case State.OPEN if not self._ending.begun and self._uncovered() == 0:
                 self._become(State.IDLE)
             case State.OPEN | State.CLOSING:
                 self._lose_socket(reason or "connection lost", code, self.request_id, now)
@@ -197,10 +196,9 @@ class Session:
 
     def finish(self, now: float) -> None:
         """No more audio comes: send the rest, ask for the last results, wait for them, but not for ever."""
-        if self._finishing:
+        if self._ending.begun:
             return
-        self._finishing = True
-        self._plan_end(now)
+        self._ending.begin(now, self._unsent(), self._waiting())
         if self.state is State.OPEN:
             self._send_audio(now)
         elif self.state in (State.IDLE, State.REFUSED):
@@ -210,7 +208,7 @@ class Session:
 
     def get_timer(self) -> float | None:
         """When to call `handle_timer`; None: not at all."""
-        times = [time for time in (self._deadline, self._retry_at) if time is not None]
+        times = [time for time in (self._ending.deadline, self._retry_at) if time is not None]
         if self.state is State.OPEN:
             if self._window.next_size():
                 times.append(self._pace.next_time())
@@ -220,7 +218,7 @@ class Session:
 
     def handle_timer(self, now: float) -> None:
         """What is due by `now`."""
-        if self._deadline is not None and now >= self._deadline:
+        if self._ending.deadline is not None and now >= self._ending.deadline:
             self._end()
         elif self._retry_at is not None and now >= self._retry_at:
             self._connect()
@@ -259,7 +257,7 @@ class Session:
     def _send_audio(self, now: float) -> None:
         """As much of what waits as the ceiling allows; after the last of it, CloseStream if that is all."""
         window = self._window
-        while not self._leaving and window.next_size():
+        while not self._ending.leaving and window.next_size():
             if not self._pace.allows(now):
                 return
             chunk = window.next_chunk()
@@ -268,12 +266,12 @@ class Session:
             self._commands.append(Send(chunk))
             self._last_sent = now
             self._watchdog.sent(chunk, now)
-        if window.missing and not self._leaving:
+        if window.missing and not self._ending.leaving:
             self._fetch()
-        elif self._finishing:
+        elif self._ending.begun:
             self._become(State.CLOSING)
             self._commands.append(Send(CLOSE_STREAM))
-            self._deadline = now + self.policy.flush
+            self._ending.all_sent(now)
         elif self._watchdog.is_deaf(now):
             self._lose_socket("no results", None, self.request_id, now)
             self._commands.append(Close())
@@ -320,10 +318,13 @@ class Session:
         start, end = self._timeline.start, self._timeline.end
         words = tuple(replace(word, start=start(word.start), end=end(word.end)) for word in results.words)
         results = replace(results, start=start(results.start), end=end(results.end), words=words)
-        return before(results, (self._window.sent - _EDGE) / SAMPLE_RATE) if self._leaving else results
+        return before(results, (self._window.sent - _EDGE) / SAMPLE_RATE) if self._ending.leaving else results
 
     def _uncovered(self) -> int:
         return self._window.end - self._coverage.earliest
+
+    def _unsent(self) -> float:
+        return self._window.waiting / SAMPLE_RATE
 
     def _waiting(self) -> float:
         """Seconds of audio that the next socket would have to be sent."""
@@ -334,16 +335,10 @@ class Session:
         """Say aloud that nothing will be heard of this: it fell off the window, and is not kept elsewhere."""
         self._events += [AudioLost(*span, "overflow") for span in skipped]
 
-    def _plan_end(self, now: float) -> None:
-        """How long the end may take: as long as it takes to send what waits, or, where that is much, not so long."""
-        sending = self._window.waiting / SAMPLE_RATE / self.policy.speed
-        self._leaving = self.policy.kept and sending > self.policy.catch_up
-        self._deadline = now + self.policy.flush + (0.0 if self._leaving else sending)
-
     def _end(self) -> None:
-        if self._flushed and not self._leaving:
+        if self._flushed and not self._ending.leaving:
             self._coverage.give_up(self._window.sent)  # all that was sent has had its finals
         self._become(State.ENDED)
-        self._deadline = self._retry_at = None
+        self._ending.deadline = self._retry_at = None
         self._commands.append(Close())
         self._events.append(Finished(tuple(self._coverage.give_up(self._window.end))))

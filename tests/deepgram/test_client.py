@@ -96,7 +96,7 @@ async def test_the_request_carries_key_and_format_and_the_audio_arrives_whole(de
 
 async def test_audio_that_comes_before_the_socket_is_open_is_not_lost(deepgram):
     deepgram.faults = Faults(handshake_delay=0.3)
-    caller = Caller(deepgram.url)
+    caller = Caller(deepgram.url, policy=replace(QUICK, flush=5.0))  # the handshake is a part of it
     caller.say()
     await caller.end()
 

@@ -235,6 +235,25 @@ def test_a_drop_in_the_flush_is_tried_again_within_the_bound():
     assert sent(machine) == (1.0, [CLOSE_STREAM])
 
 
+def test_a_flush_that_is_dropped_every_time_is_bounded():
+    machine = opened()
+    now = finished_at = feed(machine, 10.0)
+    machine.finish(now)
+    while machine.state is not State.ENDED:
+        for command in machine.data_to_send():
+            if command == Connect():
+                machine.connected("r", now)
+            elif command == Send(CLOSE_STREAM):
+                machine.receive_text(results(0, 0.0, 1.0, ("yes", 0.5), final=False), now)
+                machine.closed(1011, "internal error", now)
+        if (timer := machine.get_timer()) is not None:
+            now = timer
+            machine.handle_timer(now)
+
+    assert now - finished_at == pytest.approx(5.0 + 10.0 / 1.25)  # the flush, and sending all of it once more
+    assert machine.events_received()[-1] == Finished(((0, 0.0, 10.0), (1, 0.0, 10.0)))
+
+
 def test_a_drop_is_said_aloud_and_healed_from_the_first_uncovered_moment():
     machine = opened()
     now = feed(machine, 4.0)

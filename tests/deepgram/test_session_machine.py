@@ -128,7 +128,7 @@ class World(RuleBasedStateMachine):
 
     @property
     def finishing(self):
-        return self.session._finishing
+        return self.session._ending.begun
 
     @precondition(lambda self: self.connecting)
     @rule()
