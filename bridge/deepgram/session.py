@@ -299,10 +299,11 @@ class Session:
     def _hear(self, message: Results | UtteranceEnd | SpeechStart) -> None:
         match message:
             case Results():
-                self._attempt = 0  # it works again: the next trouble starts with a short pause
+                settled = self.settled
                 fresh = self._coverage.fresh(self._shifted(message), self._window.sent)
-                if message.is_final:
-                    self._window.trim(self._coverage.earliest)
+                if self.settled > settled:
+                    self._attempt = 0  # it gets on, not merely answers: the next trouble starts with a short pause
+                    self._window.trim(self.settled)
                 if fresh:
                     self._events.append(fresh)
             case UtteranceEnd():

@@ -339,6 +339,36 @@ def test_refusals_that_may_heal_are_tried_with_growing_pauses():
     assert machine.events_received() == [Interrupted("TOO_MANY_REQUESTS", 429, "r", 1, 0.0, True)]
 
 
+def drops(machine, now, times, final):
+    """Sockets that open, say one thing about a second of each channel, and are lost; the pauses after them."""
+    pauses = []
+    for _ in range(times):
+        machine.connected("r", now)
+        for channel in (0, 1):
+            machine.receive_text(results(channel, 0.0, 1.0, final=final), now)
+        machine.closed(1011, "internal error", now)
+        pauses.append(machine.get_timer() - now)
+        now = machine.get_timer()
+        machine.handle_timer(now)
+    return pauses
+
+
+def test_sockets_that_open_and_settle_nothing_come_with_growing_pauses():
+    machine = session()
+    machine.start(0.0)
+    pauses = drops(machine, feed(machine, 20.0), 8, final=False)
+
+    assert pauses[-1] > 5.0 > 1.0 > pauses[0]
+
+
+def test_a_final_that_settles_something_makes_the_pauses_short_again():
+    machine = session(burst=60.0)
+    machine.start(0.0)
+    drops(machine, feed(machine, 20.0), 8, final=False)
+
+    assert max(drops(machine, 100.0, 8, final=True)) <= 0.25
+
+
 def test_a_new_reason_is_a_new_event():
     machine = session()
     machine.start(0.0)
