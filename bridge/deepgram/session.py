@@ -257,24 +257,22 @@ class Session:
     def _send_audio(self, now: float) -> None:
         """As much of what waits as the ceiling allows; after the last of it, CloseStream if that is all."""
         window = self._window
-        while not self._ending.leaving and window.next_size():
-            if not self._pace.allows(now):
-                return
+        while not self._ending.leaving and window.next_size() and self._pace.allows(now):
             chunk = window.next_chunk()
             self._pace.take(len(chunk) / STEREO_RATE)
             self._timeline.advance(len(chunk) // CHANNELS)
             self._commands.append(Send(chunk))
             self._last_sent = now
             self._watchdog.sent(chunk, now)
-        if window.missing and not self._ending.leaving:
-            self._fetch()
-        elif self._ending.begun:
+        if self._ending.leaving or (self._ending.begun and not window.waiting):
             self._become(State.CLOSING)
             self._commands.append(Send(CLOSE_STREAM))
             self._ending.all_sent(now)
         elif self._watchdog.is_deaf(now):
             self._lose_socket("no results", None, self.request_id, now)
             self._commands.append(Close())
+        elif window.missing:
+            self._fetch()
 
     def _fetch(self) -> None:
         if not self._fetching:

@@ -639,7 +639,7 @@ def test_a_backlog_at_the_end_is_left_to_later_but_for_what_was_sent():
 
 
 def test_a_backlog_at_the_end_that_is_kept_nowhere_is_sent_to_its_end():
-    machine = session(burst=1.0)
+    machine = session(burst=1.0, deaf=60.0)
     machine.start(0.0)
     now = feed(machine, 30.0)
     machine.connected("r1", now)
@@ -692,6 +692,53 @@ def test_a_backlog_is_given_time_to_be_answered():
     machine = opened(deaf=5.0, speed=1000.0, burst=600.0)
     for _ in range(200):
         machine.receive_audio(audio(), 0.0)
+
+    assert machine.state is State.OPEN
+
+
+def catch_up(machine, seconds, now, answer=None):
+    """So long a backlog is being sent, and Deepgram says `answer` after each chunk."""
+    until = now + seconds
+    while machine.state is State.OPEN and now < until:
+        now = machine.get_timer()
+        machine.handle_timer(now)
+        if answer:
+            machine.receive_text(answer, now)
+    return now
+
+
+@pytest.mark.parametrize("finishing", [False, True])
+def test_a_socket_that_says_nothing_to_a_backlog_is_given_up_too(finishing):
+    machine = session()
+    machine.start(0.0)
+    opened_at = feed(machine, 100.0)
+    machine.connected("r1", opened_at)
+    if finishing:
+        machine.finish(opened_at)
+    now = catch_up(machine, 60.0, opened_at)
+
+    assert machine.state is State.WAITING
+    assert now - opened_at == pytest.approx(20.0, abs=0.2)
+    assert machine.events_received()[0].reason == "no results"
+
+
+def test_while_a_backlog_is_answered_it_goes_on():
+    machine = session()
+    machine.start(0.0)
+    now = feed(machine, 100.0)
+    machine.connected("r1", now)
+    catch_up(machine, 60.0, now, results(0, 0.0, 0.0, final=False))
+
+    assert machine.state is State.OPEN
+
+
+def test_a_backlog_of_silence_needs_no_answer():
+    machine = session()
+    machine.start(0.0)
+    for index in range(1000):
+        machine.receive_audio(audio(fill=b"\xff"), index * CHUNK)
+    machine.connected("r1", 100.0)
+    catch_up(machine, 60.0, 100.0)
 
     assert machine.state is State.OPEN
 
