@@ -18,7 +18,7 @@ The floors, top to bottom; a module imports only from lower ones, or beside it i
                 delivery/signing, delivery/envelope, store/base,
                 transcript/speech, transcript/turns, transcript/figures, transcript/captions, transcript/render
     1 dialects  carriers/, deepgram/messages, event_stream
-    0 words     errors, audio, events
+    0 words     errors, audio, events, text
 """
 
 __version__ = "0.1.0"

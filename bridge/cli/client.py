@@ -19,8 +19,8 @@ import aiohttp
 from bridge.config import Settings
 from bridge.errors import BridgeError, ConfigError, RemoteProtocolError
 from bridge.event_stream import Message, Parser
-from bridge.local.conversation import plain
 from bridge.store.token import kept_token
+from bridge.text import plain
 
 Json = dict[str, Any]
 

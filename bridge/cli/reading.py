@@ -20,7 +20,7 @@ from bridge.cli.arguments import Call, Url
 from bridge.cli.client import Client, Json, Place, ReadingError, place
 from bridge.cli.loop import run
 from bridge.errors import ConfigError
-from bridge.local.conversation import plain
+from bridge.text import plain
 
 _UNBROKEN = 1000  # columns of a table that no terminal has to break
 

@@ -13,6 +13,8 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from bridge.text import clock, plain
+
 COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "bright_red")
 """Of the speakers, in the order in which they first speak."""
 
@@ -86,7 +88,8 @@ class Conversation:
         self._print(Text(f"!! {plain(text)}", style="bold white on red"))
 
     def note(self, text: str) -> None:
-        self._print(Text(plain(text), style="dim"))
+        """Say something beside the conversation; columns of more than one blank are kept."""
+        self._print(Text("  ".join(plain(column) for column in text.split("  ")), style="dim"))
 
     def transcript(self, call_id: str | None = None) -> None:
         """Print everything that was said for good, by time; of one call or of each."""
@@ -185,12 +188,6 @@ class Conversation:
         self._console.print(line, soft_wrap=not self._console.is_terminal)
 
 
-def clock(seconds: float) -> str:
-    """Seconds of a call as mm:ss.s."""
-    tenths = round(seconds * 10)
-    return f"{tenths // 600:02d}:{tenths % 600 / 10:04.1f}"
-
-
 def _told(figures: Json) -> str:
     spoken = [
         f"{plain(speaker)} talked {seconds:.1f} s, {figures['words'][speaker]} words"
@@ -198,8 +195,3 @@ def _told(figures: Json) -> str:
     ]
     both = f"both at once {figures['talk_over']:.1f} s"
     return "; ".join([*spoken, both, f"longest silence {figures['longest_silence']:.1f} s"])
-
-
-def plain(text: str) -> str:
-    """Without whatever could move the cursor or change the colours of a terminal."""
-    return "".join(character if character.isprintable() else " " for character in text)

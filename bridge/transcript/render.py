@@ -11,8 +11,9 @@ from itertools import chain
 from typing import Any
 
 from bridge.events import AudioGap, Figures, TranscriptFinal
+from bridge.text import clock, plain
 from bridge.transcript.captions import Cue, cues
-from bridge.transcript.speech import plain, said
+from bridge.transcript.speech import said
 from bridge.transcript.turns import Turn, ordered, turns
 
 _HEAD = ((" ", "id"), (" from ", "from"), (" to ", "to"), (", ", "direction"), (", ", "started_at"))
@@ -31,7 +32,7 @@ def text(call: Mapping[str, Any], finals: Iterable[TranscriptFinal], gaps: Itera
     lines = [(turn.start, _turn_line(turn)) for turn in turns(finals)]
     lines += [(gap.from_, _gap_line(gap, call.get("speakers") or {})) for gap in gaps]
     lines.sort(key=lambda line: line[0])
-    return "\n".join([_head(call), "", *(f"[{_clock(at)}] {line}" for at, line in lines)]) + "\n"
+    return "\n".join([_head(call), "", *(f"[{clock(at)}] {line}" for at, line in lines)]) + "\n"
 
 
 def document(
@@ -89,14 +90,6 @@ def _timestamp(milliseconds: int, point: str) -> str:
     seconds, milliseconds = divmod(milliseconds, 1000)
     minutes, seconds = divmod(seconds, 60)
     return f"{minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}{point}{milliseconds:03d}"
-
-
-def _clock(seconds: float) -> str:
-    """`MM:SS.s`, or `H:MM:SS.s`."""
-    tenths = max(0, round(seconds * 10))
-    minutes, tenths = divmod(tenths, 600)
-    hours, minutes = divmod(minutes, 60)
-    return f"{f'{hours}:' if hours else ''}{minutes:02d}:{tenths / 10:04.1f}"
 
 
 def _head(call: Mapping[str, Any]) -> str:

@@ -5,21 +5,18 @@ So whoever wants to know who spoke when looks at runs: the words of one segment 
 nothing of turns, captions or figures, which are made of these.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from bridge.events import TranscriptFinal, Word
+from bridge.text import plain
 
 PAUSE = 0.5
 """Seconds without a word that part two runs; less is how people breathe."""
 
 SHORTEST_OVERLAP = 0.1
 """Seconds of talk-over that count; less is how people take turns."""
-
-_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff]+")
-"""What has no place in a text: control characters that are no white space, and halves of characters."""
 
 
 class Piece(NamedTuple):
@@ -60,11 +57,6 @@ def said(finals: Iterable[TranscriptFinal]) -> list[TranscriptFinal]:
     """The finals that say something, each segment once, in the order of their start."""
     segments = {final.segment_id: final for final in finals if plain(final.text)}
     return sorted(segments.values(), key=lambda final: (final.start, final.channel, final.end))
-
-
-def plain(text: str) -> str:
-    """The text on one line, without what could break a line or steer a terminal."""
-    return " ".join(_CONTROL.sub("", text).split())
 
 
 def join(pieces: Iterable[Piece]) -> str:

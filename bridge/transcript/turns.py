@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bridge.events import Overlap, TranscriptFinal
-from bridge.transcript.speech import Run, plain, said, talk_over, timeline
+from bridge.text import plain
+from bridge.transcript.speech import Run, said, talk_over, timeline
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,7 +148,7 @@ async def test_a_token_that_is_not_theirs(house):
         ({"status": 200, "text": "{}"}, "is no bridge"),
         ({"status": 301, "headers": {"Location": "/elsewhere"}}, "is no bridge"),
         ({"status": 503}, r"cannot answer now \(503\)"),
-        ({"status": 400, "text": '{"error": "\\u001b[31mNo.\\n"}'}, r"^ \[31mNo. $"),
+        ({"status": 400, "text": '{"error": "\\u001b[31mNo.\\n"}'}, r"^\[31mNo.$"),
     ],
 )
 async def test_another_answer(answering, how, told):

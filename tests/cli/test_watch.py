@@ -152,7 +152,7 @@ async def test_a_call_on_a_terminal(house):
         assert "\x1b[2;3;35magent    \x1b[0m\x1b[2;3mgood mor" in terminal.raw
         evil = "Good morning.\x1b[2J\x1b]0;x\x07 [red]you[/red]"
         await house.store.append([words.final(seq=3, segment_id="s3", track="outbound", text=evil)])
-        await terminal.shows("Good morning. [2J ]0;x  [red]you[/red]")
+        await terminal.shows("Good morning.[2J]0;x [red]you[/red]")
         await house.store.append([words.ended(seq=4)])
         assert await terminal.ended() == 0
     assert "\x1b[2J" not in terminal.raw and "\x07" not in terminal.raw

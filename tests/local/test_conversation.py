@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from io import StringIO
 from typing import Any
 
-import pytest
 from rich.console import Console
 
 from bridge.delivery.envelope import call_header
@@ -24,7 +23,7 @@ from bridge.events import (
     TranscriptionResumed,
     timestamp,
 )
-from bridge.local.conversation import Conversation, clock
+from bridge.local.conversation import Conversation
 from tests.fakes import words
 
 
@@ -71,7 +70,7 @@ def test_what_went_wrong_is_said() -> None:
     assert said(TranscriptionResumed(attempt=2, waiting=4.0)) == ["transcription resumed, 4.0 s behind"]
     assert said(DtmfReceived(track="inbound", digit="#", at=2.0)) == ["00:02.0  key # pressed (inbound)"]
     failed = StreamFailed(stream_id="MZ1", error="31924\x1b[2J")
-    assert said(failed) == ["the stream failed: 31924 [2J"]
+    assert said(failed) == ["the stream failed: 31924[2J"]
     back = CallResumed(reason="bridge_restarted", stream_id="MZ2", at=8.0)
     assert said(back) == ["00:08.0  the call goes on: bridge_restarted"]
     mended = TranscriptionBackfilled(from_=3.0, to=9.5, waiting=0.0)
@@ -144,7 +143,13 @@ def test_several_calls_at_once_are_told_apart() -> None:
 
 def test_words_cannot_play_with_the_terminal() -> None:
     (line,) = printed(words.final(text="a\x1b[31m[bold]b[/bold]\r\nc\u202ed"))
-    assert line == "00:02.0  caller   a [31m[bold]b[/bold]  c d"
+    assert line == "00:02.0  caller   a[31m[bold]b[/bold] cd"
+
+
+def test_a_note_keeps_its_columns() -> None:
+    out = StringIO()
+    Conversation(Console(file=out, width=100)).note("  curl\x1b -s      here  there\n")
+    assert out.getvalue() == "  curl -s      here  there\n"
 
 
 def test_problems_are_loud() -> None:
@@ -202,11 +207,3 @@ def test_the_whole_transcript_by_time() -> None:
 def test_a_long_line_is_not_broken_where_no_terminal_is() -> None:
     (line,) = printed(words.final(text="word " * 100))
     assert len(line) > 500
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0, "00:00.0"), (9.94, "00:09.9"), (59.96, "01:00.0"), (75.25, "01:15.2"), (6000, "100:00.0")],
-)
-def test_the_clock(seconds: float, text: str) -> None:
-    assert clock(seconds) == text

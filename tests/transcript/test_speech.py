@@ -1,8 +1,8 @@
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.transcript.speech import PAUSE, Piece, join, pieces, plain, runs, said, talk_over, timeline
+from bridge.text import plain
+from bridge.transcript.speech import PAUSE, Piece, join, pieces, runs, said, talk_over, timeline
 from tests.fakes.speech import channels, segment, sentence
 
 
@@ -50,14 +50,6 @@ def test_an_empty_final_says_nothing():
     assert pieces(taken_back) == []
     assert runs(taken_back) == []
     assert said([taken_back]) == []
-
-
-@pytest.mark.parametrize(
-    ("text", "line"),
-    [("a\n\n b\t", "a b"), ("a\x00\x1b[31mb\x7f", "a[31mb"), ("a\u2028b\x85c\x1cd", "a b c d"), ("a\ud800b", "ab")],
-)
-def test_a_plain_text_has_one_line_and_nothing_that_steers(text, line):
-    assert plain(text) == line
 
 
 def test_a_pause_parts_two_runs():
