@@ -15,13 +15,16 @@ It is not a record: of a segment that is closed it keeps the id, and no words.
 
 from dataclasses import dataclass, replace
 
-from bridge.events import TRACKS, CallEnded, Data, SpeechStarted, Transcript
+from bridge.events import TRACKS, CallEnded, CallResumed, Data, SpeechStarted, Transcript
 from bridge.transcript.turns import Turn, ordered, turns
 
-__all__ = ["HOLD", "Conversation", "Line", "Turn", "ordered", "turns"]
+__all__ = ["FINALS_HOLD", "HOLD", "Conversation", "Line", "Turn", "ordered", "turns"]
 
 HOLD = 1.5
-"""Seconds: an interim a second, and what the recognizer takes for it. Who gets finals only wants ten."""
+"""Seconds: an interim a second, and what the recognizer takes for it."""
+
+FINALS_HOLD = 10.0
+"""Seconds where no interim has come: of a segment nothing is heard before all of it was said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +44,19 @@ class Line:
 class Conversation:
     """The merged view of one call. Feed it every event of the call in the order of arrival.
 
-    It measures time by what has been recognized, so it waits as long as an outage lasts; `advance` is for a quiet line.
+    It measures time by what has been recognized, so it waits as long as an outage lasts, or a silence; a reader with a
+    clock, who will not, says `release`.
     """
 
-    def __init__(self, hold: float = HOLD) -> None:
-        """`hold`: seconds of recognized audio for which a segment's first word waits for the other speakers'."""
-        self._hold = hold
+    def __init__(self, hold: float | None = None) -> None:
+        """`hold`: seconds of recognized audio for which a segment's first word waits for the other speakers'; by
+        default `HOLD`, and until there are interims `FINALS_HOLD`."""
+        self._hold = FINALS_HOLD if hold is None else hold
+        self._adapts = hold is None
         self._position = 0.0
+        """How far the call has been recognized."""
+        self._released = 0.0
+        """Who began no later waits no longer."""
         self._settled: dict[str, float] = dict.fromkeys(TRACKS, 0.0)
         """By track, in seconds of the call: nothing new of it begins before."""
         self._waiting: dict[str, Transcript] = {}
@@ -63,7 +72,7 @@ class Conversation:
 
     def __repr__(self) -> str:
         return (
-            f"<Conversation at {self._position:.1f} s: {len(self._waiting)} waiting, "
+            f"<Conversation at {self._position:.1f} s: {len(self._waiting)} waiting for {self._hold:g} s, "
             f"{len(self._open)} open, {len(self._closed)} closed>"
         )
 
@@ -73,24 +82,28 @@ class Conversation:
             case Transcript():
                 self._receive_transcript(data)
             case SpeechStarted():
-                self.advance(data.at)
+                self._position = max(self._position, data.at)
+            case CallResumed(reason="bridge_restarted"):
+                self._abandon()
             case CallEnded():
                 self.finish()
             case _:
                 pass
+        self._give_places()
 
-    def advance(self, position: float) -> None:
-        """The recognizer has heard the call up to `position`, in seconds of the call, whether anybody spoke or not."""
-        self._position = max(self._position, position)
-        self._release()
+    @property
+    def waiting(self) -> list[Transcript]:
+        """Segments that have no place yet, in the order in which they will get one if nobody comes between."""
+        return sorted(self._waiting.values(), key=lambda waiting: (waiting.start, waiting.channel))
+
+    def release(self, start: float) -> None:
+        """Whoever began at `start`, or before, has waited long enough. In seconds of the call."""
+        self._released = max(self._released, start)
+        self._give_places()
 
     def finish(self) -> None:
         """Nothing more comes of what is not here yet: nothing needs to wait."""
-        self.advance(float("inf"))
-
-    def get_timer(self) -> float | None:
-        """The position at which the next line is shown even if nothing more is heard; None: no line waits."""
-        return min((waiting.start + self._hold for waiting in self._waiting.values()), default=None)
+        self.release(float("inf"))
 
     def lines_received(self) -> list[Line]:
         """Lines that are new or have changed since the last call, in order."""
@@ -101,7 +114,7 @@ class Conversation:
         segment = transcript.segment_id
         line = self._open.get(segment)
         known = line.transcript if line else self._waiting.get(segment)
-        if segment in self._closed or (known and known.revision >= transcript.revision):
+        if segment in self._closed or (known and _rank(known) >= _rank(transcript)):
             return
         if line:
             self._show(replace(line, transcript=transcript))
@@ -113,17 +126,26 @@ class Conversation:
                 self._closed.add(segment)
         if transcript.source == "live":
             self._take_time(transcript)
-        self._release()
 
     def _take_time(self, transcript: Transcript) -> None:
         """What one channel's segment says of the time: the next one of that channel begins where it ends."""
+        if self._adapts and not transcript.final:
+            self._hold = HOLD
         settled = transcript.end if transcript.final and transcript.text else transcript.start
         self._settled[transcript.track] = max(self._settled[transcript.track], settled)
         self._position = max(self._position, transcript.end)
 
-    def _release(self) -> None:
-        """Give a place to those whose turn has come, the earliest first."""
-        for transcript in sorted(self._waiting.values(), key=lambda waiting: (waiting.start, waiting.channel)):
+    def _abandon(self) -> None:
+        """Who revised the open segments is gone: no final comes of them, and their ids are given once more."""
+        self._waiting = {segment: waiting for segment, waiting in self._waiting.items() if waiting.final}
+        for line in self._open.values():
+            nothing = line.transcript.model_copy(update={"text": "", "words": [], "overlaps": []})
+            self._lines.append(replace(line, transcript=nothing))
+        self._open.clear()
+
+    def _give_places(self) -> None:
+        """To those whose turn has come, the earliest first."""
+        for transcript in self.waiting:
             if not self._is_due(transcript):
                 return
             del self._waiting[transcript.segment_id]
@@ -132,7 +154,7 @@ class Conversation:
     def _is_due(self, transcript: Transcript) -> bool:
         """Whether it can go nowhere but to the end: too late, waited long enough, or nobody can have begun before."""
         start = transcript.start
-        if start < self._latest or self._position >= start + self._hold:
+        if start < self._latest or start <= self._released or self._position >= start + self._hold:
             return True
         return all(settled >= start for track, settled in self._settled.items() if track != transcript.track)
 
@@ -155,3 +177,8 @@ class Conversation:
             self._closed.add(segment)
         else:
             self._open[segment] = line
+
+
+def _rank(transcript: Transcript) -> tuple[bool, int]:
+    """Of two revisions of a segment the higher counts; no interim counts against a final."""
+    return transcript.final, transcript.revision

@@ -2,10 +2,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.events import SpeechStarted, TranscriptFinal, TranscriptInterim
+from bridge.events import CallResumed, SpeechStarted, TranscriptFinal, TranscriptInterim
 from bridge.local.sample import SCRIPT
 from bridge.local.script import load_script, random_script
-from bridge.transcript.conversation import HOLD, Conversation
+from bridge.transcript.conversation import FINALS_HOLD, HOLD, Conversation
 from tests.fakes.speech import channels, heard, segment, sentence
 from tests.fakes.words import ended
 
@@ -63,7 +63,24 @@ def test_who_began_earlier_is_shown_first_though_heard_of_later():
 
 
 def test_a_long_segment_has_waited_long_enough_when_it_comes():
-    assert View().receive(final("outbound", 10.0, "a final of more than the hold")).texts != []
+    assert View(hold=HOLD).receive(final("outbound", 10.0, "a final of more than the hold")).texts != []
+
+
+def test_where_only_finals_come_a_long_one_is_waited_for():
+    view = View().receive(final("outbound", 10.3, "a final of more than the hold"))
+
+    assert view.texts == []
+    view.receive(final("inbound", 10.0, "one that took quite some time to say"))
+    assert view.texts == ["one that took quite some time to say", "a final of more than the hold"]
+    assert view.receive(final("inbound", 13.0, "more")).texts[2:] == []
+    later = final("inbound", 13.0 + FINALS_HOLD, "later")
+    assert view.receive(later).texts[2:] == ["more"]
+
+
+def test_the_first_interim_tells_that_nobody_need_wait_so_long():
+    view = View().receive(final("outbound", 10.0, "a final of more than the hold"))
+
+    assert view.receive(interim("outbound", 12.5, "And")).texts == ["a final of more than the hold"]
 
 
 def test_nobody_waits_for_a_channel_that_is_further():
@@ -72,19 +89,19 @@ def test_nobody_waits_for_a_channel_that_is_further():
     assert view.receive(interim("outbound", 3.0, "Oh")).texts[1:] == ["Oh"]
 
 
-def test_the_timer_says_when_a_lonely_word_is_shown():
-    view = View().receive(final("inbound", 5.0, "Hello?"))
+def test_a_lonely_word_waits_until_it_is_released():
+    view = View().receive(final("inbound", 6.0, "Anybody?"), final("inbound", 5.0, "Hello?"))
 
-    assert view.conversation.get_timer() == 5.0 + HOLD
-    view.conversation.advance(6.4)
+    assert [waiting.text for waiting in view.conversation.waiting] == ["Hello?", "Anybody?"]
+    view.conversation.release(4.9)
     assert view.update().texts == []
-    view.conversation.advance(6.5)
+    view.conversation.release(5.0)
     assert view.update().texts == ["Hello?"]
-    assert view.conversation.get_timer() is None
+    assert [waiting.text for waiting in view.conversation.waiting] == ["Anybody?"]
 
 
 def test_speech_that_begins_moves_the_time_on():
-    view = View().receive(final("inbound", 5.0, "Hello?"))
+    view = View(hold=HOLD).receive(final("inbound", 5.0, "Hello?"))
     began = SpeechStarted(track="outbound", channel=1, speaker="agent", at=7.0, at_time="")
 
     assert view.receive(began).texts == ["Hello?"]
@@ -104,7 +121,7 @@ def test_what_comes_too_late_is_appended_and_marked():
 
 
 def test_a_backfilled_final_is_late_and_moves_no_time():
-    view = View().receive(final("outbound", 10.0, "one two three four five six"))
+    view = View(hold=HOLD).receive(final("outbound", 10.0, "one two three four five six"))
     view.receive(final("inbound", 3.0, "found after the outage", source="backfill"))
     view.receive(final("outbound", 12.0, "on we go and on and on"))
 
@@ -147,6 +164,30 @@ def test_what_comes_twice_or_behind_its_final_is_let_pass():
     assert view.conversation.lines_received() == []
 
 
+def test_a_final_counts_whatever_its_revision():
+    said = interim("inbound", 1.0, "I", revision=7), final("inbound", 1.0, "I am.", revision=2)
+
+    assert View(hold=0.0).receive(*said).texts == ["I am."]
+    assert View().receive(*said, interim("inbound", 1.0, "I was", revision=8), ended().data).texts == ["I am."]
+
+
+def test_a_bridge_that_comes_back_gives_the_ids_of_open_segments_once_more():
+    view = View(hold=0.0)
+    view.receive(interim("inbound", 1.0, "I", revision=7, segment_id="s1"), final("outbound", 2.0, "Yes."))
+    back = CallResumed(reason="bridge_restarted", stream_id="MZ2", at=8.0)
+
+    assert view.receive(back).texts == ["", "Yes."]
+    assert view.receive(interim("inbound", 8.0, "So", segment_id="s1")).texts == ["", "Yes.", "So"]
+    assert view.receive(final("inbound", 8.0, "So then", 2, segment_id="s1")).texts == ["", "Yes.", "So then"]
+
+
+def test_a_bridge_that_comes_back_loses_nothing_that_was_final():
+    back = CallResumed(reason="bridge_restarted", stream_id="MZ2", at=8.0)
+    view = View().receive(interim("inbound", 1.0, "Huh"), final("outbound", 0.5, "Yes."), back, ended().data)
+
+    assert view.texts[-1] == "Yes." and "Huh" not in view.texts
+
+
 @pytest.mark.parametrize("script", [load_script(SCRIPT), *(random_script(seed, 60) for seed in range(6))])
 def test_a_live_call_is_shown_in_order_and_nothing_of_it_is_late(script):
     view = View().receive(*heard(script), ended().data)
@@ -172,7 +213,7 @@ def arrivals(draw):
     return said
 
 
-@given(arrivals(), st.sampled_from([0.0, HOLD, 30.0]), st.lists(st.floats(0, 60), max_size=3))
+@given(arrivals(), st.sampled_from([None, 0.0, HOLD, 30.0]), st.lists(st.floats(0, 60), max_size=3))
 def test_no_interleaving_of_arrivals_reorders_what_was_shown(arrivals, hold, positions):
     view = View(hold=hold)
     first_shown = {}
@@ -180,7 +221,7 @@ def test_no_interleaving_of_arrivals_reorders_what_was_shown(arrivals, hold, pos
         before = [line.transcript.segment_id for line in view.lines]
         view.receive(said)
         if positions:
-            view.conversation.advance(positions.pop())
+            view.conversation.release(positions.pop())
             view.update()
         assert [line.transcript.segment_id for line in view.lines][: len(before)] == before
         for line in view.lines:
