@@ -1,7 +1,7 @@
 """`bridge watch`: a call, or all of them, in the terminal as they are spoken.
 
-What is shown is printed by the conversation of the demo, in the order in which the bridge tells it; each line has its
-time. Here is which calls are followed, and until when.
+What is shown is printed by the conversation of the demo, by the time at which it was said. Here is which calls are
+followed, and until when.
 """
 
 import json

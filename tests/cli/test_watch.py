@@ -51,7 +51,7 @@ def lines(told):
 async def test_a_call_in_plain_lines_up_to_its_end(house, watching):
     await house.store.append([words.started(), words.final(seq=2, text="Hello?")])
     watch = await watching("CA1")
-    await house.store.append([], [words.interim(segment_id="s3", text="goo")])
+    await house.store.append([], [words.interim(segment_id="s3", track="outbound", start=3.0, text="goo")])
     await house.store.append([words.final(seq=3, track="outbound", text="Good morning.")])
     await house.store.append([words.event("CA1", 4, DtmfReceived(track="inbound", digit="7", at=4.0))])
     over = [Overlap(segment_id="s3", start=5.0, end=5.7)]
@@ -146,7 +146,7 @@ async def test_a_call_on_a_terminal(house):
     await house.store.append([words.started(), words.final(seq=2, text="Hello?")])
     async with Terminal("watch", **house.told) as terminal:
         await terminal.shows("caller   Hello?")
-        await house.store.append([], [words.interim(segment_id="s3", text="good mor", track="outbound")])
+        await house.store.append([], [words.interim(segment_id="s3", text="good mor", track="outbound", start=3.0)])
         await terminal.shows("good mor")
         assert "\x1b[36mcaller   \x1b[0mHello?\r\n" in terminal.raw
         assert "\x1b[2;3;35magent    \x1b[0m\x1b[2;3mgood mor" in terminal.raw

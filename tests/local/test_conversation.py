@@ -5,26 +5,17 @@ from collections.abc import Mapping
 from io import StringIO
 from typing import Any
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.console import Console
 
 from bridge.delivery.envelope import call_header
-from bridge.events import (
-    AudioGap,
-    CallEnded,
-    CallResumed,
-    Data,
-    DtmfReceived,
-    Event,
-    Figures,
-    Overlap,
-    StreamFailed,
-    TranscriptionBackfilled,
-    TranscriptionInterrupted,
-    TranscriptionResumed,
-    timestamp,
-)
+from bridge.events import DtmfReceived, Event, Overlap
+from bridge.local import printout
 from bridge.local.conversation import Conversation
 from tests.fakes import words
+from tests.fakes.waiting import until
 
 
 def call(call_id: str = "CA1") -> Mapping[str, Any]:
@@ -43,10 +34,6 @@ def printed(*events: Event) -> list[str]:
     return out.getvalue().splitlines()
 
 
-def said(data: Data) -> list[str]:
-    return printed(words.event("CA1", 2, data))
-
-
 def test_a_call_in_plain_lines() -> None:
     assert printed(
         words.started(),
@@ -62,24 +49,119 @@ def test_a_call_in_plain_lines() -> None:
     ]
 
 
-def test_what_went_wrong_is_said() -> None:
-    gap = AudioGap(track="inbound", from_=3.0, to=4.5, missing=1.5, why="frames lost")
-    assert said(gap) == ["00:03.0  1.5 s of inbound audio are missing: frames lost"]
-    away = TranscriptionInterrupted(reason="refused", status=401, attempt=1, waiting=0.0, retry=False)
-    assert said(away) == ["transcription interrupted: refused; not trying again"]
-    assert said(TranscriptionResumed(attempt=2, waiting=4.0)) == ["transcription resumed, 4.0 s behind"]
-    assert said(DtmfReceived(track="inbound", digit="#", at=2.0)) == ["00:02.0  key # pressed (inbound)"]
-    failed = StreamFailed(stream_id="MZ1", error="31924\x1b[2J")
-    assert said(failed) == ["the stream failed: 31924[2J"]
-    back = CallResumed(reason="bridge_restarted", stream_id="MZ2", at=8.0)
-    assert said(back) == ["00:08.0  the call goes on: bridge_restarted"]
-    mended = TranscriptionBackfilled(from_=3.0, to=9.5, waiting=0.0)
-    assert said(mended) == ["00:03.0  transcribed from kept audio up to 00:09.5"]
-    partly = TranscriptionBackfilled(from_=3.0, to=9.5, waiting=2.0)
-    assert said(partly) == ["00:03.0  transcribed from kept audio up to 00:09.5; 2.0 s still wait"]
-    ended_at = timestamp(words.STARTED_AT)
-    late = CallEnded(reason="stopped", duration=9.0, ended_at=ended_at, flush="timed_out", missing=2.5, counts={})
-    assert said(late) == ["00:09.0  call ended: stopped; the last 2.5 s have no transcript"]
+def test_lines_come_by_the_time_at_which_they_were_said() -> None:
+    assert printed(
+        words.interim(segment_id="s3", start=10.0, text="so"),
+        words.final(seq=2, start=10.8, end=11.0, text="Yes.", track="outbound"),
+        words.event("CA1", 3, DtmfReceived(track="inbound", digit="7", at=11.5)),
+        words.final(seq=4, segment_id="s3", start=10.0, end=16.0, text="So what I wanted."),
+        words.final(seq=5, start=17.0, text="Well.", track="outbound"),
+    ) == [
+        "00:10.0  caller   So what I wanted.",
+        "00:10.8  agent    Yes.",
+        "00:11.5  key 7 pressed (inbound)",
+        "00:17.0  agent    Well.",
+    ]
+
+
+def test_without_interims_too() -> None:
+    assert printed(
+        words.final(seq=2, start=10.8, end=11.0, text="Yes.", track="outbound"),
+        words.final(seq=3, start=10.0, end=16.0, text="So what I wanted."),
+    ) == ["00:10.0  caller   So what I wanted.", "00:10.8  agent    Yes."]
+
+
+def test_what_comes_too_late_for_its_place_is_marked() -> None:
+    assert printed(
+        words.final(seq=2, start=10.0, text="One."),
+        words.final(seq=3, start=21.0, text="Two.", track="outbound"),
+        words.final(seq=4, start=3.0, text="Zero.", overlaps=[Overlap(segment_id="s9", start=3.0, end=3.5)]),
+    ) == [
+        "00:10.0  caller   One.",
+        "00:03.0  caller   Zero.  (late)  (0.5 s over the other)",
+        "00:21.0  agent    Two.",
+    ]
+
+
+def test_the_end_of_a_call_is_its_last_line_until_more_is_transcribed() -> None:
+    assert printed(
+        words.interim(segment_id="s9", start=1.0, text="never finished"),
+        words.final(seq=2, start=5.0, text="Bye.", track="outbound"),
+        words.ended(seq=3),
+        words.final(seq=4, start=3.0, text="What was that?", source="backfill"),
+        words.final(seq=5, start=7.0, text="Bye.", source="backfill"),
+    ) == [
+        "00:05.0  agent    Bye.",
+        "01:00.0  call ended: stopped",
+        "00:03.0  caller   What was that?  (late)",
+        "00:07.0  caller   Bye.",
+    ]
+
+
+def test_calls_at_once_wait_for_themselves_only() -> None:
+    assert printed(
+        words.started("CA1111"),
+        words.interim("CA1111", segment_id="s3", start=1.0, text="so"),
+        words.final("CA1111", 2, start=2.0, text="Yes.", track="outbound"),
+        words.started("CA2222"),
+        words.final("CA2222", 2, start=1.5, text="Hello?"),
+        words.final("CA2222", 3, start=3.0, text="Good morning.", track="outbound"),
+        words.ended("CA2222", 4),
+        words.final("CA1111", 3, segment_id="s3", start=1.0, text="So then."),
+    )[1:] == [
+        "2222  call CA2222, inbound, from +15550001 to +15550002: caller and agent",
+        "2222  00:01.5  caller   Hello?",
+        "2222  00:03.0  agent    Good morning.",
+        "2222  01:00.0  call ended: stopped",
+        "00:01.0  caller   So then.",
+        "00:02.0  agent    Yes.",
+    ]
+
+
+async def test_on_a_quiet_line_a_final_comes_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(printout, "WAIT", 0.05)
+    out = StringIO()
+    with Conversation(Console(file=out, width=100)) as conversation:
+        feed(conversation, words.final("CA1", 2, text="Hello?"), words.final("CA2", 2, text="Hi."))
+        assert out.getvalue() == ""
+        await until(lambda: out.getvalue().count("\n") == 2)
+        feed(conversation, words.final("CA1", 3, text="Anybody?"))
+        await until(lambda: "Anybody?" in out.getvalue())
+        feed(conversation, words.final("CA1", 4, text="Bye."))
+    assert [line.split()[-1] for line in out.getvalue().splitlines()] == ["Hello?", "Hi.", "Anybody?", "Bye."]
+
+
+def test_whoever_is_forgotten_is_printed_before() -> None:
+    out = StringIO()
+    with Conversation(Console(file=out, width=100)) as conversation:
+        feed(conversation, words.final(text="Hello?"))
+        conversation.forget("CA1")
+        assert out.getvalue() == "00:02.0  caller   Hello?\n"
+        feed(conversation, words.final(text="Hello?"))
+    assert out.getvalue() == "00:02.0  caller   Hello?\n" * 2
+
+
+@st.composite
+def arrivals(draw: st.DrawFn) -> list[Event]:
+    """Finals and interims of two calls, some before and some after their end, some twice, in any order."""
+    events = []
+    for call_id in ("CA1", "CA2"):
+        for seq, start in enumerate(draw(st.lists(st.integers(0, 40), max_size=6)), 2):
+            said: dict[str, Any] = {"segment_id": f"s{seq}", "start": start / 2}
+            said["track"] = draw(st.sampled_from(["inbound", "outbound"]))
+            final = words.final(call_id, seq, text=f"words {seq} of {call_id}", **said)
+            events += [final] * draw(st.integers(1, 2)) + [words.interim(call_id, **said)] * draw(st.integers(0, 2))
+        events += [words.ended(call_id, 90)] * draw(st.integers(0, 1))
+    return draw(st.permutations(events))
+
+
+@given(arrivals())
+def test_every_final_is_printed_exactly_once(events: list[Event]) -> None:
+    finals = {event.data.text for event in events if event.data.type == "transcript.final"}  # type: ignore[attr-defined]
+    lines = [line for line in printed(*events) if "words" in line]
+    assert sorted(line.partition("words")[2].removesuffix("  (late)") for line in lines) == sorted(
+        text.removeprefix("words") for text in finals
+    )
 
 
 def test_talk_over_is_told() -> None:
@@ -89,28 +171,18 @@ def test_talk_over_is_told() -> None:
     ]
 
 
-def test_the_end_tells_the_figures() -> None:
-    figures = Figures(
-        talk_time={"caller": 12.0, "agent": 20.5},
-        words={"caller": 30, "agent": 51},
-        words_per_minute={"caller": 150.0, "agent": 149.0},
-        talk_over=1.5,
-        longest_silence=4.0,
-        response_time={"caller": 0.5, "agent": None},
-    )
-    end = words.ended("CA1", 2)
-    assert isinstance(end.data, CallEnded)
-    assert said(end.data.model_copy(update={"figures": figures})) == [
-        "01:00.0  call ended: stopped",
-        "caller talked 12.0 s, 30 words; agent talked 20.5 s, 51 words; both at once 1.5 s; longest silence 4.0 s",
-    ]
-
-
 def test_only_what_may_still_change_is_dimmed() -> None:
     out = StringIO()
-    conversation = Conversation(Console(file=out, force_terminal=True, width=80))
-    feed(conversation, words.final(text="Hello."))
-    assert out.getvalue().endswith("\x1b[0mHello.\n")
+    with Conversation(Console(file=out, force_terminal=True, width=80)) as conversation:
+        feed(conversation, words.interim(segment_id="s3", text="so"))
+        assert "\x1b[2;3mso" in out.getvalue()
+        mark = out.tell()
+        feed(conversation, words.final(text="Hello.", track="outbound"))
+        waiting = out.getvalue()[mark:]
+        assert "\x1b[2;3mso" in waiting and waiting.endswith("\x1b[0mHello.")
+        mark = out.tell()
+        feed(conversation, words.final(seq=3, segment_id="s3", text="So.", start=1.0, end=9.0))
+    assert "\x1b[0mSo.\n" in out.getvalue()[mark:] and "\x1b[0mHello.\n" in out.getvalue()[mark:]
 
 
 def test_every_line_can_name_its_call() -> None:
@@ -169,7 +241,7 @@ def test_interims_stand_below_what_is_final() -> None:
         shown = out.getvalue()[mark:]
         assert "hello" in shown and "yes" in shown
         mark = out.tell()
-        feed(conversation, words.final(seq=2, segment_id="a", text="Hello."))
+        feed(conversation, words.final(seq=2, segment_id="a", text="Hello.", start=1.0))
         shown = out.getvalue()[mark:]
         assert shown.index("Hello.") < shown.rindex("yes")
         assert "hello" not in shown
@@ -189,12 +261,12 @@ def test_the_whole_transcript_by_time() -> None:
         words.final(seq=2, start=5.0, text="second"),
         words.final(seq=3, start=1.0, text="first", track="outbound"),
         words.final("CA2", 2, text="elsewhere"),
-        words.final(seq=4, start=9.0, text="taken back", segment_id="x"),
+        words.interim(start=9.0, text="taken back", segment_id="x"),
         words.final(seq=5, start=9.0, text="", segment_id="x"),
     )
     mark = out.tell()
     conversation.transcript("CA1")
-    assert out.getvalue()[mark:].splitlines() == [
+    assert out.getvalue()[mark:].splitlines()[-3:] == [
         "transcript of CA1",
         "00:01.0  agent    first",
         "00:05.0  caller   second",

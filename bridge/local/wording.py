@@ -1,0 +1,89 @@
+"""What each event of a call but the spoken words says on a line of its own.
+
+It checks nothing: what an event of another version lacks is the caller's `KeyError`. Which line is printed when, and
+what was spoken, is the business of `conversation`, beside this.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rich.text import Text
+
+from bridge.text import clock, plain
+
+Json = Mapping[str, Any]
+
+Say = Callable[[Text, Json, Json], Text]
+"""Goes on with a line that begins with what it is given, from the `call` and the event's `data` in an envelope."""
+
+
+def started(line: Text, call: Json, data: Json) -> Text:
+    speakers = " and ".join(dict.fromkeys(plain(name) for name in data["speakers"].values()))
+    line.append(f"call {plain(call['id'])}, {plain(data['direction'] or 'of unknown direction')}", style="bold")
+    return line.append(f", from {plain(data['from'] or '?')} to {plain(data['to'] or '?')}: {speakers}")
+
+
+def digit(line: Text, call: Json, data: Json) -> Text:
+    what = f"key {plain(data['digit'])} pressed ({plain(data['track'])})"
+    return line.append(f"{clock(data['at'])}  {what}", style="dim")
+
+
+def gap(line: Text, call: Json, data: Json) -> Text:
+    what = f"{data['missing']:.1f} s of {plain(data['track'])} audio are missing: {plain(data['why'])}"
+    return line.append(f"{clock(data['from'])}  {what}", style="yellow")
+
+
+def interrupted(line: Text, call: Json, data: Json) -> Text:
+    then = "trying again" if data["retry"] else "not trying again"
+    return line.append(f"transcription interrupted: {plain(data['reason'])}; {then}", style="bold yellow")
+
+
+def resumed(line: Text, call: Json, data: Json) -> Text:
+    return line.append(f"transcription resumed, {data['waiting']:.1f} s behind", style="yellow")
+
+
+def backfilled(line: Text, call: Json, data: Json) -> Text:
+    rest = f"; {data['waiting']:.1f} s still wait" if data["waiting"] else ""
+    what = f"transcribed from kept audio up to {clock(data['to'])}{rest}"
+    return line.append(f"{clock(data['from'])}  {what}", style="yellow")
+
+
+def failed(line: Text, call: Json, data: Json) -> Text:
+    return line.append(f"the stream failed: {plain(data['error'])}", style="bold yellow")
+
+
+def call_resumed(line: Text, call: Json, data: Json) -> Text:
+    return line.append(f"{clock(data['at'])}  the call goes on: {plain(data['reason'])}", style="yellow")
+
+
+def ended(line: Text, call: Json, data: Json) -> Text:
+    prefix = line.copy()
+    line.append(f"{clock(data['duration'])}  call ended: {plain(data['reason'])}", style="bold")
+    if data["flush"] != "complete":
+        line.append(f"; the last {data['missing']:.1f} s have no transcript", style="yellow")
+    if data.get("figures"):
+        line.append("\n").append_text(prefix).append(_told(data["figures"]))
+    return line
+
+
+def _told(figures: Json) -> str:
+    spoken = [
+        f"{plain(speaker)} talked {seconds:.1f} s, {figures['words'][speaker]} words"
+        for speaker, seconds in figures["talk_time"].items()
+    ]
+    both = f"both at once {figures['talk_over']:.1f} s"
+    return "; ".join([*spoken, both, f"longest silence {figures['longest_silence']:.1f} s"])
+
+
+WORDING: Mapping[str, tuple[Say, str | None]] = {
+    "call.started": (started, None),
+    "dtmf.received": (digit, "at"),
+    "audio.gap": (gap, "from"),
+    "transcription.interrupted": (interrupted, None),
+    "transcription.resumed": (resumed, None),
+    "transcription.backfilled": (backfilled, None),
+    "stream.failed": (failed, None),
+    "call.resumed": (call_resumed, "at"),
+    "call.ended": (ended, None),
+}
+"""By type of event: how to say it, and which part of its data is the time of the call at which it stands."""
