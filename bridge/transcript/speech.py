@@ -56,7 +56,7 @@ class TalkOver(NamedTuple):
 def said(finals: Iterable[TranscriptFinal]) -> list[TranscriptFinal]:
     """The finals that say something, each segment once, in the order of their start."""
     segments = {final.segment_id: final for final in finals if plain(final.text)}
-    return sorted(segments.values(), key=lambda final: (final.start, final.channel, final.end))
+    return sorted(segments.values(), key=lambda final: (final.start, final.channel, final.end, final.segment_id))
 
 
 def join(pieces: Iterable[Piece]) -> str:
