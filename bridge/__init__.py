@@ -14,11 +14,11 @@ The floors, top to bottom; a module imports only from lower ones, or beside it i
     3 machines  align/, deepgram/session, deepgram/gate, transcript/assembler, transcript/conversation,
                 delivery/lane, delivery/breaker
     2 pure      deepgram/options, deepgram/batch, deepgram/exchange, deepgram/window, deepgram/coverage, deepgram/pace,
-                deepgram/states, deepgram/timeline, deepgram/watchdog, deepgram/ending,
-                delivery/signing, delivery/envelope, store/base,
-                transcript/speech, transcript/turns, transcript/figures, transcript/captions, transcript/render
+                deepgram/states, deepgram/timeline, deepgram/watchdog, deepgram/ending, delivery/signing,
+                delivery/envelope, store/base, transcript/speech, transcript/turns, transcript/figures, transcript/captions,
+                transcript/render
     1 dialects  carriers/, deepgram/messages, event_stream
-    0 words     errors, audio, events, text
+    0 words     errors, audio, events/, text
 """
 
 __version__ = "0.1.0"
