@@ -17,7 +17,7 @@ from bridge.align.sequence import Sequence
 from bridge.align.track import Frame, Track
 from bridge.audio import SAMPLE_RATE, SAMPLES_PER_MS, interleave
 from bridge.carriers.messages import Media
-from bridge.events import TRACKS
+from bridge.events import TRACKS, Cause
 
 DEFAULT_POLICY = AlignPolicy()
 
@@ -120,7 +120,7 @@ class Aligner:
         for track in self._pair:
             track.fill(position)
 
-    def restart(self, position: int, why: str = "carrier_reconnected") -> int:
+    def restart(self, position: int, why: Cause = "carrier_reconnected") -> int:
         """Another stream of the same call begins, with a clock and numbers of its own; its earliest frame belongs at
         `position`, or behind the audio there is if that is later.
 

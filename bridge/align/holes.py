@@ -6,8 +6,9 @@ Pure bookkeeping: whether something is a hole, and why, is the track's business.
 from dataclasses import dataclass
 
 from bridge.audio import SAMPLE_RATE
+from bridge.events import Cause
 
-CAUSES = ("not_sent", "late", "lost")
+CAUSES: tuple[Cause, ...] = ("not_sent", "late", "lost")
 """Why audio is missing, the gravest last: the carrier sent none, it came too late, it got lost on the way."""
 
 MERGE = SAMPLE_RATE
@@ -23,7 +24,7 @@ class Hole:
     end: float
     missing: float
     """Seconds of silence between `start` and `end`; less than their distance where several holes lie close."""
-    why: str
+    why: Cause
     """The gravest of `CAUSES` among the holes of this record, or what `Aligner.restart` was given."""
 
 
@@ -35,9 +36,9 @@ class Holes:
         self._track = track
         self._told = told
         self._start = self._end = self._missing = 0
-        self._why = ""
+        self._why: Cause = "not_sent"
 
-    def add(self, start: int, end: int, why: str) -> None:
+    def add(self, start: int, end: int, why: Cause) -> None:
         """Note a hole; it begins where or after the last one ended."""
         if self._missing and start - self._end < MERGE and why in CAUSES and self._why in CAUSES:
             self._end = end

@@ -16,6 +16,7 @@ from bridge.align.holes import Hole, Holes
 from bridge.align.policy import AlignPolicy
 from bridge.align.sequence import Sequence
 from bridge.audio import SAMPLE_RATE, SAMPLES_PER_MS, silence
+from bridge.events import Cause
 
 DRIFT = 4 * SAMPLES_PER_MS
 """The average deviation that is put right. A clock 200 ppm off gets there in 20 s; wobble never does."""
@@ -69,7 +70,7 @@ class Track:
         """What stands before `next` is silence of ours, or nothing."""
         self._gap = heard
         """Where that silence began. None: the track had not started by then."""
-        self._why: str | None = None
+        self._why: Cause | None = None
         """Its cause, if that is known before the next frame comes."""
         self._forget_stream(sequences)
 
@@ -227,7 +228,7 @@ class Track:
 
     def _note_hole(self, start: int, sequence: int | None, size: int) -> None:
         """There is silence from `start` to `next`, before message `sequence`, where frames of `size` were expected."""
-        why = self._why or "not_sent"
+        why: Cause = self._why or "not_sent"
         if self._why is None and self._sequence is not None and sequence is not None:
             # The numbers count both tracks: a long pause is not lost because the other track lost one frame in it.
             lost = self._sequences.missing(self._sequence, sequence) * size
@@ -252,7 +253,7 @@ class Track:
         self.holes.tell()
         self.in_step = False
 
-    def begin_stream(self, sequences: Sequence, position: int, why: str) -> None:
+    def begin_stream(self, sequences: Sequence, position: int, why: Cause) -> None:
         """Another stream goes on with this track at `position`; the silence before its first frame has a cause."""
         if self.started and self._gap is None:
             self._gap = self.next

@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from random import Random
-from typing import Literal
 
 from bridge.align import Aligner
 from bridge.audio import CHANNELS, SAMPLE_RATE, SAMPLES_PER_MS
@@ -29,6 +28,7 @@ from bridge.deepgram.options import Options
 from bridge.deepgram.session import Session
 from bridge.errors import StoreError
 from bridge.events import CallEnded, CallResumed, DtmfReceived, StreamFailed, Stretch, TranscriptFinal, timestamp
+from bridge.events.parts import EndReason, ResumeReason
 from bridge.store.audio import AudioFile
 from bridge.store.base import Store
 from bridge.transcript.assembler import Assembler
@@ -38,8 +38,6 @@ log = logging.getLogger("bridge.call")
 
 _LOST = frozenset(("carrier_disconnected", "carrier_silent"))
 """Ways a stream ends that do not mean the call is over."""
-
-Reason = Literal["carrier_reconnected", "bridge_restarted"]
 
 _TICK = 0.25  # seconds between two pieces of silence while there is no stream
 _LAG = SAMPLE_RATE // 10  # samples that silence stays behind the clock: the next stream's first frame belongs there
@@ -71,7 +69,7 @@ class Call:
         self.id = call_id
         self.started = started
         self.counters: Counter[str] = Counter()
-        self.reason: str | None = None
+        self.reason: EndReason | None = None
         self.uncovered: list[Stretch] = list(past.uncovered) if past else []
         """Kept audio that is left for later; complete when the call has ended."""
         self._policy = policy
@@ -81,7 +79,7 @@ class Call:
         self._on_lost = on_lost
         self._loop = asyncio.get_running_loop()
         self._origin: float | None = None  # the clock at call time 0
-        self._resumed: Reason | None = None  # why a stream goes on with this call, until its first frame tells where
+        self._resumed: ResumeReason | None = None  # why a stream goes on here, until its first frame tells where
         self._heard: int | None = None  # where the audio of a lost stream ended
         self._grace_ends = 0.0
         self._tick: asyncio.Handle | None = None
@@ -168,7 +166,7 @@ class Call:
         self._ledger.add(StreamFailed(stream_id=stream_id, error=error))
         self._commit()
 
-    def end_stream(self, reason: str) -> None:
+    def end_stream(self, reason: EndReason) -> None:
         """No more comes of the newest stream. If it was lost, the call waits for another."""
         if reason not in _LOST or not self._policy.grace:
             self.end(reason)
@@ -183,7 +181,7 @@ class Call:
         self._keep_time(reason)
         self._on_lost(self)
 
-    def end(self, reason: str) -> None:
+    def end(self, reason: EndReason) -> None:
         """No more audio comes. The last words are waited for; `wait_ended` tells when they are in."""
         if self.reason is not None:
             return
@@ -260,7 +258,7 @@ class Call:
         if self._audio:
             self._audio.write_note({"anchor": self._assembler.anchor, "heard": self._heard})
 
-    def _keep_time(self, reason: str) -> None:
+    def _keep_time(self, reason: EndReason) -> None:
         """While there is no stream: silence, so that Deepgram settles what was said, and nothing piles up."""
         if self._loop.time() >= self._grace_ends:
             self._tick = None

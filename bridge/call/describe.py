@@ -14,8 +14,11 @@ from bridge.events import (
     AudioGap,
     CallEnded,
     CallStarted,
+    Cause,
     Data,
+    Direction,
     Event,
+    MediaFormat,
     StreamFailed,
     Stretch,
     TranscriptionInterrupted,
@@ -36,7 +39,7 @@ def speakers(parameters: Mapping[str, str], labels: Mapping[str, str]) -> dict[s
     `inbound` is what comes from the leg the stream runs on: on an incoming call the caller's, on a call made through
     the API the callee's. Where the direction is not known the tracks keep their own names.
     """
-    match parameters.get(DIRECTION, "").partition("-")[0]:
+    match direction(parameters):
         case "inbound":
             speakers: dict[str, str] = {"inbound": "caller", "outbound": "callee"}
         case "outbound":
@@ -45,6 +48,15 @@ def speakers(parameters: Mapping[str, str], labels: Mapping[str, str]) -> dict[s
             speakers = dict(zip(TRACKS, TRACKS, strict=True))
     named: dict[str, str] = {track: parameters[SPEAKER + track] for track in TRACKS if parameters.get(SPEAKER + track)}
     return {**speakers, **labels, **named}
+
+
+def direction(parameters: Mapping[str, str]) -> Direction | None:
+    """Twilio's `outbound-api` and `outbound-dial` are `outbound`; None for what is neither way."""
+    match parameters.get(DIRECTION, "").partition("-")[0]:
+        case "inbound" | "outbound" as known:
+            return known
+        case _:
+            return None
 
 
 def stream_parameters(header: str) -> dict[str, str]:
@@ -58,16 +70,15 @@ def stream_parameters(header: str) -> dict[str, str]:
 def call_started(started: Started, speakers: dict[str, str], now: float) -> CallStarted:
     """The first event of a record; our own parameters are taken out, the token above all."""
     parameters = started.parameters
-    direction = parameters.get(DIRECTION, "").partition("-")[0]
     return CallStarted(
         carrier="twilio",
         stream_id=started.stream_id,
         from_=parameters.get(FROM),
         to=parameters.get(TO),
-        direction=direction if direction in ("inbound", "outbound") else None,
+        direction=direction(parameters),
         speakers=speakers,
         tracks=list(started.tracks),
-        media_format={"encoding": started.encoding, "sample_rate": started.sample_rate, "channels": 1},
+        media_format=MediaFormat(encoding=started.encoding, sample_rate=started.sample_rate, channels=1),
         parameters={name: value for name, value in parameters.items() if name not in _OURS},
         started_at=timestamp(now),
     )
@@ -96,7 +107,7 @@ def failed_call(call_id: str, stream_id: str | None, error: str, now: float) -> 
         stream_id=stream_id or "",
         speakers=speakers({}, {}),
         tracks=[],
-        media_format={},
+        media_format=None,
         parameters={},
         started_at=timestamp(now),
     )
@@ -118,7 +129,7 @@ def audio_gap(hole: Hole) -> AudioGap:
     )
 
 
-def gap(stretch: Stretch, why: str) -> AudioGap:
+def gap(stretch: Stretch, why: Cause) -> AudioGap:
     """A stretch that nobody will hear."""
     missing = _seconds(stretch.to - stretch.from_)
     return AudioGap(track=stretch.track, from_=stretch.from_, to=stretch.to, missing=missing, why=why)

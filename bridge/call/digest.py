@@ -16,6 +16,7 @@ from bridge.events import (
     CallEnded,
     CallResumed,
     CallStarted,
+    Cause,
     Stretch,
     Track,
     TranscriptFinal,
@@ -24,7 +25,7 @@ from bridge.events import (
 )
 from bridge.transcript.assembler import Progress
 
-NOT_TRANSCRIBED = "not_transcribed"
+NOT_TRANSCRIBED: Cause = "not_transcribed"
 """Why audio is given up that was kept, but that Deepgram did not transcribe in time."""
 
 _NUMBER = re.compile(r"-u?(b?)(\d+)$", re.ASCII)

@@ -4,6 +4,7 @@ from collections import Counter
 from typing import Protocol
 
 from bridge.carriers.messages import Digit, Media
+from bridge.events import EndReason
 
 
 class Receiver(Protocol):
@@ -17,7 +18,7 @@ class Receiver(Protocol):
     def receive_digit(self, digit: Digit) -> None:
         """A key was pressed."""
 
-    def end_stream(self, reason: str) -> None:
+    def end_stream(self, reason: EndReason) -> None:
         """No more comes of the newest stream."""
 
 
@@ -40,7 +41,7 @@ class Stream:
         elif type(message) is Digit:
             self._call.receive_digit(message)
 
-    def end(self, reason: str, bad_messages: int = 0) -> None:
+    def end(self, reason: EndReason, bad_messages: int = 0) -> None:
         """The stream is over; `bad_messages` of it could not be read."""
         if self._call:
             call, self._call = self._call, None

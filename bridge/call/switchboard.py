@@ -23,6 +23,7 @@ from bridge.call.wishes import Wishes
 from bridge.carriers.messages import Started
 from bridge.deepgram.gate import Gate
 from bridge.errors import BridgeError
+from bridge.events import EndReason
 from bridge.store.audio import AudioFile, AudioStore
 from bridge.store.base import CallRow, Store
 from twiml.document import TOKEN
@@ -120,7 +121,7 @@ class Switchboard:
                 call.end("server_stopping")
             return call.stream
 
-    async def close(self, reason: str) -> None:
+    async def close(self, reason: EndReason) -> None:
         """End every call and wait for the last words."""
         self._closing.set()
         for call in list(self.calls.values()):

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from bridge.events import Track
+
 
 class Media(NamedTuple):
     """Some audio of one track. A tuple, because a hundred of them pass every second of every call."""
@@ -40,7 +42,7 @@ class Started:
 class Digit:
     """A key was pressed."""
 
-    track: str
+    track: Track
     digit: str
 
 

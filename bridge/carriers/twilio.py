@@ -12,6 +12,7 @@ import msgspec
 from bridge.audio import SAMPLE_RATE
 from bridge.carriers.messages import Connected, Digit, Ignored, Media, Message, Started, Stopped
 from bridge.errors import RemoteProtocolError
+from bridge.events import Track
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -64,8 +65,10 @@ def _other(frame: _Frame) -> Message:
             return Stopped()
         case "dtmf":
             digit = _body(frame.dtmf)
-            # Here the track is called `inbound_track`; in media it is `inbound`.
-            return Digit(str(digit.get("track", "inbound")).removesuffix("_track"), str(digit["digit"])[:8])
+            # Here the track is called `inbound_track`, in media `inbound`. Twilio knows no other, and no key is lost
+            # over a name.
+            track: Track = "outbound" if digit.get("track") in ("outbound_track", "outbound") else "inbound"
+            return Digit(track, str(digit["digit"])[:8])
         case "connected":
             return Connected()
         case _:

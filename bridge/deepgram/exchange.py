@@ -6,6 +6,7 @@ Values only; who makes them and when is `session`'s business.
 from dataclasses import dataclass
 
 from bridge.deepgram.messages import Results, SpeechStart, UtteranceEnd
+from bridge.events import Cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ class AudioLost:
     channel: int
     start: float
     end: float
-    why: str
+    why: Cause
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """The words we speak: every event that a webhook, the record or a live feed can carry.
 
-Times named `start`, `end`, `at`, `from` and `to` are seconds of the call: call time 0 is the first media frame of the
-call's first stream. Times named `*_time` and `time` are the wall clock, ISO 8601 in UTC with milliseconds.
+Times named `start`, `end`, `at`, `from` and `to` are seconds of the call, counted in audio: call time 0 is the first
+media frame of the call's first stream. Times named `time`, `*_time` and `*_at` are the wall clock, ISO 8601 in UTC with
+milliseconds; `start_time` is `start` on that clock, and so on. A field without words is what its name says.
 
 Finals append, interims replace: a consumer keyed on `segment_id` needs no other logic.
 """
@@ -12,7 +13,7 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bridge.events.parts import Figures, Overlap, Stretch, Track, Word
+from bridge.events.parts import Direction, EndReason, Figures, MediaFormat, Overlap, ResumeReason, Stretch, Track, Word
 
 
 class Data(BaseModel):
@@ -30,16 +31,25 @@ class CallStarted(Data):
     type: ClassVar[str] = "call.started"
 
     carrier: str
+    """`twilio`."""
     stream_id: str
+    """The carrier's; empty where it gave none."""
     from_: str | None = Field(None, alias="from")
+    """Who calls: a number, or what else the carrier calls by. None where the stream's parameters do not say."""
     to: str | None = None
-    direction: str | None = None
-    """`inbound`: somebody called the number. `outbound`: the call was made through the carrier's API."""
+    """Who is called, likewise."""
+    direction: Direction | None = None
+    """None where the stream's parameters do not say."""
     speakers: dict[str, str]
-    """Track to label."""
+    """Track to label: what the stream or a setting says, else `caller` and `callee`; where the direction is not known
+    either, the track's own name.
+    """
     tracks: list[str]
-    media_format: dict[str, str | int]
+    """Those that the carrier announced; empty where no stream came."""
+    media_format: MediaFormat | None
+    """None where no stream came."""
     parameters: dict[str, str]
+    """The stream's own, without those that are fields here, and without its token."""
     started_at: str
     """Wall clock of call time 0, as far as it is known now."""
 
@@ -54,18 +64,28 @@ class Transcript(Data):
     final: bool
     track: Track
     channel: int
+    """Of the two-channel audio: 0 inbound, 1 outbound."""
     speaker: str
+    """The track's label."""
     start: float
+    """Of the first word; of the audio, where there are no words."""
     end: float
     start_time: str
     end_time: str
     text: str
+    """With what `smart_format` and the like have made of it; empty: nothing was said after all."""
     confidence: float
+    """Deepgram's in the whole text, 0 to 1."""
     words: list[Word]
+    """In order; none begins before the one before it has ended."""
     language: str | None = None
+    """The one that Deepgram heard, or else the one that was asked for; None where neither is known."""
     speech_final: bool = False
+    """Deepgram heard the speaker pause: the turn ends here."""
     overlaps: list[Overlap] = []
+    """With what had been heard of the other speaker by then: a pair may be told by its later segment only."""
     source: Literal["live", "backfill"] = "live"
+    """`live`: heard while the call went on. `backfill`: transcribed from kept audio after it."""
 
 
 class TranscriptInterim(Transcript):
@@ -88,9 +108,12 @@ class UtteranceCompleted(Data):
 
     utterance_id: str
     segment_ids: list[str]
+    """Of the finals, in order."""
     track: Track
     channel: int
+    """As a transcript's."""
     speaker: str
+    """The track's label."""
     start: float
     end: float
     start_time: str
@@ -106,8 +129,11 @@ class SpeechStarted(Data):
 
     track: Track
     channel: int
+    """As a transcript's."""
     speaker: str
+    """The track's label."""
     at: float
+    """By Deepgram's detector of voice activity: no word need start there."""
     at_time: str
 
 
@@ -116,9 +142,11 @@ class DtmfReceived(Data):
 
     type: ClassVar[str] = "dtmf.received"
 
-    track: str
+    track: Track
     digit: str
+    """As the carrier writes it: `0` to `9`, `*` or `#`."""
     at: float
+    """How far the audio had come by then."""
 
 
 class AudioGap(Data):
@@ -132,6 +160,7 @@ class AudioGap(Data):
     missing: float
     """Seconds without audio between `from` and `to`; less than their distance where several holes lie close."""
     why: str
+    """A `Cause`; records of other versions may hold others."""
 
 
 class CallResumed(Data):
@@ -139,8 +168,9 @@ class CallResumed(Data):
 
     type: ClassVar[str] = "call.resumed"
 
-    reason: Literal["carrier_reconnected", "bridge_restarted"]
+    reason: ResumeReason
     stream_id: str
+    """The other stream's."""
     at: float
     """Where the audio goes on; the hole before it follows as `audio.gap`."""
     uncovered: list[Stretch] = []
@@ -153,6 +183,7 @@ class StreamFailed(Data):
     type: ClassVar[str] = "stream.failed"
 
     stream_id: str | None
+    """None where the carrier named none."""
     error: str
     """In the carrier's own words."""
 
@@ -165,13 +196,17 @@ class TranscriptionInterrupted(Data):
     reason: str
     """In Deepgram's own words where it gave some."""
     status: int | None = None
-    """The HTTP status of a refusal, or the close code of a drop."""
+    """The HTTP status of a refusal, or the close code of a drop; None where no answer or no close frame came."""
     request_id: str | None = None
+    """Deepgram's name of the request, for its support."""
     attempt: int
+    """Failures in a row, from 1; a failure like the one before is counted and not told again."""
     waiting: float
-    """Seconds of audio kept for it."""
+    """Seconds of audio that are kept for it."""
     retry: bool
-    """False: it will not be tried again."""
+    """Whether it can heal by itself. False: somebody must mend the account (`status` 401, 402, 403), which is looked
+    for now and then, or the request (any other), which is not tried again in this call.
+    """
 
 
 class TranscriptionResumed(Data):
@@ -180,8 +215,11 @@ class TranscriptionResumed(Data):
     type: ClassVar[str] = "transcription.resumed"
 
     attempt: int
+    """Failures in a row before this success."""
     waiting: float
+    """Seconds of audio that have piled up, to be sent faster than real time."""
     request_id: str | None = None
+    """Of the new one."""
 
 
 class TranscriptionBackfilled(Data):
@@ -191,9 +229,11 @@ class TranscriptionBackfilled(Data):
 
     from_: float = Field(alias="from")
     to: float
+    """Of the piece, on both tracks."""
     waiting: float
-    """Seconds of kept audio still to be transcribed; 0: that was all."""
+    """Seconds of kept audio still to be transcribed, on the track that lacks more; 0: that was all."""
     request_id: str | None = None
+    """Deepgram's; None where there was no audio to send."""
 
 
 class CallEnded(Data):
@@ -201,20 +241,33 @@ class CallEnded(Data):
 
     type: ClassVar[str] = "call.ended"
 
-    reason: str
+    reason: EndReason
     duration: float
     """Seconds of audio, from call time 0."""
     ended_at: str
+    """When this was said: after the wait for the last words."""
     flush: Literal["complete", "timed_out"]
-    """Whether every final came before the end."""
+    """`complete`: every final came before this. `timed_out`: not all did, or, after a crash, nobody can tell."""
     missing: float
-    """Seconds of audio that no final covers."""
+    """Seconds of audio that no final covers, on the track that lacks more, as far as is known."""
     uncovered: list[Stretch] = []
-    """Which audio that is, where it is kept: it is transcribed from there, or given up as `audio.gap`."""
+    """Which audio that is, where it is kept: it is transcribed from there, or given up as `audio.gap`. Empty: this is
+    the last event.
+    """
     counts: dict[str, int]
+    """How often what happened, where it did: `finals`, `words`, `utterances`, `gaps`, `deepgram_sockets`,
+    `deepgram_bad_messages`; the carrier's `bad_messages`, `streams_lost`, `streams_replaced`; and what `bridge.align`'s
+    `Aligner` counts of frames that were not simply the next. The first four are of the whole call, the others of the
+    process that ended it.
+    """
     figures: Figures | None = None
-    """Of what was transcribed while the call lasted; None where the bridge was restarted in mid-call."""
+    """Of what was transcribed while the call lasted; None where the bridge was restarted in mid-call, or no stream
+    came.
+    """
     transcript_url: str | None = None
+    """The record's, as JSON, for whoever has a token. None without `PUBLIC_URL`, or where a restart or a failed stream
+    ended the call.
+    """
 
 
 EVENT_TYPES: Mapping[str, type[Data]] = {
@@ -242,11 +295,13 @@ class Event:
     """One thing that happened in a call."""
 
     call_id: str
+    """The carrier's; with `-2` and so on behind it where the carrier came back after the end."""
     seq: int | None
     """Dense from 1 within the call; None for what is not durable."""
     id: str
     """Made of safe characters, stable for ever."""
     time: str
+    """When it was made."""
     data: Data
 
     @property

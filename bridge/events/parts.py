@@ -11,6 +11,41 @@ Track = Literal["inbound", "outbound"]
 TRACKS: tuple[Track, Track] = ("inbound", "outbound")
 """The channel of a track is its place here."""
 
+Direction = Literal["inbound", "outbound"]
+"""`inbound`: somebody called the number. `outbound`: the call was made through the carrier's API, or by a `<Dial>`."""
+
+EndReason = Literal[
+    "stopped", "carrier_disconnected", "carrier_silent", "server_stopping", "bridge_restarted", "stream_failed"
+]
+"""Why a call is over.
+
+`stopped`: the carrier ended the stream in order, as it does when somebody hangs up.
+`carrier_disconnected`: the carrier's socket was lost, and no other stream came in time.
+`carrier_silent`: the carrier's socket carried nothing for too long, and no other stream came in time.
+`server_stopping`: the bridge was told to stop.
+`bridge_restarted`: the bridge was lost in mid-call, and after its restart no other stream came in time.
+`stream_failed`: the only stream never reached the bridge; there was no audio.
+"""
+
+ResumeReason = Literal["carrier_reconnected", "bridge_restarted"]
+"""Why another stream goes on with a call.
+
+`carrier_reconnected`: the one before it was lost, or the carrier replaced it.
+`bridge_restarted`: the bridge was lost in mid-call.
+"""
+
+Cause = Literal["not_sent", "late", "lost", "carrier_reconnected", "bridge_restarted", "overflow", "not_transcribed"]
+"""Why audio is missing from the transcript.
+
+`not_sent`: the carrier sent none.
+`late`: it came after silence had taken its place.
+`lost`: the numbers of the carrier's messages say that it got lost on the way.
+`carrier_reconnected`: it fell between two streams of the call.
+`bridge_restarted`: it fell into the time without a bridge.
+`overflow`: there was no room, in memory or on the disk, to keep it until Deepgram would take it.
+`not_transcribed`: Deepgram would not transcribe it, or could not in time.
+"""
+
 
 def timestamp(epoch: float) -> str:
     """Seconds since 1970 as ISO 8601 in UTC with milliseconds."""
@@ -30,6 +65,7 @@ class Word(BaseModel):
     start: float
     end: float
     confidence: float
+    """Deepgram's, 0 to 1."""
 
 
 class Overlap(BaseModel):
@@ -41,6 +77,19 @@ class Overlap(BaseModel):
     """The other speaker's segment."""
     start: float
     end: float
+
+
+class MediaFormat(BaseModel):
+    """What the audio of each track is, as the carrier declares it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    encoding: str
+    """`audio/x-mulaw`."""
+    sample_rate: int
+    """Samples a second: 8000."""
+    channels: int
+    """Of one track: 1."""
 
 
 class Stretch(BaseModel):
@@ -64,6 +113,7 @@ class Figures(BaseModel):
     talk_time: dict[str, float]
     """Seconds in which this speaker talked, alone or not."""
     words: dict[str, int]
+    """How many this speaker said."""
     words_per_minute: dict[str, float]
     """Words in a minute of talk, not of call; 0 without talk."""
     talk_over: float

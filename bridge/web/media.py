@@ -17,6 +17,7 @@ from bridge.call import CallRefused, Stream, Switchboard
 from bridge.carriers import twilio
 from bridge.carriers.messages import Digit, Media, Message, Started, Stopped
 from bridge.errors import RemoteProtocolError
+from bridge.events import EndReason
 from twiml import signature, token
 from twiml.document import TOKEN
 
@@ -140,7 +141,7 @@ class _Reader:
         self._watchdog: asyncio.TimerHandle
         self._first_at: float | None = None
         """The loop's time when the first frame came."""
-        self._end: str | None = None
+        self._end: EndReason | None = None
         """Why the stream is over."""
 
     async def run(self) -> None:

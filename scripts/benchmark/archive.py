@@ -124,7 +124,7 @@ def call_started(call_id, caller, began):
         direction="inbound",
         speakers={"inbound": "caller", "outbound": "callee"},
         tracks=["inbound", "outbound"],
-        media_format={"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1},
+        media_format={"encoding": "audio/x-mulaw", "sample_rate": 8000, "channels": 1},
         parameters={},
         started_at=timestamp(began),
     )

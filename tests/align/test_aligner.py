@@ -647,13 +647,13 @@ def test_another_stream_that_starts_with_frames_swapped_loses_nothing() -> None:
 
 def test_the_hole_before_another_stream_lasts_until_its_track_speaks() -> None:
     call = Call().play(numbered(range(50))).flush()
-    call.aligner.restart(60 * 160, why="fork_restarted")
+    call.aligner.restart(60 * 160, why="bridge_restarted")
     call.play(message for message in numbered(range(100)) if message.track == IN or message.at >= CLOCK + 400).flush()
 
     assert call.outbound == channel(OUT, range(50)) + SILENT * 30 + channel(OUT, range(20, 100))
     assert call.holes == [
-        Hole(IN, 1.0, 1.2, 0.2, "fork_restarted"),
-        Hole(OUT, 1.0, 1.6, 0.6, "fork_restarted"),
+        Hole(IN, 1.0, 1.2, 0.2, "bridge_restarted"),
+        Hole(OUT, 1.0, 1.6, 0.6, "bridge_restarted"),
     ]
 
 

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from bridge.align import Hole
@@ -40,6 +42,12 @@ def test_the_token_never_enters_an_event():
     assert (event.from_, event.to, event.direction) == ("+1", "+2", "inbound")
 
 
+def test_the_media_format_is_told_in_our_words():
+    told = json.loads(describe.call_started(started(), {}, 0.0).model_dump_json())["media_format"]
+
+    assert told == {"encoding": "audio/x-mulaw", "sample_rate": 8000, "channels": 1}
+
+
 def test_an_unknown_direction_is_not_repeated():
     assert describe.call_started(started(direction="sideways"), {}, 0.0).direction is None
 
@@ -58,6 +66,7 @@ def test_the_record_of_a_call_whose_stream_never_came():
         (2, "CA1-2", "stream.failed"),
         (3, "CA1-3", "call.ended"),
     ]
+    assert events[0].data.media_format is None
     assert events[1].data.error == "handshake failed"
     assert events[2].data.reason == "stream_failed"
 

@@ -58,7 +58,7 @@ async def switchboard(server, store, clock):
         random=Random(1),
     )
     yield board
-    await board.close("test_over")
+    await board.close("server_stopping")
 
 
 def started(call="CA1", stream="MZ1", **parameters):

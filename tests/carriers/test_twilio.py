@@ -69,6 +69,20 @@ def test_a_digit_is_named_by_its_track():
     assert parse(text) == Digit("inbound", "5")
 
 
+@pytest.mark.parametrize(
+    ("named", "track"),
+    [
+        ({"track": "outbound_track"}, "outbound"),
+        ({"track": "outbound"}, "outbound"),
+        ({}, "inbound"),
+        ({"track": "sideways"}, "inbound"),
+        ({"track": None}, "inbound"),
+    ],
+)
+def test_no_digit_is_lost_over_the_name_of_its_track(named, track):
+    assert parse(json.dumps({"event": "dtmf", "dtmf": {**named, "digit": "#"}})) == Digit(track, "#")
+
+
 def test_stop_with_and_without_its_body():
     assert parse('{"event":"stop","stop":{"callSid":"CA1"}}') == Stopped()
     assert parse('{"event":"stop"}') == Stopped()

@@ -29,7 +29,7 @@ def started(call_id: str = "CA1", seq: int = 1) -> Event:
         direction="inbound",
         speakers={"inbound": "caller", "outbound": "agent"},
         tracks=["inbound", "outbound"],
-        media_format={"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1},
+        media_format={"encoding": "audio/x-mulaw", "sample_rate": 8000, "channels": 1},
         parameters={"team": "süd"},
         started_at=timestamp(STARTED_AT),
     )
