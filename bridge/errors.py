@@ -1,4 +1,4 @@
-"""Every error this project raises on purpose.
+"""The errors that cross rooms. One that is caught where it is raised, or next door, stands in its own room.
 
     BridgeError
     ├── ConfigError            a setting or an option that cannot work: said once, at the start

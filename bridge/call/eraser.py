@@ -14,7 +14,7 @@ log = logging.getLogger("bridge.eraser")
 
 
 class Eraser:
-    """Knows where everything is."""
+    """Deletes a call's record, its kept audio, its recording, and the work that is being done on them."""
 
     def __init__(self, store: Store, audio: AudioStore, recordings: Recordings, backfill: Backfill) -> None:
         self._store = store

@@ -23,7 +23,9 @@ class Receiver(Protocol):
 
 
 class Stream:
-    """What the media door holds."""
+    """What the media door gives a socket's messages to: they reach the call until the stream ends, or a newer one
+    takes over.
+    """
 
     __slots__ = ("_call", "late")
 

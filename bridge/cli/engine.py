@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 log = logging.getLogger("bridge.local")
 
 
+class EngineError(BridgeError):
+    """A part of the local engine could not do what it was asked."""
+
+
 def demo(
     fast: Annotated[bool, typer.Option("--fast", help="Faster than real time")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Leave everything running and say what to try next")] = False,
@@ -135,10 +139,6 @@ def local_deepgram(save_dir: Path) -> "LocalDeepgram":
 
     # The person at this bridge may let audio through faster than the service would.
     return LocalDeepgram(_recognizers(None), save_dir=save_dir, remember=False)
-
-
-class EngineError(BridgeError):
-    """A part of the local engine could not do what it was asked."""
 
 
 @dataclass(frozen=True, slots=True)

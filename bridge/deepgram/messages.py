@@ -25,42 +25,67 @@ class ResultWord:
     """One word of a result."""
 
     word: str
+    """Bare: lower case, no punctuation."""
     text: str
+    """`punctuated_word`: as it stands in the sentence; bare where Deepgram was not asked to write sentences."""
     start: float
+    """Seconds of the socket's audio."""
     end: float
+    """Likewise; never before `start`."""
     confidence: float
+    """0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """What Deepgram believes about one stretch of one channel."""
+    """What Deepgram believes about one stretch of one channel.
+
+    Source: https://developers.deepgram.com/docs/understand-endpointing-interim-results
+    """
 
     channel: int
+    """From 0: its place in the interleaved audio."""
     start: float
+    """Seconds of the socket's audio."""
     end: float
+    """`start` plus `duration`."""
     text: str
+    """Of the best alternative; empty for silence."""
     confidence: float
+    """In the text, 0 to 1; 0 for silence."""
     words: tuple[ResultWord, ...]
     is_final: bool
+    """No later result covers this stretch; an interim may cover more than its final does."""
     speech_final: bool
+    """A pause of `endpointing` milliseconds follows. Finals up to one of these are an utterance."""
     from_finalize: bool
+    """The answer to a Finalize."""
     language: str | None
+    """The one that was heard most; Deepgram says it with `language=multi` only."""
 
 
 @dataclass(frozen=True, slots=True)
 class UtteranceEnd:
-    """No word for `utterance_end_ms` after a finalised one; `last_word_end` -1 means nothing new ended."""
+    """No word for `utterance_end_ms` after a finalised one.
+
+    Source: https://developers.deepgram.com/docs/utterance-end
+    """
 
     channel: int
     last_word_end: float
+    """Seconds of the socket's audio; -1: nothing new has ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechStart:
-    """The voice activity detector heard somebody begin."""
+    """The voice activity detector heard somebody begin; comes with `vad_events=true`.
+
+    Source: https://developers.deepgram.com/docs/speech-started
+    """
 
     channel: int
     at: float
+    """Seconds of the socket's audio; no word need start there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +98,7 @@ class DeepgramError:
     """Deepgram did not like a text of ours; the socket stays open. Both texts can be logged."""
 
     code: str
+    """`code`, or `variant` where there is none."""
     description: str
 
 
@@ -191,7 +217,9 @@ class Refusal:
     status: int | None
     """HTTP status; None when there was no answer."""
     reason: str
+    """Deepgram's code and sentence; without an answer, what the network said."""
     request_id: str | None
+    """As in Metadata; None where nothing of Deepgram's answered."""
 
     @property
     def blame(self) -> Blame:

@@ -55,7 +55,9 @@ _FETCH = 10 * SAMPLE_RATE  # samples fetched at once
 
 
 class Session:
-    """See the module's words. Every method that can need the time takes `now`, seconds on any steady clock."""
+    """Give it the call's audio and what a socket says; do what `data_to_send` asks, tell what `events_received` has,
+    and wake it when `get_timer` says. Every method that can need the time takes `now`, seconds on any steady clock.
+    """
 
     def __init__(self, policy: SessionPolicy, random: Random, start: int = 0) -> None:
         """`start`: position of the first sample that will come."""

@@ -13,6 +13,8 @@ from enum import Enum, auto
 
 
 class State(Enum):
+    """Where a session stands; what each means stands above."""
+
     CONNECTING = auto()
     OPEN = auto()
     CLOSING = auto()

@@ -35,6 +35,8 @@ class BreakerPolicy:
 
 
 class State(Enum):
+    """How the endpoint is treated now; what each allows stands above."""
+
     CLOSED = auto()
     OPEN = auto()
     HALF_OPEN = auto()
@@ -72,6 +74,7 @@ class Breaker:
 
     @property
     def in_flight(self) -> int:
+        """POSTs that are on their way, of all lanes."""
         return len(self._flying)
 
     def slots(self, now: float) -> int:

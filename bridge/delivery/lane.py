@@ -100,6 +100,7 @@ class Verdict:
 
 
 def classify(outcome: Outcome) -> Answer:
+    """What an outcome means, by the table above; 429 and 503 are THROTTLED only where a Retry-After makes sense."""
     match outcome:
         case Unanswered():
             return Answer.FAILED

@@ -67,6 +67,7 @@ class Previews:
             call.idle = False
 
     def ended(self, call_id: str) -> None:
+        """This call is over: forget it, so that no further interim of it is sent."""
         self._calls.pop(call_id, None)
 
     def offer(self, call_id: str) -> None:

@@ -22,10 +22,12 @@ class Watch:
         self._closed = False
 
     def give(self, hint: Hint) -> None:
+        """Have it read this hint, once however often it is given before it is read."""
         self._pending[hint] = None
         self._wake.set()
 
     def close(self) -> None:
+        """Give it nothing more: the iteration ends behind what it has not read."""
         self._closed = True
         self._hub.forget(self)
         self._wake.set()
@@ -58,6 +60,7 @@ class Hints:
         self._watches: defaultdict[str | None, set[Watch]] = defaultdict(set)
 
     def watch(self, topics: Iterable[Topic], call_id: str | None) -> Watch:
+        """A watcher of these topics, of one call or, with None, of all; hints from here on are its own."""
         watch = Watch(self, frozenset(topics), call_id)
         self._watches[call_id].add(watch)
         return watch
@@ -71,12 +74,14 @@ class Hints:
                     watch.give(hint)
 
     def forget(self, watch: Watch) -> None:
+        """Give a watcher nothing more; closing it does this."""
         watches = self._watches.get(watch.call_id, set())
         watches.discard(watch)
         if not watches:
             self._watches.pop(watch.call_id, None)
 
     def close(self) -> None:
+        """Close every watcher."""
         for watches in list(self._watches.values()):
             for watch in list(watches):
                 watch.close()

@@ -37,12 +37,15 @@ class Recent:
         return len(self._calls)
 
     def begin(self, call_id: str, header: str) -> None:
+        """Remember a call up to its `end`; one that is known stays as it is. `header`: as a `CallRow`'s."""
         self._calls.setdefault(call_id, _Call(header))
 
     def end(self, call_id: str) -> None:
+        """Forget a call, its interims too: who still reads it finds it on the disk."""
         self._calls.pop(call_id, None)
 
     def header(self, call_id: str) -> str | None:
+        """What `begin` was given; None for a call that is not going on."""
         call = self._calls.get(call_id)
         return call.header if call else None
 
@@ -78,6 +81,7 @@ class Recent:
         return True
 
     def interims(self, call_id: str) -> list[Event]:
+        """As `Store.interims`: the newest of every track."""
         call = self._calls.get(call_id)
         return list(call.interims.values()) if call else []
 

@@ -26,6 +26,8 @@ from bridge.local.recognition import RecognizerFactory
 
 
 class State(Enum):
+    """Where a connection stands, as drawn above: DRAINING takes nothing more and still says what it has heard."""
+
     OPEN = "open"
     DRAINING = "draining"
     CLOSED = "closed"
