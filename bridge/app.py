@@ -263,7 +263,7 @@ def voice_settings(settings: Settings, token_secret: bytes | None) -> VoiceSetti
     return VoiceSettings(
         public_url=settings.public_url or "",
         auth_tokens=settings.twilio_auth_tokens,
-        signature=settings.signature_mode,
+        signature=settings.twilio_signature,
         token_secret=token_secret,
         dial=settings.bridge_dial,
         caller_id=settings.bridge_caller_id,
@@ -290,7 +290,7 @@ def _media_policy(settings: Settings, token_secret: bytes) -> MediaPolicy:
     return MediaPolicy(
         public_url=settings.public_url,
         auth_tokens=settings.twilio_auth_tokens,
-        signature_mode=settings.signature_mode,
+        signature_mode=settings.twilio_signature,
         token_secret=token_secret,
         require_token=settings.bridge_require_token,
         start_timeout=settings.bridge_start_timeout,

@@ -37,15 +37,16 @@ class Settings(BaseModel):
     webhook_secret: SecretStr | None = Field(
         None, description="`whsec_…`; several, separated by spaces, while rotating"
     )
-    webhook_interim: bool = Field(False, description="Post interim transcripts and speech starts too")
+    webhook_interim: bool = Field(False, description="Post interim transcripts too")
 
     twilio_account_sid: str | None = Field(None, description="For `bridge number`, and to ask for a lost stream again")
     twilio_auth_token: SecretStr | None = Field(
         None, description="Checks X-Twilio-Signature; several, separated by spaces, while rotating"
     )
-    twilio_signature: Literal["strict", "warn", "off"] | None = Field(
-        None,
-        description="What a bad signature means; `strict` when a token is set. `off` takes unsigned streams",
+    twilio_signature: Literal["strict", "warn", "off"] = Field(
+        "strict",
+        description="What a request without Twilio's signature meets: "
+        "`strict` refuses it, `warn` logs it and lets it in, `off` does not look",
     )
 
     data_dir: Path = Field(Path("data"), description="Where the record is kept")
@@ -75,8 +76,10 @@ class Settings(BaseModel):
     bridge_idle_timeout: float = Field(
         60.0, gt=0, le=3600, description="Seconds without any message after which a stream counts as lost"
     )
-    bridge_chunk_ms: int = Field(60, ge=20, le=100, multiple_of=20, description="Audio per message to Deepgram")
-    bridge_hold_ms: int = Field(60, ge=0, le=1000, description="How long a missing frame is waited for")
+    bridge_chunk_ms: int = Field(
+        60, ge=20, le=100, multiple_of=20, description="Milliseconds of audio per message to Deepgram"
+    )
+    bridge_hold_ms: int = Field(60, ge=10, le=500, description="Milliseconds for which a missing frame is waited for")
     bridge_replay_window: float = Field(
         120.0, ge=5, le=3600, description="Seconds of audio kept in memory for sending again"
     )
@@ -114,7 +117,9 @@ class Settings(BaseModel):
     bridge_allow_ephemeral_disk: bool = Field(
         False, description="Start on a host whose disk is wiped at every restart (Heroku)"
     )
-    bridge_log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged")
+    bridge_log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Lowest level that is logged"
+    )
     bridge_log_format: Literal["json", "text"] = Field("json", description="One JSON object a line, or plain text")
 
     @field_validator("public_url")
@@ -169,11 +174,6 @@ class Settings(BaseModel):
         return text
 
     @property
-    def signature_mode(self) -> Literal["strict", "warn", "off"]:
-        """What a bad X-Twilio-Signature means."""
-        return self.twilio_signature or "strict"
-
-    @property
     def twilio_auth_tokens(self) -> tuple[str, ...]:
         """Every auth token that may have signed."""
         return tuple(self.twilio_auth_token.get_secret_value().split()) if self.twilio_auth_token else ()
@@ -220,11 +220,11 @@ def check_for_serving(settings: Settings, environment: Mapping[str, str] | None 
     environment = os.environ if environment is None else environment
     if not settings.deepgram_api_key:
         raise ConfigError("set DEEPGRAM_API_KEY, or start with --local to try the bridge without a key")
-    if settings.signature_mode != "off" and not settings.twilio_auth_token:
+    if settings.twilio_signature != "off" and not settings.twilio_auth_token:
         raise ConfigError(
             "set TWILIO_AUTH_TOKEN so that streams can be checked, or TWILIO_SIGNATURE=off to take unsigned ones"
         )
-    if settings.signature_mode != "off" and not settings.public_url:
+    if settings.twilio_signature != "off" and not settings.public_url:
         raise ConfigError("set PUBLIC_URL to the https origin Twilio reaches: its signatures are made over it")
     if settings.webhook_url and not settings.webhook_secret:
         raise ConfigError("set WEBHOOK_SECRET (whsec_ and 32 random bytes in base64): every delivery is signed")

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from bridge.align import AlignPolicy
 from bridge.config import Settings, check_for_serving, load
 from bridge.errors import ConfigError
 
@@ -54,6 +55,8 @@ def test_a_misspelt_setting_stops_the_start():
         ("WEBHOOK_INTERIM", "perhaps", "WEBHOOK_INTERIM"),
         ("TWILIO_SIGNATURE", "maybe", "strict"),
         ("BRIDGE_CHUNK_MS", "5", "20"),
+        ("BRIDGE_HOLD_MS", "9", "10"),
+        ("BRIDGE_HOLD_MS", "501", "500"),
         ("BRIDGE_MAX_CALLS", "0", "BRIDGE_MAX_CALLS"),
     ],
 )
@@ -75,8 +78,15 @@ def test_no_secret_shows_in_a_repr_or_an_error():
 
 
 def test_signatures_are_checked_unless_somebody_says_otherwise():
-    assert load({}).signature_mode == "strict"
-    assert load({"TWILIO_SIGNATURE": "warn"}).signature_mode == "warn"
+    assert load({}).twilio_signature == "strict"
+    assert load({"TWILIO_SIGNATURE": "warn"}).twilio_signature == "warn"
+
+
+@pytest.mark.parametrize("milliseconds", [10, 500])
+def test_a_missing_frame_is_waited_for_as_long_as_the_alignment_allows(milliseconds):
+    settings = load({"BRIDGE_HOLD_MS": str(milliseconds)})
+
+    assert AlignPolicy(hold_ms=settings.bridge_hold_ms).hold_ms == milliseconds
 
 
 def test_auth_tokens_may_be_several_while_rotating():
@@ -108,12 +118,15 @@ def test_unsigned_streams_are_taken_only_when_asked_for():
 
 
 def test_the_readmes_table_is_the_settings():
-    table = dict(re.findall(r"^\| `([A-Z_]+)` \| ([^|]*) \|", README.read_text(), re.MULTILINE))
-    expected = {
-        name.upper(): ""
-        if field.default in (None, "")
-        else f"`{str(field.default).lower() if isinstance(field.default, bool) else field.default}`"
-        for name, field in Settings.model_fields.items()
-    }
+    rows = re.findall(r"^\| `([A-Z_]+)` \| ([^|]*) \| (.*) \|$", README.read_text(), re.MULTILINE)
+    expected = [
+        (name.upper(), _shown(field.default), field.description) for name, field in Settings.model_fields.items()
+    ]
 
-    assert {name: default.strip() for name, default in table.items()} == expected
+    assert [(name, default.strip(), said) for name, default, said in rows] == expected
+
+
+def _shown(default):
+    if default in (None, ""):
+        return ""
+    return f"`{str(default).lower() if isinstance(default, bool) else default}`"

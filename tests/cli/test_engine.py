@@ -60,7 +60,7 @@ async def test_call_plays_the_sample_at_any_server(tmp_path):
 
 async def test_call_asks_the_voice_webhook_first(tmp_path):
     async with deepgram() as server:
-        given = {"twilio_signature": None, "twilio_auth_token": TWILIO_TOKEN, "bridge_require_token": True}
+        given = {"twilio_signature": "strict", "twilio_auth_token": TWILIO_TOKEN, "bridge_require_token": True}
         port = free_port()
         public = f"http://127.0.0.1:{port}"
         configured = settings(tmp_path, server.url, **given, public_url=public, port=port)

@@ -218,7 +218,7 @@ class TestSignature:
         return settings(
             tmp_path,
             server.url,
-            twilio_signature=None,
+            twilio_signature="strict",
             twilio_auth_token=TWILIO_TOKEN,
             public_url="https://calls.example.com",
         )
