@@ -160,5 +160,5 @@ def _duration(call: Json) -> str:
 
 
 def _words(call: Json) -> str:
-    talk = call.get("talk")
-    return str(sum(talk["words"].values())) if talk else ""
+    figures = call.get("figures")
+    return str(sum(figures["words"].values())) if figures else ""

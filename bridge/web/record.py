@@ -1,6 +1,30 @@
 """What the record says of a call, as the query API answers it: shapes of JSON, made of what the store has.
 
-Pure. The fields are described in the README; how they are asked for, and by whom, is `calls`' business.
+Pure. How they are asked for, and by whom, is `calls`' business. Of every call, in a list and alone:
+
+    id, carrier, from, to, direction, speakers, started_at
+                as the `call` object of a webhook's envelope has them
+    ended_at    wall clock; null while the call goes on
+    active      whether it goes on
+    duration    seconds of its audio; null before its end
+    reason      why it ended, as `call.ended` says it; null before
+    seq         the newest event's
+    snippet     where `q` was asked for, some of what was said around the words that were found; else null
+    figures     as `call.ended` has them (`bridge.events.Figures`). In a list: what it said, null before. Of a call
+                alone: of everything that is transcribed by now, and never null
+
+Of a call alone:
+
+    parameters  as the envelope has them
+    counts, flush, missing
+                as `call.ended` says them; null before
+    delivery    how the webhook stands:
+      state     `none`: it does not get this call; `delivered`: it has every event; `pending`: some are on their way, or
+                are tried again; `parked`: given up, what is left is kept
+      cursor    the last `seq` that was delivered, or skipped; null with `none`
+      attempts  failures in a row
+      reason    why it was given up; null but for `parked`
+    audio       `available`: whether there is a recording; `url`: where, to whoever may read the call
 """
 
 import json
@@ -26,12 +50,14 @@ def summary(call: FoundCall) -> dict[str, Any]:
         "reason": end.get("reason"),
         "seq": call.row.tip,
         "snippet": call.snippet,
-        "talk": end.get("figures"),
+        "figures": end.get("figures"),
     }
 
 
 def details(call: FoundCall, figures: Figures, delivery: LaneState | None, audio: bool) -> dict[str, Any]:
-    """Everything about one call but its events. `audio`: whether there is a recording."""
+    """Everything about one call but its events. `figures`: of what is transcribed by now. `audio`: whether there is a
+    recording.
+    """
     end = _end(call)
     return {
         **summary(call),

@@ -73,7 +73,7 @@ async def test_the_record_of_it(session, origin):
     [listed] = (await get(session, "/calls?active=false"))["calls"]
     assert (call["id"], listed["id"], call["flush"]) == (frames.CALL, frames.CALL, "complete")
     assert sum(call["figures"]["words"].values()) == sum(map(len, SCRIPT.channels))
-    assert listed["talk"] == call["figures"]
+    assert listed["figures"] == call["figures"]
     word = SCRIPT.channels[0][0].text
     assert [found["id"] for found in (await get(session, f"/calls?q={word}"))["calls"]] == [frames.CALL]
     document = await get(session, f"{CALL}/transcript.json")

@@ -105,7 +105,7 @@ async def test_the_list(calls, session):
         "reason": None,
         "seq": 2,
         "snippet": None,
-        "talk": None,
+        "figures": None,
     }
     ended = body["calls"][1]
     assert (ended["active"], ended["duration"], ended["reason"]) == (False, 60.0, "stopped")

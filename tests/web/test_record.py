@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 
@@ -17,7 +18,7 @@ def call(ended_at=None, end=None):
 
 def test_what_is_not_known_is_null():
     summary = record.summary(call())
-    assert (summary["to"], summary["duration"], summary["talk"], summary["ended_at"]) == (None, None, None, None)
+    assert (summary["to"], summary["duration"], summary["figures"], summary["ended_at"]) == (None, None, None, None)
     assert (summary["seq"], summary["active"]) == (7, True)
 
 
@@ -29,6 +30,23 @@ def test_how_long_a_call_is_so_far():
     assert record.duration(call(), words.STARTED_AT + 5.5) == 5.5
     assert record.duration(call(), words.STARTED_AT - 5.5) == 0.0
     assert record.duration(call(1.0, words.ended().to_json()), words.STARTED_AT + 99) == 60.0
+
+
+def test_a_list_has_the_figures_of_the_end_and_a_call_alone_those_by_now():
+    told = words.ended()
+    ended = call(1.0, words.event("CA1", 3, told.data.model_copy(update={"figures": FIGURES})).to_json())
+    by_now = FIGURES.model_copy(update={"longest_silence": 2.0})
+
+    assert record.summary(ended)["figures"]["longest_silence"] == 0.0
+    assert record.details(ended, by_now, None, audio=False)["figures"]["longest_silence"] == 2.0
+
+
+def test_every_field_is_described():
+    names = re.findall(r"^ {4,6}(?! )(.*?)(?:  |$)", record.__doc__, re.MULTILINE)
+    described = {name for line in names for name in line.split(", ")}
+    told = record.details(call(), FIGURES, None, audio=False)
+
+    assert described == told.keys() | told["delivery"].keys()
 
 
 @pytest.mark.parametrize(

@@ -220,7 +220,7 @@ export class CallList {
       this.#put({ ...told, ...known, id, active: true, ended_at: null, duration: null });
     } else if (event === "call.ended" && known) {
       const { ended_at, duration, reason, figures } = told;
-      this.#put({ ...known, active: false, ended_at, duration, reason, talk: figures });
+      this.#put({ ...known, active: false, ended_at, duration, reason, figures });
     } else if (event === "transcript.final" && known) {
       if (told.text) this.#put({ ...known, last: `${told.speaker}: ${told.text}` });
     } else {
