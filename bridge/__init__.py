@@ -15,8 +15,8 @@ The floors, top to bottom; a module imports only from lower ones, or beside it i
                 delivery/lane, delivery/breaker
     2 pure      deepgram/options, deepgram/batch, deepgram/exchange, deepgram/window, deepgram/coverage, deepgram/pace,
                 deepgram/states, deepgram/timeline, deepgram/watchdog, deepgram/ending, delivery/signing,
-                delivery/envelope, store/base, transcript/speech, transcript/turns, transcript/figures, transcript/captions,
-                transcript/render
+                delivery/envelope, store/base, transcript/speech, transcript/turns, transcript/figures,
+                transcript/captions, transcript/render
     1 dialects  carriers/, deepgram/messages, event_stream
     0 words     errors, audio, events/, text
 """
