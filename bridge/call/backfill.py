@@ -190,7 +190,7 @@ class Backfill:
                 self.counters["refused"] += 1
                 # One slow answer here says nothing about the live API; a probe does, and so does a bad key.
                 if probing or refusal.blame is Blame.ACCOUNT:
-                    self._gate.failed(refusal, clock())
+                    self._gate.failed(refusal, clock(), own_options=options.own)
             if refusal.blame is Blame.REQUEST or self._wall() + pause > deadline:
                 return None
             await asyncio.sleep(pause * self._random.uniform(0.5, 1.0))

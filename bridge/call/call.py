@@ -151,8 +151,7 @@ class Call:
         if not self._streaming:
             self._begin_stream(len(media.payload))
         self._aligner.receive_media(media)
-        audio = self._aligner.data_to_send()
-        if audio:
+        if audio := self._aligner.data_to_send():
             self._forward(audio)
 
     def receive_digit(self, digit: Digit) -> None:
@@ -212,6 +211,7 @@ class Call:
             gate=gate,
             on_event=self._receive_happening,
             fetch=self._read_kept,
+            own_options=options.own,
         )
 
     def _take_over(self, past: Digest) -> int:

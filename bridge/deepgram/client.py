@@ -42,8 +42,11 @@ class Client:
         gate: Gate,
         on_event: Callable[[Happening], None],
         fetch: FetchAudio | None = None,
+        own_options: bool = False,
     ) -> None:
-        """`url`: with path and query. `key`: the API key. `on_event` is called in order and must not wait."""
+        """`url`: with path and query. `key`: the API key. `on_event` is called in order and must not wait.
+        `own_options`: whether other calls ask for something else.
+        """
         self.session = session
         self._url = url
         self._headers = {"Authorization": f"Token {key}"}
@@ -51,6 +54,7 @@ class Client:
         self._gate = gate
         self._on_event = on_event
         self._fetch = fetch
+        self._own_options = own_options
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.Handle | None = None
         self._due = 0.0  # when the timer fires; uvloop's handles of what is due already do not tell
@@ -173,7 +177,7 @@ class Client:
         if refusal is None:
             self._gate.succeeded()
             return None
-        self._gate.failed(refusal, self._loop.time())
+        self._gate.failed(refusal, self._loop.time(), own_options=self._own_options)
         log.warning(
             "deepgram refused",
             extra={

@@ -3,7 +3,8 @@
 While the gate is closed to the public, one call at a time is let through as a probe; all others are turned away with
 the words of the last refusal, without asking Deepgram. So an outage costs one handshake now and then and not one per
 call, and a project over its limit is not pressed by everybody at once. A bad key or an empty account closes the gate
-at once; failures that may pass close it after a few in a row.
+at once; failures that may pass close it after a few in a row. A call that is refused over options of its own has
+learned something about them, not about everybody.
 """
 
 from dataclasses import dataclass
@@ -63,9 +64,14 @@ class Gate:
         self._closed_by = None
         self._pause = 0.0
 
-    def failed(self, refusal: Refusal, now: float) -> None:
-        """A handshake was refused. A request that can never work says nothing about Deepgram."""
-        if refusal.blame is Blame.REQUEST:
+    def failed(self, refusal: Refusal, now: float, *, own_options: bool = False) -> None:
+        """A handshake was refused. A request that can never work says nothing about Deepgram.
+
+        `own_options`: the call has asked for something that others do not. Deepgram's 403 is about what was asked for,
+        such as a model that the project has no access to; https://developers.deepgram.com/docs/errors
+        """
+        if refusal.blame is Blame.REQUEST or (own_options and refusal.status == 403):
+            self._probe_at = min(self._probe_at, now)  # if this was the probe, the next one is to tell
             return
         self._failures += 1
         account = refusal.blame is Blame.ACCOUNT

@@ -6,7 +6,7 @@ the handshake of every call. Source: https://developers.deepgram.com/reference/s
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlencode
 
 from bridge.errors import ConfigError
@@ -44,6 +44,8 @@ class Options:
     """A checked set of parameters, without the audio format."""
 
     pairs: Pairs
+    own: bool = field(default=False, compare=False)
+    """Whether they are one call's, not everybody's."""
 
     def get(self, name: str) -> str | None:
         """The last value of a parameter."""
@@ -86,7 +88,7 @@ def override(options: Options, parameters: Mapping[str, str], allowed: frozenset
         wishes.append((name, value))
     if not wishes:
         return options
-    return Options(_checked(_overlaid(options.pairs, wishes), frozenset(name for name, _ in wishes)))
+    return Options(_checked(_overlaid(options.pairs, wishes), frozenset(name for name, _ in wishes)), own=True)
 
 
 def _overlaid(base: Pairs, given: list[tuple[str, str]]) -> Pairs:

@@ -10,6 +10,7 @@ from bridge.carriers.messages import Media, Started
 from bridge.deepgram import options
 from bridge.deepgram.exchange import SessionPolicy
 from bridge.deepgram.gate import Gate
+from bridge.local.deepgram import Faults
 from bridge.store.base import Query
 from bridge.store.sqlite import SQLiteStore
 from tests.fakes.running import AUDIO, SCRIPT, deepgram
@@ -105,6 +106,18 @@ async def test_two_calls_at_once_never_mix(switchboard, store):
         record = await events(store, call)
         assert all(event["id"].startswith(f"{call}-") for event in record)
         assert heard(record, 0) == [(word.word, word.start) for word in SCRIPT.channels[0]]
+
+
+@pytest.mark.parametrize(("parameters", "is_open"), [({"deepgram.language": "es"}, True), ({}, False)])
+async def test_a_refusal_over_a_calls_own_options_does_not_shut_the_gate(switchboard, server, parameters, is_open):
+    server.faults = Faults(refuse=403)
+    await switchboard.open(started(**parameters))
+    (going_on,) = switchboard.calls.values()
+    async with asyncio.timeout(10):
+        while going_on.session.interruption is None:
+            await asyncio.sleep(0.005)
+
+    assert switchboard.gate.is_open is is_open
 
 
 async def test_the_end_says_who_talked_how_much(switchboard, store):

@@ -26,7 +26,7 @@ CHUNK = 960
 class Caller:
     """Feeds a client and notes what comes back."""
 
-    def __init__(self, url, policy=QUICK, key="key", gate=None, fetch=None):
+    def __init__(self, url, policy=QUICK, key="key", gate=None, fetch=None, own_options=False):
         self.happenings = []
         self.client = Client(
             Session(policy, Random(1)),
@@ -36,6 +36,7 @@ class Caller:
             gate=gate or Gate(),
             on_event=self.happenings.append,
             fetch=fetch,
+            own_options=own_options,
         )
         self.client.start()
 
@@ -249,3 +250,17 @@ async def test_while_the_gate_is_closed_deepgram_is_not_asked(deepgram):
 
     assert len(deepgram.connections) == 1
     assert all("credits" in caller.happenings[0].reason for caller in callers)
+
+
+async def test_a_model_of_a_calls_own_that_is_refused_turns_nobody_else_away(deepgram):
+    gate = Gate()
+    deepgram.faults = Faults(first=1, refuse=403)
+    one = Caller(deepgram.url, gate=gate, own_options=True)
+    await one.until(Interrupted)
+    other = Caller(deepgram.url, gate=gate)
+    other.say()
+    await other.end()
+    await one.end()
+
+    assert other.words(0) == spoken(0)
+    assert not [event for event in other.happenings if isinstance(event, Interrupted)]

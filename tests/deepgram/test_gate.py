@@ -7,6 +7,7 @@ BUSY = Refusal(429, "too many", "r1")
 NOBODY = Refusal(None, "no answer", None)
 BROKE = Refusal(402, "no credit", "r2")
 BAD = Refusal(400, "no such model", "r3")
+NO_MODEL = Refusal(403, "no access to the model", "r4")
 POLICY = GatePolicy()
 
 
@@ -60,6 +61,33 @@ def test_a_request_that_can_never_work_closes_nothing():
         gate.failed(BAD, 0.0)
 
     assert gate.is_open
+
+
+def test_a_model_of_a_calls_own_that_is_refused_closes_nothing():
+    gate = Gate()
+    for _ in range(100):
+        gate.failed(NO_MODEL, 0.0, own_options=True)
+
+    assert gate.is_open
+
+
+@pytest.mark.parametrize("refusal", [BUSY, NOBODY, BROKE])
+def test_whatever_else_a_call_with_options_of_its_own_is_told_counts(refusal):
+    gate = Gate()
+    for _ in range(POLICY.failures):
+        gate.failed(refusal, 0.0, own_options=True)
+
+    assert not gate.is_open
+
+
+@pytest.mark.parametrize("refusal", [BAD, NO_MODEL])
+def test_a_probe_that_tells_nothing_leaves_it_to_the_next(refusal):
+    gate = closed()
+    gate.ask(1.0)
+    gate.failed(refusal, 1.5, own_options=True)
+
+    assert not gate.is_open
+    assert gate.ask(1.5) is None
 
 
 def test_one_probe_at_a_time_passes():

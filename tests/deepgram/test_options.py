@@ -84,9 +84,17 @@ def test_endpointing_may_be_switched_off():
     assert parse("endpointing=False").get("endpointing") == "false"
 
 
+def test_a_call_without_wishes_has_the_options_of_all():
+    options = override(parse("keyterm=Acme"), {"campaign": "7"}, ALLOWED)
+
+    assert options == parse("keyterm=Acme")
+    assert not options.own
+
+
 def test_a_call_may_override_what_is_allowed():
     options = override(parse("keyterm=Acme"), {"deepgram.language": "es", "campaign": "7"}, ALLOWED)
 
+    assert options.own
     assert options.get("language") == "es"
     assert options.get("keyterm") == "Acme"
 
