@@ -24,6 +24,14 @@ _OPEN_TIMEOUT = 10.0  # seconds for DNS, TCP, TLS and the upgrade
 _CLOSE_TIMEOUT = 1.0  # seconds for a close frame that nobody needs any more
 _LARGEST_MESSAGE = 4 * 2**20
 
+
+class _Handshake(connect):
+    """Asks where it was told to, and nowhere else: neither a call's audio nor the key follows a redirect."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
 FetchAudio = Callable[[int, int], Awaitable[tuple[int, bytes]]]
 """Reads kept audio: position of the first sample and number of samples in; out, where the audio begins, later than
 asked for if there is none of that, and the audio."""
@@ -213,7 +221,7 @@ class _Socket:
     async def open(self) -> Refusal | None:
         """The handshake; None when it went well."""
         try:
-            self._connection = await connect(
+            self._connection = await _Handshake(
                 self._url,
                 additional_headers=self._headers,
                 compression=None,

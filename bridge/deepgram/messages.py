@@ -205,7 +205,8 @@ class Blame(Enum):
     PASSING = auto()
     """Too many at once (429), their fault (5xx), or nobody there: heals by itself."""
     ACCOUNT = auto()
-    """A bad key, no credit, no permission (401, 402, 403): heals when somebody has mended it."""
+    """A bad key, no credit, no permission (401, 402, 403), or an address where another front door answers, with a
+    redirect or a page (below 400): heals when somebody has mended it."""
     REQUEST = auto()
     """A bad option (400 and the rest): this request will never work."""
 
@@ -226,7 +227,7 @@ class Refusal:
         """What would have to change before it can work."""
         if self.status is None or self.status in (408, 429) or self.status >= 500:
             return Blame.PASSING
-        return Blame.ACCOUNT if self.status in (401, 402, 403) else Blame.REQUEST
+        return Blame.ACCOUNT if self.status < 400 or self.status in (401, 402, 403) else Blame.REQUEST
 
 
 def parse_refusal(status: int, headers: dict[str, str], body: bytes) -> Refusal:

@@ -264,3 +264,33 @@ async def test_a_model_of_a_calls_own_that_is_refused_turns_nobody_else_away(dee
 
     assert other.words(0) == spoken(0)
     assert not [event for event in other.happenings if isinstance(event, Interrupted)]
+
+
+@pytest.fixture
+async def redirector(deepgram):
+    """A front door that sends everybody to the local Deepgram; its URL, and the requests it has had."""
+    asked = []
+
+    async def answer(reader, writer):
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        place = f"{deepgram.url}/v1/listen?{options.parse('').query()}"
+        writer.write(f"HTTP/1.1 307 Elsewhere\r\nLocation: {place}\r\nContent-Length: 0\r\n\r\n".encode())
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}", asked
+
+
+async def test_a_redirect_is_a_refusal_and_is_not_followed(deepgram, redirector):
+    url, asked = redirector
+    gate = Gate()
+    caller = Caller(url, gate=gate)
+    caller.say()
+    await caller.until(Interrupted)
+    await caller.end()
+
+    assert [(event.status, event.reason, event.retry) for event in caller.happenings[:1]] == [(307, "HTTP 307", False)]
+    assert len(asked) == 1
+    assert deepgram.connections == []
+    assert not gate.is_open

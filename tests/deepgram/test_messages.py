@@ -194,3 +194,15 @@ def test_half_a_surrogate_pair_is_made_writable():
         "a?b",
         "a?b",
     )
+
+
+@pytest.mark.parametrize(
+    ("statuses", "blame"),
+    [
+        ((None, 408, 429, 500, 503, 599), Blame.PASSING),
+        ((200, 301, 302, 307, 308, 401, 402, 403), Blame.ACCOUNT),
+        ((400, 404, 405, 410, 413, 426), Blame.REQUEST),
+    ],
+)
+def test_what_a_refusal_is_blamed_on(statuses, blame):
+    assert {Refusal(status, "", None).blame for status in statuses} == {blame}
