@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 
 from bridge.deepgram.exchange import Close, Connect, Fetch, Finished, Happening, Send
 from bridge.deepgram.gate import Gate
@@ -153,8 +153,22 @@ class Client:
         self._pump()
 
     async def _serve_socket(self, socket: "_Socket") -> None:
-        """One socket, from the handshake to its end, however it ends."""
+        """One socket, from the handshake to its end; none ends without the session's being told."""
         self._socket = socket
+        try:
+            await self._run_socket(socket)
+        except Exception as error:
+            log.exception("a socket to deepgram failed", extra={"call_id": self._call_id})
+            socket.abort()
+            if self._socket is socket:
+                self._socket = None
+                reason, now = type(error).__name__, self._loop.time()
+                # The session listens to the first while it connects, to the second after that.
+                self.session.refused(Refusal(None, reason, None), now)
+                self.session.closed(None, reason, now)
+            self._pump()
+
+    async def _run_socket(self, socket: "_Socket") -> None:
         refusal = self._gate.ask(self._loop.time()) or await self._open(socket)
         if self._socket is not socket:
             socket.abort()  # given up meanwhile
@@ -237,6 +251,8 @@ class _Socket:
             return parse_refusal(response.status_code, headers, bytes(response.body or b""))
         except (OSError, TimeoutError, InvalidHandshake) as error:
             return Refusal(None, f"{type(error).__name__}: {error}"[:200], None)
+        except (InvalidURI, ValueError) as error:
+            return Refusal(None, type(error).__name__, None)  # its words may hold the URL, options and all, or the key
         if self._connection.response:
             self.request_id = self._connection.response.headers.get("dg-request-id")
         return None

@@ -26,7 +26,7 @@ CHUNK = 960
 class Caller:
     """Feeds a client and notes what comes back."""
 
-    def __init__(self, url, policy=QUICK, key="key", gate=None, fetch=None, own_options=False):
+    def __init__(self, url, policy=QUICK, key="key", gate=None, fetch=None, own_options=False, on_event=None):
         self.happenings = []
         self.client = Client(
             Session(policy, Random(1)),
@@ -34,7 +34,7 @@ class Caller:
             key=key,
             call_id="CA1",
             gate=gate or Gate(),
-            on_event=self.happenings.append,
+            on_event=on_event or self.happenings.append,
             fetch=fetch,
             own_options=own_options,
         )
@@ -163,6 +163,31 @@ async def test_nobody_there_is_a_reason_too():
 
     assert caller.happenings[0].retry
     assert caller.happenings[0].status is None
+
+
+@pytest.mark.parametrize("url", ["ws://127.0.0.1:port", "http://127.0.0.1:1", "ws://"])
+async def test_an_address_that_is_none_is_a_reason_that_does_not_quote_it(url):
+    caller = Caller(url)
+    await caller.until(Interrupted)
+    await caller.end()
+
+    assert caller.happenings[0].reason in ("ValueError", "InvalidURI")
+
+
+async def test_an_error_of_our_own_while_a_socket_is_read_is_a_lost_socket(deepgram, caplog):
+    def fail_once(happening):
+        caller.happenings.append(happening)
+        if len(caller.happenings) == 1:
+            raise RuntimeError("a bug")
+
+    caller = Caller(deepgram.url, on_event=fail_once)
+    caller.say()
+    await caller.until(Resumed)
+    await caller.end()
+
+    assert [event.reason for event in caller.happenings if isinstance(event, Interrupted)] == ["RuntimeError"]
+    assert caller.happenings[-1] == Finished()
+    assert "a socket to deepgram failed" in caplog.text
 
 
 async def test_a_flush_that_is_never_answered_is_bounded(deepgram):
