@@ -19,7 +19,8 @@ from bridge.local.script import CodedRecognizers, encode, random_script
 
 SCRIPT = random_script(5, 12.0)
 AUDIO = interleave(*encode(SCRIPT, 12.0))
-QUICK = SessionPolicy(speed=1000.0, burst=60.0, first_retry=0.01, flush=0.5)
+QUICK = SessionPolicy(speed=1000.0, burst=60.0, first_retry=0.01)
+BRIEF = replace(QUICK, flush=0.2)  # where nobody is going to answer
 CHUNK = 960
 
 
@@ -97,7 +98,7 @@ async def test_the_request_carries_key_and_format_and_the_audio_arrives_whole(de
 
 async def test_audio_that_comes_before_the_socket_is_open_is_not_lost(deepgram):
     deepgram.faults = Faults(handshake_delay=0.3)
-    caller = Caller(deepgram.url, policy=replace(QUICK, flush=5.0))  # the handshake is a part of it
+    caller = Caller(deepgram.url)
     caller.say()
     await caller.end()
 
@@ -132,7 +133,7 @@ async def test_a_dropped_socket_is_replaced_and_no_word_is_lost_or_doubled(deepg
 @pytest.mark.parametrize(("status", "reason"), [(401, "Invalid credentials."), (402, "credits"), (400, "Bad Request")])
 async def test_a_refusal_for_good_tells_deepgrams_reason_and_is_not_tried_again(deepgram, status, reason):
     deepgram.faults = Faults(refuse=status)
-    caller = Caller(deepgram.url)
+    caller = Caller(deepgram.url, BRIEF)
     caller.say()
     await caller.until(Interrupted)
     (interruption,) = caller.happenings
@@ -157,7 +158,7 @@ async def test_too_many_requests_are_tried_again(deepgram):
 
 
 async def test_nobody_there_is_a_reason_too():
-    caller = Caller("ws://127.0.0.1:1")
+    caller = Caller("ws://127.0.0.1:1", BRIEF)
     await caller.until(Interrupted)
     await caller.end()
 
@@ -167,7 +168,7 @@ async def test_nobody_there_is_a_reason_too():
 
 @pytest.mark.parametrize("url", ["ws://127.0.0.1:port", "http://127.0.0.1:1", "ws://"])
 async def test_an_address_that_is_none_is_a_reason_that_does_not_quote_it(url):
-    caller = Caller(url)
+    caller = Caller(url, BRIEF)
     await caller.until(Interrupted)
     await caller.end()
 
@@ -266,9 +267,9 @@ async def test_an_error_of_deepgrams_is_logged_once(caplog):
 async def test_while_the_gate_is_closed_deepgram_is_not_asked(deepgram):
     gate = Gate()
     deepgram.faults = Faults(refuse=402)
-    callers = [Caller(deepgram.url, gate=gate)]
+    callers = [Caller(deepgram.url, BRIEF, gate=gate)]
     await callers[0].until(Interrupted)
-    callers += [Caller(deepgram.url, gate=gate) for _ in range(5)]
+    callers += [Caller(deepgram.url, BRIEF, gate=gate) for _ in range(5)]
     for caller in callers:
         await caller.until(Interrupted)
     await asyncio.gather(*(caller.end() for caller in callers))
@@ -280,7 +281,7 @@ async def test_while_the_gate_is_closed_deepgram_is_not_asked(deepgram):
 async def test_a_model_of_a_calls_own_that_is_refused_turns_nobody_else_away(deepgram):
     gate = Gate()
     deepgram.faults = Faults(first=1, refuse=403)
-    one = Caller(deepgram.url, gate=gate, own_options=True)
+    one = Caller(deepgram.url, BRIEF, gate=gate, own_options=True)
     await one.until(Interrupted)
     other = Caller(deepgram.url, gate=gate)
     other.say()
@@ -310,7 +311,7 @@ async def redirector(deepgram):
 async def test_a_redirect_is_a_refusal_and_is_not_followed(deepgram, redirector):
     url, asked = redirector
     gate = Gate()
-    caller = Caller(url, gate=gate)
+    caller = Caller(url, BRIEF, gate=gate)
     caller.say()
     await caller.until(Interrupted)
     await caller.end()
