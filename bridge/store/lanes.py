@@ -99,8 +99,13 @@ class Lanes:
         claimed: list[tuple[LaneRow, str]] = []
         while queues.ready and len(claimed) < limit:
             row = self._rows.get(key := queues.ready.popleft())
-            if row is None or key in self._leases or row.due > now:
+            if row is None or key in self._leases:
                 continue  # an entry left behind by a later state of its lane
+            if row.due > now:
+                # A later state of its lane, or the clock was set back: it must not be lost, and a second entry is
+                # harmless.
+                heapq.heappush(queues.waiting, (row.due, key))
+                continue
             token = str(next(self._tokens))
             self._leases[key] = _Lease(token, now + lease)
             claimed.append((row, token))

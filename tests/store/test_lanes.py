@@ -41,6 +41,15 @@ def test_the_newest_state_counts_whatever_is_left_in_the_queues() -> None:
     assert list(claim(lanes, now=50.0)) == ["CA1"]
 
 
+def test_a_clock_that_is_set_back_loses_no_lane() -> None:
+    lanes = Lanes()
+    for call in ("CA1", "CA2", "CA3"):
+        lanes.put(row(call, due=100.0))
+    assert list(claim(lanes, now=100.1, limit=1)) == ["CA1"]
+    assert claim(lanes, now=99.9) == {}
+    assert list(claim(lanes, now=100.0)) == ["CA2", "CA3"]
+
+
 def test_a_lane_with_nothing_to_deliver_goes() -> None:
     lanes = Lanes()
     lanes.put(row())
@@ -97,6 +106,10 @@ class LanesMachine(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0.5, 5.0, 20.0]))
     def time_passes(self, seconds: float) -> None:
         self.now += seconds
+
+    @rule(seconds=st.sampled_from([0.2, 4.0]))
+    def clock_is_set_back(self, seconds: float) -> None:
+        self.now -= seconds
 
     @rule(limit=st.integers(1, 3))
     def claim(self, limit: int) -> None:
