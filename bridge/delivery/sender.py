@@ -61,9 +61,11 @@ class Sender:
         self._interims = interims
         self._retry = retry or RetryPolicy()
         self._rng = rng or Random()
-        # Retries outlive the process, so they go by the wall clock; the breaker does not, and is spared its jumps.
+        # Signatures go by the wall clock. Retries outlive the process, so they are told in its terms, but spared its
+        # jumps: a clock that is set back by an hour while this runs delays none by an hour.
         self._clock = clock
         self._monotonic = monotonic
+        self._epoch = clock() - monotonic()
         # An attempt can take two totals and a body; whoever has held a lease this long is not sending any more.
         self._lease = 4 * (timeouts or Timeouts()).total
         # Tells this address from the next without keeping it: a URL may carry a token.
@@ -128,6 +130,10 @@ class Sender:
         """Whether the endpoint is pressed as hard as ever, because it takes what it gets."""
         return self.breaker.state is State.CLOSED
 
+    def _steady(self) -> float:
+        """Seconds since 1970 by the wall clock of the start and the time that has passed since."""
+        return self._epoch + self._monotonic()
+
     async def _follow(self) -> None:
         topics = ("lanes", "interims") if self._interims else ("lanes",)
         with self._store.watch(*topics) as hints:
@@ -151,14 +157,14 @@ class Sender:
             probing = self.breaker.state is State.OPEN
             try:
                 lanes = await self._store.claim(
-                    self._endpoint, slots, lease=self._lease, now=self._clock(), fresh_first=probing
+                    self._endpoint, slots, lease=self._lease, now=self._steady(), fresh_first=probing
                 )
             except StoreError as error:
                 log.error("the sender cannot claim; it will try again", extra={"error": str(error)})
                 return
             for lane in lanes:
                 if self.breaker.flies(lane.call_id):
-                    # Its lease ran out under it: the wall clock has jumped. The old holder will find its lease lost.
+                    # Its lease ran out under it: the loop stood still. The old holder will find its lease lost.
                     self.counters["claimed_in_flight"] += 1
                     continue
                 self.breaker.started(lane.call_id)
@@ -190,7 +196,7 @@ class Sender:
         headers = self._signer.headers(batch_id(lane.call_id, lane.cursor + 1, lane.batch_to), body, now)
         self.counters["posts"] += 1
         outcome = await self.poster.post(body, headers, now)
-        return judge(lane, outcome, self._clock(), self._rng, self._retry)
+        return judge(lane, outcome, self._steady(), self._rng, self._retry)
 
     async def _settle(self, lane: Lane, verdict: Verdict) -> None:
         if verdict.action != "delivered":

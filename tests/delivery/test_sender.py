@@ -202,6 +202,27 @@ async def test_retry_after_pauses_the_whole_endpoint(store: SQLiteStore, receive
         await receiver.until(lambda: receiver.counters["new"] == 10)
 
 
+@pytest.mark.parametrize("jump", [-240.0, 240.0])
+async def test_a_wall_clock_that_jumps_neither_delays_a_retry_nor_hastens_it(
+    store: SQLiteStore, receiver: Receiver, jump: float
+) -> None:
+    wall, passed = time.time(), 0.0  # signatures are checked against it: no jump beyond their five minutes
+    receiver.faults = [Fault(status=500, times=1)]
+    pressure = BreakerPolicy(failures=100)
+    retry = RetryPolicy(live=(30,), jitter=0.0)
+    async with make(
+        store, receiver, retry=retry, pressure=pressure, clock=lambda: wall + passed, monotonic=lambda: passed
+    ) as sender:
+        await store.append(words.conversation())
+        await until(lambda: sender.counters["retry"] == 1)
+        wall += jump
+        passed += 29.9
+        assert await sender.drain(1)
+        assert len(receiver.deliveries) == 1
+        passed += 0.1
+        await receiver.until(complete(receiver))
+
+
 async def test_a_redirect_is_a_failure_and_not_followed(
     store: SQLiteStore, receiver: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -340,10 +361,10 @@ async def test_leaving_ends_every_task(store: SQLiteStore, receiver: Receiver) -
 
 
 async def test_a_lane_claimed_in_flight_is_not_posted_twice(store: SQLiteStore, receiver: Receiver) -> None:
-    """The wall clock jumps over the lease while a POST is on its way."""
+    """The time of a lease is over while a POST is on its way."""
     now = time.time()  # signatures are checked against it; it moves when the test says so
     receiver.faults = [Fault(delay=0.05, times=1)]
-    async with make(store, receiver, clock=lambda: now) as sender:
+    async with make(store, receiver, clock=lambda: now, monotonic=lambda: now) as sender:
         await store.append(words.conversation()[:1])
         await receiver.until(lambda: receiver.deliveries)
         now += 61.0
