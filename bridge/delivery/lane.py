@@ -10,7 +10,8 @@ of its own. How the endpoint as a whole is treated is the business of `breaker`,
     400, 422                        halves; a single event, the fifth time: skipped     alive
     413                             halves; a single event: skipped                     alive
     410                             waits as it is                                      gone
-    3xx, other 4xx, 5xx, no answer  retries by schedule; parked after 72 hours          failing
+    3xx, other 4xx, 5xx, no answer  retries by schedule; parked after 72 hours, and     failing
+                                    no sooner than the schedule is through
 
 Standard Webhooks asks for most of this. The schedule is ours: its example jumps from 5 seconds to 5 minutes, which
 would freeze a live call.
@@ -47,7 +48,8 @@ class RetryPolicy:
     jitter: float = 0.2
     """Every delay is longer or shorter by up to this share."""
     give_up_after: float = 72 * 3600
-    """Seconds from the first failure of a row to the parking of the lane."""
+    """Seconds from the first failure of a row to the parking of the lane, if `after_call` has been gone through by
+    then: the time in which the bridge was off does not count as trying."""
     max_rejections: int = 5
     """Answers 400 or 422 to one event before it is skipped."""
     max_pause: float = 3600
@@ -219,7 +221,8 @@ def _retry(
     # that follows the call begins at its own first step, not hours in.
     failures = lane.attempts + 1 if lane.call_ended else min(lane.attempts + 1, len(policy.live))
     delay = retry_delay(failures, lane.call_ended, policy) * rng.uniform(1 - policy.jitter, 1 + policy.jitter)
-    given_up = now - first_failure >= policy.give_up_after
+    tried = lane.attempts + 1 >= len(policy.live) + len(policy.after_call)
+    given_up = tried and now - first_failure >= policy.give_up_after
     settlement = Settlement(
         cursor=lane.cursor,
         batch_to=lane.batch_to,

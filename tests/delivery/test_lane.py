@@ -149,6 +149,16 @@ def test_after_72_hours_the_lane_is_parked_as_it_is() -> None:
     assert (judged.settlement.cursor, judged.settlement.batch_to, judged.settlement.skipped) == (10, 20, (2,))
 
 
+def test_days_in_which_the_bridge_was_off_do_not_park_a_lane() -> None:
+    lane = replace(LANE, attempts=1, first_failure=NOW - 73 * 3600, call_ended=True)
+    actions = []
+    while not actions or actions[-1] == "retry":
+        judged = verdict(lane, Unanswered("connect"))
+        lane = after(lane, judged.settlement)
+        actions.append(judged.action)
+    assert actions == ["retry"] * 11 + ["park"]
+
+
 def test_how_often_a_dead_endpoint_is_asked_in_72_hours() -> None:
     lane, now, attempts = replace(LANE, call_ended=True), NOW, 0
     while (judged := verdict(lane, Unanswered("connect"), now)).action == "retry":
