@@ -1,7 +1,8 @@
 """A call's hand in the log: numbers its durable events densely, and hands them to the store in order.
 
-Nothing here waits for a commit, and nothing is dropped when the store cannot take it: what has a number goes first next
-time. One call has one ledger at a time; whoever goes on with a call another process began opens it at the log's tip.
+Nothing here waits for a commit, and nothing is dropped when the store cannot take it: what has a number goes first, as
+soon as there is room. One call has one ledger at a time; whoever goes on with a call another process began opens it at
+the log's tip.
 """
 
 import asyncio
@@ -43,6 +44,8 @@ class Ledger:
         self._pending: list[Event] = []
         self._interims: list[Event] = []
         self._appends: set[asyncio.Task[None]] = set()
+        self._again: asyncio.TimerHandle | None = None
+        """The next try at a store that was full."""
 
     def __repr__(self) -> str:
         return f"<Ledger {self.call_id} seq {self.seq} pending {len(self._pending)}>"
@@ -65,6 +68,8 @@ class Ledger:
         """Hand over what was added, all of it or nothing, without waiting; the store keeps the order."""
         if not self._pending and not self._interims:
             return
+        refused_before = self._again is not None
+        self._stop_trying()
         events, self._pending = self._pending, []
         interims, self._interims = self._interims, []
         try:
@@ -72,7 +77,10 @@ class Ledger:
         except StoreError as error:
             # Numbered already, so they must go first next time; interims are not worth it.
             self._pending = events
-            log.error("events wait for the store", extra={"call_id": self.call_id, "reason": str(error)})
+            if events:
+                self._again = asyncio.get_running_loop().call_later(_STORE_PAUSE, self.commit)
+            if not refused_before:
+                log.error("events wait for the store", extra={"call_id": self.call_id, "reason": str(error)})
             return
         if events:
             task = asyncio.ensure_future(self._confirm(durable, events[-1].seq))
@@ -81,12 +89,20 @@ class Ledger:
 
     async def written(self) -> None:
         """Until everything that was added is durable, or has been logged as not kept."""
-        while self._appends or self._pending:
-            if self._appends:
-                await asyncio.wait(self._appends)
-            else:
-                await asyncio.sleep(_STORE_PAUSE)
-            self.commit()
+        try:
+            while self._appends or self._pending:
+                if self._appends:
+                    await asyncio.wait(self._appends)
+                else:
+                    await asyncio.sleep(_STORE_PAUSE)
+                self.commit()
+        finally:
+            self._stop_trying()  # whoever no longer waits leaves nothing behind that writes
+
+    def _stop_trying(self) -> None:
+        if self._again:
+            self._again.cancel()
+            self._again = None
 
     async def _confirm(self, durable: Awaitable[None], seq: int | None) -> None:
         try:

@@ -89,7 +89,34 @@ async def test_what_a_full_store_refuses_is_given_again_in_order(store, caplog):
     await book.written()
 
     assert [event["seq"] for event in await record(store)] == [1, 2, 3]
-    assert caplog.text.count("events wait for the store") == 2
+    assert caplog.text.count("events wait for the store") == 1
+
+
+async def test_it_goes_as_soon_as_there_is_room_not_with_the_next_event(store, monkeypatch):
+    monkeypatch.setattr("bridge.call.ledger._STORE_PAUSE", 0.01)
+    book = ledger(reluctant := Reluctant(store, 3))
+    book.add(started().data)
+    book.commit()
+    async with asyncio.timeout(10):
+        while not await record(store):
+            await asyncio.sleep(0.005)
+
+    assert reluctant.refusals == 0
+    assert [event["type"] for event in await record(store)] == ["call.started"]
+
+
+async def test_who_gives_up_waiting_leaves_nothing_behind_that_writes(store, monkeypatch):
+    monkeypatch.setattr("bridge.call.ledger._STORE_PAUSE", 0.01)
+    book = ledger(reluctant := Reluctant(store, 1_000_000))
+    book.add(started().data)
+    book.commit()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await book.written()
+    left = reluctant.refusals
+    await asyncio.sleep(0.05)
+
+    assert reluctant.refusals == left < 1_000_000
 
 
 async def test_the_end_waits_until_the_store_takes_it(store):
