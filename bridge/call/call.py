@@ -287,9 +287,8 @@ class Call:
         """Audio that the session no longer holds: from where there is some."""
         if self._audio is None:
             return start, b""
-        start = self._audio.next_kept(start)
         try:
-            return start, await self._audio.read(start, samples)
+            return await self._audio.read_on(start, samples)
         except StoreError as error:
             log.error("kept audio cannot be read", extra={"call_id": self.id, "reason": str(error)})
             return start, b""

@@ -434,6 +434,20 @@ async def test_audio_that_cannot_be_read_any_more_is_lost(store: AudioStore, fol
     assert store.counters["unreadable_samples"] == 1100
 
 
+async def test_a_file_that_cannot_be_read_costs_no_more_than_itself(store: AudioStore, folder: Path) -> None:
+    file = store.open("CA1")
+    for _ in range(5):
+        await speak(store, file, 800)
+    for name in ("000000000800.ulaw", "000000001600.ulaw"):
+        (folder / name).unlink()
+    assert await file.read_on(0, 4000) == (0, await file.read(0, 800))
+    start, audio = await file.read_on(900, 4000)
+    assert (start, audio) == (2400, await file.read(2400, 1600))
+    assert len(audio) == 3200
+    assert file.lost == [Span(800, 2400)]
+    assert await file.read_on(4000, 100) == (4000, b"")
+
+
 async def test_a_place_where_nothing_can_be_kept_is_said_at_the_start(tmp_path: Path) -> None:
     (tmp_path / "audio").write_text("")
     with pytest.raises(StoreError, match="cannot open .*audio: File exists"):

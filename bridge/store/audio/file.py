@@ -107,6 +107,17 @@ class AudioFile:
             self.lost = merge(self.lost, unreadable)
         return audio
 
+    async def read_on(self, start: int, samples: int) -> tuple[int, bytes]:
+        """As `read`, but from the first position at or after `start` where anything can be read; with that position.
+
+        What is lost costs no more than itself: nothing comes only where nothing is known to be behind it.
+        """
+        while True:
+            start = self.next_kept(start)
+            audio = await self.read(start, samples)
+            if audio or self.next_kept(start) == start:
+                return start, audio
+
     def next_kept(self, position: int) -> int:
         """The first position from here on that is neither lost nor deleted, as far as is known; it may be `end`."""
         position = max(position, self.start)
