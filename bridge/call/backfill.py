@@ -52,10 +52,24 @@ class BackfillPolicy:
     keep: float = 7 * 86400.0
     """Seconds after the end of a call for which audio that was given up stays."""
     at_once: int = 4
-    """Calls."""
+    """Calls; one that waits for its next try does not count."""
     first_pause: float = 2.0
     """Seconds before the first new try; doubles from try to try."""
     longest_pause: float = 60.0
+
+
+@dataclass(slots=True)
+class _Effort:
+    """How long a call is still tried."""
+
+    deadline: float
+    """Seconds since 1970."""
+    pause: float
+    """Seconds to the next try."""
+
+
+class _NotNow(Exception):
+    """Deepgram may say it later: give the slot to another call."""
 
 
 class Backfill:
@@ -140,13 +154,12 @@ class Backfill:
                 await (await self._audio.reopen(call_id)).finish()
 
     async def _work(self, call_id: str, patience: float) -> bool:
+        effort = _Effort(self._wall() + patience, self._policy.first_pause)
         try:
-            async with self._slots, self._open(call_id) as file:
-                digest = await read_digest(self._store, call_id)
-                deadline = max(_ended_at(digest) + self._policy.timeout, self._wall() + patience)
-                done = await self._repair(call_id, digest, file, deadline)
-                if done:
-                    await file.finish()
+            while (done := await self._try(call_id, effort)) is None:
+                # Others have the slot meanwhile, and the memory that the audio took.
+                await asyncio.sleep(effort.pause * self._random.uniform(0.5, 1.0))
+                effort.pause = min(self._policy.longest_pause, 2 * effort.pause)
         except StoreError as error:
             log.error("not backfilled", extra={"call_id": call_id, "reason": str(error)})
             return False
@@ -154,13 +167,26 @@ class Backfill:
         log.log(logging.INFO if done else logging.WARNING, "backfill over", extra={"call_id": call_id, "done": done})
         return done
 
-    async def _repair(self, call_id: str, digest: Digest, file: AudioFile, deadline: float) -> bool:
+    async def _try(self, call_id: str, effort: _Effort) -> bool | None:
+        """Go on from what the log says; None: it is to be tried again."""
+        async with self._slots, self._open(call_id) as file:
+            digest = await read_digest(self._store, call_id)
+            effort.deadline = max(effort.deadline, _ended_at(digest) + self._policy.timeout)
+            try:
+                done = await self._repair(call_id, digest, file, effort)
+            except _NotNow:
+                return None
+            if done:
+                await file.finish()
+            return done
+
+    async def _repair(self, call_id: str, digest: Digest, file: AudioFile, effort: _Effort) -> bool:
         options = self._wishes.of(call_id, digest.parameters)
         repair = Repair(
             digest,
             Ledger(call_id, self._store, self._wall, digest.seq),
             file,
-            ask=lambda audio: self._ask(options, audio, call_id, deadline),
+            ask=lambda audio: self._ask(options, audio, call_id, effort),
             language=describe.language(options),
         )
         return await repair.run()
@@ -173,28 +199,26 @@ class Backfill:
         finally:
             file.close()
 
-    async def _ask(self, options: Options, audio: bytes, call_id: str, deadline: float) -> Transcribed | None:
-        """What Deepgram hears in it; None where it can never say, or did not by `deadline`, seconds since 1970."""
-        pause = self._policy.first_pause
+    async def _ask(self, options: Options, audio: bytes, call_id: str, effort: _Effort) -> Transcribed | None:
+        """What Deepgram hears in it; None where it can never say, or the deadline is near. Raises `_NotNow`."""
         clock = asyncio.get_running_loop().time
-        while True:
-            probing = not self._gate.is_open
-            refusal = self._gate.ask(clock())
-            if refusal is None:
-                policy = self._policy
-                outcome = await transcribe(self._http, policy.origin, policy.key, options, audio, call_id=call_id)
-                if isinstance(outcome, Transcribed):
-                    self._gate.succeeded()
-                    return outcome
-                refusal = outcome
-                self.counters["refused"] += 1
-                # One slow answer here says nothing about the live API; a probe does, and so does a bad key.
-                if probing or refusal.blame is Blame.ACCOUNT:
-                    self._gate.failed(refusal, clock(), own_options=options.own)
-            if refusal.blame is Blame.REQUEST or self._wall() + pause > deadline:
-                return None
-            await asyncio.sleep(pause * self._random.uniform(0.5, 1.0))
-            pause = min(self._policy.longest_pause, 2 * pause)
+        probing = not self._gate.is_open
+        refusal = self._gate.ask(clock())
+        if refusal is None:
+            policy = self._policy
+            outcome = await transcribe(self._http, policy.origin, policy.key, options, audio, call_id=call_id)
+            if isinstance(outcome, Transcribed):
+                self._gate.succeeded()
+                effort.pause = policy.first_pause
+                return outcome
+            refusal = outcome
+            self.counters["refused"] += 1
+            # One slow answer here says nothing about the live API; a probe does, and so does a bad key.
+            if probing or refusal.blame is Blame.ACCOUNT:
+                self._gate.failed(refusal, clock(), own_options=options.own)
+        if refusal.blame is Blame.REQUEST or self._wall() + effort.pause > effort.deadline:
+            return None
+        raise _NotNow
 
     async def _sweep(self) -> None:
         """Remove audio that was given up and that nobody has asked for."""

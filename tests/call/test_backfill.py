@@ -152,6 +152,21 @@ async def test_patience_outlasts_the_policy(stores, server):
         assert await service.offer("CA1", patience=30.0) is True
 
 
+async def test_a_call_that_waits_for_its_next_try_holds_up_no_other(stores, server):
+    server.request_faults = Faults(first=1, refuse=503)
+    await ended_call(stores, "CA1")
+    await ended_call(stores, "CA2")
+    async with backfill(stores, server, at_once=1, first_pause=60.0, longest_pause=60.0) as service:
+        stuck = service.offer("CA1")
+        await until(lambda: service.counters["refused"] == 1)
+        async with asyncio.timeout(10):
+            assert await service.offer("CA2") is True
+        assert not stuck.done()
+
+    assert await words(stores, 0, "CA2") == spoken(0)
+    assert stores[1].kept() == ["CA1"]
+
+
 async def test_a_slow_answer_here_does_not_close_the_gate_to_live_calls(stores, server):
     gate = Gate()
     server.request_faults = Faults(first=8, refuse=503)
