@@ -49,13 +49,25 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """Time, level, message, fields."""
+    """Time, level, message, fields; the lines of an exception below are indented.
+
+    What a peer has said may stand in any of them, so nothing there can begin a line or command a terminal.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         fields = "".join(f" {name}={value}" for name, value in _fields(record).items() if value is not None)
         moment = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
-        line = f"{moment} {record.levelname.lower():7} {record.getMessage()}{fields}"
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        lines = [f"{moment} {record.levelname.lower():7} {record.getMessage()}{fields}"]
+        if record.exc_info:
+            lines += [f"  {line}" for line in self.formatException(record.exc_info).split("\n")]
+        return "\n".join(map(_printable, lines))
+
+
+def _printable(text: str) -> str:
+    """Control characters, line breaks and marks of direction as escapes; other scripts as they are."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:

@@ -30,6 +30,25 @@ def test_text_leaves_out_what_is_not_known():
     assert TextFormatter().format(record(call_id="CA1", reason=None)).endswith("info    call up call_id=CA1")
 
 
+def test_what_a_peer_says_stays_within_its_line_of_text_and_commands_no_terminal():
+    said = "x\n12:00:00 info\r\x1b[2J\x9b\u2028\u202e\ud800 schön 你好"
+    line = TextFormatter().format(record(msg=f"{said} %s", error=said))
+
+    assert line.isprintable()
+    assert line.count("x\\n12:00:00 info\\r\\x1b[2J\\x9b\\u2028\\u202e\\ud800 schön 你好") == 2
+
+
+def test_an_exception_of_many_lines_forges_none():
+    try:
+        raise ValueError("broken\n12:00:00 info    call ended\x1b[2J")
+    except ValueError:
+        first, *rest = TextFormatter().format(record(exc_info=sys.exc_info())).split("\n")
+
+    assert first.endswith("call up")
+    assert rest[-2:] == ["  ValueError: broken", "  12:00:00 info    call ended\\x1b[2J"]
+    assert all(line.startswith("  ") and line.isprintable() for line in rest)
+
+
 def test_an_exception_is_kept():
     try:
         raise ValueError("broken")
