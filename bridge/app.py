@@ -30,7 +30,7 @@ from bridge.deepgram.exchange import SessionPolicy
 from bridge.deepgram.gate import Gate
 from bridge.delivery.sender import Sender
 from bridge.delivery.signing import Signer
-from bridge.errors import StoreError
+from bridge.errors import ConfigError, StoreError
 from bridge.live import Live
 from bridge.store.audio import AudioStore, Recordings
 from bridge.store.audio.retention import Retention
@@ -133,7 +133,10 @@ async def serve(settings: Settings, started: Callable[[str], None] = lambda url:
     try:
         await runner.setup()
         site = web.TCPSite(runner, settings.host, settings.port)
-        await site.start()
+        try:
+            await site.start()
+        except OSError as error:
+            raise ConfigError(f"cannot listen at {settings.host}:{settings.port}: {error.strerror}") from error
         url = _local_url(runner)
         log.info("serving", extra={"url": url, "public_url": settings.public_url})
         started(url)

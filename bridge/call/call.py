@@ -328,7 +328,8 @@ class Call:
                 missing=missing,
                 uncovered=self.uncovered,
                 counts=self.counts,
-                figures=self._tally.figures(duration) if self._tally else None,
+                # What is not transcribed yet was no silence.
+                figures=self._tally and self._tally.figures(self._tally.heard if self.uncovered else duration),
                 transcript_url=describe.transcript_url(self._policy.public_url, self.id),
             )
         )

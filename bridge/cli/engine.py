@@ -133,12 +133,12 @@ def receive(
     run(serve(secret, host=host, port=port))
 
 
-def local_deepgram(save_dir: Path) -> "LocalDeepgram":
+def local_deepgram() -> "LocalDeepgram":
     """The engine's recognizer on a free port, for `bridge serve --local`."""
     from bridge.local.deepgram import LocalDeepgram
 
     # The person at this bridge may let audio through faster than the service would.
-    return LocalDeepgram(_recognizers(None), save_dir=save_dir, remember=False)
+    return LocalDeepgram(_recognizers(None), remember=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ async def _serve(settings: Settings) -> None:
 
 
 async def _serve_locally(settings: Settings) -> None:
-    async with engine.local_deepgram(save_dir=settings.data_dir / "heard") as deepgram:
+    async with engine.local_deepgram() as deepgram:
         await _serve(settings.model_copy(update={"deepgram_url": deepgram.url}))
 
 

@@ -159,7 +159,7 @@ class CallsDoor:
             return no_such_call()
         seconds = 3600.0 if not request.can_read_body else await json_field(request, "expires_in")
         if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not 1 <= seconds <= LONGEST_LINK:
-            return refusal(400, f"expires_in must be seconds, 1 to {LONGEST_LINK:.0f}.")
+            return refusal(400, f"expires_in must be seconds, 1 to {LONGEST_LINK:.0f}, in a body of application/json.")
         token, expires = self._readers.link(call.row.id, seconds)
         url = f"{self._readers.origin(request)}/?call={call.row.id}#access={token}"
         return answer({"url": url, "token": token, "expires_at": timestamp(int(expires))})

@@ -48,7 +48,7 @@ class DeliveriesDoor:
         if request.can_read_body:
             given = await json_field(request, "after")
             if not isinstance(given, int) or isinstance(given, bool) or given < 0:
-                return refusal(400, "after must be the seq of an event, or 0 for all of them.")
+                return refusal(400, "after must be the seq of an event, or 0 for all, in a body of application/json.")
             after = given
         call_id = request.match_info["id"]
         if not await self._store.calls(call_id=call_id):

@@ -3,6 +3,7 @@
 import os
 import pty
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +55,18 @@ def test_what_cannot_work_stops_the_start_with_one_sentence(environment, said):
     assert status == 2
     assert said in error
     assert error.count("\n") == 1
+
+
+def test_a_port_that_is_taken_is_one_sentence(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        status, error = serve(
+            DEEPGRAM_API_KEY="k", TWILIO_SIGNATURE="off", DATA_DIR=str(tmp_path), PORT=port, HOST="127.0.0.1"
+        )
+
+    assert status == 2
+    assert error.splitlines()[-1].startswith(f"bridge: cannot listen at 127.0.0.1:{port}: ")
+    assert "Traceback" not in error
 
 
 def test_a_record_that_another_bridge_holds_is_not_touched(tmp_path):

@@ -199,3 +199,15 @@ async def test_a_stream_that_comes_back_without_a_frame_makes_the_call_no_longer
 
     (ended,) = of_type(receiver, "call.ended")
     assert ended["duration"] == 1.0
+
+
+async def test_what_is_not_transcribed_at_the_end_is_no_silence(configured, server, receiver):
+    server.faults_of[0] = Faults(drop_after=PART)
+    server.faults = Faults(refuse=503)
+    async with bridge(configured.model_copy(update={"bridge_flush_timeout": 0.2})) as origin:
+        await play(origin)
+        await until_ended(receiver)
+
+    (ended,) = of_type(receiver, "call.ended")
+    assert ended["missing"] > 4.0
+    assert ended["figures"]["longest_silence"] < 4.0

@@ -82,7 +82,10 @@ async def test_where_nothing_waits_nothing_is_posted(session, origin, receiver):
 async def test_what_is_no_seq_is_refused(session, after):
     status, body = await post(session, ONE, after=after)
 
-    assert (status, body) == (400, {"error": "after must be the seq of an event, or 0 for all of them."})
+    assert (status, body) == (
+        400,
+        {"error": "after must be the seq of an event, or 0 for all, in a body of application/json."},
+    )
 
 
 async def test_there_is_no_such_call(session):
