@@ -34,7 +34,7 @@ def gap(line: Text, call: Json, data: Json) -> Text:
 
 
 def interrupted(line: Text, call: Json, data: Json) -> Text:
-    then = "trying again" if data["retry"] else "not trying again"
+    then = "trying again" if data["retry"] else "somebody must mend that"
     return line.append(f"transcription interrupted: {plain(data['reason'])}; {then}", style="bold yellow")
 
 

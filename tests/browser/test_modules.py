@@ -115,6 +115,16 @@ async def test_talk_over_is_told_once_however_often_it_comes(page):
     assert told == [[[1.9, 2.2]], [[1.9, 2.2]]]
 
 
+async def test_a_frame_that_is_lost_now_and_then_has_no_row(page):
+    def gap(missing):
+        return events.AudioGap(**{"track": "inbound", "from": 2.0, "to": 3.0, "missing": missing, "why": "lost"})
+
+    assert (await conversation(page, recorded(gap(0.02), say(1, "one", 3.0), gap(0.3))))["items"] == [
+        "gap",
+        ["one", True],
+    ]
+
+
 async def test_the_end_takes_what_never_settled(page):
     speech = events.SpeechStarted(track="outbound", channel=1, speaker="agent", at=2, at_time="")
     said = recorded(say(1, "one", 1.0), say(2, "tw", 3.0, final=False), speech, ended(CALL, 9.0))

@@ -5,6 +5,9 @@
 
 const END = Number.MAX_SAFE_INTEGER;
 
+// Seconds: a frame that is lost now and then takes no word with it, and has no row of its own between the words.
+const SHORTEST_GAP = 0.2;
+
 export class Conversation {
   /** Items by time: `{key, kind: "segment" | "speaking" | "note", at, …}`. */
   items = [];
@@ -72,8 +75,10 @@ export class Conversation {
     "transcript.final": (data) => this.#segment(data),
     "speech.started": (data) => this.#speaking(data),
     "dtmf.received": ({ at, track, digit }, event) => this.#note(event.id, at, { what: "dtmf", track, digit }),
-    "audio.gap": ({ from, to, track, missing, why }, event) =>
-      this.#note(event.id, from, { what: "gap", track, end: to, missing, why }),
+    "audio.gap": ({ from, to, track, missing, why }, event) => {
+      if (missing < SHORTEST_GAP) return;
+      this.#note(event.id, from, { what: "gap", track, end: to, missing, why });
+    },
     "call.resumed": ({ at, reason }, event) => this.#note(event.id, at, { what: "resumed", reason, time: event.time }),
     "stream.failed": (data, event) =>
       this.#note(event.id, this.#wallSeconds(event), { what: "failed", error: data.error }),

@@ -316,7 +316,7 @@ const noteWords = {
   failed: ({ error }) => [`The carrier reports: ${error}`],
   interrupted: ({ reason, retry, away }) => {
     if (away !== null) return [`Transcription was away for ${length(away)}: ${reason}`];
-    const outlook = retry ? "The audio is kept, the words will follow." : "It is not tried again.";
+    const outlook = retry ? "The audio is kept, the words will follow." : "It goes on when somebody has mended that.";
     return [`Transcription interrupted: ${reason}. ${outlook}`];
   },
   resumed: ({ reason }) => [`The call goes on: ${gapReason(reason)}`],
