@@ -44,10 +44,14 @@ _FILES = {
     "transcript.txt": "what was said",
     "captions.vtt": "the same as captions",
     "bridge.db": "the record",
-    "heard/*.wav": "what the recognizer heard, two channels",
+    "call.wav": "the recording, two channels",
     "bridge.log": "the bridge's log",
 }
 
+_WRITTEN = {"transcript.txt": "transcript.txt", "captions.vtt": "transcript.vtt", "call.wav": "audio.wav"}
+"""Files, and where the record has them."""
+
+_CLOSED = 10.0  # seconds from `call.ended` to the recording
 _START = 30.0  # seconds the bridge may take to serve
 _END = 60.0  # seconds from the last frame to `call.ended`
 
@@ -190,11 +194,24 @@ async def _write_files(place: Place, receiver: Receiver, call_id: str) -> None:
     """What the webhook got, as lines of JSON, and what the record makes of it."""
     headers = {"Authorization": f"Bearer {place.read_token}"}
     async with aiohttp.ClientSession(place.origin, headers=headers, raise_for_status=True) as session:
-        for name in ("transcript.txt", "captions.vtt"):
-            async with session.get(f"/calls/{call_id}/transcript{Path(name).suffix}") as response:
-                (place.folder / name).write_text(await response.text(), encoding="utf-8")
+        await _until_recorded(session, call_id)
+        for name, path in _WRITTEN.items():
+            async with session.get(f"/calls/{call_id}/{path}", raise_for_status=False) as response:
+                if response.ok:
+                    (place.folder / name).write_bytes(await response.read())
     with (place.folder / "events.jsonl").open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(event, ensure_ascii=False) + "\n" for event in receiver.events(call_id))
+
+
+async def _until_recorded(session: aiohttp.ClientSession, call_id: str) -> None:
+    """The recording is closed after the end is told; what has none by then is shown without it."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_CLOSED):
+            while True:
+                async with session.get(f"/calls/{call_id}") as response:
+                    if (await response.json())["audio"]["available"]:
+                        return
+                await asyncio.sleep(0.1)
 
 
 def _tell(conversation: Conversation, place: Place, receiver: Receiver, call_id: str, faults: list[str]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bridge.local import sample
 from bridge.local.script import load_script
+from bridge.local.wav import parse_wav
 from tests.fakes.wer import word_error_rate
 
 ROOT = Path(__file__).parent.parent.parent
@@ -43,4 +44,5 @@ async def test_the_demo_shows_the_call_and_leaves_its_files(tmp_path):
             for word in event["data"]["words"]
         ]
         assert word_error_rate([word.word for word in words], heard) <= 0.15
-    assert {path.name for path in folder.iterdir()} >= {"bridge.db", "bridge.log", "events.jsonl", "heard"}
+    assert {path.name for path in folder.iterdir()} >= {"bridge.db", "bridge.log", "events.jsonl", "transcript.txt"}
+    assert len(parse_wav((folder / "call.wav").read_bytes())) == 2
