@@ -241,7 +241,7 @@ async def test_a_stop_takes_no_longer_than_it_may(configured, server, receiver):
     """Deepgram never finishes, and the webhook never answers."""
     server.faults = Faults(metadata=False, close=False)
     receiver.faults = [Fault(delay=60.0)]
-    hasty = configured.model_copy(update={"bridge_stop_timeout": 2.0, "bridge_flush_timeout": 5.0})
+    hasty = configured.model_copy(update={"bridge_stop_timeout": 1.0, "bridge_flush_timeout": 5.0})
     async with contextlib.AsyncExitStack() as stack:
         origin = await stack.enter_async_context(bridge(hasty))
         socket = await stack.enter_async_context(connect(f"{origin.replace('http', 'ws', 1)}/media/twilio"))
@@ -251,4 +251,4 @@ async def test_a_stop_takes_no_longer_than_it_may(configured, server, receiver):
         await server.connection(0)
         began = asyncio.get_running_loop().time()
         await stack.aclose()
-    assert asyncio.get_running_loop().time() - began < 3.0
+    assert asyncio.get_running_loop().time() - began < 2.0

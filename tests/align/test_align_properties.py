@@ -120,7 +120,7 @@ def check_channel(channel: bytes, frames: list[Expected], holes: list[Hole]) -> 
     assert sum(round(hole.missing * 8000) for hole in holes) == sum(end - start for start, end in silent)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(inbound=FRAMES, outbound=FRAMES, chunk_ms=st.integers(20, 100))
 def test_every_octet_is_accounted_for(inbound: list[Sent], outbound: list[Sent], chunk_ms: int) -> None:
     sent, arrivals = {}, {}
@@ -154,7 +154,7 @@ GARBAGE = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(st.lists(GARBAGE, max_size=60))
 def test_no_message_breaks_it_or_makes_it_grow(garbage: list[Media]) -> None:
     aligner = Aligner()

@@ -30,7 +30,7 @@ def test_without_a_fault_everything_is_heard():
     assert whole(Line(SCRIPT, 60.0, KEPT).run())
 
 
-@pytest.mark.parametrize("word", range(0, 40, 3))
+@pytest.mark.parametrize("word", range(0, 40, 4))
 def test_a_drop_in_the_middle_of_a_word(word):
     middle = (SCRIPT.words[word].start + SCRIPT.words[word].end) / 2
     line = Line(SCRIPT, 60.0, KEPT, faults=only(0, Faults(drop_after=middle))).run()

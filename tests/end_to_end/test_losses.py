@@ -193,7 +193,7 @@ async def test_a_stream_that_was_lost_before_its_first_frame_leaves_the_next_one
 async def test_a_stream_that_comes_back_without_a_frame_makes_the_call_no_longer(configured, receiver):
     async with bridge(configured.model_copy(update={"bridge_grace": 1.0})) as origin:
         await play(origin, 0, 8000, stop=False)
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.2)
         await play(origin, 0, 0, stop=False, stream="MZ2")
         await receiver.until(lambda: of_type(receiver, "call.ended"))
 

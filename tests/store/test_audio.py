@@ -114,7 +114,7 @@ STEPS = st.one_of(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(steps=st.lists(STEPS, max_size=40))
 def test_any_stretch_reads_as_it_was_appended(steps: list[tuple[str, int, int]]) -> None:
     async def run(path: Path) -> None:

@@ -26,7 +26,7 @@ HEADERS = {False: 58, True: 44}
 # The file, without a server.
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.integers(0, 200), st.booleans(), st.data())
 def test_any_octets_of_the_file_come_from_the_pieces(samples, pcm, data):
     check_octets(WavFile(samples, pcm), data)

@@ -69,7 +69,7 @@ async def test_a_finished_call_is_heard_as_it_was(tmp_path: Path, recordings: Re
 STRETCHES = st.lists(st.tuples(st.integers(0, 40), st.integers(1, 60)), min_size=1, max_size=8)
 
 
-@settings(max_examples=100)
+@settings(max_examples=50)
 @given(STRETCHES, st.integers(0, 900), st.integers(0, 900))
 def test_any_stretch_is_what_was_written_and_silence(
     stretches: list[tuple[int, int]], start: int, samples: int
