@@ -67,15 +67,12 @@ class Repair:
 
     async def _read(self, position: int, end: int) -> tuple[int, bytes]:
         """The next piece and where it begins; where there is none, `end` and nothing."""
-        while (start := self._file.next_kept(position)) < end:
-            audio = await self._file.read(start, min(pieces.LONGEST, end - start))
-            if audio:
-                whole = len(audio) // CHANNELS < pieces.LONGEST
-                return start, audio if whole else audio[: pieces.cut(audio) * CHANNELS]
-            if self._file.next_kept(start) == start:
-                break  # nothing is known to be behind it
-            position = start
-        return end, b""
+        start, audio = await self._file.read_on(position, min(pieces.LONGEST, end - position))
+        audio = audio[: max(0, end - start) * CHANNELS]  # it may begin later than was asked for
+        if not audio:
+            return end, b""
+        whole = len(audio) // CHANNELS < pieces.LONGEST
+        return start, audio if whole else audio[: pieces.cut(audio) * CHANNELS]
 
     def _take(self, heard: Transcribed, start: int, end: int, coverage: Coverage) -> None:
         """Its finals, at their place in the call, but for the words that others have had."""
