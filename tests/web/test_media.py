@@ -206,6 +206,29 @@ async def test_one_call_too_many_is_refused_with_a_reason(tmp_path, server):
     assert b"too many calls" in refused.value.response.body
 
 
+async def test_a_full_bridge_lets_the_stream_in_that_a_call_waits_for(tmp_path, server):
+    configured = settings(tmp_path, server.url, bridge_max_calls=1, bridge_grace=10.0)
+    async with bridge(configured) as origin:
+        async with connect(socket_url(origin), compression=None) as socket:
+            await socket.send(frames.start())
+            for message in frames.talk(*(track[:8000] for track in AUDIO)):
+                await socket.send(message)
+            await until(lambda: server.connections)
+        async with asyncio.timeout(10):
+            while True:  # until the loss is noticed
+                try:
+                    socket = await connect(socket_url(origin))
+                    break
+                except InvalidStatus:
+                    await asyncio.sleep(0.01)
+        await socket.send(frames.start(stream="MZ2"))
+        await socket.send(frames.stop(stream="MZ2"))
+        await drained(origin)
+        await socket.close()
+
+    assert [event["type"] for event in events(await record(tmp_path, frames.CALL))].count("call.ended") == 1
+
+
 async def until(condition):
     async with asyncio.timeout(10):
         while not condition():
