@@ -7,10 +7,9 @@ import pytest
 from bridge.local.receiver import Fault, Receiver
 from tests.fakes import frames
 from tests.fakes.command import command
+from tests.fakes.reading import TOKEN
 from tests.fakes.running import WEBHOOK_SECRET, bridge, deepgram, settings
 from tests.fakes.talk import play
-
-TOKEN = "a-token-that-reads-the-calls"
 
 
 @pytest.fixture

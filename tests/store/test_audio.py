@@ -811,22 +811,23 @@ async def test_a_place_that_takes_no_recordings_is_said_at_the_start(tmp_path: P
             pass
 
 
+async def leave_some(audio):
+    file = audio.open("CA1")
+    file.append(b"\x10\x20" * 100)
+    file.close()
+    await audio.flush()
+
+
 async def test_who_reopens_second_is_told_so(tmp_path):
     async with AudioStore(tmp_path, limit=2**20) as audio:
-        file = audio.open("CA1")
-        file.append(b"\x10\x20" * 100)
-        file.close()
-        await audio.flush()
+        await leave_some(audio)
         first, second = await asyncio.gather(audio.reopen("CA1"), audio.reopen("CA1"), return_exceptions=True)
         assert isinstance(first, AudioFile) and isinstance(second, StoreError)
 
 
 async def test_what_is_being_reopened_is_open(tmp_path):
     async with AudioStore(tmp_path, limit=2**20) as audio:
-        file = audio.open("CA1")
-        file.append(b"\x10\x20" * 100)
-        file.close()
-        await audio.flush()
+        await leave_some(audio)
         reopening = asyncio.create_task(audio.reopen("CA1"))
         await asyncio.sleep(0)
         assert audio.is_open("CA1") and audio.kept() == []

@@ -5,10 +5,10 @@ import pytest
 
 from bridge.local.receiver import Fault, Receiver
 from tests.fakes import frames
+from tests.fakes.reading import BEARER, TOKEN
 from tests.fakes.running import WEBHOOK_SECRET, bridge, deepgram, settings
 from tests.fakes.talk import play
 
-TOKEN = "a-token-that-reads-the-calls"
 ONE = f"/calls/{frames.CALL}/deliveries"
 
 
@@ -27,7 +27,7 @@ async def origin(tmp_path, receiver):
 
 @pytest.fixture
 async def session(origin):
-    async with aiohttp.ClientSession(origin, headers={"Authorization": f"Bearer {TOKEN}"}) as somebody:
+    async with aiohttp.ClientSession(origin, headers=BEARER) as somebody:
         yield somebody
 
 
@@ -94,7 +94,7 @@ async def test_there_is_no_such_call(session):
 
 async def test_without_a_webhook_there_is_nobody_to_deliver_to(tmp_path):
     async with deepgram() as server, bridge(settings(tmp_path, server.url, bridge_read_tokens=TOKEN)) as origin:
-        async with aiohttp.ClientSession(origin, headers={"Authorization": f"Bearer {TOKEN}"}) as session:
+        async with aiohttp.ClientSession(origin, headers=BEARER) as session:
             assert await post(session, "/deliveries") == (409, {"error": "There is no webhook: set WEBHOOK_URL."})
 
 

@@ -16,10 +16,8 @@ from bridge.local.deepgram import Faults
 from bridge.store.sqlite import SQLiteStore
 from bridge.web.operations import OperationsDoor
 from tests.fakes import frames
+from tests.fakes.reading import BEARER, TOKEN
 from tests.fakes.running import WEBHOOK_SECRET, bridge, deepgram, settings
-
-TOKEN = "a-token-that-reads-the-calls"
-BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 
 @pytest.fixture
