@@ -17,7 +17,7 @@ The floors, top to bottom; a module imports only from lower ones, or beside it i
                 deepgram/states, deepgram/timeline, deepgram/watchdog, deepgram/ending, delivery/signing,
                 delivery/envelope, store/base, transcript/speech, transcript/turns, transcript/figures,
                 transcript/captions, transcript/render
-    1 dialects  carriers/, deepgram/messages, event_stream
+    1 dialects  carriers/, deepgram/messages, event_stream, outbox
     0 words     errors, audio, events/, text
 """
 

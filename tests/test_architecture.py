@@ -125,6 +125,24 @@ def test_imports_go_down(path):
         assert beside or PLAN[other] < PLAN[own], f"{own} (floor {PLAN[own]}) imports {other} (floor {PLAN[other]})"
 
 
+def package_of(path):
+    """The package directly below `bridge` that holds a module; a module beside the packages is one by itself."""
+    return path.relative_to(ROOT / "bridge").with_suffix("").parts[0]
+
+
+def test_no_two_packages_import_each_other():
+    """Floors alone allow it, where both have rooms on several floors."""
+    pairs = {(package_of(path), package_of(other)) for path in bridge_modules() for other in imported_modules(path)}
+    mutual = {frozenset(pair) for pair in pairs if pair[0] != pair[1] and pair[::-1] in pairs}
+    assert not mutual, f"{sorted(map(sorted, mutual))} import each other"
+
+
+@pytest.mark.parametrize("path", modules("bridge/delivery"), ids=name_of)
+def test_delivery_knows_a_store_by_its_protocols(path):
+    rooms = {room_of(other) for other in imported_modules(path)}
+    assert not {room for room in rooms if room and room.startswith("store/")} - {"store/base"}
+
+
 @pytest.mark.parametrize("path", bridge_modules(), ids=name_of)
 def test_the_pure_floors_touch_nothing(path):
     room = room_of(path)

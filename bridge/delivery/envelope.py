@@ -7,27 +7,6 @@ decided in `lane`.
 import json
 from collections.abc import Iterable, Sequence
 
-from bridge.errors import LocalProtocolError
-from bridge.events import CallStarted, Event
-
-
-def call_header(event: Event) -> str:
-    """JSON of the envelope's `call` object, made of the call's first event."""
-    started = event.data
-    if not isinstance(started, CallStarted):
-        raise LocalProtocolError(f"a call begins with {CallStarted.type}, not with {started.type}")
-    header = {
-        "id": event.call_id,
-        "carrier": started.carrier,
-        "from": started.from_,
-        "to": started.to,
-        "direction": started.direction,
-        "speakers": started.speakers,
-        "started_at": started.started_at,
-        "parameters": started.parameters,
-    }
-    return json.dumps(header, ensure_ascii=False, separators=(",", ":"))
-
 
 def envelope(header: str, bodies: Iterable[str], skipped: Sequence[int] = ()) -> bytes:
     """The body of a POST. `skipped`: the `seq` of events that were given up since the last delivery."""

@@ -17,7 +17,6 @@ Standard Webhooks asks for most of this. The schedule is ours: its example jumps
 would freeze a live call.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -25,16 +24,7 @@ from enum import Enum, auto
 from random import Random
 from typing import Literal, assert_never
 
-from bridge.store.base import Lane, Settlement
-
-
-@dataclass(frozen=True, slots=True)
-class Batching:
-    """How much goes into one POST."""
-
-    max_events: int = 50
-    max_octets: int = 64_000
-    """Of the events, in octets of UTF-8; an event larger than this goes alone."""
+from bridge.outbox import Lane, Settlement
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,20 +154,6 @@ def retry_delay(failures: int, call_ended: bool, policy: RetryPolicy) -> float:
     if failures <= len(policy.live) or not call_ended:
         return policy.live[min(failures, len(policy.live)) - 1]
     return policy.after_call[min(failures - len(policy.live), len(policy.after_call)) - 1]
-
-
-def batch_end(cursor: int, events: Iterable[tuple[int, int]], batching: Batching) -> int:
-    """The last `seq` of the next batch; the cursor if there is nothing.
-
-    `events`: (`seq`, octets) of what lies after the cursor, in order.
-    """
-    end, octets = cursor, 0
-    for count, (seq, size) in enumerate(events, 1):
-        octets += size + 1
-        if count > batching.max_events or (octets > batching.max_octets and count > 1):
-            break
-        end = seq
-    return end
 
 
 def parse_retry_after(value: str | None, now: float) -> float | None:

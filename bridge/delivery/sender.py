@@ -22,7 +22,8 @@ from bridge.delivery.poster import Poster, Timeouts
 from bridge.delivery.previews import Previews
 from bridge.delivery.signing import Signer
 from bridge.errors import StoreError
-from bridge.store.base import Lane, Query, Store
+from bridge.outbox import Lane
+from bridge.store.base import Query, Store
 
 log = logging.getLogger(__name__)
 

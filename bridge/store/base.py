@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from bridge.events import Event
+from bridge.outbox import Lane, LaneState, ParkedLane, Settlement
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,80 +78,12 @@ class FoundCall:
 
 
 @dataclass(frozen=True, slots=True)
-class LaneState:
-    """How far the delivery of a call has got."""
-
-    cursor: int
-    """The last `seq` that is settled."""
-    tip: int
-    """The newest."""
-    attempts: int
-    """Failures in a row."""
-    parked: str | None
-    """Why it was given up."""
-
-
-@dataclass(frozen=True, slots=True)
 class Query:
     """Which events to read."""
 
     call_id: str
     types: tuple[str, ...] = ()
     """Empty: all."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lane:
-    """One call's way to one endpoint, leased to whoever holds `token`.
-
-    The batch to try is the events after `cursor` up to `batch_to`. Its range is durable before the lane can be
-    claimed, so a retry, even one after a crash, repeats the same range under the same webhook-id.
-    """
-
-    endpoint: str
-    call_id: str
-    header: str
-    """JSON of the `call` object of the envelope."""
-    cursor: int
-    """The last `seq` that is settled."""
-    batch_to: int
-    """The last `seq` of the batch; always above `cursor` in a claimed lane."""
-    attempts: int
-    """Failures in a row: the step of the retry schedule."""
-    rejections: int
-    """How often the one event of this batch was answered that it is unacceptable."""
-    first_failure: float | None
-    """Seconds since 1970 of the first failure of this row of failures."""
-    skipped: tuple[int, ...]
-    """Events parked one by one, which the next delivery names."""
-    call_ended: bool
-    token: str
-
-
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """What a lane looks like after a try."""
-
-    cursor: int
-    batch_to: int | None
-    """The batch to try next; None: whatever has piled up after `cursor`, as much as fits."""
-    due: float = 0.0
-    """Not before this moment, seconds since 1970; 0: at once."""
-    attempts: int = 0
-    rejections: int = 0
-    first_failure: float | None = None
-    skipped: tuple[int, ...] = ()
-    parked: str | None = None
-    """Why this lane is given up (a dead letter): it waits, complete and in order, for `resume`."""
-
-
-@dataclass(frozen=True, slots=True)
-class ParkedLane:
-    """A dead letter: what lies after `cursor` was not delivered."""
-
-    call_id: str
-    cursor: int
-    reason: str
 
 
 Topic = Literal["events", "interims", "deletions", "lanes"]

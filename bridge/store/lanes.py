@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from itertools import count
 
-from bridge.store.base import Lane
+from bridge.outbox import Lane
 
 Key = tuple[str, str]
 """(endpoint, call id)."""

@@ -16,20 +16,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bridge.delivery.lane import Batching
 from bridge.errors import StoreError
 from bridge.events import Event, TranscriptFinal
+from bridge.outbox import Batching, Lane, LaneState, ParkedLane, Settlement
 from bridge.store import search, sql, writes
 from bridge.store.base import (
     CallFilter,
     CallRow,
     FoundCall,
-    Lane,
-    LaneState,
     LoggedEvent,
-    ParkedLane,
     Query,
-    Settlement,
     StoredEvent,
     Topic,
 )

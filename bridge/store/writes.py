@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from bridge.delivery.envelope import call_header
-from bridge.delivery.lane import Batching, batch_end
 from bridge.errors import LocalProtocolError, StoreError
 from bridge.events import CallEnded, CallStarted, Event, TranscriptFinal
+from bridge.outbox import Batching, Lane, Settlement, batch_end, call_header
 from bridge.store import sql
-from bridge.store.base import Lane, Settlement, StoredEvent
+from bridge.store.base import StoredEvent
 from bridge.store.lanes import LaneRow
 
 

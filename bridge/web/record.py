@@ -32,7 +32,8 @@ from datetime import datetime
 from typing import Any
 
 from bridge.events import Figures, timestamp
-from bridge.store import FoundCall, LaneState
+from bridge.outbox import LaneState
+from bridge.store import FoundCall
 
 _SUMMARY = ("carrier", "from", "to", "direction", "speakers", "started_at")
 

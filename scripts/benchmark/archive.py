@@ -9,8 +9,8 @@ import random
 from functools import cache
 from itertools import accumulate, product
 
-from bridge.delivery.envelope import call_header
 from bridge.events import CallEnded, CallStarted, Event, Figures, TranscriptFinal, timestamp
+from bridge.outbox import call_header
 from bridge.store import sql
 from bridge.store.files import Files
 from bridge.store.sqlite import FILENAME

@@ -6,7 +6,7 @@ import time
 import pytest
 import pytest_asyncio
 
-from bridge.store import Settlement
+from bridge.outbox import Settlement
 from tests.browser import hands
 from tests.browser.hands import click_word
 from tests.browser.samples import DURATION, sample_call, script_segments, started

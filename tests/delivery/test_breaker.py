@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bridge.delivery.breaker import Breaker, BreakerPolicy, State
 from bridge.delivery.lane import Answered, Outcome, RetryPolicy, Unanswered, Verdict, judge
 from bridge.errors import LocalProtocolError
-from bridge.store.base import Lane
+from bridge.outbox import Lane
 
 NOW = 1000.0
 RETRY = RetryPolicy()

@@ -2,10 +2,8 @@
 
 import json
 
-import pytest
-
-from bridge.delivery.envelope import batch_id, call_header, envelope, interim_id
-from bridge.errors import LocalProtocolError
+from bridge.delivery.envelope import batch_id, envelope, interim_id
+from bridge.outbox import call_header
 from tests.fakes import words
 
 
@@ -25,11 +23,6 @@ def test_a_gap_is_visible() -> None:
 
 def test_an_envelope_is_utf_8() -> None:
     assert "süd".encode() in envelope(call_header(words.started()), [])
-
-
-def test_a_header_is_made_of_the_first_event() -> None:
-    with pytest.raises(LocalProtocolError, match="begins with call.started"):
-        call_header(words.final())
 
 
 def test_ids_are_stable() -> None:

@@ -11,19 +11,17 @@ from hypothesis import strategies as st
 from bridge.delivery.lane import (
     Answer,
     Answered,
-    Batching,
     Outcome,
     RetryPolicy,
     Unanswered,
     Verdict,
-    batch_end,
     classify,
     describe,
     judge,
     parse_retry_after,
     retry_delay,
 )
-from bridge.store.base import Lane, Settlement
+from bridge.outbox import Lane, Settlement
 
 NOW = 1_800_000_000.0
 POLICY = RetryPolicy()
@@ -327,23 +325,3 @@ def test_whatever_is_answered_nothing_is_passed_over_in_silence(
         assert (judged.action == "park") == (settlement.parked is not None)
         now = max(now, settlement.due)
         lane = after(lane, settlement)
-
-
-# --- batches --------------------------------------------------------------------------------------------------------
-
-
-def test_a_batch_is_as_much_as_fits() -> None:
-    limits = Batching(max_events=3, max_octets=100)
-    assert batch_end(7, [], limits) == 7
-    assert batch_end(7, [(8, 10)], limits) == 8
-    assert batch_end(7, [(8, 10), (9, 10), (10, 10), (11, 10)], limits) == 10
-    assert batch_end(7, [(8, 60), (9, 60)], limits) == 8
-    assert batch_end(7, [(8, 500), (9, 1)], limits) == 8, "larger than a batch: alone"
-    assert batch_end(7, [(8, 49), (9, 49)], limits) == 9, "with the comma, exactly 100"
-
-
-@given(st.lists(st.integers(1, 50), min_size=1), st.integers(1, 5), st.integers(1, 120))
-def test_a_batch_is_never_empty_and_never_too_large(sizes: list[int], events: int, octets: int) -> None:
-    end = batch_end(0, enumerate(sizes, 1), Batching(events, octets))
-    assert 1 <= end <= events
-    assert end == 1 or sum(size + 1 for size in sizes[:end]) <= octets

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from bridge.delivery.envelope import call_header
 from bridge.events import DtmfReceived, Event, Overlap
 from bridge.local import printout
 from bridge.local.conversation import Conversation
+from bridge.outbox import call_header
 from tests.fakes import words
 from tests.fakes.waiting import until
 

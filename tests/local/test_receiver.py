@@ -9,12 +9,13 @@ from typing import Any
 import aiohttp
 import pytest
 
-from bridge.delivery.envelope import call_header, envelope
+from bridge.delivery.envelope import envelope
 from bridge.delivery.signing import Signer, format_secret
 from bridge.errors import ConfigError
 from bridge.events import Event
 from bridge.local import receiver as module
 from bridge.local.receiver import Fault, Receiver
+from bridge.outbox import call_header
 from tests.fakes import words
 from tests.fakes.waiting import TICK, until
 

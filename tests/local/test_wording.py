@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from rich.text import Text
 
-from bridge.delivery.envelope import call_header
 from bridge.events import (
     EVENT_TYPES,
     AudioGap,
@@ -22,6 +21,7 @@ from bridge.events import (
     timestamp,
 )
 from bridge.local.wording import WORDING
+from bridge.outbox import call_header
 from tests.fakes import words
 
 CALL = json.loads(call_header(words.started()))

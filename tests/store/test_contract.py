@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.delivery.lane import Batching
 from bridge.errors import LocalProtocolError, StoreError
-from bridge.store import CallFilter, Hint, Lane, LaneState, Query, Settlement, Store
+from bridge.outbox import Batching, Lane, LaneState, Settlement
+from bridge.store import CallFilter, Hint, Query, Store
 from bridge.store.sqlite import SQLiteStore
 from tests.fakes import words
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from bridge.store.base import Lane
+from bridge.outbox import Lane
 from bridge.store.lanes import LaneRow, Lanes
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import StoreError
-from bridge.store import CallFilter, Query, Settlement
+from bridge.outbox import Settlement
+from bridge.store import CallFilter, Query
 from bridge.store.sqlite import FILENAME, SQLiteStore
 from tests.fakes import words
 from tests.fakes.waiting import until

@@ -5,11 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from bridge.delivery.lane import Batching
 from bridge.errors import LocalProtocolError
 from bridge.events import Event
+from bridge.outbox import Batching, Lane, Settlement
 from bridge.store import sql, writes
-from bridge.store.base import Lane, Settlement
 from tests.fakes import words
 
 

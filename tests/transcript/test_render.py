@@ -8,10 +8,10 @@ import srt
 import webvtt
 from hypothesis import given
 
-from bridge.delivery.envelope import call_header
 from bridge.events import AudioGap, TranscriptFinal
 from bridge.local.sample import SCRIPT
 from bridge.local.script import load_script
+from bridge.outbox import call_header
 from bridge.transcript import render
 from bridge.transcript.captions import cues
 from bridge.transcript.figures import figures

@@ -11,7 +11,7 @@ import pytest
 from bridge.errors import StoreError
 from bridge.events import AudioGap, Figures, Word, timestamp
 from bridge.local.wav import parse_wav
-from bridge.store import Settlement
+from bridge.outbox import Settlement
 from tests.fakes import words
 from tests.fakes.reading import doors, reader
 

@@ -4,7 +4,8 @@ import re
 import pytest
 
 from bridge.events import Figures
-from bridge.store import CallRow, FoundCall, LaneState
+from bridge.outbox import LaneState
+from bridge.store import CallRow, FoundCall
 from bridge.web import record
 from tests.fakes import words
 
