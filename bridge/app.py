@@ -34,7 +34,8 @@ from bridge.errors import ConfigError, StoreError
 from bridge.live import Live
 from bridge.store.audio import AudioStore, Recordings
 from bridge.store.audio.retention import Retention
-from bridge.store.sqlite import SQLiteStore
+from bridge.store.base import ManagedStore
+from bridge.store.opening import open_store
 from bridge.store.token import own_token
 from bridge.web.calls import CallsDoor
 from bridge.web.deliveries import DeliveriesDoor
@@ -64,7 +65,7 @@ def build(settings: Settings) -> web.Application:
     """The application, checked but not started. Raises ConfigError for settings that cannot work."""
     app = web.Application(client_max_size=_LARGEST_BODY)
     token_secret = _token_secret(settings)
-    store = SQLiteStore(settings.data_dir, [ENDPOINT] if settings.webhook_url else [])
+    store = _store(settings)
     recordings = Recordings(settings.data_dir, unfinished=settings.bridge_recordings)
     sender = _sender(settings, store)
     audio, live, gate, call_wishes = audio_store(settings), Live(store), Gate(), wishes(settings)
@@ -151,13 +152,17 @@ async def backfill(settings: Settings, call_id: str, patience: float) -> bool:
 
     What comes of it is delivered when a server runs again. Raises StoreError where one is running, or there is nothing.
     """
-    store = SQLiteStore(settings.data_dir, [ENDPOINT] if settings.webhook_url else [])
+    store = _store(settings)
     async with store, audio_store(settings) as audio:
         if call_id not in audio.kept():
             raise StoreError(f"no audio is kept of {call_id}")
         policy = replace(backfill_policy(settings), timeout=0.0)  # how long is for `patience` to say
         async with Backfill(store, audio, Gate(), policy, wishes(settings), wall=time.time, random=Random()) as service:
             return await service.offer(call_id, patience)
+
+
+def _store(settings: Settings) -> ManagedStore:
+    return open_store(settings.data_dir, [ENDPOINT] if settings.webhook_url else [])
 
 
 def audio_store(settings: Settings) -> AudioStore:
@@ -228,7 +233,7 @@ class _Stop:
 def _operations(
     switchboard: Switchboard,
     gate: Gate,
-    store: SQLiteStore,
+    store: ManagedStore,
     audio: AudioStore,
     backfill: Backfill,
     sender: Sender | None,
@@ -282,7 +287,7 @@ def _retention(settings: Settings, recordings: Recordings) -> Retention:
     return Retention(recordings, max_age, settings.bridge_recording_limit * 1_000_000 or None, time.time)
 
 
-def _sender(settings: Settings, store: SQLiteStore) -> Sender | None:
+def _sender(settings: Settings, store: ManagedStore) -> Sender | None:
     if not settings.webhook_url or not settings.webhook_secret:
         return None
     signer = Signer(settings.webhook_secret.get_secret_value())

@@ -11,11 +11,13 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import takewhile
+from typing import Protocol
 
 from bridge.errors import StoreError
 from bridge.event_stream import encode
 from bridge.events import TRACKS, CallEnded, Event, SpeechStarted, Track, TranscriptInterim
-from bridge.store.base import Hint, Query, Store, StoredEvent
+from bridge.store.base import CallIndex, EventLog, Hint, LiveBus, Query, StoredEvent
 
 log = logging.getLogger("bridge.live")
 
@@ -30,6 +32,10 @@ EVERY_CALL = 100_000
 
 PULSE = 5.0
 """Seconds after which a feed looks for itself, should a hint have been lost, and lets its followers look up."""
+
+
+class Followed(EventLog, CallIndex, LiveBus, Protocol):
+    """What a feed needs of a store."""
 
 
 @dataclass(slots=True)
@@ -54,7 +60,7 @@ class Item:
 class Feed:
     """What is shared by the followers of one call, or of all where there is no call id."""
 
-    def __init__(self, store: Store, call_id: str | None) -> None:
+    def __init__(self, store: Followed, call_id: str | None) -> None:
         self.call_id = call_id
         self.tip = 0
         """The cursor of the newest event."""
@@ -124,12 +130,8 @@ class Feed:
 
     def interims(self, version: int) -> list[Item]:
         """Those that have changed since, the oldest first."""
-        changed = []
-        for number, _, item in reversed(self._interims.values()):
-            if number <= version:
-                break
-            changed.append(item)
-        return changed[::-1]
+        newer = takewhile(lambda known: known[0] > version, reversed(self._interims.values()))
+        return [item for _, _, item in newer][::-1]
 
     async def starts(self, cursor: int) -> list[Item]:
         """The `call.started` of every call that goes on and began before a cursor of the feed of all calls."""
@@ -280,7 +282,7 @@ class Follower:
 class Live:
     """All feeds: made with the first follower, gone with the last."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Followed) -> None:
         self.followers = 0
         self._store = store
         self._feeds: dict[str | None, Feed] = {}

@@ -137,6 +137,12 @@ def test_no_two_packages_import_each_other():
     assert not mutual, f"{sorted(map(sorted, mutual))} import each other"
 
 
+@pytest.mark.parametrize("path", bridge_modules(), ids=name_of)
+def test_one_module_knows_which_store_there_is(path):
+    if room_of(path) != "store/" and path.parent.name != "store":
+        assert "bridge.store.sqlite.SQLiteStore" not in imports(path), "ask for `open_store`"
+
+
 @pytest.mark.parametrize("path", modules("bridge/delivery"), ids=name_of)
 def test_delivery_knows_a_store_by_its_protocols(path):
     rooms = {room_of(other) for other in imported_modules(path)}

@@ -29,8 +29,7 @@ from bridge.deepgram.messages import Blame
 from bridge.deepgram.options import Options
 from bridge.deepgram.prerecorded import transcribe
 from bridge.errors import StoreError
-from bridge.store.audio import AudioFile, AudioStore
-from bridge.store.base import Store
+from bridge.store.base import CallAudio, EventLog, KeptAudio
 
 log = logging.getLogger("bridge.backfill")
 
@@ -77,8 +76,8 @@ class Backfill:
 
     def __init__(
         self,
-        store: Store,
-        audio: AudioStore,
+        store: EventLog,
+        audio: KeptAudio,
         gate: Gate,
         policy: BackfillPolicy,
         wishes: Wishes,
@@ -180,7 +179,7 @@ class Backfill:
                 await file.finish()
             return done
 
-    async def _repair(self, call_id: str, digest: Digest, file: AudioFile, effort: _Effort) -> bool:
+    async def _repair(self, call_id: str, digest: Digest, file: CallAudio, effort: _Effort) -> bool:
         options = self._wishes.of(call_id, digest.parameters)
         repair = Repair(
             digest,
@@ -192,7 +191,7 @@ class Backfill:
         return await repair.run()
 
     @asynccontextmanager
-    async def _open(self, call_id: str) -> AsyncIterator[AudioFile]:
+    async def _open(self, call_id: str) -> AsyncIterator[CallAudio]:
         file = await self._audio.reopen(call_id)
         try:
             yield file

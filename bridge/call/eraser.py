@@ -7,8 +7,8 @@ import logging
 
 from bridge.call.backfill import Backfill
 from bridge.errors import StoreError
-from bridge.store.audio import AudioStore, Recordings
-from bridge.store.base import Store
+from bridge.store.audio import Recordings
+from bridge.store.base import CallIndex, KeptAudio
 
 log = logging.getLogger("bridge.eraser")
 
@@ -16,7 +16,7 @@ log = logging.getLogger("bridge.eraser")
 class Eraser:
     """Deletes a call's record, its kept audio, its recording, and the work that is being done on them."""
 
-    def __init__(self, store: Store, audio: AudioStore, recordings: Recordings, backfill: Backfill) -> None:
+    def __init__(self, store: CallIndex, audio: KeptAudio, recordings: Recordings, backfill: Backfill) -> None:
         self._store = store
         self._audio = audio
         self._recordings = recordings

@@ -22,7 +22,7 @@ from bridge.events import (
     UtteranceCompleted,
     timestamp,
 )
-from bridge.store.base import Store
+from bridge.store.base import EventLog
 
 log = logging.getLogger("bridge.call")
 
@@ -32,7 +32,7 @@ _STORE_PAUSE = 0.2  # seconds between tries at a store whose queue is full
 class Ledger:
     """Add data, then commit; `written` waits until all of it is durable."""
 
-    def __init__(self, call_id: str, store: Store, wall: Callable[[], float], seq: int = 0) -> None:
+    def __init__(self, call_id: str, store: EventLog, wall: Callable[[], float], seq: int = 0) -> None:
         """`wall` tells seconds since 1970. `seq`: the newest that the log has."""
         self.call_id = call_id
         self.seq = seq

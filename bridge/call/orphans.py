@@ -15,13 +15,13 @@ from bridge.call.ledger import Ledger
 from bridge.errors import BridgeError, StoreError
 from bridge.events import TRACKS, CallEnded, Stretch, timestamp
 from bridge.store.audio import AudioFile, AudioStore
-from bridge.store.base import CallRow, Query, Store
+from bridge.store.base import CallRow, EventLog, Query, Store
 from bridge.transcript.assembler import Assembler
 
 log = logging.getLogger("bridge.switchboard")
 
 
-async def read_digest(store: Store, call_id: str) -> Digest:
+async def read_digest(store: EventLog, call_id: str) -> Digest:
     """Everything the log says of a call."""
     digest = Digest()
     while events := await store.read(Query(call_id), digest.seq):

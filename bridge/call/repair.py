@@ -16,7 +16,7 @@ from bridge.deepgram.batch import Transcribed
 from bridge.deepgram.coverage import Coverage
 from bridge.deepgram.messages import Results
 from bridge.events import Stretch, TranscriptionBackfilled
-from bridge.store.audio import AudioFile
+from bridge.store.base import CallAudio
 from bridge.transcript.assembler import Assembler, Progress
 
 Ask = Callable[[bytes], Awaitable[Transcribed | None]]
@@ -26,7 +26,7 @@ Ask = Callable[[bytes], Awaitable[Transcribed | None]]
 class Repair:
     """Made for one run."""
 
-    def __init__(self, digest: Digest, ledger: Ledger, file: AudioFile, ask: Ask, language: str | None) -> None:
+    def __init__(self, digest: Digest, ledger: Ledger, file: CallAudio, ask: Ask, language: str | None) -> None:
         """`digest`: what the log says; `ledger`: open behind it; `language`: what was asked for."""
         self._digest = digest
         self._ledger = ledger

@@ -17,7 +17,7 @@ from bridge.delivery.lane import Answer, classify
 from bridge.delivery.poster import Poster
 from bridge.delivery.signing import Signer
 from bridge.events import Event, TranscriptInterim
-from bridge.store.base import Store
+from bridge.store.base import LiveBus
 
 IN_FLIGHT = 16
 """The most interims on their way at a time, one of a call."""
@@ -40,7 +40,7 @@ class Previews:
 
     def __init__(
         self,
-        store: Store,
+        store: LiveBus,
         poster: Poster,
         signer: Signer,
         *,

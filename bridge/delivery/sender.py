@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from random import Random
-from typing import Any
+from typing import Any, Protocol
 
 from bridge.delivery.breaker import Breaker, BreakerPolicy, State
 from bridge.delivery.envelope import batch_id, envelope
@@ -23,12 +23,16 @@ from bridge.delivery.previews import Previews
 from bridge.delivery.signing import Signer
 from bridge.errors import StoreError
 from bridge.outbox import Lane
-from bridge.store.base import Query, Store
+from bridge.store.base import EventLog, LiveBus, Outbox, Query
 
 log = logging.getLogger(__name__)
 
 POLL = 0.25
 """Seconds: a backstop for hints that got lost, and how late a retry may be."""
+
+
+class Undelivered(EventLog, Outbox, LiveBus, Protocol):
+    """What the sender needs of a store."""
 
 
 class Sender:
@@ -40,7 +44,7 @@ class Sender:
 
     def __init__(
         self,
-        store: Store,
+        store: Undelivered,
         url: str,
         signer: Signer,
         *,

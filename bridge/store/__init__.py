@@ -1,11 +1,21 @@
-"""Where events are kept and lanes remember how far the webhook has got."""
+"""Where events are kept and lanes remember how far the webhook has got.
+
+Its users find the protocols and values here; `open_store` stands in `opening`, so that only its callers load a store.
+"""
 
 from bridge.store.base import (
+    CallAudio,
     CallFilter,
+    CallIndex,
     CallRow,
+    EventLog,
     FoundCall,
     Hint,
+    KeptAudio,
+    LiveBus,
     LoggedEvent,
+    ManagedStore,
+    Outbox,
     Query,
     Store,
     StoredEvent,
@@ -13,11 +23,18 @@ from bridge.store.base import (
 )
 
 __all__ = [
+    "CallAudio",
     "CallFilter",
+    "CallIndex",
     "CallRow",
+    "EventLog",
     "FoundCall",
     "Hint",
+    "KeptAudio",
+    "LiveBus",
     "LoggedEvent",
+    "ManagedStore",
+    "Outbox",
     "Query",
     "Store",
     "StoredEvent",

@@ -1,15 +1,22 @@
-"""The store, as its users see it: an append-only event log, and one lane per (endpoint, call) with a cursor.
+"""The store, as its users see it: small protocols, cut by meaning. A user asks for those it needs.
 
-Values and a protocol only; nothing here reads a clock or touches a file. One contract suite
-(`tests/store/test_contract.py`) runs on every store. Nothing is shown to a reader or posted before it is durable:
+    EventLog   the append-only log of all calls
+    CallIndex  which calls there are
+    Outbox     one lane per (endpoint, call) with a cursor (the words are `bridge.outbox`'s)
+    LiveBus    hints where to look, and interims
+    KeptAudio  audio that is still to be transcribed
+
+Values and protocols only; nothing here reads a clock or touches a file. Each protocol has a contract suite of its own
+(`tests/store/contract/`) that runs on every store. Nothing is shown to a reader or posted before it is durable:
 what a reader has seen, no crash can take back. Interims are the exception by nature: they are state, not events, and
 live in memory.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Sequence
-from contextlib import AbstractContextManager
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from bridge.events import Event
 from bridge.outbox import Lane, LaneState, ParkedLane, Settlement
@@ -100,8 +107,8 @@ class Hint:
     call_id: str | None = None
 
 
-class Store(Protocol):
-    """A store also opens and closes, which is the business of its class."""
+class EventLog(Protocol):
+    """The events of all calls, append-only; every reader and every delivery goes by it."""
 
     def append(self, events: Sequence[Event], interims: Sequence[Event] = ()) -> Awaitable[None]:
         """Queue events to be kept, in the order of the calls; they are durable when the awaitable is done.
@@ -123,6 +130,10 @@ class Store(Protocol):
     async def position(self) -> int:
         """The newest position there has ever been."""
 
+
+class CallIndex(Protocol):
+    """Which calls there are: to list, to find and to forget."""
+
     async def calls(
         self,
         *,
@@ -136,18 +147,15 @@ class Store(Protocol):
     async def find(self, wanted: CallFilter, *, before: str | None = None, limit: int = 50) -> list[FoundCall]:
         """Calls that are like this, the newest first; `before`: as in `calls`. Interims are not searched."""
 
-    async def delivery(self, endpoint: str, call_id: str) -> LaneState | None:
-        """How far the delivery has got; None where the endpoint does not get this call."""
-
     async def delete(self, call_id: str) -> bool:
         """Forget a call that has ended, and everything about it; False: there is none of that id.
 
         What is on its way to a webhook arrives there. Raises `StoreError` for a call that is going on.
         """
 
-    async def interims(self, call_id: str) -> list[Event]:
-        """The newest event without a `seq` of every track: an interim whose final is not there yet, or the start of
-        speech that has no words yet."""
+
+class Outbox(Protocol):
+    """How far each endpoint has got with each call: a lane of each pair, with a lease and a cursor."""
 
     async def claim(
         self, endpoint: str, limit: int, *, lease: float, now: float, fresh_first: bool = False
@@ -173,14 +181,102 @@ class Store(Protocol):
     async def parked(self, endpoint: str) -> list[ParkedLane]:
         """The dead letters of an endpoint."""
 
+    async def delivery(self, endpoint: str, call_id: str) -> LaneState | None:
+        """How far the delivery has got; None where the endpoint does not get this call."""
+
     async def disabled(self, endpoint: str) -> str | None:
         """What `disable` was last told about the endpoint."""
 
     async def disable(self, endpoint: str, address: str | None) -> None:
         """Remember that the endpoint said it is gone, and at which address; None: it is in use again."""
 
+
+class LiveBus(Protocol):
+    """What is not durable: hints that there is something new, and the newest interims."""
+
     def watch(self, *topics: Topic, call_id: str | None = None) -> AbstractContextManager[AsyncIterator[Hint]]:
         """Hints on these topics, of one call or of all, from the moment of this call until the context is left.
 
         Hints that pile up unread are merged. The iteration ends when the store closes.
         """
+
+    async def interims(self, call_id: str) -> list[Event]:
+        """The newest event without a `seq` of every track: an interim whose final is not there yet, or the start of
+        speech that has no words yet."""
+
+
+class Store(EventLog, CallIndex, Outbox, LiveBus, Protocol):
+    """All of a store, for code that hands it on; a user asks for the protocols it needs."""
+
+
+class ManagedStore(Store, AbstractAsyncContextManager["ManagedStore"], Protocol):
+    """A store as the process has it that opens it, closes it and tells its figures. Made by `open_store`."""
+
+    counters: Counter[str]
+    """What has happened since it was opened, for `/metrics`."""
+
+    @property
+    def lanes_waiting(self) -> int:
+        """Lanes that have something to deliver, dead letters aside."""
+
+
+class CallAudio(Protocol):
+    """The kept audio of one call: interleaved mu-law, positions in samples per channel since call time 0."""
+
+    @property
+    def start(self) -> int:
+        """The oldest sample there is."""
+
+    @property
+    def end(self) -> int:
+        """After the newest sample: where the next `append` goes."""
+
+    @property
+    def note(self) -> Mapping[str, Any] | None:
+        """What `write_note` was last given, by this process or by the one before."""
+
+    def append(self, audio: bytes) -> None:
+        """More of the call, following on `end`. Costs no wait; what cannot be written is counted, never raised."""
+
+    def leap(self, position: int) -> None:
+        """The call goes on at `position`: there was no audio between `end` and that."""
+
+    def settle(self, position: int) -> None:
+        """Audio before `position` is transcribed and need not be kept."""
+
+    def write_note(self, note: dict[str, Any]) -> None:
+        """Keep a note, of JSON, beside the audio, in the place of the last one."""
+
+    async def read_on(self, start: int, samples: int) -> tuple[int, bytes]:
+        """Up to `samples` from the first position at or after `start` that can be read, with that position.
+
+        Empty where there is nothing more. Raises `StoreError` when the store is closed.
+        """
+
+    def close(self) -> None:
+        """Write what is there and leave it, for `KeptAudio.reopen`."""
+
+    async def finish(self) -> None:
+        """All of it is transcribed: remove it, or make it a recording where audio is kept for good."""
+
+    async def remove(self) -> None:
+        """Delete the audio and the note."""
+
+
+class KeptAudio(Protocol):
+    """The audio of calls, for as long as some of it is to be transcribed."""
+
+    def open(self, call_id: str) -> CallAudio:
+        """Begin to keep a call. Raises `LocalProtocolError` if there is audio of it, or its id is no file name."""
+
+    async def reopen(self, call_id: str) -> CallAudio:
+        """Go on with one of `kept`. Raises `StoreError` if there is none, or it cannot be read."""
+
+    def kept(self) -> list[str]:
+        """The calls of which there is audio and which are not open."""
+
+    def is_open(self, call_id: str) -> bool:
+        """Whether this call's audio is in use now."""
+
+    async def flush(self) -> None:
+        """Until what was appended so far is written, or lost."""

@@ -8,13 +8,13 @@ import asyncio
 import json
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from aiohttp import web
 
 from bridge.errors import StoreError
 from bridge.events import AudioGap, Data, Figures, TranscriptFinal, timestamp
-from bridge.store import CallFilter, FoundCall, Query, Store, StoredEvent
+from bridge.store import CallFilter, CallIndex, EventLog, FoundCall, Outbox, Query, StoredEvent
 from bridge.store.audio import Recording, Recordings
 from bridge.transcript import render
 from bridge.transcript.figures import Tally, figures
@@ -36,12 +36,16 @@ Delete = Callable[[str], Awaitable[bool]]
 cannot be deleted now."""
 
 
+class Record(EventLog, CallIndex, Outbox, Protocol):
+    """What the record is read from."""
+
+
 class CallsDoor:
     """`/calls` and what is below, but for the streams."""
 
     def __init__(
         self,
-        store: Store,
+        store: Record,
         readers: Readers,
         *,
         endpoint: str,

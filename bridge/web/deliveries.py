@@ -11,7 +11,7 @@ from typing import Protocol
 
 from aiohttp import web
 
-from bridge.store import Store
+from bridge.store import CallIndex
 from bridge.web.http import HEADERS, json_field, no_such_call, refusal
 from bridge.web.readers import Readers
 
@@ -25,7 +25,7 @@ class Resume(Protocol):
 class DeliveriesDoor:
     """For readers with a token."""
 
-    def __init__(self, resume: Resume | None, store: Store, readers: Readers) -> None:
+    def __init__(self, resume: Resume | None, store: CallIndex, readers: Readers) -> None:
         """`resume`: None without a webhook."""
         self._resume = resume
         self._store = store

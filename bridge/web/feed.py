@@ -18,7 +18,7 @@ from aiohttp import WSCloseCode, web
 
 from bridge.event_stream import COMMENT, encode
 from bridge.live import PULSE, Follower, Item, Live
-from bridge.store import CallFilter, Store
+from bridge.store import CallFilter, CallIndex
 from bridge.web.http import HEADERS, BadRequest, digits, no_such_call, number, refusal, types
 from bridge.web.readers import Handler, Readers
 
@@ -43,7 +43,7 @@ _Told = AsyncIterator[list[Item]]
 class FeedDoor:
     """Streams to readers."""
 
-    def __init__(self, live: Live, store: Store, readers: Readers, page: Handler, random: Random) -> None:
+    def __init__(self, live: Live, store: CallIndex, readers: Readers, page: Handler, random: Random) -> None:
         """`page` answers who wants JSON."""
         self._live = live
         self._store = store

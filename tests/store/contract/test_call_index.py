@@ -1,0 +1,186 @@
+"""What every index of calls promises: calls are listed, found by what is known or was said, and deleted."""
+
+import asyncio
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bridge.errors import StoreError
+from bridge.store import CallFilter, Store
+from tests.fakes import words
+from tests.fakes.stores import STORES, Open, claim, found, seqs
+
+
+async def test_calls_newest_first_and_page_by_page(store: Store) -> None:
+    for n in range(5):
+        await store.append([words.started(f"CA{n}")])
+    assert [call.id for call in await store.calls(limit=2)] == ["CA4", "CA3"]
+    assert [call.id for call in await store.calls(before="CA3", limit=2)] == ["CA2", "CA1"]
+    assert [call.id for call in await store.calls(call_id="CA2")] == ["CA2"]
+    assert await store.calls(call_id="CA9") == []
+
+
+async def test_a_call_is_open_until_it_ends(reopen: Open) -> None:
+    async with reopen() as store:
+        await store.append(words.conversation("CA1"))
+        await store.append([words.started("CA2"), words.final("CA2", 2)])
+    async with reopen() as store:
+        (call,) = await store.calls(open_only=True)
+        assert (call.id, call.tip, call.ended_at) == ("CA2", 2, None)
+        await store.append([words.ended("CA2", 3)])
+        assert await store.calls(open_only=True) == []
+        (call,) = await store.calls(call_id="CA2")
+        assert (call.started_at, call.ended_at, call.tip) == (words.STARTED_AT, words.STARTED_AT + 60, 3)
+
+
+async def test_a_calls_header_is_the_envelopes(store: Store) -> None:
+    await store.append([words.started()])
+    (call,) = await store.calls()
+    assert json.loads(call.header) == {
+        "id": "CA1",
+        "carrier": "twilio",
+        "from": "+15550001",
+        "to": "+15550002",
+        "direction": "inbound",
+        "speakers": {"inbound": "caller", "outbound": "agent"},
+        "started_at": "2027-01-15T08:00:00.000Z",
+        "parameters": {"team": "süd"},
+    }
+
+
+async def test_the_newest_calls_are_found_first_and_page_by_page(full_store: Store) -> None:
+    assert await found(full_store) == ["CA3", "CA2", "CA1"]
+    assert await found(full_store, limit=2) == ["CA3", "CA2"]
+    assert await found(full_store, limit=2, before="CA2") == ["CA1"]
+    assert await found(full_store, before="CA1") == []
+    assert await found(full_store, before="nobody") == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "calls"),
+    [
+        ({"active": True}, ["CA3"]),
+        ({"active": False}, ["CA2", "CA1"]),
+        ({"from_": "+15550001"}, ["CA3", "CA2", "CA1"]),
+        ({"from_": "0002"}, []),
+        ({"to": "0002", "active": True}, ["CA3"]),
+        ({"since": words.STARTED_AT}, ["CA3", "CA2", "CA1"]),
+        ({"since": words.STARTED_AT + 0.001}, []),
+        ({"until": words.STARTED_AT}, []),
+        ({"until": words.STARTED_AT + 0.001, "active": False}, ["CA2", "CA1"]),
+    ],
+)
+async def test_calls_are_found_by_what_is_known_of_them(
+    full_store: Store, wanted: dict[str, Any], calls: list[str]
+) -> None:
+    assert await found(full_store, **wanted) == calls
+
+
+@pytest.mark.parametrize(
+    ("text", "calls"),
+    [
+        ("order", ["CA2", "CA1"]),
+        ("ORDERS", ["CA2", "CA1"]),
+        ("order words", ["CA2", "CA1"]),  # said in two segments
+        ("order taxi", ["CA2"]),
+        ('"my order"', ["CA1"]),
+        ('"order my"', []),
+        ('"two taxis', ["CA2"]),
+        ("mochte", ["CA3"]),
+        ("best*", ["CA3"]),
+        ("best", []),
+        ("orde?", []),
+        ("", []),
+        ("?!", []),
+        ("order AND NOT (taxi", []),
+        ("nobody said this", []),
+    ],
+)
+async def test_calls_are_found_by_what_was_said(full_store: Store, text: str, calls: list[str]) -> None:
+    assert await found(full_store, text=text) == calls
+
+
+async def test_a_search_has_filters_and_pages(full_store: Store) -> None:
+    assert await found(full_store, text="order", limit=1) == ["CA2"]
+    assert await found(full_store, text="order", before="CA2") == ["CA1"]
+    assert await found(full_store, text="order", active=True) == []
+    assert await found(full_store, text="order", from_="0001", before="CA2") == ["CA1"]
+
+
+async def test_what_is_found_shows_where_and_how_the_call_ended(full_store: Store) -> None:
+    [call] = await full_store.find(CallFilter(text="my"))
+    assert call.snippet == "Where is my order?"
+    assert json.loads(call.end or "")["type"] == "call.ended"
+    [live] = await full_store.find(CallFilter(active=True))
+    assert (live.end, live.snippet, live.row.ended_at) == (None, None, None)
+
+
+async def test_what_comes_after_the_end_is_found_too(full_store: Store) -> None:
+    await full_store.append([words.final("CA1", 5, text="backfilled", source="backfill")])
+    [call] = await full_store.find(CallFilter(text="backfilled"))
+    assert json.loads(call.end or "")["seq"] == 4
+    assert call.row.tip == 5
+
+
+async def test_finals_that_come_twice_are_found_once(full_store: Store) -> None:
+    await full_store.append([words.final("CA3", 2, text="something else"), words.final("CA3", 3, text="new")])
+    assert await found(full_store, text="something") == []
+    assert await found(full_store, text="new") == ["CA3"]
+
+
+SAID = st.lists(st.lists(st.sampled_from("abc"), max_size=3), max_size=6)
+
+
+@pytest.mark.parametrize("name", STORES)
+@given(SAID, st.sets(st.sampled_from("abc"), min_size=1))
+@settings(max_examples=30, deadline=None)
+def test_a_search_finds_every_call_in_which_all_words_were_said(
+    name: str, said: list[list[str]], wanted: set[str]
+) -> None:
+    async def search(path: Path) -> list[str]:
+        async with STORES[name](path)() as store:
+            for number, finals in enumerate(said):
+                call_id = f"CA{number}"
+                texts = [words.final(call_id, seq, text=text) for seq, text in enumerate(finals, 2)]
+                await store.append([words.started(call_id), *texts])
+            pages = [await found(store, text=" ".join(wanted), limit=2)]
+            while pages[-1]:
+                pages.append(await found(store, text=" ".join(wanted), limit=2, before=pages[-1][-1]))
+            return [call_id for page in pages for call_id in page]
+
+    with TemporaryDirectory() as folder:
+        calls = asyncio.run(search(Path(folder)))
+    assert calls == [f"CA{number}" for number in reversed(range(len(said))) if wanted <= set(said[number])]
+
+
+async def test_a_deleted_call_is_gone_for_good(reopen: Open) -> None:
+    async with reopen() as store:
+        await store.append(words.conversation("CA1"))
+        await store.append(words.conversation("CA2"))
+        assert await store.delete("CA1")
+        assert not await store.delete("CA1")
+        assert await seqs(store, "CA1") == []
+        assert [lane.call_id for lane in await claim(store)] == ["CA2"]
+    async with reopen() as store:
+        assert await found(store) == ["CA2"]
+        assert await found(store, text="words") == ["CA2"]
+        assert await store.delivery("webhook", "CA1") is None
+        assert [lane.call_id for lane in await claim(store)] == ["CA2"]
+
+
+async def test_a_call_that_goes_on_is_not_deleted(full_store: Store) -> None:
+    with pytest.raises(StoreError, match="CA3 is going on"):
+        await full_store.delete("CA3")
+    assert await seqs(full_store, "CA3") == [1, 2]
+
+
+async def test_a_record_may_begin_anew_after_its_deletion(full_store: Store) -> None:
+    await full_store.delete("CA1")
+    await full_store.append(words.conversation("CA1", finals=1))
+    assert await found(full_store, text="order") == ["CA2"]
+    assert await found(full_store) == ["CA1", "CA3", "CA2"]

@@ -1,0 +1,26 @@
+"""The server and the commands open the same store."""
+
+from pathlib import Path
+
+import pytest
+
+from bridge.errors import StoreInUse
+from bridge.store.opening import open_store
+from tests.fakes import words
+from tests.fakes.stores import claim
+
+
+async def test_what_one_has_written_the_next_one_reads(tmp_path: Path) -> None:
+    async with open_store(tmp_path, ["webhook"]) as store:
+        await store.append(words.conversation())
+        assert store.counters["events"] == 5
+        assert store.lanes_waiting == 1
+    async with open_store(tmp_path, ["webhook"]) as store:
+        assert [lane.call_id for lane in await claim(store)] == ["CA1"]
+
+
+async def test_two_at_a_time_are_refused(tmp_path: Path) -> None:
+    async with open_store(tmp_path):
+        with pytest.raises(StoreInUse):
+            async with open_store(tmp_path):
+                pass
