@@ -5,7 +5,8 @@
     ├── LocalProtocolError     we used a machine wrongly: our bug, let it surface
     ├── RemoteProtocolError    a peer sent what its protocol does not allow: count it, go on
     └── StoreError             the store cannot keep what it was given
-        └── StoreInUse         another process has it
+        ├── StoreInUse         another process has it
+        └── NotOwner           another process has this call
 
 An expected outcome (a webhook's 500, Deepgram's refusal) is a value, never one of these.
 """
@@ -33,3 +34,7 @@ class StoreError(BridgeError):
 
 class StoreInUse(StoreError):
     """Another process has the store."""
+
+
+class NotOwner(StoreError):
+    """The call goes on in another process, or in none: this one may not append to it."""

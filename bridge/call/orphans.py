@@ -43,24 +43,23 @@ class Orphans:
 
     async def find(self) -> None:
         """Look for them."""
-        page = await self._store.calls(open_only=True)
+        page = await self._store.abandoned()
         while page:
             self.rows |= {row.id: row for row in page}
-            page = await self._store.calls(open_only=True, before=page[-1].id)
+            page = await self._store.abandoned(before=page[-1].id)
 
     async def adopt(self, call_id: str) -> tuple[CallRow, Digest, AudioFile | None] | None:
         """The carrier's stream is back: the call's record and its kept audio, to go on with."""
-        for row in self.rows.values():
-            if describe.carriers_call_id(row.id) == call_id:
-                del self.rows[row.id]
-                digest, audio = await self._open(row)
-                return row, digest, audio or self._begin_audio(row.id)
-        return None
+        row = next((row for row in self.rows.values() if describe.carriers_call_id(row.id) == call_id), None)
+        if row is None or not await self._take(row.id):
+            return None
+        digest, audio = await self._open(row)
+        return row, digest, audio or self._begin_audio(row.id)
 
     async def end(self, record_id: str) -> bool:
         """Give a record its one end; whether audio is left to be transcribed."""
-        row = self.rows.pop(record_id, None)
-        if row is None:
+        row = self.rows.get(record_id)
+        if row is None or not await self._take(record_id):
             return False
         digest, audio = await self._open(row)
         ledger = Ledger(row.id, self._store, self._wall, digest.seq)
@@ -78,6 +77,12 @@ class Orphans:
         if audio:
             await audio.finish()
         return False
+
+    async def _take(self, record_id: str) -> bool:
+        """Make the record this process's own; False where another one has been quicker."""
+        taken = await self._store.take(record_id)
+        self.rows.pop(record_id, None)
+        return taken is not None
 
     async def _open(self, row: CallRow) -> tuple[Digest, AudioFile | None]:
         digest = await read_digest(self._store, row.id)

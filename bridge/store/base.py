@@ -2,6 +2,7 @@
 
     EventLog   the append-only log of all calls
     CallIndex  which calls there are
+    Ownership  which process goes on with a call
     Outbox     one lane per (endpoint, call) with a cursor (the words are `bridge.outbox`'s)
     LiveBus    hints where to look, and interims
     KeptAudio  audio that is still to be transcribed
@@ -54,6 +55,11 @@ class CallRow:
     ended_at: float | None
     tip: int
     """The newest `seq`."""
+    owner: str | None
+    """The store whose process goes on with the call, or did until its end; None: it was released, or is older than
+    owners."""
+    epoch: int
+    """Counts the owners of the call, from 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +125,8 @@ class EventLog(Protocol):
 
         Raises `StoreError`: the queue is full or the store closed (at the call), or the events leave a hole in the
         call's `seq` or do not begin with `call.started` (from the awaitable). What was refused can be given again.
+        `NotOwner` (from the awaitable): the call has not ended, and this store does not own it. A call that has ended
+        takes what is transcribed afterwards from any store.
         """
 
     async def read(self, query: Query, after: int = 0, limit: int = 200) -> list[StoredEvent]:
@@ -151,6 +159,34 @@ class CallIndex(Protocol):
         """Forget a call that has ended, and everything about it; False: there is none of that id.
 
         What is on its way to a webhook arrives there. Raises `StoreError` for a call that is going on.
+        """
+
+
+class Ownership(Protocol):
+    """Which process goes on with a call.
+
+    An open call has at most one owner, an open store, and takes events from it alone. A store owns the calls that begin
+    through it and those that it takes. When it closes or dies, its open calls are abandoned; how other stores learn of
+    that (a lock, a lease that runs out) is each store's own business.
+    """
+
+    @property
+    def owner(self) -> str:
+        """This store's id among the owners; no other store, past or present, has it."""
+
+    async def abandoned(self, *, before: str | None = None, limit: int = 200) -> list[CallRow]:
+        """Open calls whose owner is gone or has released them, the newest first; `before`: as in `CallIndex.calls`."""
+
+    async def take(self, call_id: str) -> CallRow | None:
+        """Become the owner of an abandoned call, with the next epoch. Of several stores that ask, one gets it.
+
+        None: the call has ended, is not there, or has an owner that is alive, be it this store.
+        """
+
+    async def release(self, call_id: str) -> bool:
+        """Abandon an open call of this store: events that were appended before are kept, later ones refused.
+
+        False: it is not this store's, or has ended.
         """
 
 
@@ -205,7 +241,7 @@ class LiveBus(Protocol):
         speech that has no words yet."""
 
 
-class Store(EventLog, CallIndex, Outbox, LiveBus, Protocol):
+class Store(EventLog, CallIndex, Ownership, Outbox, LiveBus, Protocol):
     """All of a store, for code that hands it on; a user asks for the protocols it needs."""
 
 

@@ -7,9 +7,10 @@ from bridge.store.base import ManagedStore
 from bridge.store.sqlite import SQLiteStore
 
 
-def open_store(data_dir: Path, endpoints: Sequence[str] = ()) -> ManagedStore:
+def open_store(data_dir: Path, endpoints: Sequence[str] = (), *, owner: str | None = None) -> ManagedStore:
     """The store in `data_dir`; `async with` opens it, or says in a `StoreError` why it cannot.
 
-    `endpoints`: the ids of those that are to get every event of the calls that begin from now on.
+    `endpoints`: the ids of those that are to get every event of the calls that begin from now on. `owner`: an id for
+    this process that none had before (`Ownership.owner`); by default one by chance.
     """
-    return SQLiteStore(data_dir, endpoints)
+    return SQLiteStore(data_dir, endpoints, owner=owner)

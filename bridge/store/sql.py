@@ -96,6 +96,11 @@ MIGRATIONS: tuple[str, ...] = (
         WHERE type = 'transcript.final' AND json_extract(body, '$.data.text') != '';
     INSERT INTO speech (speech, rank) VALUES ('automerge', 0);  -- see `MERGE_SPEECH`
     """,
+    """
+    -- The process that goes on with the call. Calls from before this have none: they are abandoned, or have ended.
+    ALTER TABLE call ADD COLUMN owner TEXT;
+    ALTER TABLE call ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;  -- counts the owners
+    """,
 )
 """Each brings the schema from `user_version` n to n + 1; only ever appended to."""
 
@@ -106,13 +111,20 @@ _LANE = """
     endpoint, call_id, (SELECT header FROM call WHERE id = call_id),
     cursor, batch_to, due_at, attempts, rejections, first_failure, skipped, parked"""
 
+_CALL = "id, header, started_at, ended_at, tip, owner, epoch"
+
+# The lock on the database says that there is one process, so every other owner is gone.
+CALLS_ABANDONED = "ended_at IS NULL AND owner IS NOT :owner"
+
 # --- append ---------------------------------------------------------------------------------------------------------
 
 CALL_TIP = "SELECT number, tip FROM call WHERE id = ?"
 
+CALL_TO_APPEND = "SELECT number, tip, ended_at IS NULL, owner FROM call WHERE id = ?"
+
 BEGIN_CALL = """
-    INSERT INTO call (id, header, caller, callee, started_at)
-    VALUES (:id, :header, json_extract(:header, '$.from'), json_extract(:header, '$.to'), :started_at)"""
+    INSERT INTO call (id, header, caller, callee, started_at, owner, epoch)
+    VALUES (:id, :header, json_extract(:header, '$.from'), json_extract(:header, '$.to'), :started_at, :owner, 1)"""
 
 BEGIN_LANE = "INSERT OR IGNORE INTO lane (endpoint, call_id) VALUES (?, ?)"
 
@@ -132,6 +144,13 @@ WAKE_IDLE_LANES = f"""
 
 # At most so many pages of the index are written, which takes some milliseconds.
 MERGE_SPEECH = "INSERT INTO speech (speech, rank) VALUES ('merge', 16)"
+
+# --- own ------------------------------------------------------------------------------------------------------------
+
+TAKE = f"""
+    UPDATE call SET owner = :owner, epoch = epoch + 1 WHERE id = :call_id AND {CALLS_ABANDONED} RETURNING {_CALL}"""
+
+RELEASE = "UPDATE call SET owner = NULL WHERE id = :call_id AND owner = :owner AND ended_at IS NULL"
 
 # --- settle ---------------------------------------------------------------------------------------------------------
 
@@ -191,7 +210,7 @@ LOG = """
 
 POSITION = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'event'"
 
-CALLS = "SELECT id, header, started_at, ended_at, tip FROM call {where} ORDER BY number DESC LIMIT :limit"
+CALLS = f"SELECT {_CALL} FROM call {{where}} ORDER BY number DESC LIMIT :limit"
 
 CALLS_BY_ID = "id = :call_id"
 
@@ -200,8 +219,8 @@ CALLS_OPEN = "ended_at IS NULL"
 # Calls are inserted when they begin, so the order of the numbers is the order of the calls.
 CALLS_BEFORE = "number < (SELECT number FROM call WHERE id = :before)"
 
-_FOUND = """
-    SELECT id, header, started_at, ended_at, tip,
+_FOUND = f"""
+    SELECT {_CALL},
         (SELECT body FROM event WHERE call_id = call.id AND seq = call.ended_seq) FROM call"""
 
 FIND = f"{_FOUND} WHERE number = :number"

@@ -8,6 +8,7 @@ time: a lock file says who. This is not the store of several machines; the same 
 
 import asyncio
 import json
+import secrets
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -44,7 +45,8 @@ T = TypeVar("T")
 class SQLiteStore:
     """`async with SQLiteStore(data_dir, ["webhook"]) as store:` opens it, or says in a `StoreError` why it cannot.
 
-    `endpoints`: the ids of those who are to get every event of the calls that begin from now on; empty: nobody.
+    `endpoints`: the ids of those that are to get every event of the calls that begin from now on. `owner`: this store's
+    id among the owners of calls, never used before; by default one by chance.
     """
 
     def __init__(
@@ -52,11 +54,13 @@ class SQLiteStore:
         data_dir: str | Path,
         endpoints: Sequence[str] = (),
         *,
+        owner: str | None = None,
         batching: Batching | None = None,
         capacity: int = CAPACITY,
         busy_timeout: float = 10.0,
     ) -> None:
         self.counters: Counter[str] = Counter()
+        self.owner = owner or secrets.token_hex(8)
         self._path = Path(data_dir) / FILENAME
         self._endpoints = tuple(endpoints)
         self._batching = batching or Batching()
@@ -105,7 +109,7 @@ class SQLiteStore:
         new = writes.Append.of(events)
         self.counters["appends"] += 1
         return self._write(
-            partial(writes.append, new=new, endpoints=self._endpoints, batching=self._batching),
+            partial(writes.append, new=new, owner=self.owner, endpoints=self._endpoints, batching=self._batching),
             partial(self._appended, new, [event for event in events if isinstance(event.data, TranscriptFinal)]),
         )
 
@@ -168,6 +172,17 @@ class SQLiteStore:
 
     async def find(self, wanted: CallFilter, *, before: str | None = None, limit: int = 50) -> list[FoundCall]:
         return await self._read(partial(search.find, wanted=wanted, before=before, limit=limit))
+
+    async def abandoned(self, *, before: str | None = None, limit: int = 200) -> list[CallRow]:
+        where = f"WHERE {sql.CALLS_ABANDONED}" + (f" AND {sql.CALLS_BEFORE}" if before is not None else "")
+        values = {"owner": self.owner, "before": before, "limit": limit}
+        return [CallRow(*row) for row in await self._query(sql.CALLS.format(where=where), values)]
+
+    async def take(self, call_id: str) -> CallRow | None:
+        return await self._write(partial(writes.take, call_id=call_id, owner=self.owner), _as_it_is)
+
+    async def release(self, call_id: str) -> bool:
+        return await self._write(partial(writes.release, call_id=call_id, owner=self.owner), _as_it_is)
 
     async def delivery(self, endpoint: str, call_id: str) -> LaneState | None:
         rows = await self._query(sql.LANE_STATE, (endpoint, call_id))
@@ -307,6 +322,10 @@ class SQLiteStore:
             return await asyncio.get_running_loop().run_in_executor(self._readers, files.read, query)
         except RuntimeError as error:
             raise StoreError("the store is closed") from error
+
+
+def _as_it_is(result: R) -> R:
+    return result
 
 
 def _done() -> asyncio.Future[None]:

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from bridge.errors import LocalProtocolError, StoreError
+from bridge.errors import LocalProtocolError, NotOwner, StoreError
 from bridge.events import CallEnded, CallStarted, Event, TranscriptFinal
 from bridge.outbox import Batching, Lane, Settlement, batch_end, call_header
 from bridge.store import sql
-from bridge.store.base import StoredEvent
+from bridge.store.base import CallRow, StoredEvent
 from bridge.store.lanes import LaneRow
 
 
@@ -64,9 +64,15 @@ class Appended:
     """Of the last event in the log of all calls."""
 
 
-def append(connection: sqlite3.Connection, new: Append, endpoints: Sequence[str], batching: Batching) -> Appended:
-    """Write what is not there yet."""
-    number, tip = connection.execute(sql.CALL_TIP, (new.call_id,)).fetchone() or (None, 0)
+def append(
+    connection: sqlite3.Connection, new: Append, owner: str, endpoints: Sequence[str], batching: Batching
+) -> Appended:
+    """Write what is not there yet, on behalf of `owner`."""
+    found = connection.execute(sql.CALL_TO_APPEND, (new.call_id,)).fetchone()
+    number, tip, is_open, its_owner = found or (None, 0, False, None)
+    # Before looking for what is there already: two processes may both believe that they began the call.
+    if is_open and its_owner != owner:
+        raise NotOwner(f"call {new.call_id} is not in the hands of this process")
     events = tuple(event for event in new.events if event.seq > tip)
     if not events:
         return Appended((), [])
@@ -75,7 +81,7 @@ def append(connection: sqlite3.Connection, new: Append, endpoints: Sequence[str]
     if number is None:
         if new.header is None or events[0].type != CallStarted.type:
             raise StoreError(f"call {new.call_id} must begin with {CallStarted.type}")
-        begun = {"id": new.call_id, "header": new.header, "started_at": new.started_at}
+        begun = {"id": new.call_id, "header": new.header, "started_at": new.started_at, "owner": owner}
         number = connection.execute(sql.BEGIN_CALL, begun).lastrowid
         connection.executemany(sql.BEGIN_LANE, [(endpoint, new.call_id) for endpoint in endpoints])
     connection.executemany(sql.INSERT_EVENT, [(event.call_id, event.seq, event.type, event.body) for event in events])
@@ -88,6 +94,17 @@ def append(connection: sqlite3.Connection, new: Append, endpoints: Sequence[str]
         sql.WAKE_IDLE_LANES, {"call_id": new.call_id, "batch_to": batch_end(tip, sizes, batching)}
     )
     return Appended(events, [lane_row(values) for values in woken], position)
+
+
+def take(connection: sqlite3.Connection, call_id: str, owner: str) -> CallRow | None:
+    """Give an abandoned call to `owner`; None where there is no such call, or it is not abandoned."""
+    row = connection.execute(sql.TAKE, {"call_id": call_id, "owner": owner}).fetchone()
+    return CallRow(*row) if row else None
+
+
+def release(connection: sqlite3.Connection, call_id: str, owner: str) -> bool:
+    """Abandon an open call of `owner`; False where it has none of that id."""
+    return connection.execute(sql.RELEASE, {"call_id": call_id, "owner": owner}).rowcount > 0
 
 
 def settle(connection: sqlite3.Connection, lane: Lane, to: Settlement, batching: Batching) -> LaneRow | None:

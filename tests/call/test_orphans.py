@@ -25,6 +25,7 @@ async def left_open(store, audio, call_id="CA1", seconds=10.0, said=((2.0, "inbo
     """A call with so much kept audio, and finals of one second each."""
     finals = [final(call_id, seq, start=start, track=track) for seq, (start, track) in enumerate(said, 2)]
     await store.append([started(call_id), *finals])
+    await store.release(call_id)
     if seconds:
         file = audio.open(call_id)
         file.append(bytes(round(seconds * SECOND) * 2))
@@ -139,6 +140,7 @@ async def test_more_of_them_than_a_page(stores):
     store, audio = stores
     for number in range(230):
         await store.append([started(f"CA{number}")])
+        await store.release(f"CA{number}")
 
     assert len((await found(store, audio)).rows) == 230
 
@@ -149,3 +151,24 @@ async def test_a_digest_reads_further_than_a_page(stores):
 
     digest = await read_digest(store, "CA1")
     assert (digest.seq, digest.counters["finals"], digest.settled["inbound"]) == (451, 450, 452.0)
+
+
+async def test_calls_with_an_owner_are_left_alone(stores):
+    store, audio = stores
+    await left_open(store, audio, "CA1")
+    await store.append([started("CA2")])
+
+    assert list((await found(store, audio)).rows) == ["CA1"]
+
+
+@pytest.mark.parametrize("how", ["adopt", "end"])
+async def test_a_call_that_another_process_has_taken_is_left_to_it(stores, how):
+    store, audio = stores
+    await left_open(store, audio)
+    orphans = await found(store, audio)
+    await store.take("CA1")
+
+    assert not await getattr(orphans, how)("CA1")
+    assert orphans.rows == {}
+    assert [row.id for row in await store.calls(open_only=True)] == ["CA1"]
+    assert audio.kept() == ["CA1"]

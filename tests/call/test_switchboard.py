@@ -216,8 +216,9 @@ async def test_closing_ends_every_call_with_its_last_words(switchboard, store):
 
 
 async def test_after_a_crash_every_open_call_gets_its_one_end(switchboard, store):
-    await store.append([started_event("CA7")])
-    await store.append([started_event("CA8")])
+    for call_id in ("CA7", "CA8"):
+        await store.append([started_event(call_id)])
+        await store.release(call_id)
     await switchboard.recover()
     async with asyncio.timeout(10):
         while await store.calls(open_only=True):

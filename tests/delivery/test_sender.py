@@ -179,6 +179,7 @@ async def test_a_retry_after_a_crash_repeats_range_and_id(tmp_path: Path, receiv
         # Left without draining: as far as the lane knows, the process has died.
     receiver.faults = []
     async with SQLiteStore(tmp_path, ["webhook"]) as store:
+        await store.take("CA1")
         await store.append(words.conversation()[4:])
         async with make(store, receiver):
             await receiver.until(complete(receiver))

@@ -18,7 +18,7 @@ from tests.fakes import words
 
 
 async def append_for_ever(store: SQLiteStore, call_id: str) -> None:
-    (call,) = await store.calls(call_id=call_id) or (None,)
+    call = await store.take(call_id)  # of the process before, if there was one
     for seq in count(call.tip + 1 if call else 1):
         event = words.started(call_id) if seq == 1 else words.final(call_id, seq)
         await store.append([event])

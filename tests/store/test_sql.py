@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bridge.store import CallFilter, search, sql
+from bridge.store import CallFilter, CallRow, search, sql, writes
 
 
 @pytest.fixture
@@ -39,10 +39,10 @@ def test_no_statement_reads_a_whole_table(connection: sqlite3.Connection, name: 
     assert not [step for step in plan if step.startswith("SCAN") and not PARTIAL.search(step)], plan
 
 
-@pytest.mark.parametrize("where", [sql.CALLS_BY_ID, sql.CALLS_OPEN, sql.CALLS_BEFORE])
+@pytest.mark.parametrize("where", [sql.CALLS_BY_ID, sql.CALLS_OPEN, sql.CALLS_BEFORE, sql.CALLS_ABANDONED])
 def test_no_page_of_calls_reads_all_calls(connection: sqlite3.Connection, where: str) -> None:
     statement = sql.CALLS.format(where=f"WHERE {where}")
-    values = {"call_id": "CA1", "before": "CA1", "limit": 10}
+    values = {"call_id": "CA1", "before": "CA1", "owner": "me", "limit": 10}
     plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
     assert "SEARCH" in plan[0] or "call_open" in plan[0], plan
 
@@ -77,6 +77,23 @@ def test_calls_of_the_first_schema_are_found_in_the_newest() -> None:
         (3, "CA1", 3, "call.ended", "{}"),
     ]
     assert connection.execute(sql.POSITION).fetchone() == (3,)
+    connection.close()
+
+
+def test_a_call_of_the_second_schema_has_no_owner_and_can_be_taken() -> None:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    for migration in sql.MIGRATIONS[:2]:
+        connection.executescript(migration)
+    for call_id, ended_at in (("CA1", None), ("CA2", 2.0)):
+        connection.execute(
+            "INSERT INTO call (id, header, started_at, ended_at, tip) VALUES (?, '{}', 1.0, ?, 1)", (call_id, ended_at)
+        )
+    for migration in sql.MIGRATIONS[2:]:
+        connection.executescript(migration)
+    rows = connection.execute(sql.CALLS.format(where=f"WHERE {sql.CALLS_ABANDONED}"), {"owner": "me", "limit": 10})
+    assert [CallRow(*row) for row in rows] == [CallRow("CA1", "{}", 1.0, None, 1, None, 0)]
+    assert writes.take(connection, "CA1", "me") == CallRow("CA1", "{}", 1.0, None, 1, "me", 1)
+    assert writes.take(connection, "CA2", "me") is None
     connection.close()
 
 

@@ -22,7 +22,7 @@ def connection() -> Iterator[sqlite3.Connection]:
 
 
 def append(connection: sqlite3.Connection, events: list[Event]) -> writes.Appended:
-    return writes.append(connection, writes.Append.of(events), ["webhook"], Batching())
+    return writes.append(connection, writes.Append.of(events), "me", ["webhook"], Batching())
 
 
 def test_an_append_run_again_after_a_rollback_does_the_same(connection: sqlite3.Connection) -> None:
@@ -30,7 +30,7 @@ def test_an_append_run_again_after_a_rollback_does_the_same(connection: sqlite3.
     results = []
     for end in ("ROLLBACK", "COMMIT"):
         connection.execute("BEGIN")
-        results.append(writes.append(connection, new, ["webhook"], Batching()))
+        results.append(writes.append(connection, new, "me", ["webhook"], Batching()))
         connection.execute(end)
     assert results[0] == results[1]
     assert len(results[0].events) == 5

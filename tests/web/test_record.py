@@ -14,7 +14,7 @@ FIGURES = Figures(talk_time={}, words={}, words_per_minute={}, talk_over=0.0, lo
 
 
 def call(ended_at=None, end=None):
-    return FoundCall(CallRow("CA1", HEADER, words.STARTED_AT, ended_at, 7), end)
+    return FoundCall(CallRow("CA1", HEADER, words.STARTED_AT, ended_at, 7, "me", 1), end)
 
 
 def test_what_is_not_known_is_null():

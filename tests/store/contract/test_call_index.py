@@ -32,6 +32,7 @@ async def test_a_call_is_open_until_it_ends(reopen: Open) -> None:
     async with reopen() as store:
         (call,) = await store.calls(open_only=True)
         assert (call.id, call.tip, call.ended_at) == ("CA2", 2, None)
+        await store.take("CA2")
         await store.append([words.ended("CA2", 3)])
         assert await store.calls(open_only=True) == []
         (call,) = await store.calls(call_id="CA2")

@@ -118,6 +118,7 @@ async def test_a_retry_repeats_the_range_after_reopening(reopen: Open) -> None:
         await store.append([words.final(seq=2), words.final(seq=3)])
         # The process dies while the batch is on its way: nothing is settled.
     async with reopen() as store:
+        await store.take("CA1")
         await store.append([words.final(seq=4)])
         (lane,) = await claim(store)
         assert (lane.cursor, lane.batch_to) == (0, 1)
