@@ -111,6 +111,8 @@ def call_header(event: Event) -> str:
     header = {
         "id": event.call_id,
         "carrier": started.carrier,
+        "carrier_call_id": started.carrier_call_id,
+        "continues": started.continues,
         "from": started.from_,
         "to": started.to,
         "direction": started.direction,

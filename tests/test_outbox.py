@@ -32,6 +32,8 @@ def test_a_header_is_what_the_first_event_says_of_the_call() -> None:
     assert json.loads(call_header(words.started())) == {
         "id": "CA1",
         "carrier": "twilio",
+        "carrier_call_id": "CA1",
+        "continues": None,
         "from": "+15550001",
         "to": "+15550002",
         "direction": "inbound",

@@ -102,7 +102,7 @@ class Call:
         self._client = self._make_client(session, options, gate)
         if not past:
             self._assembler.anchor = wall()
-            self._ledger.add(describe.call_started(started, speakers, wall()))
+            self._ledger.add(describe.call_started(call_id, started, speakers, wall()))
             self._commit()
         self._client.start()
 

@@ -67,11 +67,13 @@ def stream_parameters(header: str) -> dict[str, str]:
     return {**call["parameters"], **{name: value for name, value in named.items() if value}, **labels}
 
 
-def call_started(started: Started, speakers: dict[str, str], now: float) -> CallStarted:
-    """The first event of a record; our own parameters are taken out, the token above all."""
+def call_started(record: str, started: Started, speakers: dict[str, str], now: float) -> CallStarted:
+    """The first event of a record of this id; our own parameters are taken out, the token above all."""
     parameters = started.parameters
     return CallStarted(
         carrier="twilio",
+        carrier_call_id=started.call_id,
+        continues=continued_record(record),
         stream_id=started.stream_id,
         from_=parameters.get(FROM),
         to=parameters.get(TO),
@@ -95,6 +97,12 @@ def carriers_call_id(record_id: str) -> str:
     return call_id if further and number.isdecimal() else record_id
 
 
+def continued_record(record: str) -> str | None:
+    """The id of the record that a further record continues; None for a call's first."""
+    call_id = carriers_call_id(record)
+    return None if record == call_id else record_id(call_id, int(record.removeprefix(call_id + _FURTHER)) - 1)
+
+
 def event(call_id: str, seq: int, now: float, data: Data) -> Event:
     """A durable event of a call; `now` in seconds since 1970."""
     return Event(call_id, seq, f"{call_id}-{seq}", timestamp(now), data)
@@ -104,6 +112,7 @@ def failed_call(call_id: str, stream_id: str | None, error: str, now: float) -> 
     """The whole record of a call whose only stream never reached us."""
     started = CallStarted(
         carrier="twilio",
+        carrier_call_id=call_id,
         stream_id=stream_id or "",
         speakers=speakers({}, {}),
         tracks=[],

@@ -49,6 +49,9 @@ def calls(
     active: Annotated[bool, typer.Option("--active", help="Only those that go on")] = False,
     from_: Annotated[str | None, typer.Option("--from", help="Part of the caller's number")] = None,
     to: Annotated[str | None, typer.Option(help="Part of the number that was called")] = None,
+    carrier_call_id: Annotated[
+        str | None, typer.Option(metavar="ID", help="All records of this call of the carrier's")
+    ] = None,
     since: Annotated[
         str | None, typer.Option(help="Begun at this time or later: 2026-11-20T10:00, of this zone", callback=_time)
     ] = None,
@@ -59,7 +62,15 @@ def calls(
     url: Url = None,
 ) -> None:
     """List the calls of a bridge, the newest first."""
-    asked = {"from": from_, "to": to, "since": since, "until": until, "q": search, "active": "true" if active else None}
+    asked = {
+        "active": "true" if active else None,
+        "carrier_call_id": carrier_call_id,
+        "from": from_,
+        "to": to,
+        "since": since,
+        "until": until,
+        "q": search,
+    }
     wanted = {name: value for name, value in asked.items() if value}
     found = run(_calls(place(config.load(), url), wanted, limit))
     if as_json:

@@ -32,6 +32,10 @@ class CallStarted(Data):
 
     carrier: str
     """`twilio`."""
+    carrier_call_id: str
+    """The carrier's own id of the call. The first record of a call is named by it; further ones add a number."""
+    continues: str | None = None
+    """The record before this one, where the carrier came back to a call whose record had ended; None for the first."""
     stream_id: str
     """The carrier's; empty where it gave none."""
     from_: str | None = Field(None, alias="from")
@@ -295,7 +299,7 @@ class Event:
     """One thing that happened in a call."""
 
     call_id: str
-    """The carrier's; with `-2` and so on behind it where the carrier came back after the end."""
+    """The record's: the carrier's id, with `--2` and so on added where the carrier came back after the end."""
     seq: int | None
     """Dense from 1 within the call; None for what is not durable."""
     id: str

@@ -67,6 +67,8 @@ class CallFilter:
     """Which calls to find; what is None does not matter."""
 
     id: str | None = None
+    carrier_call_id: str | None = None
+    """All records of this call of the carrier's."""
     active: bool | None = None
     from_: str | None = None
     """Part of the caller's number or name."""
@@ -88,6 +90,8 @@ class FoundCall:
     """JSON of its `call.ended` event, once there is one."""
     snippet: str | None = None
     """Where a text was asked for: what was said there."""
+    continued_by: str | None = None
+    """The id of the record that continues this one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,12 @@ def find(connection: sqlite3.Connection, wanted: CallFilter, before: str | None,
     together = [numbers] if walked else [[number] for number in numbers]
     snippets = _snippets(connection, [*walked, *said][0], together) if said else {}
     rows = ((number, connection.execute(sql.FIND, {"number": number}).fetchone()) for number in numbers)
-    return [FoundCall(CallRow(*row[:-1]), row[-1], snippets.get(number)) for number, row in rows if row]
+    return [_found(row, snippets.get(number)) for number, row in rows if row]
+
+
+def _found(row: tuple[Any, ...], snippet: str | None) -> FoundCall:
+    *call, end, continued_by = row
+    return FoundCall(CallRow(*call), end, snippet, continued_by)
 
 
 def terms(text: str) -> list[str]:

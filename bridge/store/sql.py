@@ -100,6 +100,20 @@ MIGRATIONS: tuple[str, ...] = (
     -- The process that goes on with the call. Calls from before this have none: they are abandoned, or have ended.
     ALTER TABLE call ADD COLUMN owner TEXT;
     ALTER TABLE call ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;  -- counts the owners
+
+    -- The carrier's id of the call. Further records of a call were named after it: CA1, CA1--2, CA1--3.
+    ALTER TABLE call ADD COLUMN carrier_call_id TEXT;
+    ALTER TABLE call ADD COLUMN continues TEXT;  -- id of the record before
+    UPDATE call SET carrier_call_id = id;
+    UPDATE call SET carrier_call_id = substr(id, 1, length(rtrim(id, '0123456789')) - 2)
+        WHERE id GLOB '*[0-9]' AND rtrim(id, '0123456789') GLOB '?*--';
+    UPDATE call SET continues = CASE CAST(substr(id, length(carrier_call_id) + 3) AS INTEGER)
+            WHEN 2 THEN carrier_call_id
+            ELSE carrier_call_id || '--' || (substr(id, length(carrier_call_id) + 3) - 1) END
+        WHERE carrier_call_id != id;
+    UPDATE call SET header = json_set(header, '$.carrier_call_id', carrier_call_id, '$.continues', continues);
+    CREATE INDEX call_carrier ON call (carrier_call_id);
+    CREATE INDEX call_continues ON call (continues) WHERE continues IS NOT NULL;
     """,
 )
 """Each brings the schema from `user_version` n to n + 1; only ever appended to."""
@@ -123,8 +137,11 @@ CALL_TIP = "SELECT number, tip FROM call WHERE id = ?"
 CALL_TO_APPEND = "SELECT number, tip, ended_at IS NULL, owner FROM call WHERE id = ?"
 
 BEGIN_CALL = """
-    INSERT INTO call (id, header, caller, callee, started_at, owner, epoch)
-    VALUES (:id, :header, json_extract(:header, '$.from'), json_extract(:header, '$.to'), :started_at, :owner, 1)"""
+    INSERT INTO call (id, header, caller, callee, carrier_call_id, continues, started_at, owner, epoch)
+    VALUES (
+        :id, :header, json_extract(:header, '$.from'), json_extract(:header, '$.to'),
+        json_extract(:header, '$.carrier_call_id'), json_extract(:header, '$.continues'), :started_at, :owner, 1
+    )"""
 
 BEGIN_LANE = "INSERT OR IGNORE INTO lane (endpoint, call_id) VALUES (?, ?)"
 
@@ -221,7 +238,9 @@ CALLS_BEFORE = "number < (SELECT number FROM call WHERE id = :before)"
 
 _FOUND = f"""
     SELECT {_CALL},
-        (SELECT body FROM event WHERE call_id = call.id AND seq = call.ended_seq) FROM call"""
+        (SELECT body FROM event WHERE call_id = call.id AND seq = call.ended_seq),
+        (SELECT id FROM call AS further WHERE further.continues = call.id)
+    FROM call"""
 
 FIND = f"{_FOUND} WHERE number = :number"
 
@@ -229,6 +248,7 @@ NUMBERS = "SELECT number FROM call WHERE number < :below AND {where} ORDER BY nu
 
 CONDITIONS = {
     "id": "id = :id",
+    "carrier_call_id": "carrier_call_id = :carrier_call_id",
     "active": "ended_at IS NULL",
     "from_": "instr(lower(caller), lower(:from_))",
     "to": "instr(lower(callee), lower(:to))",

@@ -29,7 +29,7 @@ _EVENTS, _MOST_EVENTS = 200, 1000
 _TALLIES = 256  # calls whose figures are remembered
 _FORMS = {"json": "application/json", "txt": "text/plain", "srt": "application/x-subrip", "vtt": "text/vtt"}
 
-_FILTERS = frozenset(("active", "from", "to", "since", "until", "q", "limit", "before"))
+_FILTERS = frozenset(("active", "carrier_call_id", "from", "to", "since", "until", "q", "limit", "before"))
 
 Delete = Callable[[str], Awaitable[bool]]
 """Forget a call and all that belongs to it; False: there is none. Raises StoreError if it is going on, or
@@ -234,6 +234,7 @@ def _filter(request: web.Request) -> CallFilter:
     if query.get("active", "true") not in ("true", "false"):
         raise BadRequest("active must be true or false.")
     return CallFilter(
+        carrier_call_id=query.get("carrier_call_id") or None,
         active=query["active"] == "true" if "active" in query else None,
         from_=_party(query.get("from")),
         to=_party(query.get("to")),

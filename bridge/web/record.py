@@ -2,8 +2,10 @@
 
 Pure. How they are asked for, and by whom, is `calls`' business. Of every call, in a list and alone:
 
-    id, carrier, from, to, direction, speakers, started_at
+    id, carrier, carrier_call_id, continues, from, to, direction, speakers, started_at
                 as the `call` object of a webhook's envelope has them
+    continued_by
+                the record that continues this one; null where there is none
     ended_at    wall clock; null while the call goes on
     active      whether it goes on
     duration    seconds of its audio; null before its end
@@ -35,7 +37,7 @@ from bridge.events import Figures, timestamp
 from bridge.outbox import LaneState
 from bridge.store import FoundCall
 
-_SUMMARY = ("carrier", "from", "to", "direction", "speakers", "started_at")
+_SUMMARY = ("carrier", "carrier_call_id", "continues", "from", "to", "direction", "speakers", "started_at")
 
 
 def summary(call: FoundCall) -> dict[str, Any]:
@@ -45,6 +47,7 @@ def summary(call: FoundCall) -> dict[str, Any]:
     return {
         "id": call.row.id,
         **{name: header.get(name) for name in _SUMMARY},
+        "continued_by": call.continued_by,
         "ended_at": end.get("ended_at") or _time(call.row.ended_at),
         "active": call.row.ended_at is None,
         "duration": end.get("duration"),

@@ -103,7 +103,7 @@ def _write(connection, call_id, index, talk, rare):
         if rare and seq == 12:
             words[len(words) // 2] = RARE
         finals.append((seq, *final(call_id, seq, words)))
-    begun = {"id": call_id, "header": call_header(started), "started_at": began}
+    begun = {"id": call_id, "header": call_header(started), "started_at": began, "owner": None}
     number = connection.execute(sql.BEGIN_CALL, begun).lastrowid
     rows = [(call_id, 1, started.type, started.to_json())]
     rows += [(call_id, seq, TranscriptFinal.type, body) for seq, body, _ in finals]
@@ -118,6 +118,7 @@ def call_started(call_id, caller, began):
     """The first event of a call."""
     data = CallStarted(
         carrier="twilio",
+        carrier_call_id=call_id,
         stream_id="MZ18ad3ab5a668481ce02b83e7395059f0",
         from_=caller,
         to="+15550123",

@@ -18,6 +18,7 @@ PAUSE = 0.7  # seconds of silence that end a segment
 def started(call):
     return events.CallStarted(
         carrier="twilio",
+        carrier_call_id=call.id,
         stream_id=f"MZ{call.id}",
         **call.head,
         speakers=call.speakers,

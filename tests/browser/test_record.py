@@ -94,6 +94,15 @@ async def test_the_figures_are_there(server, call, reader):
     await expect(page.locator("#details")).to_contain_text("All delivered")
 
 
+async def test_a_record_leads_to_the_one_that_continues_it(server, call, reader):
+    further = Call("CA1--2", time.time() - 60)
+    further.append(started(further).model_copy(update={"carrier_call_id": "CA1", "continues": "CA1"}), 0.0)
+    await server.add(further)
+    page = await reader.open("/?call=CA1")
+
+    await expect(page.locator("#details a", has_text="CA1--2")).to_have_attribute("href", "/?call=CA1--2")
+
+
 async def test_deleting_asks_first(server, call, reader):
     page = await reader.open("/?call=CA1")
     await page.get_by_label("Delete this call").click()

@@ -35,21 +35,30 @@ def test_settings_go_over_the_direction_and_parameters_over_both():
 
 def test_the_token_never_enters_an_event():
     given = started(token="secret", campaign="7", direction="inbound", **{"from": "+1", "to": "+2"})
-    event = describe.call_started(given, {}, 0.0)
+    event = describe.call_started("CA1", given, {}, 0.0)
 
     assert "secret" not in event.model_dump_json()
     assert event.parameters == {"campaign": "7"}
     assert (event.from_, event.to, event.direction) == ("+1", "+2", "inbound")
 
 
+@pytest.mark.parametrize(
+    ("record", "continues"), [("CA1", None), ("CA1--2", "CA1"), ("CA1--3", "CA1--2"), ("CA1--11", "CA1--10")]
+)
+def test_a_record_names_the_carriers_call_and_the_record_before(record, continues):
+    event = describe.call_started(record, started(), {}, 0.0)
+
+    assert (event.carrier_call_id, event.continues) == ("CA1", continues)
+
+
 def test_the_media_format_is_told_in_our_words():
-    told = json.loads(describe.call_started(started(), {}, 0.0).model_dump_json())["media_format"]
+    told = json.loads(describe.call_started("CA1", started(), {}, 0.0).model_dump_json())["media_format"]
 
     assert told == {"encoding": "audio/x-mulaw", "sample_rate": 8000, "channels": 1}
 
 
 def test_an_unknown_direction_is_not_repeated():
-    assert describe.call_started(started(direction="sideways"), {}, 0.0).direction is None
+    assert describe.call_started("CA1", started(direction="sideways"), {}, 0.0).direction is None
 
 
 def test_a_hole_is_a_gap():
@@ -66,6 +75,7 @@ def test_the_record_of_a_call_whose_stream_never_came():
         (2, "CA1-2", "stream.failed"),
         (3, "CA1-3", "call.ended"),
     ]
+    assert (events[0].data.carrier_call_id, events[0].data.continues) == ("CA1", None)
     assert events[0].data.media_format is None
     assert events[1].data.error == "handshake failed"
     assert events[2].data.reason == "stream_failed"

@@ -172,6 +172,12 @@ async def test_a_stream_of_a_call_that_has_ended_opens_a_further_record(switchbo
     assert [row.id for row in await store.calls()] == ["CA1--3", "CA1--2", "CA1"]
     for call in ("CA1", "CA1--2", "CA1--3"):
         assert [event["type"] for event in await events(store, call)].count("call.ended") == 1
+    begun = [(await events(store, row.id))[0]["data"] for row in await store.calls()]
+    assert [(data["carrier_call_id"], data["continues"]) for data in begun] == [
+        ("CA1", "CA1--2"),
+        ("CA1", "CA1"),
+        ("CA1", None),
+    ]
 
 
 async def test_a_call_may_choose_what_is_allowed(switchboard, server):

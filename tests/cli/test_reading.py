@@ -95,6 +95,8 @@ async def test_a_search_shows_what_was_said(house):
         (("--from", "+15550001"), True),
         (("--from", "+49"), False),
         (("--to", "0002"), True),
+        (("--carrier-call-id", "CA1"), True),
+        (("--carrier-call-id", "CA"), False),
         (("--since", "2027-01-15T07:59"), True),
         (("--since", "2027-01-15T09:00+01:00"), True),
         (("--since", "2027-01-15T08:01"), False),

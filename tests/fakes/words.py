@@ -20,9 +20,11 @@ def event(call_id: str, seq: int | None, data: Data) -> Event:
     return Event(call_id, seq, f"{call_id}-{seq or 'x'}", timestamp(STARTED_AT + (seq or 0)), data)
 
 
-def started(call_id: str = "CA1", seq: int = 1) -> Event:
+def started(call_id: str = "CA1", seq: int = 1, **said: Any) -> Event:
     data = CallStarted(
         carrier="twilio",
+        carrier_call_id=said.get("carrier_call_id", call_id),
+        continues=said.get("continues"),
         stream_id="MZ1",
         from_="+15550001",
         to="+15550002",

@@ -1,5 +1,6 @@
 """The statements find what they look for without reading everything, and the migrations reach one schema."""
 
+import json
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -91,10 +92,55 @@ def test_a_call_of_the_second_schema_has_no_owner_and_can_be_taken() -> None:
     for migration in sql.MIGRATIONS[2:]:
         connection.executescript(migration)
     rows = connection.execute(sql.CALLS.format(where=f"WHERE {sql.CALLS_ABANDONED}"), {"owner": "me", "limit": 10})
-    assert [CallRow(*row) for row in rows] == [CallRow("CA1", "{}", 1.0, None, 1, None, 0)]
-    assert writes.take(connection, "CA1", "me") == CallRow("CA1", "{}", 1.0, None, 1, "me", 1)
+    assert [(row.id, row.owner, row.epoch) for row in (CallRow(*row) for row in rows)] == [("CA1", None, 0)]
+    taken = writes.take(connection, "CA1", "me")
+    assert taken is not None
+    assert (taken.id, taken.tip, taken.owner, taken.epoch) == ("CA1", 1, "me", 1)
     assert writes.take(connection, "CA2", "me") is None
     connection.close()
+
+
+@pytest.mark.parametrize(
+    ("record", "carriers", "continues"),
+    [
+        ("CA1", "CA1", None),
+        ("CA1--2", "CA1", "CA1"),
+        ("CA1--3", "CA1", "CA1--2"),
+        ("CA1--10", "CA1", "CA1--9"),
+        ("v3:a-b--2", "v3:a-b", "v3:a-b"),
+        ("CA-2", "CA-2", None),
+        ("CA--", "CA--", None),
+        ("CA--2x", "CA--2x", None),
+        ("--2", "--2", None),
+    ],
+)
+def test_a_call_of_the_second_schema_gets_the_carriers_id_from_its_own(
+    record: str, carriers: str, continues: str | None
+) -> None:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    for migration in sql.MIGRATIONS[:2]:
+        connection.executescript(migration)
+    connection.execute(
+        "INSERT INTO call (id, header, started_at) VALUES (?, ?, 1.0)", (record, '{"id":"x","from":"süd"}')
+    )
+    for migration in sql.MIGRATIONS[2:]:
+        connection.executescript(migration)
+    [found] = search.find(connection, CallFilter(carrier_call_id=carriers), before=None, limit=10)
+    assert found.row.id == record
+    assert json.loads(found.row.header) == {
+        "id": "x",
+        "from": "süd",
+        "carrier_call_id": carriers,
+        "continues": continues,
+    }
+    assert connection.execute("SELECT continues FROM call").fetchone() == (continues,)
+    connection.close()
+
+
+def test_the_records_of_a_carriers_call_are_looked_for_in_an_index(connection: sqlite3.Connection) -> None:
+    statement = sql.NUMBERS.format(where=sql.CONDITIONS["carrier_call_id"])
+    [step] = connection.execute(f"EXPLAIN QUERY PLAN {statement}", {"carrier_call_id": "CA1", "below": 9})
+    assert "INDEX call_carrier" in step[3]
 
 
 def test_parties_are_looked_for_beside_each_other(connection: sqlite3.Connection) -> None:

@@ -94,11 +94,14 @@ async def test_the_list(calls, session):
     assert body["calls"][0] == {
         "id": "CA2",
         "carrier": "twilio",
+        "carrier_call_id": "CA2",
+        "continues": None,
         "from": "+15550001",
         "to": "+15550002",
         "direction": "inbound",
         "speakers": {"inbound": "caller", "outbound": "agent"},
         "started_at": STARTED,
+        "continued_by": None,
         "ended_at": None,
         "active": True,
         "duration": None,
@@ -131,6 +134,8 @@ async def test_pages(place, session):
         ("from=%2B15550001", ["CA2", "CA1"]),
         ("from=+15550001", ["CA2", "CA1"]),  # a plus sign that nobody encoded
         ("to=0001", []),
+        ("carrier_call_id=CA1", ["CA1"]),
+        ("carrier_call_id=CA", []),
         (f"since={STARTED}", ["CA2", "CA1"]),
         (f"until={STARTED}", []),
         ("since=2027-01-15T09:00:00+01:00", ["CA2", "CA1"]),

@@ -66,8 +66,12 @@ function delivery(call) {
   if (state) pairs.push(["Webhook", deliveryWords(state, call.seq)]);
   if (call.carrier) pairs.push(["Carrier", call.carrier]);
   pairs.push(["Call", h("code", {}, call.id)]);
+  if (call.continues) pairs.push(["Continues", record(call.continues)]);
+  if (call.continued_by) pairs.push(["Goes on in", record(call.continued_by)]);
   return section("Record", facts(pairs));
 }
+
+const record = (id) => h("a", { href: `/?call=${encodeURIComponent(id)}` }, h("code", {}, id));
 
 function deliveryWords({ state, cursor, attempts, reason }, tip) {
   const waiting = Math.max(0, (tip ?? 0) - (cursor ?? 0));

@@ -45,6 +45,8 @@ async def test_a_calls_header_is_the_envelopes(store: Store) -> None:
     assert json.loads(call.header) == {
         "id": "CA1",
         "carrier": "twilio",
+        "carrier_call_id": "CA1",
+        "continues": None,
         "from": "+15550001",
         "to": "+15550002",
         "direction": "inbound",
@@ -104,6 +106,16 @@ async def test_calls_are_found_by_what_is_known_of_them(
 )
 async def test_calls_are_found_by_what_was_said(full_store: Store, text: str, calls: list[str]) -> None:
     assert await found(full_store, text=text) == calls
+
+
+async def test_the_records_of_a_carriers_call_are_found_and_know_of_each_other(full_store: Store) -> None:
+    await full_store.append([words.started("CA1--2", carrier_call_id="CA1", continues="CA1")])
+    assert await found(full_store, carrier_call_id="CA1") == ["CA1--2", "CA1"]
+    assert await found(full_store, carrier_call_id="CA1", active=True) == ["CA1--2"]
+    assert await found(full_store, carrier_call_id="CA") == []
+    second, first = await full_store.find(CallFilter(carrier_call_id="CA1"))
+    assert (json.loads(second.row.header)["continues"], second.continued_by) == ("CA1", None)
+    assert (json.loads(first.row.header)["continues"], first.continued_by) == (None, "CA1--2")
 
 
 async def test_a_search_has_filters_and_pages(full_store: Store) -> None:
