@@ -16,7 +16,7 @@ The floors, top to bottom; a module imports only from lower ones, or beside it i
     2 pure      deepgram/options, deepgram/batch, deepgram/exchange, deepgram/window, deepgram/coverage, deepgram/pace,
                 deepgram/states, deepgram/timeline, deepgram/watchdog, deepgram/ending, delivery/signing,
                 delivery/envelope, store/base, transcript/speech, transcript/turns, transcript/figures,
-                transcript/captions, transcript/render
+                transcript/gaps,                transcript/captions, transcript/render
     1 dialects  carriers/, deepgram/messages, event_stream, outbox
     0 words     errors, audio, events/, text
 """

@@ -22,6 +22,8 @@ from bridge.cli.loop import run
 from bridge.errors import ConfigError
 from bridge.text import plain
 
+_WORTH_TELLING = 0.5  # seconds of audio without words
+
 _UNBROKEN = 1000  # columns of a table that no terminal has to break
 
 
@@ -171,5 +173,15 @@ def _duration(call: Json) -> str:
 
 
 def _words(call: Json) -> str:
+    """How many, and how many seconds of audio have none, or have got theirs after the call."""
     figures = call.get("figures")
-    return str(sum(figures["words"].values())) if figures else ""
+    told = [str(sum(figures["words"].values()))] if figures else []
+    waiting = call.get("waiting") or 0.0
+    for seconds, what in (
+        ((call.get("missing") or 0.0) - waiting, "missing"),
+        (waiting, "to come"),
+        (call.get("backfilled") or 0.0, "added later"),
+    ):
+        if seconds >= _WORTH_TELLING:
+            told.append(f"{seconds:.0f} s {what}")
+    return ", ".join(told)

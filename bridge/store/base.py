@@ -88,6 +88,8 @@ class FoundCall:
     row: CallRow
     end: str | None = None
     """JSON of its `call.ended` event, once there is one."""
+    later: str = "[]"
+    """JSON of the `audio.gap` and `transcription.backfilled` events that came after that, in an array."""
     snippet: str | None = None
     """Where a text was asked for: what was said there."""
     continued_by: str | None = None

@@ -79,8 +79,8 @@ def find(connection: sqlite3.Connection, wanted: CallFilter, before: str | None,
 
 
 def _found(row: tuple[Any, ...], snippet: str | None) -> FoundCall:
-    *call, end, continued_by = row
-    return FoundCall(CallRow(*call), end, snippet, continued_by)
+    *call, end, later, continued_by = row
+    return FoundCall(CallRow(*call), end, later, snippet, continued_by)
 
 
 def terms(text: str) -> list[str]:

@@ -239,6 +239,8 @@ CALLS_BEFORE = "number < (SELECT number FROM call WHERE id = :before)"
 _FOUND = f"""
     SELECT {_CALL},
         (SELECT body FROM event WHERE call_id = call.id AND seq = call.ended_seq),
+        (SELECT json_group_array(json(body)) FROM event
+         WHERE call_id = call.id AND seq > call.ended_seq AND type IN ('audio.gap', 'transcription.backfilled')),
         (SELECT id FROM call AS further WHERE further.continues = call.id)
     FROM call"""
 

@@ -6,6 +6,7 @@ Sources: https://www.w3.org/TR/webvtt1/ for WebVTT; SubRip has no specification,
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from html import escape
 from itertools import chain
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from bridge.events import AudioGap, Figures, TranscriptFinal
 from bridge.text import clock, plain
 from bridge.transcript.captions import Cue, cues
+from bridge.transcript.gaps import Completeness
 from bridge.transcript.speech import said
 from bridge.transcript.turns import Turn, ordered, turns
 
@@ -24,15 +26,23 @@ _NO_MARKUP = str.maketrans("<>{}\\", "‹›()/")
 looks most like it, which takes care of `-->` too."""
 
 
-def text(call: Mapping[str, Any], finals: Iterable[TranscriptFinal], gaps: Iterable[AudioGap] = ()) -> str:
+def text(
+    call: Mapping[str, Any],
+    finals: Iterable[TranscriptFinal],
+    gaps: Iterable[AudioGap] = (),
+    completeness: Completeness | None = None,
+) -> str:
     """The call for reading: a line a turn, with the time it began, who spoke, and over whom.
 
-    `call` is the `call` object of a webhook's envelope, of which any part may be missing.
+    `call` is the `call` object of a webhook's envelope, of which any part may be missing. A last line says how much
+    is still being transcribed.
     """
     lines = [(turn.start, _turn_line(turn)) for turn in turns(finals)]
     lines += [(gap.from_, _gap_line(gap, call.get("speakers") or {})) for gap in gaps]
     lines.sort(key=lambda line: line[0])
-    return "\n".join([_head(call), "", *(f"[{clock(at)}] {line}" for at, line in lines)]) + "\n"
+    waiting = completeness.waiting if completeness else 0.0
+    rest = [f"({waiting:.1f} s are still to be transcribed)"] if waiting else []
+    return "\n".join([_head(call), "", *(f"[{clock(at)}] {line}" for at, line in lines), *rest]) + "\n"
 
 
 def document(
@@ -40,11 +50,13 @@ def document(
     finals: Iterable[TranscriptFinal],
     gaps: Iterable[AudioGap] = (),
     figures: Figures | None = None,
+    completeness: Completeness | None = None,
 ) -> dict[str, Any]:
     """The call for programs, ready for `json.dumps`.
 
     `segments` are the data of its `transcript.final` events, in the order of speech and with all of their overlaps;
-    `turns` say the same as a conversation, with the seconds of the call and the ids of the segments.
+    `turns` say the same as a conversation, with the seconds of the call and the ids of the segments. `completeness` is
+    null while the call goes on.
     """
     finals = said(finals)
     return {
@@ -53,6 +65,7 @@ def document(
         "segments": [final.model_dump(mode="json") for final in ordered(finals)],
         "gaps": [gap.model_dump(mode="json") for gap in sorted(gaps, key=lambda gap: gap.from_)],
         "figures": figures.model_dump(mode="json") if figures else None,
+        "completeness": asdict(completeness) if completeness else None,
     }
 
 

@@ -7,17 +7,18 @@ comes here has been let in by `readers`.
 import asyncio
 import json
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol, TypeVar
 
 from aiohttp import web
 
 from bridge.errors import StoreError
-from bridge.events import AudioGap, Data, Figures, TranscriptFinal, timestamp
+from bridge.events import AudioGap, Data, Figures, TranscriptFinal, TranscriptionBackfilled, timestamp
 from bridge.store import CallFilter, CallIndex, EventLog, FoundCall, Outbox, Query, StoredEvent
 from bridge.store.audio import Recording, Recordings
 from bridge.transcript import render
 from bridge.transcript.figures import Tally, figures
+from bridge.transcript.gaps import standing
 from bridge.web import audio, record
 from bridge.web.http import HEADERS, BadRequest, answer, json_field, no_such_call, number, refusal, types
 from bridge.web.readers import LONGEST_LINK, Readers
@@ -28,6 +29,12 @@ _PAGE, _LONGEST_PAGE = 50, 200
 _EVENTS, _MOST_EVENTS = 200, 1000
 _TALLIES = 256  # calls whose figures are remembered
 _FORMS = {"json": "application/json", "txt": "text/plain", "srt": "application/x-subrip", "vtt": "text/vtt"}
+
+_TOLD: Mapping[str, type[AudioGap] | type[TranscriptionBackfilled]] = {
+    AudioGap.type: AudioGap,
+    TranscriptionBackfilled.type: TranscriptionBackfilled,
+}
+"""What tells which audio has no words."""
 
 _FILTERS = frozenset(("active", "carrier_call_id", "from", "to", "since", "until", "q", "limit", "before"))
 
@@ -124,7 +131,7 @@ class CallsDoor:
         call = await self._call(request)
         if call is None:
             return no_such_call()
-        events = await self._read(call, (TranscriptFinal.type, AudioGap.type))
+        events = await self._read(call, (TranscriptFinal.type, AudioGap.type, TranscriptionBackfilled.type))
         text = await asyncio.to_thread(_rendered, form, call, events, self._wall())
         name = f'inline; filename="{call.row.id}.{form}"'
         headers = {**HEADERS, "Content-Disposition": name}
@@ -208,7 +215,8 @@ def _add(tally: Tally, finals: list[StoredEvent]) -> None:
 def _rendered(form: str, call: FoundCall, events: list[StoredEvent], now: float) -> str:
     """In a thread: a call of hours takes a while."""
     finals = [_data(TranscriptFinal, event) for event in events if event.type == TranscriptFinal.type]
-    gaps = [_data(AudioGap, event) for event in events if event.type == AudioGap.type]
+    gaps = standing(_data(_TOLD[event.type], event) for event in events if event.type in _TOLD)
+    completeness = record.completeness(call)
     header = json.loads(call.row.header)
     match form:
         case "srt":
@@ -216,10 +224,10 @@ def _rendered(form: str, call: FoundCall, events: list[StoredEvent], now: float)
         case "vtt":
             return render.vtt(finals)
         case "txt":
-            return render.text(header, finals, gaps)
+            return render.text(header, finals, gaps, completeness)
         case _:
             told = figures(finals, record.duration(call, now), header["speakers"])
-            return json.dumps(render.document(header, finals, gaps, told), ensure_ascii=False)
+            return json.dumps(render.document(header, finals, gaps, told, completeness), ensure_ascii=False)
 
 
 def _data(kind: type[D], event: StoredEvent) -> D:

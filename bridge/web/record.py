@@ -11,15 +11,18 @@ Pure. How they are asked for, and by whom, is `calls`' business. Of every call, 
     duration    seconds of its audio; null before its end
     reason      why it ended, as `call.ended` says it; null before
     seq         the newest event's
+    missing     seconds of its audio that have no words by now, on the track that lacks more; null before its end
+    waiting     the part of `missing` that is still being transcribed from kept audio; 0: nothing more comes by itself
+    backfilled  seconds that had no words at its end, and have been transcribed since
     snippet     where `q` was asked for, some of what was said around the words that were found; else null
-    figures     as `call.ended` has them (`bridge.events.Figures`). In a list: what it said, null before. Of a call
-                alone: of everything that is transcribed by now, and never null
+    figures     as `call.ended` has them (`bridge.events.Figures`). In a list: what it said, which is without what was
+                `backfilled`; null before. Of a call alone: of everything that is transcribed by now, and never null
 
 Of a call alone:
 
     parameters  as the envelope has them
-    counts, flush, missing
-                as `call.ended` says them; null before
+    counts, flush
+                as `call.ended` says them, at that moment; null before
     delivery    how the webhook stands:
       state     `none`: it does not get this call; `delivered`: it has every event; `pending`: some are on their way, or
                 are tried again; `parked`: given up, what is left is kept
@@ -30,12 +33,15 @@ Of a call alone:
 """
 
 import json
+from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
 from bridge.events import Figures, timestamp
 from bridge.outbox import LaneState
 from bridge.store import FoundCall
+from bridge.transcript import gaps
+from bridge.transcript.gaps import Completeness
 
 _SUMMARY = ("carrier", "carrier_call_id", "continues", "from", "to", "direction", "speakers", "started_at")
 
@@ -52,6 +58,7 @@ def summary(call: FoundCall) -> dict[str, Any]:
         "active": call.row.ended_at is None,
         "duration": end.get("duration"),
         "reason": end.get("reason"),
+        **_completeness(call),
         "seq": call.row.tip,
         "snippet": call.snippet,
         "figures": end.get("figures"),
@@ -69,10 +76,15 @@ def details(call: FoundCall, figures: Figures, delivery: LaneState | None, audio
         "figures": figures.model_dump(mode="json"),
         "counts": end.get("counts"),
         "flush": end.get("flush"),
-        "missing": end.get("missing"),
         "delivery": _delivery(delivery),
         "audio": {"available": audio, "url": f"/calls/{call.row.id}/audio.wav"},
     }
+
+
+def completeness(call: FoundCall) -> Completeness | None:
+    """How complete the transcript is by now; None before the end."""
+    end = _end(call)
+    return gaps.completeness(end, json.loads(call.later)) if end else None
 
 
 def final_figures(call: FoundCall) -> Figures | None:
@@ -97,6 +109,11 @@ def seconds(text: str) -> float:
 def _end(call: FoundCall) -> dict[str, Any]:
     data: dict[str, Any] = json.loads(call.end)["data"] if call.end else {}
     return data
+
+
+def _completeness(call: FoundCall) -> dict[str, float | None]:
+    now = completeness(call)
+    return asdict(now) if now else dict.fromkeys(field.name for field in fields(Completeness))
 
 
 def _time(epoch: float | None) -> str | None:

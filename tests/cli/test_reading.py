@@ -69,6 +69,26 @@ async def test_the_newest_calls_as_a_table(house):
     assert (told.status, told.err) == (0, "")
 
 
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        ({}, ""),
+        ({"missing": None, "waiting": None, "backfilled": None}, ""),
+        ({"words": 7, "missing": 0.0, "waiting": 0.0, "backfilled": 0.0}, "7"),
+        ({"words": 7, "missing": 0.4, "waiting": 0.0, "backfilled": 0.4}, "7"),
+        ({"words": 7, "missing": 0.0, "waiting": 0.0, "backfilled": 12.4}, "7, 12 s added later"),
+        (
+            {"words": 7, "missing": 4.0, "waiting": 3.0, "backfilled": 2.0},
+            "7, 1 s missing, 3 s to come, 2 s added later",
+        ),
+        ({"missing": 4.0, "waiting": 0.0, "backfilled": 0.0}, "4 s missing"),
+    ],
+)
+def test_what_has_no_words_is_told_with_their_number(told, shown):
+    figures = {"words": {"caller": told.pop("words"), "agent": 0}} if "words" in told else None
+    assert reading._words({"figures": figures, **told}) == shown
+
+
 @pytest.mark.parametrize(("now", "shown"), [(2026, "2027-01-15"), (2027, "Jan 15 08:00"), (2028, "2027-01-15")])
 def test_when_a_call_began(utc, now, shown):
     moment = {"started_at": timestamp(words.STARTED_AT)}

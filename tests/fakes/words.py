@@ -3,13 +3,16 @@
 from typing import Any
 
 from bridge.events import (
+    AudioGap,
     CallEnded,
     CallStarted,
     Data,
     Event,
     SpeechStarted,
+    Stretch,
     TranscriptFinal,
     TranscriptInterim,
+    TranscriptionBackfilled,
     timestamp,
 )
 
@@ -75,16 +78,27 @@ def speech(call_id: str = "CA1", track: str = "inbound", at: float = 1.0) -> Eve
     return event(call_id, None, data)
 
 
-def ended(call_id: str = "CA1", seq: int = 3) -> Event:
+def ended(call_id: str = "CA1", seq: int = 3, uncovered: tuple[tuple[float, float], ...] = ()) -> Event:
+    """`uncovered`: kept audio of the inbound track that has still to be transcribed, in seconds from and to."""
+    missing = sum(to - from_ for from_, to in uncovered)
     data = CallEnded(
         reason="stopped",
         duration=60.0,
         ended_at=timestamp(STARTED_AT + 60),
-        flush="complete",
-        missing=0.0,
+        flush="timed_out" if uncovered else "complete",
+        missing=missing,
+        uncovered=[Stretch(track="inbound", from_=from_, to=to) for from_, to in uncovered],
         counts={"finals": seq - 2},
     )
     return event(call_id, seq, data)
+
+
+def backfilled(call_id: str, seq: int, from_: float, to: float, waiting: float = 0.0) -> Event:
+    return event(call_id, seq, TranscriptionBackfilled(from_=from_, to=to, waiting=waiting))
+
+
+def gap(call_id: str, seq: int, from_: float, to: float, why: str = "not_transcribed") -> Event:
+    return event(call_id, seq, AudioGap(track="inbound", from_=from_, to=to, missing=to - from_, why=why))
 
 
 def conversation(call_id: str = "CA1", finals: int = 3) -> list[Event]:

@@ -15,6 +15,7 @@ from bridge.outbox import call_header
 from bridge.transcript import render
 from bridge.transcript.captions import cues
 from bridge.transcript.figures import figures
+from bridge.transcript.gaps import Completeness
 from tests.fakes.speech import SPEAKERS, channels, heard, segment, sentence
 from tests.fakes.words import started
 
@@ -81,7 +82,26 @@ def test_a_document_holds_the_call_its_turns_its_segments_and_its_figures():
 
 
 def test_a_document_of_a_silent_call():
-    assert render.document(CALL, []) == {"call": CALL, "turns": [], "segments": [], "gaps": [], "figures": None}
+    assert render.document(CALL, []) == {
+        "call": CALL,
+        "turns": [],
+        "segments": [],
+        "gaps": [],
+        "figures": None,
+        "completeness": None,
+    }
+
+
+def test_what_is_still_to_be_transcribed_is_said():
+    waits, done = Completeness(missing=4.0, waiting=2.5, backfilled=0.0), Completeness(0.0, 0.0, 4.0)
+
+    assert render.text(CALL, [], [], waits).endswith("\n(2.5 s are still to be transcribed)\n")
+    assert render.text(CALL, [], [], done) == render.text(CALL, [])
+    assert render.document(CALL, [], completeness=waits)["completeness"] == {
+        "missing": 4.0,
+        "waiting": 2.5,
+        "backfilled": 0.0,
+    }
 
 
 def test_subrip_names_the_speaker_where_it_changes():

@@ -106,6 +106,9 @@ async def test_the_list(calls, session):
         "active": True,
         "duration": None,
         "reason": None,
+        "missing": None,
+        "waiting": None,
+        "backfilled": None,
         "seq": 2,
         "snippet": None,
         "figures": None,
@@ -263,6 +266,37 @@ async def test_a_transcript_as_json_has_figures_and_gaps(calls, session):
     assert document["figures"]["words"] == {"caller": 4, "agent": 3}
     assert [gap["why"] for gap in document["gaps"]] == ["lost"]
     assert [turn["speaker"] for turn in document["turns"]] == ["caller", "agent"]
+
+
+async def test_what_came_after_the_end_is_not_told_as_missing(place, session):
+    async def told():
+        """What the list, the call itself and its transcript say."""
+        one = await get(session, "/calls/CA1")
+        document = await get(session, "/calls/CA1/transcript.json")
+        listed = (await get(session, "/calls"))["calls"][0]
+        names = ("missing", "waiting", "backfilled")
+        assert [listed[name] for name in names] == [one[name] for name in names]
+        assert [document["completeness"][name] for name in names] == [one[name] for name in names]
+        words = one["figures"]["words"]["caller"]
+        return [one[name] for name in names], words, [(gap["from"], gap["to"]) for gap in document["gaps"]]
+
+    start = [words.started(), said("CA1", 2, "Where is my order?", 1.0), words.ended("CA1", 3, ((4.0, 10.0),))]
+    await place.store.append(start)
+    assert await told() == ([6.0, 6.0, 0.0], 4, [])
+    async with session.get("/calls/CA1/transcript.txt") as response:
+        assert (await response.text()).endswith("(6.0 s are still to be transcribed)\n")
+
+    await place.store.append([words.gap("CA1", 4, 4.0, 10.0)])
+    assert await told() == ([6.0, 0.0, 0.0], 4, [(4.0, 10.0)])
+
+    piece = said("CA1", 5, "Hello again.", 4.5, source="backfill")
+    await place.store.append([piece, words.backfilled("CA1", 6, 4.0, 6.0, waiting=4.0)])
+    assert await told() == ([4.0, 0.0, 2.0], 6, [(6.0, 10.0)])
+
+    await place.store.append([words.backfilled("CA1", 7, 6.0, 10.0)])
+    assert await told() == ([0.0, 0.0, 6.0], 6, [])
+    async with session.get("/calls/CA1/transcript.txt") as response:
+        assert "transcribed" not in await response.text()
 
 
 async def test_no_transcript_of_that_form(calls, session):

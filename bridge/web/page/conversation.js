@@ -8,6 +8,9 @@ const END = Number.MAX_SAFE_INTEGER;
 // Seconds: a frame that is lost now and then takes no word with it, and has no row of its own between the words.
 const SHORTEST_GAP = 0.2;
 
+// Why a gap is told whose audio may be kept all the same, and transcribed later.
+const GIVEN_UP = "not_transcribed";
+
 export class Conversation {
   /** Items by time: `{key, kind: "segment" | "speaking" | "note", at, …}`. */
   items = [];
@@ -17,6 +20,9 @@ export class Conversation {
   ended = null;
   /** Seconds that are transcribed after the call; null: there is nothing more to come. */
   waiting = null;
+  /** Seconds of audio of each track that was lost after the call ended, before it could be transcribed. */
+  #lost = { inbound: 0, outbound: 0 };
+  #givenUp = false;
   /** Seconds of the call up to which something is known. */
   length = 0;
   #byKey = new Map();
@@ -76,6 +82,7 @@ export class Conversation {
     "speech.started": (data) => this.#speaking(data),
     "dtmf.received": ({ at, track, digit }, event) => this.#note(event.id, at, { what: "dtmf", track, digit }),
     "audio.gap": ({ from, to, track, missing, why }, event) => {
+      if (this.ended) this.#gapAfterEnd(track, missing, why);
       if (missing < SHORTEST_GAP) return;
       this.#note(event.id, from, { what: "gap", track, end: to, missing, why });
     },
@@ -179,14 +186,39 @@ export class Conversation {
     const { reason, duration, missing, uncovered } = data;
     // Seconds that are still to be transcribed from kept audio; null: nothing follows.
     this.waiting = uncovered?.length ? missing : null;
-    const note = { kind: "note", what: "ended", start: duration, time: event.time, reason, missing, waiting: this.waiting };
-    this.#put({ key: "ended", at: END, ...note });
+    // `left`: seconds that have no words by now; what is missing beyond that was transcribed afterwards.
+    const note = { kind: "note", what: "ended", start: duration, time: event.time, reason };
+    this.#put({ key: "ended", at: END, ...note, missing, left: missing, waiting: this.waiting });
   }
 
-  #backfilled({ waiting }) {
-    this.waiting = waiting || null;
+  #gapAfterEnd(track, missing, why) {
     const ended = this.#byKey.get("ended");
-    if (ended) this.#put({ ...ended, waiting });
+    if (why !== GIVEN_UP) {
+      this.#lost[track] += missing;
+      return;
+    }
+    // For good: what `bridge backfill` transcribes all the same is counted when it comes, and not awaited.
+    this.#givenUp = true;
+    this.waiting = null;
+    if (ended) this.#put({ ...ended, waiting: null });
+  }
+
+  #backfilled({ from, to, waiting }) {
+    this.waiting = this.#givenUp ? null : waiting || null;
+    const ended = this.#byKey.get("ended");
+    if (ended) {
+      const left = Math.min(ended.missing, waiting + Math.max(this.#lost.inbound, this.#lost.outbound));
+      this.#put({ ...ended, left, waiting: this.waiting });
+    }
+    // What was given up before is no gap any more.
+    for (const gap of this.items.filter((item) => item.what === "gap" && item.why === GIVEN_UP)) {
+      if (to <= gap.start || from >= gap.end) continue;
+      this.#remove(gap);
+      for (const [start, end] of [[gap.start, from], [to, gap.end]]) {
+        if (end - start < SHORTEST_GAP) continue;
+        this.#note(`${gap.key}:${start}`, start, { what: "gap", track: gap.track, end, missing: end - start, why: gap.why });
+      }
+    }
   }
 
   /** Seconds of the call, for events that only know the wall clock. */

@@ -60,8 +60,7 @@ const facts = (pairs) => {
 function delivery(call) {
   const pairs = [];
   if (!call.active && call.reason) pairs.push(["End", endReason(call.reason)]);
-  const missing = `${length(call.missing ?? 0)} missing`;
-  if (call.flush) pairs.push(["Last words", call.flush === "complete" ? "All there" : missing]);
+  if (call.flush) pairs.push(["Words", completeness(call)]);
   const state = call.delivery;
   if (state) pairs.push(["Webhook", deliveryWords(state, call.seq)]);
   if (call.carrier) pairs.push(["Carrier", call.carrier]);
@@ -69,6 +68,16 @@ function delivery(call) {
   if (call.continues) pairs.push(["Continues", record(call.continues)]);
   if (call.continued_by) pairs.push(["Goes on in", record(call.continued_by)]);
   return section("Record", facts(pairs));
+}
+
+/** What has no words yet, and what got them after the call. */
+function completeness({ flush, missing, waiting, backfilled }) {
+  const parts = [];
+  if (waiting) parts.push(`${length(waiting)} still to be transcribed`);
+  if (missing > waiting) parts.push(`${length(missing - waiting)} missing`);
+  if (!missing) parts.push(flush === "complete" || backfilled ? "All there" : "Perhaps not all there");
+  if (backfilled) parts.push(`${length(backfilled)} transcribed afterwards`);
+  return parts.join(", ");
 }
 
 const record = (id) => h("a", { href: `/?call=${encodeURIComponent(id)}` }, h("code", {}, id));

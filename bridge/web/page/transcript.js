@@ -9,6 +9,7 @@ import { clock, endReason, gapReason, length, wall } from "./format.js";
 import { matches, places, runs, searchWords, wordAt } from "./words.js";
 
 const CHUNK = 64; // lines
+const BARELY = 0.05; // seconds that are not worth a word
 
 const canHighlight = typeof Highlight === "function" && Boolean(CSS.highlights);
 
@@ -304,10 +305,12 @@ function talkOver(item) {
 }
 
 /** What became of audio that had no words when the call ended. */
-function wordless(missing, waiting) {
-  if (waiting === null) return `${length(missing)} have no words.`;
-  if (waiting) return `${length(waiting)} are still to be transcribed.`;
-  return `${length(missing)} were transcribed afterwards.`;
+function wordless(missing, left, waiting) {
+  const parts = [];
+  if (waiting) parts.push(`${length(waiting)} are still to be transcribed.`);
+  else if (left > BARELY) parts.push(`${length(left)} have no words.`);
+  if (missing - left > BARELY) parts.push(`${length(missing - left)} were transcribed afterwards.`);
+  return parts.join(" ");
 }
 
 const noteWords = {
@@ -320,8 +323,8 @@ const noteWords = {
     return [`Transcription interrupted: ${reason}. ${outlook}`];
   },
   resumed: ({ reason }) => [`The call goes on: ${gapReason(reason)}`],
-  ended: ({ reason, missing, waiting, start }) => [
+  ended: ({ reason, missing, left, waiting, start }) => [
     `Call ended after ${clock(start)}. ${endReason(reason)}.`,
-    missing > 0.5 ? ` ${wordless(missing, waiting)}` : "",
+    missing > 0.5 ? ` ${wordless(missing, left, waiting)}` : "",
   ],
 };

@@ -140,6 +140,28 @@ async def test_what_comes_after_the_end_is_found_too(full_store: Store) -> None:
     assert call.row.tip == 5
 
 
+async def test_what_came_of_its_audio_after_the_end_is_found_with_a_call(full_store: Store) -> None:
+    later = [
+        words.final("CA1", 5, source="backfill"),
+        words.backfilled("CA1", 6, 1.0, 2.0),
+        words.gap("CA1", 7, 2.0, 3.0),
+    ]
+    await full_store.append(later)
+    calls = {call.row.id: call for call in await full_store.find(CallFilter())}
+    assert [event["type"] for event in json.loads(calls["CA1"].later)] == ["transcription.backfilled", "audio.gap"]
+    assert json.loads(calls["CA1"].later)[1] == json.loads(later[2].to_json())
+    assert calls["CA2"].later == calls["CA3"].later == "[]"
+
+
+async def test_a_gap_before_the_end_is_no_news_of_later(store: Store) -> None:
+    await store.append([words.started(), words.gap("CA1", 2, 1.0, 2.0)])
+    [call] = await store.find(CallFilter())
+    assert call.later == "[]"
+    await store.append([words.ended(seq=3)])
+    [call] = await store.find(CallFilter())
+    assert call.later == "[]"
+
+
 async def test_finals_that_come_twice_are_found_once(full_store: Store) -> None:
     await full_store.append([words.final("CA3", 2, text="something else"), words.final("CA3", 3, text="new")])
     assert await found(full_store, text="something") == []
