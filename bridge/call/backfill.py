@@ -170,6 +170,9 @@ class Backfill:
         """Go on from what the log says; None: it is to be tried again."""
         async with self._slots, self._open(call_id) as file:
             digest = await read_digest(self._store, call_id)
+            if digest.seq and not digest.ended:
+                # It may go on yet. Until it ends nothing says what it lacks, and all of its audio is needed.
+                raise StoreError(f"call {call_id} has not ended")
             effort.deadline = max(effort.deadline, _ended_at(digest) + self._policy.timeout)
             try:
                 done = await self._repair(call_id, digest, file, effort)
@@ -181,14 +184,18 @@ class Backfill:
 
     async def _repair(self, call_id: str, digest: Digest, file: CallAudio, effort: _Effort) -> bool:
         options = self._wishes.of(call_id, digest.parameters)
+        ledger = Ledger(call_id, self._store, self._wall, digest.seq)
         repair = Repair(
             digest,
-            Ledger(call_id, self._store, self._wall, digest.seq),
+            ledger,
             file,
             ask=lambda audio: self._ask(options, audio, call_id, effort),
             language=describe.language(options),
         )
-        return await repair.run()
+        done = await repair.run()
+        if ledger.unkept:  # then its audio is all there is of those words
+            raise StoreError(f"the store did not keep {ledger.unkept} events of call {call_id}")
+        return done
 
     @asynccontextmanager
     async def _open(self, call_id: str) -> AsyncIterator[CallAudio]:

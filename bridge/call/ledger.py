@@ -38,6 +38,8 @@ class Ledger:
         self.seq = seq
         self.counters: Counter[str] = Counter()
         """What the events said: finals, words, utterances, gaps, interruptions."""
+        self.unkept = 0
+        """Events that the store has refused for good: they are in no log."""
         self._store = store
         self._wall = wall
         self._previews = 0
@@ -83,7 +85,7 @@ class Ledger:
                 log.error("events wait for the store", extra={"call_id": self.call_id, "reason": str(error)})
             return
         if events:
-            task = asyncio.ensure_future(self._confirm(durable, events[-1].seq))
+            task = asyncio.ensure_future(self._confirm(durable, events))
             self._appends.add(task)
             task.add_done_callback(self._appends.discard)
 
@@ -104,11 +106,13 @@ class Ledger:
             self._again.cancel()
             self._again = None
 
-    async def _confirm(self, durable: Awaitable[None], seq: int | None) -> None:
+    async def _confirm(self, durable: Awaitable[None], events: list[Event]) -> None:
         try:
             await durable
         except StoreError as error:
-            log.error("events not kept", extra={"call_id": self.call_id, "seq": seq, "reason": str(error)})
+            self.unkept += len(events)
+            detail = {"call_id": self.call_id, "seq": events[-1].seq, "events": len(events), "reason": str(error)}
+            log.error("events not kept", extra=detail)
 
     def _count(self, data: Data) -> None:
         match data:

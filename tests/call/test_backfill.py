@@ -12,6 +12,7 @@ from bridge.call.backfill import Backfill, BackfillPolicy
 from bridge.call.wishes import Wishes
 from bridge.deepgram import options
 from bridge.deepgram.gate import Gate
+from bridge.errors import StoreError
 from bridge.events import CallEnded, Event, Stretch, timestamp
 from bridge.local.deepgram import Faults
 from bridge.store.audio import AudioStore, Recordings
@@ -96,6 +97,44 @@ async def test_what_a_call_lacks_is_transcribed_in_one_commit_and_the_audio_goes
     assert events[-1]["type"] == "transcription.backfilled"
     assert events[-1]["data"]["request_id"] == server.requests[0].request_id
     assert stores[1].kept() == []
+
+
+@pytest.mark.parametrize("release", [True, False])
+async def test_a_call_that_has_not_ended_keeps_its_audio(stores, server, caplog, release):
+    """A crash left it, and its stream may come back."""
+    store, audio = stores
+    file = audio.open("CA1")
+    file.append(STEREO)
+    file.close()
+    await audio.flush()
+    await store.append([started()])
+    if release:
+        await store.release("CA1")
+    async with backfill(stores, server) as service:
+        assert await service.offer("CA1") is False
+
+    assert caplog.records[-1].reason == "call CA1 has not ended"
+    assert audio.kept() == ["CA1"]
+    assert server.requests == []
+
+
+class Forgetful:
+    """A store that reads well, and keeps nothing any more."""
+
+    def __init__(self, store):
+        self.read = store.read
+
+    async def append(self, events, interims=()):
+        raise StoreError("the disk is gone")
+
+
+async def test_audio_stays_whose_words_the_store_did_not_keep(stores, server, caplog):
+    await ended_call(stores)
+    async with backfill((Forgetful(stores[0]), stores[1]), server) as service:
+        assert await service.offer("CA1") is False
+
+    assert "did not keep" in caplog.records[-1].reason
+    assert stores[1].kept() == ["CA1"]
 
 
 async def test_each_track_gets_only_what_it_lacks(stores, server):

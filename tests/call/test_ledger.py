@@ -137,6 +137,7 @@ async def test_a_store_that_fails_is_told_and_does_not_hold_up_the_end(caplog):
         await book.written()
 
     assert "events not kept" in caplog.text
+    assert book.unkept == 1
 
 
 async def test_previews_have_names_of_their_own_and_no_number(store):
