@@ -19,6 +19,7 @@ def test_a_batch_is_as_much_as_fits() -> None:
     assert batch_end(7, [(8, 60), (9, 60)], limits) == 8
     assert batch_end(7, [(8, 500), (9, 1)], limits) == 8, "larger than a batch: alone"
     assert batch_end(7, [(8, 49), (9, 49)], limits) == 9, "with the comma, exactly 100"
+    assert batch_end(7, [(8, 49), (9, 50)], limits) == 8, "with the comma, one too many"
 
 
 @given(st.lists(st.integers(1, 50), min_size=1), st.integers(1, 5), st.integers(1, 120))

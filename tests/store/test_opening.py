@@ -19,6 +19,11 @@ async def test_what_one_has_written_the_next_one_reads(tmp_path: Path) -> None:
         assert [lane.call_id for lane in await claim(store)] == ["CA1"]
 
 
+async def test_an_owner_may_be_named(tmp_path: Path) -> None:
+    async with open_store(tmp_path, owner="me") as store:
+        assert store.owner == "me"
+
+
 async def test_two_at_a_time_are_refused(tmp_path: Path) -> None:
     async with open_store(tmp_path):
         with pytest.raises(StoreInUse):

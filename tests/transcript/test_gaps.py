@@ -42,6 +42,7 @@ def backfilled(seq, start, end, waiting):
         pytest.param(
             3.0, [stretch(2, 5)], [gap(8, 2, 3), backfilled(9, 2, 5, 0.0)], 1.0, 0.0, 2.0, id="some of it was lost"
         ),
+        pytest.param(3.0, [stretch(2, 5)], [gap(8, 2, 4)], 3.0, 3.0, 0.0, id="never more than at the end"),
         pytest.param(
             4.0, [stretch(2, 5)], [backfilled(9, 2, 5, 0.0)], 1.0, 0.0, 3.0, id="some of it had not been kept"
         ),
