@@ -23,7 +23,7 @@ class Batching:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """One call's way to one endpoint, leased to whoever holds `token`.
+    """One call's way to one endpoint, leased to the holder of `token`.
 
     The batch to try is the events after `cursor` up to `batch_to`. Its range is durable before the lane can be
     claimed, so a retry, even one after a crash, repeats the same range under the same webhook-id.
