@@ -9,10 +9,10 @@ The floors, top to bottom; a module imports only from lower ones, or beside it i
     6 doors     web/
     5 stage     call/, config, local/
     4 shells    deepgram/client, deepgram/prerecorded, store/, delivery/sender, delivery/poster, delivery/previews,
-                live, logs
+                live, logs, clock
     ---- below this line: no await, no clock, no randomness, no environment, no logging ----
-    3 machines  align/, deepgram/session, deepgram/gate, transcript/assembler, transcript/conversation,
-                delivery/lane, delivery/breaker
+    3 machines  align/, call/continuity, deepgram/session, deepgram/gate, transcript/assembler,
+                transcript/conversation, delivery/lane, delivery/breaker
     2 pure      deepgram/options, deepgram/batch, deepgram/exchange, deepgram/window, deepgram/coverage, deepgram/pace,
                 deepgram/states, deepgram/timeline, deepgram/watchdog, deepgram/ending, delivery/signing,
                 delivery/envelope, store/base, transcript/speech, transcript/turns, transcript/figures,

@@ -5,9 +5,7 @@ store, then the webhook, and only then is the record shut.
 """
 
 import asyncio
-import hashlib
 import logging
-import secrets
 import signal
 import sys
 import time
@@ -19,11 +17,11 @@ from random import Random
 from aiohttp import web
 
 from bridge.align import AlignPolicy
-from bridge.call import CallPolicy, Switchboard
+from bridge.call import CallPolicy, CallRegistry, ContinuityPolicy, Services
 from bridge.call.backfill import Backfill, BackfillPolicy
 from bridge.call.eraser import Eraser
-from bridge.call.switchboard import Refork
 from bridge.call.wishes import Wishes
+from bridge.clock import SystemClock
 from bridge.config import Settings
 from bridge.deepgram import options
 from bridge.deepgram.exchange import SessionPolicy
@@ -37,17 +35,15 @@ from bridge.store.audio.retention import Retention
 from bridge.store.base import ManagedStore
 from bridge.store.opening import open_store
 from bridge.store.token import own_token
+from bridge.web import carriers
 from bridge.web.calls import CallsDoor
 from bridge.web.deliveries import DeliveriesDoor
 from bridge.web.feed import FeedDoor
-from bridge.web.media import TWILIO_PATH, MediaDoor, MediaPolicy
 from bridge.web.operations import Gauge, OperationsDoor
 from bridge.web.readers import Readers
 from bridge.web.static import PageDoor
 from twiml import web as twiml_web
-from twiml.fork import Fork
-from twiml.rest import TwilioAccount
-from twiml.web import STREAM_STATUS_PATH, StreamStatus, VoiceSettings
+from twiml.issued import IssuedTokens
 
 log = logging.getLogger("bridge.app")
 
@@ -61,31 +57,33 @@ REQUESTS = "backfill"
 """Folder in `DATA_DIR` through which `bridge backfill` asks a running server."""
 
 
+REGISTRY = web.AppKey("registry", CallRegistry)
+
+
 def build(settings: Settings) -> web.Application:
     """The application, checked but not started. Raises ConfigError for settings that cannot work."""
     app = web.Application(client_max_size=_LARGEST_BODY)
-    token_secret = _token_secret(settings)
+    token_secret, issued = carriers.token_secret(settings), IssuedTokens()
     store = _store(settings)
     recordings = Recordings(settings.data_dir, unfinished=settings.bridge_recordings)
     sender = _sender(settings, store)
     audio, live, gate, call_wishes = audio_store(settings), Live(store), Gate(), wishes(settings)
     policy, requests = backfill_policy(settings), settings.data_dir / REQUESTS
     backfill = Backfill(store, audio, gate, policy, call_wishes, wall=time.time, random=Random(), requests=requests)
-    switchboard = Switchboard(
-        store,
-        call_policy(settings),
-        wishes=call_wishes,
-        gate=gate,
+    clock = SystemClock()
+    services = Services(
+        call_policy(settings), store, gate, call_wishes, clock, Random(), carriers.reforks(settings, token_secret)
+    )
+    registry = CallRegistry(
+        services,
         max_calls=settings.bridge_max_calls,
-        wall=time.time,
-        random=Random(),
         audio=audio if settings.bridge_audio_limit else None,
         on_uncovered=backfill.offer,
-        refork=_refork(settings, token_secret),
+        had_token=issued.issued,
     )
-    media = MediaDoor(switchboard, _media_policy(settings, token_secret), time.time)
+    media = carriers.media_door(registry, settings, token_secret)
     stop = _Stop(settings.bridge_stop_timeout)
-    operations = _operations(switchboard, gate, store, audio, backfill, sender, live)
+    operations = _operations(registry, gate, store, audio, backfill, sender, live)
 
     async def keep_open(_: web.Application) -> AsyncIterator[None]:
         async with store, audio, _retention(settings, recordings), AsyncExitStack() as stack:
@@ -93,21 +91,20 @@ def build(settings: Settings) -> web.Application:
                 await stack.enter_async_context(sender)
                 stack.push_async_callback(lambda: sender.drain(stop.left()))
             await stack.enter_async_context(backfill)
-            await switchboard.recover()
-            await backfill.recover()
+            recovery = asyncio.create_task(_recover(registry, backfill))
             yield
+            recovery.cancel()
+            await asyncio.gather(recovery, return_exceptions=True)
 
     async def end_calls(_: web.Application) -> None:
         operations.stopping = True
         stop.begin()
-        try:
-            async with asyncio.timeout(stop.left() * _SHARE_OF_CALLS):
-                await switchboard.close("server_stopping")
-        except TimeoutError:
-            log.warning("calls cut off", extra={"calls": len(switchboard.calls)})
+        finish = registry.end_all if settings.bridge_stop == "end" else registry.leave_all
+        await finish(stop.left() * _SHARE_OF_CALLS)
         await live.finish()  # after the calls: those who follow one see its end
         await media.close()
 
+    app[REGISTRY] = registry
     app.cleanup_ctx.append(keep_open)
     app.on_shutdown.append(end_calls)
     app.add_routes([*media.routes(), *operations.routes(), *PageDoor().routes()])
@@ -117,16 +114,30 @@ def build(settings: Settings) -> web.Application:
     feed = FeedDoor(live, store, readers, calls.events, Random())
     app.add_routes([*readers.routes(), *feed.routes(), *calls.routes()])
     app.add_routes(DeliveriesDoor(sender.resume if sender else None, store, readers).routes())
-    if settings.public_url:
-        app.add_routes(twiml_web.routes(voice_settings(settings, token_secret), _stream_status(switchboard)))
+    if settings.public_url and settings.answers_twilio:
+        voice = replace(carriers.voice_settings(settings, token_secret), on_token=issued.note)
+        app.add_routes(twiml_web.routes(voice, carriers.stream_status(registry)))
     return app
 
 
-async def serve(settings: Settings, started: Callable[[str], None] = lambda url: None) -> None:
-    """Serve until SIGTERM or SIGINT, then finish what can be finished. `started` is told the local URL."""
+async def _recover(registry: CallRegistry, backfill: Backfill) -> None:
+    """Take up what another process has left; meanwhile streams are let in."""
+    try:
+        await registry.recover()
+        await backfill.recover()
+    except StoreError as error:
+        log.error("not all was recovered", extra={"reason": str(error)})
+
+
+async def serve(settings: Settings, started: Callable[[str], None] = lambda url: None) -> int:
+    """Serve until SIGTERM or SIGINT, then finish what can be finished. `started` is told the local URL.
+
+    Returns how many events could not be kept.
+    """
     # The store's thread takes the interpreter back several times in a commit, each time waiting so long at the most.
     sys.setswitchinterval(0.0005)
-    runner = web.AppRunner(build(settings), access_log=None, shutdown_timeout=5.0)
+    application = build(settings)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=5.0)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -145,6 +156,7 @@ async def serve(settings: Settings, started: Callable[[str], None] = lambda url:
         log.info("stopping")
     finally:
         await runner.cleanup()
+    return application[REGISTRY].unkept
 
 
 async def backfill(settings: Settings, call_id: str, patience: float) -> bool:
@@ -195,7 +207,7 @@ def call_policy(settings: Settings) -> CallPolicy:
         ),
         labels={track: label for track, label in labels.items() if label},
         public_url=settings.public_url,
-        grace=settings.bridge_grace,
+        continuity=ContinuityPolicy(grace=settings.bridge_grace),
     )
 
 
@@ -231,7 +243,7 @@ class _Stop:
 
 
 def _operations(
-    switchboard: Switchboard,
+    registry: CallRegistry,
     gate: Gate,
     store: ManagedStore,
     audio: AudioStore,
@@ -240,15 +252,15 @@ def _operations(
     live: Live,
 ) -> OperationsDoor:
     counters = {
-        "calls": switchboard.counters,
-        "ended_calls": switchboard.ended,
+        "calls": registry.counters,
+        "ended_calls": registry.ended,
         "store": store.counters,
         "audio": audio.counters,
         "backfill": backfill.counters,
     }
     gauges: dict[str, Gauge] = {
-        "calls": ("Calls going on", lambda: len(switchboard.calls)),
-        "calls_interrupted": ("Calls that wait for Deepgram", lambda: switchboard.interrupted),
+        "calls": ("Calls going on", lambda: len(registry.calls)),
+        "calls_interrupted": ("Calls that wait for Deepgram", lambda: registry.interrupted),
         "deepgram_refuses": (
             "1: Deepgram is down or refuses, and is spared",
             lambda: not gate.is_open,
@@ -262,24 +274,7 @@ def _operations(
             "calls_to_deliver": ("Calls of which something waits for the webhook", lambda: store.lanes_waiting),
             "webhook_refuses": ("1: the webhook is down or gone, and is spared", lambda: not sender.healthy),
         }
-    return OperationsDoor(switchboard, counters, gauges)
-
-
-def voice_settings(settings: Settings, token_secret: bytes | None) -> VoiceSettings:
-    """How calls are answered; without a secret the streams get no token, as in a TwiML Bin."""
-    labels = {"inbound": settings.bridge_label_inbound, "outbound": settings.bridge_label_outbound}
-    return VoiceSettings(
-        public_url=settings.public_url or "",
-        auth_tokens=settings.twilio_auth_tokens,
-        signature=settings.twilio_signature,
-        token_secret=token_secret,
-        dial=settings.bridge_dial,
-        caller_id=settings.bridge_caller_id,
-        say=settings.bridge_say,
-        pause=settings.bridge_pause,
-        speakers={track: label for track, label in labels.items() if label},
-        stream_path=TWILIO_PATH,
-    )
+    return OperationsDoor(registry, counters, gauges)
 
 
 def _retention(settings: Settings, recordings: Recordings) -> Retention:
@@ -292,42 +287,6 @@ def _sender(settings: Settings, store: ManagedStore) -> Sender | None:
         return None
     signer = Signer(settings.webhook_secret.get_secret_value())
     return Sender(store, settings.webhook_url, signer, endpoint=ENDPOINT, interims=settings.webhook_interim)
-
-
-def _media_policy(settings: Settings, token_secret: bytes) -> MediaPolicy:
-    return MediaPolicy(
-        public_url=settings.public_url,
-        auth_tokens=settings.twilio_auth_tokens,
-        signature_mode=settings.twilio_signature,
-        token_secret=token_secret,
-        require_token=settings.bridge_require_token,
-        start_timeout=settings.bridge_start_timeout,
-        idle_timeout=settings.bridge_idle_timeout,
-    )
-
-
-def _refork(settings: Settings, token_secret: bytes) -> Refork | None:
-    """How to ask Twilio for a lost stream; None without an address of ours, or an account to ask with."""
-    if not (settings.public_url and settings.twilio_account_sid and settings.twilio_auth_tokens):
-        return None
-    account = TwilioAccount(settings.twilio_account_sid, settings.twilio_auth_tokens[0], settings.bridge_twilio_api)
-    url = settings.public_url.replace("http", "ws", 1) + TWILIO_PATH
-    return Fork(account, url, settings.public_url + STREAM_STATUS_PATH, token_secret, time.time).ask
-
-
-def _token_secret(settings: Settings) -> bytes:
-    """From the auth token, so that all processes agree and a restart does not turn streams away; else by chance."""
-    if settings.twilio_auth_tokens:
-        return hashlib.sha256(b"stream tokens\n" + settings.twilio_auth_tokens[0].encode()).digest()
-    return secrets.token_bytes(32)
-
-
-def _stream_status(switchboard: Switchboard) -> twiml_web.OnStreamStatus:
-    async def receive(status: StreamStatus) -> None:
-        if status.error is not None:
-            await switchboard.fail_stream(status.call_id, status.stream_id, status.error)
-
-    return receive
 
 
 def _local_url(runner: web.AppRunner) -> str:

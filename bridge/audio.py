@@ -53,6 +53,20 @@ def pcm_to_mulaw(pcm: bytes) -> bytes:
     return audioop.lin2ulaw(pcm, 2)
 
 
+_ALAW_TO_MULAW = audioop.lin2ulaw(audioop.alaw2lin(bytes(range(256)), 2), 2)
+"""Each octet of one is an octet of the other, so that a table translates."""
+
+
+def alaw_to_mulaw(alaw: bytes) -> bytes:
+    """A-law (G.711, most of the world) as mu-law."""
+    return alaw.translate(_ALAW_TO_MULAW)
+
+
+def split_channels(stereo: bytes) -> tuple[bytes, bytes]:
+    """Interleaved 16-bit PCM of two channels, in whole samples, as the left and the right one."""
+    return audioop.tomono(stereo, 2, 1, 0), audioop.tomono(stereo, 2, 0, 1)
+
+
 def resample(pcm: bytes, rate: int, to: int, channels: int = 1) -> bytes:
     """16-bit PCM at `rate` Hz as 16-bit PCM at `to` Hz."""
     while rate >= 2 * to:

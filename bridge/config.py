@@ -49,6 +49,13 @@ class Settings(BaseModel):
         "`strict` refuses it, `warn` logs it and lets it in, `off` does not look",
     )
 
+    bridge_telnyx_secret: SecretStr | None = Field(
+        None, description="Secret that Telnyx streams bear; several, separated by spaces, while rotating"
+    )
+    bridge_jambonz_auth: SecretStr | None = Field(
+        None, description="`user:password` that jambonz streams bear; several, separated by spaces, while rotating"
+    )
+
     data_dir: Path = Field(Path("data"), description="Where the record is kept")
     database_url: str | None = Field(None, description="Reserved: only SQLite in `DATA_DIR` is built so far")
 
@@ -111,6 +118,10 @@ class Settings(BaseModel):
         None, description="Tokens that may read the calls, separated by spaces; without any, one is made in `DATA_DIR`"
     )
     bridge_flush_timeout: float = Field(5.0, gt=0, le=60, description="Seconds to wait for the last words")
+    bridge_stop: Literal["keep", "end"] = Field(
+        "keep",
+        description="What SIGTERM does to calls: `keep` leaves them open for the next process, `end` ends them",
+    )
     bridge_stop_timeout: float = Field(
         20.0, ge=0, le=300, description="Seconds to finish calls and deliveries on SIGTERM"
     )
@@ -157,7 +168,14 @@ class Settings(BaseModel):
             raise ValueError("must not carry a user name or a password: the signature is what proves us")
         return url
 
-    @field_validator("bridge_read_tokens")
+    @field_validator("bridge_jambonz_auth")
+    @classmethod
+    def _pairs(cls, pairs: SecretStr | None) -> SecretStr | None:
+        if pairs and any(not all(pair.partition(":")[::2]) for pair in pairs.get_secret_value().split()):
+            raise ValueError("must be user:password")
+        return pairs
+
+    @field_validator("bridge_read_tokens", "bridge_telnyx_secret")
     @classmethod
     def _long_enough(cls, tokens: SecretStr | None) -> SecretStr | None:
         if tokens and any(len(token) < _SHORTEST_TOKEN for token in tokens.get_secret_value().split()):
@@ -177,6 +195,21 @@ class Settings(BaseModel):
     def twilio_auth_tokens(self) -> tuple[str, ...]:
         """Every auth token that may have signed."""
         return tuple(self.twilio_auth_token.get_secret_value().split()) if self.twilio_auth_token else ()
+
+    @property
+    def telnyx_secrets(self) -> tuple[str, ...]:
+        """Every secret that lets a stream of Telnyx's in."""
+        return tuple(self.bridge_telnyx_secret.get_secret_value().split()) if self.bridge_telnyx_secret else ()
+
+    @property
+    def jambonz_pairs(self) -> tuple[str, ...]:
+        """Every `user:password` that lets a stream of jambonz's in."""
+        return tuple(self.bridge_jambonz_auth.get_secret_value().split()) if self.bridge_jambonz_auth else ()
+
+    @property
+    def answers_twilio(self) -> bool:
+        """Whether its requests can be checked, or need not be."""
+        return self.twilio_signature == "off" or bool(self.twilio_auth_tokens)
 
     @property
     def read_tokens(self) -> tuple[str, ...]:
@@ -220,11 +253,12 @@ def check_for_serving(settings: Settings, environment: Mapping[str, str] | None 
     environment = os.environ if environment is None else environment
     if not settings.deepgram_api_key:
         raise ConfigError("set DEEPGRAM_API_KEY, or start with --local to try the bridge without a key")
-    if settings.twilio_signature != "off" and not settings.twilio_auth_token:
+    others = settings.telnyx_secrets or settings.jambonz_pairs  # streams that Twilio has no part in
+    if not settings.answers_twilio and not others:
         raise ConfigError(
             "set TWILIO_AUTH_TOKEN so that streams can be checked, or TWILIO_SIGNATURE=off to take unsigned ones"
         )
-    if settings.twilio_signature != "off" and not settings.public_url:
+    if settings.twilio_signature != "off" and settings.twilio_auth_tokens and not settings.public_url:
         raise ConfigError("set PUBLIC_URL to the https origin Twilio reaches: its signatures are made over it")
     if settings.webhook_url and not settings.webhook_secret:
         raise ConfigError("set WEBHOOK_SECRET (whsec_ and 32 random bytes in base64): every delivery is signed")

@@ -75,7 +75,7 @@ async def test_a_call_becomes_transcripts_at_the_webhook(configured, receiver):
 
 async def test_stopping_delivers_the_last_words_first(configured, server, receiver):
     async with contextlib.AsyncExitStack() as stack:
-        async with bridge(configured) as origin:
+        async with bridge(configured.model_copy(update={"bridge_stop": "end"})) as origin:
             url = f"{origin.replace('http', 'ws', 1)}/media/twilio"
             socket = await stack.enter_async_context(connect(url, compression=None))
             await socket.send(frames.start())

@@ -5,8 +5,6 @@ import re
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 import bridge
 
 ROOT = Path(__file__).parent.parent
@@ -99,30 +97,35 @@ def name_of(path):
     return path.relative_to(ROOT).as_posix()
 
 
+def assert_none(faults):
+    """A test per rule, with every offender in its message."""
+    listed = list(faults)
+    assert not listed, "\n".join(["", *listed])
+
+
 def test_the_plan_is_read():
     assert PLAN["errors"] == 0
     assert PLAN["deepgram/client"] == 4
     assert PLAN["__main__"] == 9
 
 
-@pytest.mark.parametrize("path", bridge_modules(), ids=name_of)
-def test_every_module_has_a_room(path):
-    package_door = path.name == "__init__.py"
-
-    assert room_of(path) or package_door, f"{path} is not in the floor plan"
+def test_every_module_has_a_room():
+    assert_none(name_of(path) for path in bridge_modules() if not room_of(path) and path.name != "__init__.py")
 
 
-@pytest.mark.parametrize("path", bridge_modules(), ids=name_of)
-def test_imports_go_down(path):
+def test_imports_go_down():
+    assert_none(fault for path in bridge_modules() for fault in upward_imports(path))
+
+
+def upward_imports(path):
     own = room_of(path)
-    if own is None:
-        return
-    for other_path in imported_modules(path):
+    for other_path in imported_modules(path) if own else ():
         other = room_of(other_path)
         if other is None or other == own:
             continue
         beside = PLAN[other] == PLAN[own] and other.split("/")[0] == own.split("/")[0]
-        assert beside or PLAN[other] < PLAN[own], f"{own} (floor {PLAN[own]}) imports {other} (floor {PLAN[other]})"
+        if not beside and PLAN[other] >= PLAN[own]:
+            yield f"{name_of(path)} (floor {PLAN[own]}) imports {other} (floor {PLAN[other]})"
 
 
 def package_of(path):
@@ -134,60 +137,88 @@ def test_no_two_packages_import_each_other():
     """Floors alone allow it, where both have rooms on several floors."""
     pairs = {(package_of(path), package_of(other)) for path in bridge_modules() for other in imported_modules(path)}
     mutual = {frozenset(pair) for pair in pairs if pair[0] != pair[1] and pair[::-1] in pairs}
-    assert not mutual, f"{sorted(map(sorted, mutual))} import each other"
+
+    assert_none(f"{one} and {other} import each other" for one, other in map(sorted, mutual))
 
 
-@pytest.mark.parametrize("path", bridge_modules(), ids=name_of)
-def test_one_module_knows_which_store_there_is(path):
-    if room_of(path) != "store/" and path.parent.name != "store":
-        assert "bridge.store.sqlite.SQLiteStore" not in imports(path), "ask for `open_store`"
+def test_one_module_knows_which_store_there_is():
+    others = [path for path in bridge_modules() if package_of(path) != "store"]
+
+    assert_none(name_of(path) for path in others if "bridge.store.sqlite.SQLiteStore" in imports(path))
 
 
-@pytest.mark.parametrize("path", modules("bridge/delivery"), ids=name_of)
-def test_delivery_knows_a_store_by_its_protocols(path):
-    rooms = {room_of(other) for other in imported_modules(path)}
-    assert not {room for room in rooms if room and room.startswith("store/")} - {"store/base"}
+def test_delivery_knows_a_store_by_its_protocols():
+    rooms = {(path, room_of(other)) for path in modules("bridge/delivery") for other in imported_modules(path)}
+    known = {(path, room) for path, room in rooms if room and room.startswith("store/") and room != "store/base"}
+
+    assert_none(f"{name_of(path)} imports {room}" for path, room in known)
 
 
-@pytest.mark.parametrize("path", bridge_modules(), ids=name_of)
-def test_the_pure_floors_touch_nothing(path):
-    room = room_of(path)
-    if room is None or PLAN[room] > PURE_FLOORS:
-        return
-    tree = parsed(path)
-    for node in ast.walk(tree):
-        assert not isinstance(node, ast.Await), f"{path} awaits"
-    found = {name for name in imports(path) if name.split(".")[0] in IMPURE} - GIVEN
-    assert not found, f"{path} imports {found}"
-    assert not re.search(r"datetime\.now|datetime\.utcnow|\btime\.time\b", path.read_text())
+def test_the_pure_floors_touch_nothing():
+    pure = [path for path in bridge_modules() if PLAN.get(room_of(path), PURE_FLOORS + 1) <= PURE_FLOORS]
+
+    assert_none(fault for path in pure for fault in impurities(path))
 
 
-@pytest.mark.parametrize("path", modules("twiml"), ids=name_of)
-def test_twiml_stands_on_its_own(path):
-    assert not [name for name in imports(path) if name.split(".")[0] == "bridge"]
+def impurities(path):
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.Await):
+            yield f"{name_of(path)}:{node.lineno} awaits"
+    for name in imports(path):
+        if name.split(".")[0] in IMPURE and name not in GIVEN:
+            yield f"{name_of(path)} imports {name}"
+    for clock in re.findall(r"datetime\.now|datetime\.utcnow|\btime\.time\b", path.read_text()):
+        yield f"{name_of(path)} calls {clock}"
 
 
-@pytest.mark.parametrize("path", [*modules("bridge"), *modules("twiml")], ids=name_of)
-def test_modules_and_functions_stay_short(path):
-    text = path.read_text()
-    assert text.count("\n") <= LONGEST_MODULE, f"{path} is too long"
+def test_twiml_stands_on_its_own():
+    found = [(path, name) for path in modules("twiml") for name in imports(path) if name.split(".")[0] == "bridge"]
+
+    assert_none(f"{name_of(path)} imports {name}" for path, name in found)
+
+
+def test_modules_and_functions_stay_short():
+    assert_none(fault for path in [*modules("bridge"), *modules("twiml")] for fault in too_long(path))
+
+
+def too_long(path):
+    if (lines := path.read_text().count("\n")) > LONGEST_MODULE:
+        yield f"{name_of(path)} has {lines} lines"
     for node in working_functions(path):
-        length = (node.end_lineno or 0) - node.lineno + 1
-        assert length <= LONGEST_FUNCTION, f"{path}:{node.lineno} {node.name} has {length} lines"
+        if (lines := (node.end_lineno or 0) - node.lineno + 1) > LONGEST_FUNCTION:
+            yield f"{name_of(path)}:{node.lineno} {node.name} has {lines} lines"
 
 
-@pytest.mark.parametrize("path", [*modules("bridge"), *modules("twiml")], ids=name_of)
-def test_every_module_says_what_it_is(path):
-    assert ast.get_docstring(parsed(path)), f"{path} has no words at its top"
+def test_every_module_says_what_it_is():
+    paths = [*modules("bridge"), *modules("twiml")]
+
+    assert_none(name_of(path) for path in paths if not ast.get_docstring(parsed(path)))
 
 
-@pytest.mark.parametrize("path", [*modules("bridge"), *modules("twiml")], ids=name_of)
-def test_every_module_has_a_test_of_its_name(path):
-    relative = path.relative_to(ROOT)
+def test_every_module_has_a_test_of_its_name():
+    paths = [*modules("bridge"), *modules("twiml")]
+
+    assert_none(f"{name_of(path)} wants {mirrored(path)}" for path in paths if untested(path))
+
+
+def untested(path):
     if not list(working_functions(path)) or path.name in ("__init__.py", "__main__.py"):
-        return
-    parts = relative.parts[1:] if relative.parts[0] == "bridge" else relative.parts
-    mirrored = Path("tests", *parts[:-1], f"test_{parts[-1]}")
+        return False
     # A small package may be tested as one.
-    whole = Path("tests", *parts[:-2], f"test_{parts[-2]}.py") if len(parts) > 1 else mirrored
-    assert (ROOT / mirrored).exists() or (ROOT / whole).exists(), f"{relative} wants {mirrored}"
+    whole = mirrored(path).parent.with_name(f"test_{path.parent.name}.py")
+    return not (ROOT / mirrored(path)).exists() and not (ROOT / whole).exists()
+
+
+def mirrored(path):
+    *folders, name = path.relative_to(ROOT).parts
+    return Path("tests", *(folders[1:] if folders[0] == "bridge" else folders), f"test_{name}")
+
+
+def test_the_middle_knows_no_carrier():
+    """What is one carrier's stands in its dialect, and at the door that checks its proof."""
+    rooms = ("call", "align", "transcript")
+    paths = [*(path for room in rooms for path in modules(f"bridge/{room}")), ROOT / "bridge" / "web" / "media.py"]
+    told = "twilio|twiml|telnyx|jambonz"
+    assert_none(
+        f"{name_of(path)} names {found[0]}" for path in paths if (found := re.search(told, path.read_text(), re.I))
+    )

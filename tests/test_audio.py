@@ -59,3 +59,12 @@ def test_a_wav_header_tells_players_what_follows(encoding, tag, bits, size):
     assert struct.unpack("<HHII", header[20:32]) == (tag, 2, 8000, 8000 * 2 * bits // 8)
     assert struct.unpack("<HH", header[32:36]) == (2 * bits // 8, bits)
     assert header[-8:] == b"data" + struct.pack("<I", 1600)
+
+
+@given(st.binary(max_size=200))
+def test_a_law_becomes_the_mu_law_of_the_same_sound(alaw):
+    assert audio.alaw_to_mulaw(alaw) == audio.pcm_to_mulaw(audio.audioop.alaw2lin(alaw, 2))
+
+
+def test_a_stereo_stream_is_split_left_first():
+    assert audio.split_channels(b"abxyABXY") == (b"abAB", b"xyXY")

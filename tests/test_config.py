@@ -130,3 +130,22 @@ def _shown(default):
     if default in (None, ""):
         return ""
     return f"`{str(default).lower() if isinstance(default, bool) else default}`"
+
+
+@pytest.mark.parametrize("own", [{"BRIDGE_TELNYX_SECRET": "s" * 16}, {"BRIDGE_JAMBONZ_AUTH": "ann:pass"}])
+def test_a_server_for_other_carriers_alone_needs_nothing_of_twilios(own):
+    environment = {"DEEPGRAM_API_KEY": "key", **own}
+    check_for_serving(load(environment), environment)
+
+    assert not load(environment).answers_twilio
+    assert "s" * 16 not in repr(load(environment))
+    assert "ann:pass" not in repr(load(environment))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [("BRIDGE_TELNYX_SECRET", "short", "16"), ("BRIDGE_JAMBONZ_AUTH", "ann", "user:password")],
+)
+def test_a_secret_of_a_carrier_has_its_form(name, value, said):
+    with pytest.raises(ConfigError, match=said):
+        load({name: value})

@@ -4,14 +4,17 @@ A `<Start>` stream that is lost does not come back by itself. One sentence comes
 whether and when to ask again is the caller's business.
 """
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from twiml import token
-from twiml.document import TOKEN
+from twiml.document import TOKEN, check_parameter
 from twiml.errors import TwilioError, TwimlError
-from twiml.number import start_stream
+from twiml.number import REST_PARAMETERS, start_stream
 from twiml.rest import TwilioAccount
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +30,13 @@ class Fork:
     """Seconds since 1970."""
     token_lifetime: float = 300.0
 
-    async def ask(self, call_id: str, parameters: Mapping[str, str]) -> str | None:
-        """None: the stream is on its way. Otherwise why not."""
+    async def ask(
+        self, call_id: str, parameters: Mapping[str, str], tracks: Sequence[str] = ("inbound", "outbound")
+    ) -> str | None:
+        """None: the stream is on its way. Otherwise why not. `tracks`: those that are to be sent; none means both.
+
+        Of more parameters than Twilio takes, the last are left out, and logged: the audio is worth more than they are.
+        """
         try:
             signed = token.make(self.token_secret, call_id, self.clock() + self.token_lifetime)
             await start_stream(
@@ -36,8 +44,24 @@ class Fork:
                 call_id,
                 self.url,
                 status_callback=self.status_callback,
-                parameters={**parameters, TOKEN: signed},
+                parameters={**_fitting(call_id, parameters), TOKEN: signed},
+                track="both_tracks" if len(set(tracks)) != 1 else f"{tracks[0]}_track",
             )
         except (TwilioError, TwimlError, ValueError) as error:
             return str(error)
         return None
+
+
+def _fitting(call_id: str, parameters: Mapping[str, str]) -> dict[str, str]:
+    """As many of the parameters as Streams.json takes beside the token."""
+    fitting: dict[str, str] = {}
+    for name, value in parameters.items():
+        try:
+            check_parameter(name, value)
+        except TwimlError:
+            continue  # none of those that the stream had: Twilio would not have carried it
+        if name != TOKEN and len(fitting) < REST_PARAMETERS - 1:
+            fitting[name] = value
+    if left_out := len(parameters) - len(fitting):
+        log.warning("left out stream parameters", extra={"call_id": call_id, "parameters": left_out})
+    return fitting

@@ -120,12 +120,14 @@ async def start_stream(
     *,
     status_callback: str | None = None,
     parameters: Mapping[str, str] | None = None,
+    track: str = "both_tracks",
 ) -> str:
-    """Fork both tracks of a call in progress to `url`, without touching its TwiML. Returns the stream's SID.
+    """Fork the tracks of a call in progress to `url`, without touching its TwiML. Returns the stream's SID.
 
     It works on a call that the bridge never answered, and once more after a server was down. A call has four tracks at
     a time to give away, so two such forks. Raises `TwimlError` for a URL or a parameter that Twilio would not take,
-    `TwilioError` for the rest. (Twilio's REST API: POST Calls/{CallSid}/Streams.json.)
+    `TwilioError` for the rest. `track`: `inbound_track`, `outbound_track` or `both_tracks`.
+    (Twilio's REST API: POST Calls/{CallSid}/Streams.json.)
     """
     parameters = parameters or {}
     check_stream_url(url)
@@ -135,7 +137,7 @@ async def start_stream(
         raise TwimlError(f"A stream that is started through the API takes at most {REST_PARAMETERS} parameters.")
     if not SID.fullmatch(call_sid):
         raise TwilioError("A call SID is CA and 32 hexadecimal digits.")
-    form = {"Url": url, "Track": "both_tracks"}
+    form = {"Url": url, "Track": track}
     if status_callback:
         form |= {"StatusCallback": status_callback, "StatusCallbackMethod": "POST"}
     for index, (key, value) in enumerate(parameters.items(), start=1):

@@ -68,6 +68,8 @@ class VoiceSettings:
     stream_path: str = "/media/twilio"
     clock: Callable[[], float] = time.time
     """Seconds since 1970."""
+    on_token: Callable[[str], object] = lambda call_id: None
+    """Told which call is given a token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,7 @@ class _Webhooks:
         if self._settings.token_secret:
             expires = self._settings.clock() + self._settings.token_lifetime
             parameters[TOKEN] = token.make(self._settings.token_secret, call_id, expires)
+            self._settings.on_token(call_id)
         answer = replace(self._base, parameters=parameters)
         log.info("answered a call", extra={"call_id": call_id, "direction": form.get("Direction")})
         return web.Response(text=answer.to_xml(), content_type="text/xml")

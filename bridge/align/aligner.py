@@ -1,8 +1,11 @@
-"""Both tracks of a call, aligned: whom to wait for and how long, and what may go out.
+"""Both tracks of a call, aligned: which track to wait for and how long, and what may go out.
 
 Positions are samples per channel since call time 0, which is the earliest media frame of the call's first stream.
 Time is the newest timestamp. Audio goes out as far as both tracks have theirs. A track that lacks some is waited for
 until the clock is `hold_ms` past it; a track that is idle, or has not started, is waited for one frame at most.
+
+A call may have several streams at once, each with a clock and numbers of its own. A track is heard from one of them;
+the frames that another stream has of it are spared for the moment in which the first one fails (`rivals`).
 
 Every method may be called at any time: there is no order that a carrier could break.
 """
@@ -13,7 +16,7 @@ from math import inf
 from bridge.align.clock import Clock, Stamped
 from bridge.align.holes import Hole
 from bridge.align.policy import AlignPolicy
-from bridge.align.sequence import Sequence
+from bridge.align.source import FARTHEST, Source
 from bridge.align.track import Frame, Track
 from bridge.audio import SAMPLE_RATE, SAMPLES_PER_MS, interleave
 from bridge.carriers.messages import Media
@@ -23,7 +26,8 @@ DEFAULT_POLICY = AlignPolicy()
 
 
 class Aligner:
-    """Feed `receive_media`, send `data_to_send`, tell `events_received`; `flush` at the end of a stream.
+    """`open_stream`, feed `receive_media`, send `data_to_send`, tell `events_received`; `end_stream`, and `flush` when
+    there is no stream left.
 
     Nothing a carrier sends makes it raise: what cannot be used is counted in `counters`, in frames unless said
     otherwise.
@@ -31,41 +35,41 @@ class Aligner:
         late           came, or began, after silence had taken its place
         holes          silences in a started track, before they are merged into a `Hole`
         duplicate      came before
+        rival          of a track that is heard from another stream
+        handed_over    times a track went on with another stream's frames
         stray          stamped so far off that it was not believed
         resets         times the carrier's clock leapt for good
         unknown_track  of no track we know
         empty          without audio
         overflow       too much that waits for what is missing before it
-        after_end      came after `flush`
+        after_end      came after the stream's end
         trimmed        octets cut, and
         padded         octets of silence put in, as audio and timestamps did not agree
     """
 
     def __init__(self, policy: AlignPolicy = DEFAULT_POLICY, start: int = 0, heard: int | None = None) -> None:
-        """In a call that others have begun: `start` is where its audio goes on, `heard` where it broke off; the next
-        stream begins with `restart`.
-        """
+        """In a call that another process has begun: `start` is where its audio goes on, `heard` where it broke off."""
         self.counters: Counter[str] = Counter()
         self._policy = policy
         self._told: list[Hole] = []
-        self._sequence = Sequence()
         self._pair = self._inbound, self._outbound = (
-            Track(TRACKS[0], policy, self._sequence, self.counters, self._told, start, heard),
-            Track(TRACKS[1], policy, self._sequence, self.counters, self._told, start, heard),
+            Track(TRACKS[0], policy, self.counters, self._told, start, heard),
+            Track(TRACKS[1], policy, self.counters, self._told, start, heard),
         )
         self._tracks = {track.name: track for track in self._pair}
         self._chunk = policy.chunk_ms * SAMPLES_PER_MS
         self._tolerance = policy.tolerance_ms * SAMPLES_PER_MS
         self._idle = policy.idle_ms * SAMPLES_PER_MS
+        self._hold = policy.hold_ms * SAMPLES_PER_MS
         self._released = start
-        self._ended = heard is not None
-        self._clock = Clock(start, policy, self.counters)
+        self._newest = start
+        self._sources: list[Source] = []  # of the streams that are there, in the order in which they came
+        self._heard_from: dict[Track, Source] = {}
 
     def __repr__(self) -> str:
-        state = "ended" if self._ended else "running" if self._clock.running else "starting"
         counts = "".join(f", {count} {name}" for name, count in sorted(self.counters.items()))
         out = f"{self._released / SAMPLE_RATE:.3f} s out"
-        return f"<Aligner {state}, {out}, {self._inbound!r}, {self._outbound!r}{counts}>"
+        return f"<Aligner {len(self._sources)} streams, {out}, {self._inbound!r}, {self._outbound!r}{counts}>"
 
     @property
     def position(self) -> int:
@@ -77,30 +81,56 @@ class Aligner:
         """Samples per channel from call time 0 to the end of the newest audio that has its place."""
         return max(self._inbound.next, self._outbound.next)
 
-    def receive_media(self, media: Media) -> None:
-        """Take a frame, whatever it is like."""
+    def open_stream(self, position: int, why: Cause = "carrier_reconnected") -> tuple[Source, int]:
+        """A stream of the call begins, with a clock and numbers of its own; its earliest frame belongs at `position`.
+
+        Returns the stream, to be given back with its frames, and where that is. With no other stream there it may be
+        later, after the audio there is; up to it both channels are silent, which goes out at once. A track's silence
+        becomes a `Hole` with this `why` as soon as the track goes on.
+        """
+        if not self._sources:
+            position = max(position, self.received)
+            for track in self._pair:
+                track.fill(position)
+            self._newest = position
+        source = Source(Clock(position, self._policy, self.counters), why)
+        self._sources.append(source)
+        return source, position
+
+    def receive_media(self, media: Media, source: Source) -> None:
+        """Take a frame of a stream, whatever it is like."""
         name, at, sequence, payload = media
         track = self._tracks.get(name)
-        clock = self._clock
-        if track is not None and track.in_step and sequence == self._sequence.expected and not clock.strays:
+        clock = source.clock
+        if (
+            track is not None
+            and track.in_step
+            and track.sequence is source.sequence
+            and sequence == source.sequence.expected
+            and not clock.strays
+        ):
             # Ninety-nine of a hundred frames end here.
             position = at * SAMPLES_PER_MS + clock.shift
             ahead = position - track.next
             if -self._tolerance < ahead < self._tolerance and position > track.last and payload:
                 if sequence is not None:
-                    self._sequence.expected = sequence + 1
+                    source.sequence.expected = sequence + 1
                 if position > clock.newest:
                     clock.newest = position
+                    if position > self._newest:
+                        self._newest = position
                 track.append(position, sequence, payload)
                 return
-        self._receive_unusual(track, media)
+        self._receive_unusual(track, media, source)
 
     def data_to_send(self) -> bytes:
         """All audio that may go out now, in whole chunks: two channels of mu-law, interleaved, inbound first."""
         inbound, outbound = self._inbound.next, self._outbound.next
         ready = inbound if inbound < outbound else outbound
-        if self._clock.newest - self._released >= self._chunk:
+        if self._newest - self._released >= self._chunk:
             ready = min(self._ready(self._inbound), self._ready(self._outbound))
+        if self._sources and not self._sources[-1].clock.running:
+            ready = min(ready, self._opening(self._sources[-1].clock))
         size = ready - self._released
         return self._release(size - size % self._chunk) if size >= self._chunk else b""
 
@@ -110,9 +140,31 @@ class Aligner:
         self._told.clear()
         return told
 
+    def end_stream(self, source: Source) -> None:
+        """Nothing more will come of this stream: what waits takes its place, and its rivals go on. After the last one
+        both channels end together.
+        """
+        if source not in self._sources:
+            return
+        self._place(source, source.clock.start(self.received))
+        source.clock.drop_strays()
+        self._sources.remove(source)
+        for track in self._pair:
+            if self._heard_from.get(track) is source:
+                self._let_go(track)
+        if not self._sources:
+            end = self._newest = self.received
+            for track in self._pair:
+                track.end_stream(end, self._idle)
+        elif len(self._sources) == 1:
+            self._sources[0].recent.clear()
+            for track in self._pair:
+                track.shared = False
+
     def flush(self) -> bytes:
-        """The stream has ended: all audio that is left, the shorter channel padded. Ask for events after it."""
-        self._end_stream()
+        """There is no stream any more: all audio that is left, the shorter channel padded. Ask for events after it."""
+        for source in self._sources.copy():
+            self.end_stream(source)
         return self._release(self.received - self._released)
 
     def advance(self, position: int) -> None:
@@ -120,65 +172,105 @@ class Aligner:
         for track in self._pair:
             track.fill(position)
 
-    def restart(self, position: int, why: Cause = "carrier_reconnected") -> int:
-        """Another stream of the same call begins, with a clock and numbers of its own; its earliest frame belongs at
-        `position`, or behind the audio there is if that is later.
-
-        Returns where that is. Up to there both channels are silent, which goes out at once; it becomes a `Hole` with
-        this `why` as soon as the track goes on.
-        """
-        self._end_stream()
-        position = max(position, self.received)
-        self._clock = Clock(position, self._policy, self.counters)
-        self._sequence = Sequence()
-        for track in self._pair:
-            track.begin_stream(self._sequence, position, why)
-        self._ended = False
-        return position
-
-    def _receive_unusual(self, track: Track | None, media: Media) -> None:
+    def _receive_unusual(self, track: Track | None, media: Media, source: Source) -> None:
         """Take a frame that is not simply the next one."""
-        if self._ended:
+        if source not in self._sources:
             self.counters["after_end"] += 1
         elif track is None or not media.payload:
             self.counters["empty" if track else "unknown_track"] += 1
-            self._note_sequence(media.sequence)
+            _note_sequence(source, media.sequence)
         else:
             frame = Stamped(track, media.at * SAMPLES_PER_MS, media.sequence, media.payload)
-            self._place(self._clock.receive(frame, self.received))
+            self._place(source, source.clock.receive(frame, self.received))
 
-    def _place(self, frames: list[Stamped]) -> None:
-        clock = self._clock
+    def _place(self, source: Source, frames: list[Stamped]) -> None:
+        clock = source.clock
         for track, stamp, sequence, payload in frames:
-            position = stamp + clock.shift
-            clock.newest = max(clock.newest, position)
-            repeated = not self._note_sequence(sequence)
-            track.receive(Frame(position, sequence, payload), clock.newest, repeated=repeated)
+            repeated = not _note_sequence(source, sequence)
+            heard_from = self._source_of(track, source)
+            if track.shared:
+                self._put_in_step(track, source, Frame(stamp + clock.shift, sequence, payload))
+            frame = Frame(stamp + clock.shift, sequence, payload)
+            clock.newest = max(clock.newest, frame.position)
+            # Where a rival's frames belong may be told too late by so much, before both have had the same frame.
+            trusted = heard_from is source or source.in_step
+            self._newest = max(self._newest, frame.position - (0 if trusted else FARTHEST))
+            if heard_from is source:
+                track.receive(frame, self._newest, repeated=repeated)
+            else:
+                self.counters["rival"] += 1
 
-    def _note_sequence(self, sequence: int | None) -> bool:
-        """False: this number came before."""
-        return sequence is None or self._sequence.receive(sequence)
+    def _source_of(self, track: Track, source: Source) -> Source:
+        """The stream that a track is heard from, now that a frame of it comes from `source`."""
+        heard_from = self._heard_from.get(track)
+        if heard_from is None:
+            track.begin_stream(source.sequence, source.why)
+            self._heard_from[track] = heard_from = source
+        elif heard_from is not source:
+            track.shared = True
+            track.in_step = False
+        return heard_from
+
+    def _put_in_step(self, track: Track, source: Source, frame: Frame) -> None:
+        """Learn from a frame of a shared track how far the clocks of the streams that carry it are apart."""
+        source.keep(track, frame)
+        heard_from = self._heard_from[track]
+        for other in self._sources:
+            if other is source or heard_from not in (other, source):
+                continue
+            distance = other.distance(track, frame)
+            if distance is None:
+                continue
+            if source is heard_from:
+                other.learn(distance)
+            else:
+                source.learn(-distance)
+
+    def _rival(self, track: Track) -> Source | None:
+        """A stream that has audio of this track where the one it is heard from has none."""
+        heard_from = self._heard_from.get(track)
+        for source in self._sources:
+            if source is not heard_from and any(_goes_on(frame, track) for frame in source.recent.get(track, ())):
+                return source
+        return None
+
+    def _let_go(self, track: Track) -> None:
+        """The stream that a track is heard from has ended."""
+        if rival := self._rival(track) or self._sharer(track):
+            self._hand_over(track, rival)  # first of all: it may have what was waited for
+            return
+        track.give_up(inf, self._newest)
+        track.in_step = False
+        del self._heard_from[track]
+
+    def _sharer(self, track: Track) -> Source | None:
+        """A stream that carries this track too, whether or not it is ahead."""
+        return next((source for source in self._sources if track in source.recent), None)
+
+    def _hand_over(self, track: Track, source: Source) -> None:
+        """The track goes on with the frames of another stream, where its audio ends."""
+        self.counters["handed_over"] += 1
+        self._heard_from[track] = source
+        track.change_stream(source.sequence)
+        for frame in [frame for frame in source.recent[track] if _goes_on(frame, track)]:
+            track.receive(frame, self._newest, repeated=False)
 
     def _ready(self, track: Track) -> int:
         """How far the output need not wait for a track any more."""
-        newest = self._clock.newest
+        newest = self._newest
         idle = newest - track.heard > self._idle
         limit = newest if idle else newest - track.hold
+        if track.shared and limit > track.next and (rival := self._rival(track)):
+            self._hand_over(track, rival)
+            idle = newest - track.heard > self._idle
+            limit = newest if idle else newest - track.hold
         track.give_up(limit, newest)
         return max(track.next, limit)
 
-    def _end_stream(self) -> None:
-        """Nothing more will come of this stream: what waits takes its place, and both channels end together."""
-        if self._ended:
-            return
-        self._ended = True
-        self._place(self._clock.start(self.received))
-        self._clock.drop_strays()
-        for track in self._pair:
-            track.give_up(inf, self._clock.newest)
-        end = self._clock.newest = self.received
-        for track in self._pair:
-            track.end_stream(end, self._idle)
+    def _opening(self, clock: Clock) -> int:
+        """How far the output need not wait for a stream whose first frames are looked at: they are to find their place
+        free. One that sends no more than these is not waited for any longer."""
+        return clock.start_position if self._newest - clock.start_position <= 2 * self._hold else self._newest
 
     def _release(self, size: int) -> bytes:
         """Let out the next `size` samples of each channel, silence for what is missing."""
@@ -187,3 +279,13 @@ class Aligner:
             track.fill(self._released)
             track.holes.reached(self._released)
         return interleave(self._inbound.take(size), self._outbound.take(size))
+
+
+def _note_sequence(source: Source, number: int | None) -> bool:
+    """False: this number came before."""
+    return number is None or source.sequence.receive(number)
+
+
+def _goes_on(frame: Frame, track: Track) -> bool:
+    """Whether a frame has audio after the end of the track's."""
+    return frame.position + len(frame.payload) // 2 >= track.next

@@ -40,7 +40,8 @@ class Clock:
         """What to add to a stamp to get samples of the call, once the clock runs."""
         self.newest = start
         """The newest timestamp, in samples of the call."""
-        self._start = start
+        self.start_position = start
+        """Where the earliest frame belongs, in samples of the call."""
         self._counters = counters
         self._hold = policy.hold_ms * SAMPLES_PER_MS
         self._idle = policy.idle_ms * SAMPLES_PER_MS
@@ -66,7 +67,7 @@ class Clock:
         if not frames:
             return []
         self._opening.clear()
-        self.shift = self._start - frames[0].stamp
+        self.shift = self.start_position - frames[0].stamp
         self.running = True
         # One of them may be garbage and look like the start, or be far from it.
         return [known for frame in frames for known in self.receive(frame, received)]

@@ -47,7 +47,6 @@ class Track:
         self,
         name: str,
         policy: AlignPolicy,
-        sequences: Sequence,
         counters: Counter[str],
         told: list[Hole],
         start: int = 0,
@@ -59,7 +58,10 @@ class Track:
         self.next = start
         """Where `audio` ends."""
         self.in_step = False
-        """`audio` ends in audio and nothing waits: a frame stamped near `next` and after `last` needs only `append`."""
+        """`audio` ends in audio, nothing waits, and one stream alone carries the track: a frame stamped near `next` and
+        after `last` needs only `append`."""
+        self.shared = False
+        """More than one stream carries the track."""
         self.hold = policy.hold_ms * SAMPLES_PER_MS
         """Samples to wait for a frame of this track."""
         self.holes = Holes(name, told)
@@ -72,15 +74,16 @@ class Track:
         """Where that silence began. None: the track had not started by then."""
         self._why: Cause | None = None
         """Its cause, if that is known before the next frame comes."""
-        self._forget_stream(sequences)
+        self._forget_stream(Sequence())
 
-    def _forget_stream(self, sequences: Sequence) -> None:
-        self._sequences = sequences
+    def _forget_stream(self, sequence: Sequence) -> None:
+        self.sequence = sequence
+        """The numbers of the stream that the track is heard from."""
         self._pending: list[Frame] = []
         """Frames that wait for what is missing before them, in order."""
         self.last: float = -inf
         """The newest timestamp, as a position, of all but those that wait."""
-        self._sequence: int | None = None
+        self._number: int | None = None
         """The number of the last frame in `audio`."""
         self._deviation = 0.0
         """Samples by which timestamps run ahead of the audio, averaged over about a second."""
@@ -109,7 +112,7 @@ class Track:
         self.audio += payload
         self.next += len(payload)
         self.last = position
-        self._sequence = sequence
+        self._number = sequence
 
     def _correct(self, payload: bytes) -> bytes:
         """The audio has parted from the clock for good: give it as many samples as time has passed."""
@@ -158,7 +161,7 @@ class Track:
             if position - self.next >= self._tolerance and position > limit:
                 break
             self._place(self._pending.pop(0), newest)
-        self.in_step = not self._silent and not self._pending
+        self.in_step = not (self._silent or self._pending or self.shared)
 
     def _place(self, frame: Frame, newest: int) -> None:
         """Put a frame where it belongs; nothing comes in between any more."""
@@ -229,9 +232,9 @@ class Track:
     def _note_hole(self, start: int, sequence: int | None, size: int) -> None:
         """There is silence from `start` to `next`, before message `sequence`, where frames of `size` were expected."""
         why: Cause = self._why or "not_sent"
-        if self._why is None and self._sequence is not None and sequence is not None:
+        if self._why is None and self._number is not None and sequence is not None:
             # The numbers count both tracks: a long pause is not lost because the other track lost one frame in it.
-            lost = self._sequences.missing(self._sequence, sequence) * size
+            lost = self.sequence.missing(self._number, sequence) * size
             if 2 * lost >= self.next - start:
                 why = "lost"
         self._counters["holes"] += 1
@@ -248,17 +251,25 @@ class Track:
         no two tracks end on the same frame."""
         self.fill(end)
         if self._gap is not None and end - self._gap >= pause:
-            self._note_hole(self._gap, self._sequences.expected, USUAL_FRAME)
+            self._note_hole(self._gap, self.sequence.expected, USUAL_FRAME)
             self._gap = end
         self.holes.tell()
         self.in_step = False
 
-    def begin_stream(self, sequences: Sequence, position: int, why: Cause) -> None:
-        """Another stream goes on with this track at `position`; the silence before its first frame has a cause."""
+    def begin_stream(self, sequence: Sequence, why: Cause) -> None:
+        """Another stream goes on with this track: its first frame's timestamp decides, and the silence before it, if
+        the track had begun, has a cause."""
         if self.started and self._gap is None:
             self._gap = self.next
         self._silent = True
         self._why = why
-        self.fill(position)
-        self._forget_stream(sequences)
+        self._forget_stream(sequence)
+        self.in_step = False
+
+    def change_stream(self, sequence: Sequence) -> None:
+        """Another stream goes on where the audio ends, without a break. What waits of the stream before is forgotten:
+        the other one has it too.
+        """
+        self._forget_stream(sequence)
+        self.last = self.next - USUAL_FRAME  # it was heard just now: it is not idle
         self.in_step = False

@@ -1,8 +1,19 @@
-"""Calls: one is `call`, all that are going on are the `switchboard`."""
+"""Calls: one is `call`, all that are going on are in the `registry`."""
 
 from bridge.call.call import Call
+from bridge.call.continuity import ContinuityPolicy
 from bridge.call.policy import CallPolicy
+from bridge.call.registry import CallRefused, CallRegistry, StreamDenied
+from bridge.call.services import Services
 from bridge.call.stream import Stream
-from bridge.call.switchboard import CallRefused, Switchboard
 
-__all__ = ["Call", "CallPolicy", "CallRefused", "Stream", "Switchboard"]
+__all__ = [
+    "Call",
+    "CallPolicy",
+    "CallRefused",
+    "CallRegistry",
+    "ContinuityPolicy",
+    "Services",
+    "Stream",
+    "StreamDenied",
+]

@@ -20,7 +20,7 @@ import aiohttp
 from bridge.call import describe
 from bridge.call.digest import Digest
 from bridge.call.ledger import Ledger
-from bridge.call.orphans import read_digest
+from bridge.call.recovery import read_digest
 from bridge.call.repair import Repair
 from bridge.call.wishes import Wishes
 from bridge.deepgram.batch import Transcribed

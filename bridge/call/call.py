@@ -1,347 +1,333 @@
-"""One call: the only place that knows both the aligner and the session, the assembler and the store.
+"""One call: wires its machines and shells together, and decides nothing.
 
-Audio goes one way (stream, aligner, disk, session, Deepgram) and words come back the other (session, assembler,
-ledger); no step waits for the next, so nothing behind this can slow the reading of the carrier's socket. Streams come
-and go; the call is one record, and ends exactly once. While it waits for a stream that was lost, its clock goes on: it
-hears silence, as the people on the line do.
+Audio goes one way (stream, aligner, disk, session, Deepgram) and words come back the other (session, assembler, event
+writer). What becomes of the call as its streams come and go is decided by `continuity`; here its commands are carried
+out, and its timer is armed. The call is one record, which ends exactly once, or is left open for the next process.
 """
 
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import replace
-from random import Random
 
-from bridge.align import Aligner
-from bridge.audio import CHANNELS, SAMPLE_RATE, SAMPLES_PER_MS
+from bridge.audio import SAMPLE_RATE
 from bridge.call import describe
-from bridge.call.digest import NOT_TRANSCRIBED, Digest
-from bridge.call.ledger import Ledger
-from bridge.call.policy import CallPolicy
+from bridge.call.continuity import OVER, Ask, Begin, Continuity, Drop, End, Fill, Place, State
+from bridge.call.digest import Digest
+from bridge.call.line import Line, open_line
+from bridge.call.record import Record
+from bridge.call.services import Services
 from bridge.call.stream import Stream
 from bridge.carriers.messages import Digit, Media, Started
-from bridge.deepgram.client import Client
 from bridge.deepgram.exchange import AudioLost, Finished, Happening, Interrupted, Resumed
-from bridge.deepgram.gate import Gate
-from bridge.deepgram.options import Options
-from bridge.deepgram.session import Session
-from bridge.errors import StoreError
-from bridge.events import CallEnded, CallResumed, DtmfReceived, StreamFailed, Stretch, TranscriptFinal, timestamp
-from bridge.events.parts import EndReason, ResumeReason
-from bridge.store.audio import AudioFile
-from bridge.store.base import Store
-from bridge.transcript.assembler import Assembler
-from bridge.transcript.figures import Tally
+from bridge.events import CallResumed, DtmfReceived, EndReason, StreamFailed, Stretch, Track
+from bridge.store.base import CallAudio
 
 log = logging.getLogger("bridge.call")
 
-_LOST = frozenset(("carrier_disconnected", "carrier_silent"))
-"""Ways a stream ends that do not mean the call is over."""
-
-_TICK = 0.25  # seconds between two pieces of silence while there is no stream
-_LAG = SAMPLE_RATE // 10  # samples that silence stays behind the clock: the next stream's first frame belongs there
-
 
 class Call:
-    """A call that is going on."""
+    """A call that is going on, or that waits for its stream."""
 
     def __init__(
         self,
         call_id: str,
         started: Started,
+        services: Services,
         *,
-        options: Options,
-        policy: CallPolicy,
-        store: Store,
-        gate: Gate,
-        wall: Callable[[], float],
-        clock: Callable[[], float],
-        random: Random,
-        audio: AudioFile | None = None,
+        audio: CallAudio | None = None,
+        continues: str | None = None,
         past: Digest | None = None,
-        on_lost: Callable[["Call"], object] = lambda call: None,
     ) -> None:
-        """`wall` tells seconds since 1970, `clock` those of a clock that is never set. `audio`: where the call's audio
-        is kept. `past`: what the log says of a call that another process has begun. `on_lost`: the carrier's stream is
-        gone. Connects to Deepgram at once.
+        """`audio`: where the call's audio is kept. A new call begins its record, and connects to Deepgram at once;
+        `continues`: the record of the same call before it. `past`: what the log says of a call that another process has
+        begun; its stream is asked for and waited for.
         """
         self.id = call_id
         self.started = started
         self.counters: Counter[str] = Counter()
         self.reason: EndReason | None = None
-        self.uncovered: list[Stretch] = list(past.uncovered) if past else []
-        """Kept audio that is left for later; complete when the call has ended."""
-        self._policy = policy
-        self._wall = wall
-        self._clock = clock
+        self.has_token = bool(past.started.get("stream_token")) if past else started.token is not None
+        """Whether its first stream had a token; further streams must have one then."""
+        self._services = services
+        self._clock = services.clock
         self._audio = audio
-        self._on_lost = on_lost
+        self._options = services.options.of(call_id, past.parameters if past else started.parameters)
         self._loop = asyncio.get_running_loop()
-        self._origin: float | None = None  # the clock at call time 0
-        self._resumed: ResumeReason | None = None  # why a stream goes on here, until its first frame tells where
-        self._heard: int | None = None  # where the audio of a lost stream ended
-        self._grace_ends = 0.0
-        self._tick: asyncio.Handle | None = None
-        self._streaming = False  # the newest stream has sent audio
-        self._ended = asyncio.Event()
-        self._stream = Stream(self)
-        self._ledger = Ledger(call_id, store, wall, past.seq if past else 0)
-        speakers = past.speakers if past else describe.speakers(started.parameters, policy.labels)
-        self._assembler = Assembler(
-            call_id,
-            speakers,
-            describe.language(options),
-            progress=past.progress if past else None,
+        self._timer: asyncio.TimerHandle | None = None
+        self._asking: set[asyncio.Task[None]] = set()
+        self._streams: dict[int, Stream] = {}  # those that are here, by their numbers
+        self._continuity = Continuity(services.policy.continuity)
+        self._line: Line | None = None  # of a call that another process has begun only once its stream is here
+        self._over = asyncio.Event()
+        speakers = (
+            past.speakers if past else describe.speakers(started.direction, services.policy.labels, started.speakers)
         )
-        self._tally = None if past else Tally(speakers)  # of a call that others have begun it would be half the truth
-        start = self._take_over(past) if past else 0
-        self._aligner = Aligner(policy.align, start, self._heard)
-        self._chunk = policy.align.chunk_ms * SAMPLES_PER_MS * CHANNELS
-        session = Session(replace(policy.session, kept=audio is not None), random, start)
-        self._client = self._make_client(session, options, gate)
-        if not past:
-            self._assembler.anchor = wall()
-            self._ledger.add(describe.call_started(call_id, started, speakers, wall()))
-            self._commit()
-        self._client.start()
+        language = describe.language(self._options)
+        self._record = Record(call_id, speakers, language, services.store, self._clock, past)
+        if past:
+            self._adopt(past)
+        else:
+            self._line = self._open_line(0)
+            self._record.begin(started, speakers, continues)
 
     def __repr__(self) -> str:
-        return f"<Call {self.id} {self._ledger!r} {dict(self.counters)} {self._aligner!r} {self._client!r}>"
-
-    @property
-    def stream(self) -> Stream:
-        """The hold of the newest stream."""
-        return self._stream
-
-    @property
-    def session(self) -> Session:
-        """The machine that decides what Deepgram is sent."""
-        return self._client.session
+        return f"<Call {self.id} {self._continuity!r} {self._record!r} {dict(self.counters)} {self._line!r}>"
 
     @property
     def counts(self) -> dict[str, int]:
         """What has happened so far, as `call.ended` tells it."""
-        counts = self._ledger.counters + self.counters + self._aligner.counters
-        counts.update(deepgram_sockets=self.session.sockets, deepgram_bad_messages=self.session.bad_messages)
-        return dict(+counts)
+        line = self._line.counters if self._line else Counter()
+        return dict(+(self._record.events.counters + self.counters + line))
+
+    @property
+    def uncovered(self) -> list[Stretch]:
+        """Kept audio that is left for later; complete when the call is over."""
+        return self._record.uncovered
 
     @property
     def waiting(self) -> bool:
-        """Whether there is no stream now, and one may come back."""
-        return self._tick is not None
+        """Whether there is no stream now, and one may come."""
+        return self._continuity.waiting
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Deepgram does not hear the call at this moment."""
+        return self._line is not None and self._line.client.session.interruption is not None
+
+    @property
+    def unkept(self) -> int:
+        """Events that the store has not taken, or has refused."""
+        return self._record.events.waiting + self._record.events.unkept
 
     # The carrier's side.
 
     def attach(self, started: Started) -> Stream:
-        """A further stream of this call takes over; its first frame belongs where the clock stands then."""
-        self._stream.release()
-        self._stream = Stream(self)
-        self._stop_ticking()
-        self._streaming = False
-        self.started = started
-        if self._origin is not None:
-            self._resumed = self._resumed or "carrier_reconnected"
-        self.counters["streams_replaced"] += 1
-        log.info("stream replaced", extra={"call_id": self.id, "stream_id": started.stream_id})
-        return self._stream
+        """A stream of this call is here."""
+        self.counters["streams"] += 1
+        stream = Stream(self, self.counters["streams"], started.stream_id, describe.tracks(started))
+        self._streams[stream.number] = stream
+        if stream.number > 1:
+            log.info("further stream", extra={"call_id": self.id, "stream_id": stream.id})
+        self._continuity.attach(stream.number, stream.tracks)
+        self._obey()
+        return stream
 
-    def receive_media(self, media: Media) -> None:
+    def receive_media(self, media: Media, stream: Stream) -> None:
         """The hot path: a hundred times a second in every call."""
-        if not self._streaming:
-            self._begin_stream(len(media.payload))
-        self._aligner.receive_media(media)
-        if audio := self._aligner.data_to_send():
-            self._forward(audio)
+        if stream.source is None:
+            self._continuity.receive_first(stream.number, len(media.payload), stream.late, self._clock.now())
+            self._obey()
+        assert self._line and stream.source
+        self._line.receive_media(media, stream.source)
+        self._tell_gaps()
 
     def receive_digit(self, digit: Digit) -> None:
         """A key was pressed."""
-        at = round(self._aligner.position / SAMPLE_RATE, 3)
-        self._ledger.add(DtmfReceived(track=digit.track, digit=digit.digit, at=at))
-        self._commit()
+        position = self._line.position if self._line else 0
+        self._record.tell(DtmfReceived(track=digit.track, digit=digit.digit, at=_seconds(position)))
 
     def fail_stream(self, stream_id: str | None, error: str) -> None:
         """The carrier says that a stream of this call went wrong."""
-        self._ledger.add(StreamFailed(stream_id=stream_id, error=error))
-        self._commit()
+        self._record.tell(StreamFailed(stream_id=stream_id, error=error))
 
-    def end_stream(self, reason: EndReason) -> None:
-        """No more comes of the newest stream. If it was lost, the call waits for another."""
-        if reason not in _LOST or not self._policy.grace:
-            self.end(reason)
-            return
-        log.warning("stream lost", extra={"call_id": self.id, "reason": reason})
-        self.counters["streams_lost"] += 1
-        if self._streaming:  # otherwise nothing came of it, and the call stands where it stood
-            self._forward(self._aligner.flush())
-            self._heard = self._aligner.position
-            self._write_note()
-        self._grace_ends = self._loop.time() + self._policy.grace
-        self._keep_time(reason)
-        self._on_lost(self)
+    def end_stream(self, stream: Stream, reason: EndReason, bad_messages: int) -> None:
+        """No more comes of a stream."""
+        self.counters["bad_messages"] += bad_messages
+        if reason == "stopped":
+            self._continuity.stop(stream.number)
+        else:
+            log.warning("stream lost", extra={"call_id": self.id, "stream_id": stream.id, "reason": reason})
+            self.counters["streams_lost"] += 1
+            self._continuity.lose(stream.number, reason, self._received, self._clock.now())
+        self._obey()
+
+    # The process's side.
 
     def end(self, reason: EndReason) -> None:
-        """No more audio comes. The last words are waited for; `wait_ended` tells when they are in."""
-        if self.reason is not None:
-            return
-        self.reason = reason
-        self._stop_ticking()
-        self._stream.release()
-        self._forward(self._aligner.flush())
-        self._client.finish()
+        """No more audio comes. The last words are waited for; `wait_over` tells when they are in."""
+        self._continuity.end(reason)
+        self._obey()
 
-    async def wait_ended(self) -> None:
-        """Until `call.ended` is durable and the kept audio is closed, or gone if nobody needs it."""
-        await self._ended.wait()
-        await self._client.wait_ended()
-        await self._ledger.written()
-        log.info("call ended", extra={"call_id": self.id, "reason": self.reason, "seq": self._ledger.seq})
-        if self._audio and self.uncovered:
+    def leave(self) -> None:
+        """The process is about to stop: ask for the last words so far. What still comes is kept."""
+        if self._continuity.state in OVER:
+            return
+        self._continuity.leave()
+        self._arm_timer()
+        if self._line:
+            self._line.finish()
+
+    def let_go(self) -> None:
+        """The process stops: wait for no more words. A call that was left stays open for the next process."""
+        if self._continuity.state is State.LEAVING:
+            self._release_streams()
+            self._continuity.let_go(self._received)
+        if self._line and not self._line.finished:
+            self._line.client.abort()
+        self._conclude()
+
+    async def wait_heard(self) -> None:
+        """Until Deepgram's last words are in, after `leave` or `end`."""
+        if self._line:
+            await self._line.client.wait_ended()
+
+    async def wait_over(self) -> None:
+        """Until everything is durable, and the kept audio is closed, or gone if no one needs it."""
+        await self._over.wait()
+        await self.wait_heard()
+        await self._record.events.written()
+        for task in self._asking:
+            task.cancel()
+        log.info("call over", extra={"call_id": self.id, "reason": self.reason, "seq": self._record.events.seq})
+        if self._audio and self.reason is None:
+            self._write_note(left=True)
             self._audio.close()
+        elif self._audio and (self.uncovered or self.unkept):
+            self._audio.close()  # words that are in no log are in the audio only
         elif self._audio:
             await self._audio.finish()
 
-    def _make_client(self, session: Session, options: Options, gate: Gate) -> Client:
-        query = options.query([("extra", f"call_id:{self.id}")])
-        return Client(
-            session,
-            url=f"{self._policy.deepgram_url}/v1/listen?{query}",
-            key=self._policy.deepgram_key,
-            call_id=self.id,
-            gate=gate,
-            on_event=self._receive_happening,
-            fetch=self._read_kept,
-            own_options=options.own,
-        )
+    # What the continuity asks for.
 
-    def _take_over(self, past: Digest) -> int:
-        """Go on with another process's call; where, in samples."""
-        self._ledger.counters.update(past.counters)
-        self._assembler.anchor = past.anchor if past.anchor is not None else self._wall()
-        self._origin = self._clock() - (self._wall() - self._assembler.anchor)
-        self._resumed = "bridge_restarted"
-        self._heard = round(past.latest * SAMPLE_RATE)
-        start = max(self._heard, self._elapsed(), self._audio.end if self._audio else 0)
-        if self._audio:
-            self._audio.leap(start)
-        return start
+    def _obey(self) -> None:
+        for command in self._continuity.data_to_send():
+            match command:
+                case Begin(ago):
+                    self._record.anchor = self._clock.wall() - ago
+                case Place():
+                    self._place(self._streams[command.stream], command)
+                case Drop(number):
+                    self._drop(self._streams.pop(number))
+                case Fill(position):
+                    if self._line:
+                        self._line.fill(position)
+                case Ask(tracks):
+                    self._ask(tracks)
+                case End(reason):
+                    self._end(reason)
+        self._tell_gaps()
+        self._arm_timer()
 
-    def _elapsed(self) -> int:
-        """Samples from call time 0 to now."""
-        return 0 if self._origin is None else max(0, round((self._clock() - self._origin) * SAMPLE_RATE))
+    def _arm_timer(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        due = self._continuity.get_timer()
+        if due is not None:
+            self._timer = self._loop.call_later(max(0.0, due - self._clock.now()), self._wake)
 
-    def _begin_stream(self, samples: int) -> None:
-        """The first frame of a stream has come: the clock starts with it, or tells where it belongs."""
-        self._streaming = True
-        ago = self._stream.late + samples / SAMPLE_RATE
-        if self._origin is None:
-            self._origin = self._clock() - ago
-            self._assembler.anchor = self._wall() - ago
+    def _wake(self) -> None:
+        self._continuity.handle_timer(self._clock.now())
+        self._obey()
+
+    def _place(self, stream: Stream, place: Place) -> None:
+        position = place.position
+        if self._line is None:
+            # The wall clock may have been set back between two processes: what is kept is never written over.
+            position = max(position, place.heard or 0, self._audio.end if self._audio else 0)
+            self._line = self._open_line(position, place.heard)
+        stream.source, position = self._line.open_stream(position, place.resumed or "carrier_reconnected")
+        self._write_note()
+        if place.resumed:
+            at, uncovered = _seconds(position), self.uncovered
+            self._record.tell(CallResumed(reason=place.resumed, stream_id=stream.id, at=at, uncovered=uncovered))
+
+    def _drop(self, stream: Stream) -> None:
+        stream.release()
+        if self._line and stream.source:
+            self._line.end_stream(stream.source)
             self._write_note()
-        elif self._resumed:
-            reason, self._resumed = self._resumed, None
-            position = self._aligner.restart(max(0, self._elapsed() - round(ago * SAMPLE_RATE)), reason)
-            self._ledger.add(
-                CallResumed(
-                    reason=reason,
-                    stream_id=self.started.stream_id,
-                    at=round(position / SAMPLE_RATE, 3),
-                    uncovered=self.uncovered,
-                )
-            )
-            self._heard = None
-            self._write_note()
-            self._commit()
 
-    def _write_note(self) -> None:
-        """What another process could not know from the log and the audio."""
-        if self._audio:
-            self._audio.write_note({"anchor": self._assembler.anchor, "heard": self._heard})
+    def _ask(self, tracks: tuple[Track, ...]) -> None:
+        task = asyncio.create_task(self._ask_carrier(tracks))
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
 
-    def _keep_time(self, reason: EndReason) -> None:
-        """While there is no stream: silence, so that Deepgram settles what was said, and nothing piles up."""
-        if self._loop.time() >= self._grace_ends:
-            self._tick = None
-            self.end(reason)
-            return
-        self._aligner.advance(self._elapsed() - _LAG)
-        self._forward(self._aligner.data_to_send())
-        self._tick = self._loop.call_later(_TICK, self._keep_time, reason)
+    async def _ask_carrier(self, tracks: tuple[Track, ...]) -> None:
+        if await self._services.ask_for_stream(self.id, self.started, tracks):
+            self.counters["streams_asked_for"] += 1
+        else:
+            self._continuity.ask_refused(self._clock.now())
+            self._arm_timer()
 
-    def _stop_ticking(self) -> None:
-        if self._tick:
-            self._tick.cancel()
-            self._tick = None
+    def _end(self, reason: EndReason) -> None:
+        self.reason = reason
+        self._release_streams()
+        if self._line:
+            self._line.finish()
+        self._conclude()
 
-    def _forward(self, audio: bytes) -> None:
-        if self._audio and audio:
-            self._audio.append(audio)
-        for start in range(0, len(audio), self._chunk):
-            self._client.receive_audio(audio[start : start + self._chunk])
-        if holes := self._aligner.events_received():
-            for hole in holes:
-                self._ledger.add(describe.audio_gap(hole))
-            self._commit()
-
-    async def _read_kept(self, start: int, samples: int) -> tuple[int, bytes]:
-        """Audio that the session no longer holds: from where there is some."""
-        if self._audio is None:
-            return start, b""
-        try:
-            return await self._audio.read_on(start, samples)
-        except StoreError as error:
-            log.error("kept audio cannot be read", extra={"call_id": self.id, "reason": str(error)})
-            return start, b""
+    def _release_streams(self) -> None:
+        for stream in self._streams.values():
+            stream.release()
+        if self._line:
+            self._line.flush()
+        self._tell_gaps()
 
     # Deepgram's side.
 
-    def _receive_happening(self, happening: Happening) -> None:
+    def _open_line(self, start: int, heard: int | None = None) -> Line:
+        """From `start` on; `heard`: where the audio of another process ended. In samples since call time 0."""
+        return open_line(self.id, self._services, self._options, self._audio, self._receive, start, heard)
+
+    def _receive(self, happening: Happening) -> None:
         match happening:
             case Interrupted() | Resumed() | AudioLost():
-                self._ledger.add(describe.session_news(happening))
+                self._record.tell(describe.session_news(happening))
             case Finished():
-                self._finish(happening)
+                assert self._line
+                self._line.finished = happening
+                self._conclude()
             case _:
-                self._assembler.receive(happening)
-                if self._audio and not self.uncovered:
-                    self._audio.settle(self.session.settled)
-        self._commit()
+                self._record.receive(happening)
+                if self._audio and self._line and not self.uncovered:
+                    self._audio.settle(self._line.client.session.settled)
 
-    def _finish(self, finished: Finished) -> None:
-        assert self.reason  # `end` alone makes the session finish
-        self._assembler.finish(retract=bool(self._audio and finished.uncovered))
-        self._take_transcripts()
-        duration = (self._aligner.position if self._heard is None else self._heard) / SAMPLE_RATE
-        lacking = describe.stretches(finished.uncovered, duration)
+    # The end.
+
+    def _conclude(self) -> None:
+        """Close the record, or leave it open, once neither the streams nor Deepgram have more to say."""
+        if self._over.is_set() or self._continuity.state not in OVER or (self._line and not self._line.finished):
+            return
+        lacking = self._line.lacking(self._duration) if self._line else []
         missing = describe.missing([*self.uncovered, *lacking])
+        self._record.close(lacking, kept=self._audio is not None, turns=self.reason is not None)
+        if self.reason:
+            url = describe.transcript_url(self._services.policy.public_url, self.id)
+            self._record.end(self.reason, self._duration, self.counts, missing, url)
+        self._over.set()
+
+    @property
+    def _duration(self) -> int:
+        """Samples from call time 0 to the end of what the carrier sent."""
+        if self._continuity.heard is not None:
+            return self._continuity.heard
+        return self._line.position if self._line else 0
+
+    @property
+    def _received(self) -> int:
+        return self._line.aligner.received if self._line else 0
+
+    def _adopt(self, past: Digest) -> None:
+        """Go on with another process's call, as soon as a stream of it is here."""
+        now = self._clock.now()
+        origin = now - (self._clock.wall() - self._record.anchor)
+        heard = round(past.latest * SAMPLE_RATE)
+        self._continuity.adopt(origin, heard, describe.tracks(self.started), now)
+        self._loop.call_soon(self._obey)
+
+    def _write_note(self, *, left: bool = False) -> None:
+        """What another process could not know from the log and the audio."""
         if self._audio:
-            self.uncovered = [*self.uncovered, *lacking]
-        else:
-            for stretch in lacking:
-                self._ledger.add(describe.gap(stretch, NOT_TRANSCRIBED))
-        self._ledger.add(
-            CallEnded(
-                reason=self.reason,
-                duration=round(duration, 3),
-                ended_at=timestamp(self._wall()),
-                flush="timed_out" if missing else "complete",
-                missing=missing,
-                uncovered=self.uncovered,
-                counts=self.counts,
-                # What is not transcribed yet was no silence.
-                figures=self._tally and self._tally.figures(self._tally.heard if self.uncovered else duration),
-                transcript_url=describe.transcript_url(self._policy.public_url, self.id),
-            )
-        )
-        self._commit()
-        self._ended.set()
+            note: dict[str, object] = {"anchor": self._record.anchor, "heard": self._continuity.heard}
+            if left:
+                note["uncovered"] = [stretch.model_dump(mode="json", by_alias=True) for stretch in self.uncovered]
+            self._audio.write_note(note)
 
-    def _take_transcripts(self) -> None:
-        for data in self._assembler.events_received():
-            self._ledger.add(data)
-            if self._tally and isinstance(data, TranscriptFinal):
-                self._tally.add(data)
+    def _tell_gaps(self) -> None:
+        if self._line and (gaps := self._line.gaps()):
+            self._record.tell(*map(describe.audio_gap, gaps))
 
-    def _commit(self) -> None:
-        self._take_transcripts()
-        self._ledger.commit()
+
+def _seconds(samples: int) -> float:
+    return round(samples / SAMPLE_RATE, 3)

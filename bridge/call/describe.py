@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from math import inf
+from typing import Any
 from urllib.parse import quote
 
 from bridge.align import Hole
@@ -21,86 +22,82 @@ from bridge.events import (
     MediaFormat,
     StreamFailed,
     Stretch,
+    Track,
     TranscriptionInterrupted,
     TranscriptionResumed,
     timestamp,
 )
-from twiml.document import DIRECTION, FROM, SPEAKER, TO, TOKEN
-
-_OURS = frozenset({FROM, TO, DIRECTION, TOKEN, *(SPEAKER + track for track in TRACKS)})
-"""Parameters that have a place of their own in the event, and the token, a secret that never enters one."""
 
 _FURTHER = "--"  # stands in no id that carriers make; one dash does, before digits even
 
 
-def speakers(parameters: Mapping[str, str], labels: Mapping[str, str]) -> dict[str, str]:
-    """Who speaks on which track.
+def speakers(
+    direction: Direction | None, labels: Mapping[str, str], named: Mapping[Track, str] | None = None
+) -> dict[str, str]:
+    """Who speaks on which track; `labels` are the operator's, `named` the stream's own, which go over them.
 
     `inbound` is what comes from the leg the stream runs on: on an incoming call the caller's, on a call made through
     the API the callee's. Where the direction is not known the tracks keep their own names.
     """
-    match direction(parameters):
+    match direction:
         case "inbound":
             speakers: dict[str, str] = {"inbound": "caller", "outbound": "callee"}
         case "outbound":
             speakers = {"inbound": "callee", "outbound": "caller"}
         case _:
             speakers = dict(zip(TRACKS, TRACKS, strict=True))
-    named: dict[str, str] = {track: parameters[SPEAKER + track] for track in TRACKS if parameters.get(SPEAKER + track)}
-    return {**speakers, **labels, **named}
+    speakers.update(labels)
+    speakers.update((named or {}).items())
+    return speakers
 
 
-def direction(parameters: Mapping[str, str]) -> Direction | None:
-    """Twilio's `outbound-api` and `outbound-dial` are `outbound`; None for what is neither way."""
-    match parameters.get(DIRECTION, "").partition("-")[0]:
-        case "inbound" | "outbound" as known:
-            return known
-        case _:
-            return None
+def tracks(started: Started) -> tuple[Track, ...]:
+    """Those that a stream is to carry, as far as its carrier names them."""
+    return tuple(track for track in TRACKS if track in started.tracks)
 
 
-def stream_parameters(header: str) -> dict[str, str]:
-    """What a further stream of a call is to be told, worked out from the `call` object of its envelope."""
+def started_again(call_id: str, header: str, event: Mapping[str, Any]) -> Started:
+    """What the first stream of a call was, from the `call` object of its envelope and its first event."""
     call = json.loads(header)
-    named = {FROM: call["from"], TO: call["to"], DIRECTION: call["direction"]}
-    labels = {SPEAKER + track: label for track, label in call["speakers"].items()}
-    return {**call["parameters"], **{name: value for name, value in named.items() if value}, **labels}
+    media_format = event.get("media_format") or {}
+    return Started(
+        call_id,
+        event["stream_id"],
+        tuple(event["tracks"]),
+        media_format.get("encoding", ""),
+        media_format.get("sample_rate", 0),
+        call["parameters"],
+        carrier=event["carrier"],
+        from_=call["from"],
+        to=call["to"],
+        direction=call["direction"],
+        speakers=call["speakers"],
+    )
 
 
-def call_started(record: str, started: Started, speakers: dict[str, str], now: float) -> CallStarted:
-    """The first event of a record of this id; our own parameters are taken out, the token above all."""
-    parameters = started.parameters
+def call_started(started: Started, speakers: dict[str, str], now: float, continues: str | None) -> CallStarted:
+    """The first event of a record. `continues`: the record of the same call before it."""
     return CallStarted(
-        carrier="twilio",
+        carrier=started.carrier,
         carrier_call_id=started.call_id,
-        continues=continued_record(record),
+        continues=continues,
         stream_id=started.stream_id,
-        from_=parameters.get(FROM),
-        to=parameters.get(TO),
-        direction=direction(parameters),
+        from_=started.from_,
+        to=started.to,
+        direction=started.direction,
         speakers=speakers,
         tracks=list(started.tracks),
         media_format=MediaFormat(encoding=started.encoding, sample_rate=started.sample_rate, channels=1),
-        parameters={name: value for name, value in parameters.items() if name not in _OURS},
+        parameters=dict(started.parameters),
+        stream_token=started.token is not None,
         started_at=timestamp(now),
     )
 
 
-def record_id(call_id: str, number: int) -> str:
-    """The name of a call's further records: a record ends once, and the carrier may come back after that."""
-    return call_id if number == 1 else f"{call_id}{_FURTHER}{number}"
-
-
-def carriers_call_id(record_id: str) -> str:
-    """Whose record it is."""
-    call_id, further, number = record_id.rpartition(_FURTHER)
-    return call_id if further and number.isdecimal() else record_id
-
-
-def continued_record(record: str) -> str | None:
-    """The id of the record that a further record continues; None for a call's first."""
-    call_id = carriers_call_id(record)
-    return None if record == call_id else record_id(call_id, int(record.removeprefix(call_id + _FURTHER)) - 1)
+def further_record(newest: str, call_id: str) -> str:
+    """The id of the record that follows the newest one of a call: a record ends once, and the carrier may come back."""
+    number = newest.removeprefix(call_id + _FURTHER) if newest != call_id else "1"
+    return f"{call_id}{_FURTHER}{int(number) + 1}"
 
 
 def event(call_id: str, seq: int, now: float, data: Data) -> Event:
@@ -108,13 +105,13 @@ def event(call_id: str, seq: int, now: float, data: Data) -> Event:
     return Event(call_id, seq, f"{call_id}-{seq}", timestamp(now), data)
 
 
-def failed_call(call_id: str, stream_id: str | None, error: str, now: float) -> list[Event]:
+def failed_call(carrier: str, call_id: str, stream_id: str | None, error: str, now: float) -> list[Event]:
     """The whole record of a call whose only stream never reached us."""
     started = CallStarted(
-        carrier="twilio",
+        carrier=carrier,
         carrier_call_id=call_id,
         stream_id=stream_id or "",
-        speakers=speakers({}, {}),
+        speakers=speakers(None, {}),
         tracks=[],
         media_format=None,
         parameters={},

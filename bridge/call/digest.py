@@ -61,6 +61,8 @@ class Digest:
         """Kept audio that is still to be transcribed, as the last event that names it says."""
         self.resumed_at = 0.0
         """Where the newest process but this went on with the call, in seconds of it."""
+        self.audio_lost = False
+        """None of its audio is kept: no one knows what was said after the last final."""
         self.given_up = False
         """That has been said aloud as a gap."""
 

@@ -43,6 +43,7 @@ class Ledger:
         self._store = store
         self._wall = wall
         self._previews = 0
+        self._handed_over = 0  # events that the store has and has not confirmed
         self._pending: list[Event] = []
         self._interims: list[Event] = []
         self._appends: set[asyncio.Task[None]] = set()
@@ -51,6 +52,11 @@ class Ledger:
 
     def __repr__(self) -> str:
         return f"<Ledger {self.call_id} seq {self.seq} pending {len(self._pending)}>"
+
+    @property
+    def waiting(self) -> int:
+        """Events that are numbered and not durable."""
+        return len(self._pending) + self._handed_over
 
     def add(self, data: Data) -> None:
         """Number what is durable; set aside the rest."""
@@ -85,6 +91,7 @@ class Ledger:
                 log.error("events wait for the store", extra={"call_id": self.call_id, "reason": str(error)})
             return
         if events:
+            self._handed_over += len(events)
             task = asyncio.ensure_future(self._confirm(durable, events))
             self._appends.add(task)
             task.add_done_callback(self._appends.discard)
@@ -113,6 +120,7 @@ class Ledger:
             self.unkept += len(events)
             detail = {"call_id": self.call_id, "seq": events[-1].seq, "events": len(events), "reason": str(error)}
             log.error("events not kept", extra=detail)
+        self._handed_over -= len(events)
 
     def _count(self, data: Data) -> None:
         match data:

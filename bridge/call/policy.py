@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bridge.align import AlignPolicy
+from bridge.call.continuity import ContinuityPolicy
 from bridge.deepgram.exchange import SessionPolicy
 
 
@@ -19,5 +20,4 @@ class CallPolicy:
     labels: Mapping[str, str] = field(default_factory=dict)
     """Speaker labels by track, over those that follow from the direction."""
     public_url: str | None = None
-    grace: float = 15.0
-    """Seconds a call waits for another stream after its own was lost."""
+    continuity: ContinuityPolicy = field(default_factory=ContinuityPolicy)

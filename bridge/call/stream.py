@@ -1,45 +1,53 @@
-"""A carrier's stream and its hold on a call; a newer stream of the same call takes the hold away."""
+"""A carrier's stream as its call sees it: what it carries, when its first frame came, and where its audio goes."""
 
-from collections import Counter
+from collections.abc import Sequence
 from typing import Protocol
 
+from bridge.align.source import Source
 from bridge.carriers.messages import Digit, Media
-from bridge.events import EndReason
+from bridge.events import EndReason, Track
 
 
 class Receiver(Protocol):
     """What a stream is a stream of."""
 
-    counters: Counter[str]
-
-    def receive_media(self, media: Media) -> None:
+    def receive_media(self, media: Media, stream: "Stream") -> None:
         """A frame."""
 
     def receive_digit(self, digit: Digit) -> None:
         """A key was pressed."""
 
-    def end_stream(self, reason: EndReason) -> None:
-        """No more comes of the newest stream."""
+    def end_stream(self, stream: "Stream", reason: EndReason, bad_messages: int) -> None:
+        """No more comes of this stream; `bad_messages` of it could not be read."""
 
 
 class Stream:
-    """What the media door gives a socket's messages to: they reach the call until the stream ends, or a newer one
-    takes over.
-    """
+    """What the media door gives a socket's messages to: they reach the call until the stream ends."""
 
-    __slots__ = ("_call", "late")
+    __slots__ = ("_call", "id", "late", "number", "source", "tracks")
 
-    def __init__(self, call: Receiver) -> None:
+    def __init__(self, call: Receiver, number: int, stream_id: str, tracks: Sequence[Track]) -> None:
+        """`number`: counts the streams of the call, whatever the carrier calls them. `tracks`: those that it is to
+        carry, as far as the carrier says so.
+        """
+        self.number = number
+        self.id = stream_id
+        self.tracks = tuple(tracks)
         self.late = 0.0
         """Seconds for which the first frame had to wait until the call was there."""
+        self.source: Source | None = None
+        """Its place in the aligner, from the first frame on."""
         self._call: Receiver | None = call
+
+    def __repr__(self) -> str:
+        return f"<Stream {self.id} {'/'.join(self.tracks)}>"
 
     def receive(self, message: Media | Digit) -> None:
         """Something the carrier sent."""
         if self._call is None:
             return
         if type(message) is Media:
-            self._call.receive_media(message)
+            self._call.receive_media(message, self)
         elif type(message) is Digit:
             self._call.receive_digit(message)
 
@@ -47,9 +55,8 @@ class Stream:
         """The stream is over; `bad_messages` of it could not be read."""
         if self._call:
             call, self._call = self._call, None
-            call.counters["bad_messages"] += bad_messages
-            call.end_stream(reason)
+            call.end_stream(self, reason, bad_messages)
 
     def release(self) -> None:
-        """A newer stream has taken over."""
+        """The call is over, whatever the stream still sends."""
         self._call = None

@@ -1,9 +1,15 @@
-"""What any carrier says about a stream, in our words; a dialect beside this file makes these of its JSON."""
+"""What any carrier says about a stream, in our words; a dialect beside this file makes these of its frames."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, field
 from typing import NamedTuple
 
-from bridge.events import Track
+from bridge.errors import RemoteProtocolError
+from bridge.events import Direction, Track
+
+
+class UnsupportedMedia(RemoteProtocolError):
+    """A stream in a format that is not taken. The message says what to set at the carrier; it is told to the peer."""
 
 
 class Media(NamedTuple):
@@ -32,10 +38,21 @@ class Started:
     """Letters, digits, `-` and `_` only, at most 64: it becomes part of ids."""
     stream_id: str
     tracks: tuple[str, ...]
+    """Those that the stream is to carry; empty where the carrier does not say."""
     encoding: str
+    """As the carrier calls what it sends; what `Media` holds is mu-law."""
     sample_rate: int
-    parameters: dict[str, str] = field(default_factory=dict)
-    """What the developer attached to the stream."""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    """What the developer attached to the stream; those that the fields below hold are not among them."""
+    _: KW_ONLY
+    carrier: str
+    from_: str | None = None
+    to: str | None = None
+    direction: Direction | None = None
+    speakers: Mapping[Track, str] = field(default_factory=dict)
+    """Labels that the stream itself gives its tracks."""
+    token: str | None = field(default=None, repr=False)
+    """Ties the stream to its call. It enters no event and no log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +69,16 @@ class Stopped:
 
 
 @dataclass(frozen=True, slots=True)
+class Failed:
+    """The carrier says that something went wrong with the stream, which may go on."""
+
+    error: str
+    """The carrier's words."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ignored:
     """Something well-formed that says nothing to us: a mark, or a message that is newer than we are."""
 
 
-Message = Media | Connected | Started | Digit | Stopped | Ignored
+Message = Media | Connected | Started | Digit | Stopped | Failed | Ignored

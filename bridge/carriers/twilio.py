@@ -4,17 +4,27 @@ Every counter is a JSON *string*; only `sampleRate` and `channels` are numbers. 
 that speak this dialect send them. Source: https://www.twilio.com/docs/voice/media-streams/websocket-messages
 """
 
-import re
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
 
 from bridge.audio import SAMPLE_RATE
-from bridge.carriers.messages import Connected, Digit, Ignored, Media, Message, Started, Stopped
+from bridge.carriers import parameters
+from bridge.carriers.dialect import Carrier, Proof
+from bridge.carriers.identifiers import identifier
+from bridge.carriers.messages import (
+    Connected,
+    Digit,
+    Ignored,
+    Media,
+    Message,
+    Started,
+    Stopped,
+    UnsupportedMedia,
+)
 from bridge.errors import RemoteProtocolError
 from bridge.events import Track
-
-_SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 _Counter = Annotated[int, msgspec.Meta(ge=0, le=10**15)]
 """Beyond this no clock of milliseconds goes."""
@@ -41,20 +51,37 @@ class _Frame(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Frame, strict=False).decode
 
 
-def parse(text: str) -> Message:
-    """One text frame of the carrier.
+class TwilioDialect:
+    """Reads a `<Start><Stream>`. It remembers nothing: every frame stands for itself."""
 
-    Raises RemoteProtocolError for what is not JSON, lacks a field, or carries broken base64: count it and go on.
-    """
-    try:
-        frame = _decode(text)
-        if frame.event == "media":
-            media = frame.media
-            return Media(media.track, media.timestamp, frame.sequenceNumber, media.payload)  # type: ignore[union-attr]
-        return _other(frame)
-    except (msgspec.MsgspecError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        # The text itself stays out of the message: it may hold audio.
-        raise RemoteProtocolError(f"not a Twilio message: {type(error).__name__}") from None
+    __slots__ = ()
+
+    def receive_text(self, text: str) -> Sequence[Message]:
+        """Raises RemoteProtocolError for what is not JSON, lacks a field, or carries broken base64."""
+        try:
+            frame = _decode(text)
+            if frame.event == "media":
+                media = frame.media
+                return (Media(media.track, media.timestamp, frame.sequenceNumber, media.payload),)  # type: ignore[union-attr]
+            return (_other(frame),)
+        except (msgspec.MsgspecError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            # The text itself stays out of the message: it may hold audio.
+            raise RemoteProtocolError(f"not a Twilio message: {type(error).__name__}") from None
+
+    def receive_binary(self, data: bytes) -> Sequence[Message]:
+        """There are none in this dialect."""
+        raise RemoteProtocolError("a binary frame")
+
+    def receive_close(self, code: int | None) -> Sequence[Message]:
+        """A socket that closes without `stop` is lost: the call may go on."""
+        return ()
+
+    def data_to_send(self) -> Sequence[str | bytes]:
+        """Nothing, ever."""
+        return ()
+
+
+TWILIO = Carrier("twilio", TwilioDialect, Proof.SIGNATURE)
 
 
 def _other(frame: _Frame) -> Message:
@@ -86,19 +113,14 @@ def _started(frame: _Frame) -> Started:
     format_ = start["mediaFormat"]
     encoding, rate = format_["encoding"], int(format_["sampleRate"])
     if encoding != "audio/x-mulaw" or rate != SAMPLE_RATE:
-        raise RemoteProtocolError(f"media format {str(encoding)[:40]} at {rate} Hz is not mu-law at 8000 Hz")
-    parameters = start.get("customParameters") or {}
+        raise UnsupportedMedia(f"media format {str(encoding)[:40]} at {rate} Hz is not mu-law at 8000 Hz")
+    given = start.get("customParameters") or {}
     return Started(
-        call_id=_identifier(start["callSid"]),
-        stream_id=_identifier(start.get("streamSid") or frame.streamSid),
+        call_id=identifier(start["callSid"]),
+        stream_id=identifier(start.get("streamSid") or frame.streamSid),
         tracks=tuple(str(track) for track in start.get("tracks") or ()),
         encoding=encoding,
         sample_rate=rate,
-        parameters={str(name): str(value) for name, value in parameters.items()},
+        carrier=TWILIO.name,
+        **parameters.read({str(name): str(value) for name, value in given.items()}),
     )
-
-
-def _identifier(value: Any) -> str:
-    if not _SAFE_ID.fullmatch(value):
-        raise RemoteProtocolError("an id has characters that do not belong in one")
-    return str(value)

@@ -36,7 +36,7 @@ def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Leave everything running and say what to try next")] = False,
 ) -> None:
     """Play the sample call through the whole bridge on this machine and print what the webhook gets."""
-    from bridge.local import demo as demonstration
+    from bridge.cli import demo as demonstration
 
     folder = Path("data") / f"demo-{time.strftime('%Y%m%d-%H%M%S')}"
     shown = run(demonstration.demo(folder, Console(highlight=False), fast=fast, keep=keep))
@@ -130,8 +130,8 @@ def receive(
     ] = None,
 ) -> None:
     """Receive a bridge's webhook: verify it, check its order and print the conversation."""
+    from bridge.cli.receive import serve
     from bridge.delivery.signing import format_secret
-    from bridge.local.receiver import serve
 
     if secret is None:
         secret = format_secret(secrets.token_bytes(32))

@@ -5,10 +5,10 @@ from typing import Annotated
 import typer
 
 from bridge import config
-from bridge.app import voice_settings
 from bridge.cli.loop import run
 from bridge.config import Settings
 from bridge.errors import ConfigError
+from bridge.web.carriers import voice_settings
 from twiml import number as numbers
 from twiml.document import twiml_bin, webhook_url
 from twiml.rest import TwilioAccount

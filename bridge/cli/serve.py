@@ -25,16 +25,18 @@ def serve(
     settings = config.load({**os.environ, **_local_defaults()} if local else None)
     config.check_for_serving(settings)
     logs.configure(settings.bridge_log_level, settings.bridge_log_format)
-    run(_serve_locally(settings) if local else _serve(settings))
+    if run(_serve_locally(settings) if local else _serve(settings)):
+        raise typer.Exit(1)  # not everything that happened is on the disk
 
 
-async def _serve(settings: Settings) -> None:
-    await app.serve(settings, lambda url: _tell_how_to_read(settings, url))
+async def _serve(settings: Settings) -> int:
+    """How many events could not be kept."""
+    return await app.serve(settings, lambda url: _tell_how_to_read(settings, url))
 
 
-async def _serve_locally(settings: Settings) -> None:
+async def _serve_locally(settings: Settings) -> int:
     async with engine.local_deepgram() as deepgram:
-        await _serve(settings.model_copy(update={"deepgram_url": deepgram.url}))
+        return await _serve(settings.model_copy(update={"deepgram_url": deepgram.url}))
 
 
 def _tell_how_to_read(settings: Settings, url: str) -> None:

@@ -1,7 +1,6 @@
 """`bridge watch`: a call, or all of them, in the terminal as they are spoken.
 
-What is shown is printed by the conversation of the demo, by the time at which it was said. Here is which calls are
-followed, and until when.
+How a call is printed is the business of `conversation`, beside this. Here is which calls are followed, and until when.
 """
 
 import json
@@ -15,11 +14,11 @@ from rich.console import Console
 from bridge import config
 from bridge.cli.arguments import Url, call_id
 from bridge.cli.client import Client, Json, Place, ReadingError, place
+from bridge.cli.conversation import Conversation
 from bridge.cli.loop import run
 from bridge.errors import ConfigError
 from bridge.event_stream import Message
 from bridge.events import CallEnded, CallStarted
-from bridge.local.conversation import Conversation
 
 Tell = Callable[[str], None]
 

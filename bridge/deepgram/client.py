@@ -93,6 +93,11 @@ class Client:
         self.session.finish(self._loop.time())
         self._pump()
 
+    def abort(self) -> None:
+        """Wait for nothing more, and drop the socket."""
+        self.session.abort()
+        self._pump()
+
     async def wait_ended(self) -> None:
         """Until the session has ended and its sockets are gone."""
         await self._ended.wait()

@@ -206,6 +206,11 @@ class Session:
         elif self.state in (State.IDLE, State.REFUSED):
             self._end()
 
+    def abort(self) -> None:
+        """Wait for nothing more: what no final covers yet is left uncovered."""
+        if self.state is not State.ENDED:
+            self._end()
+
     # When.
 
     def get_timer(self) -> float | None:

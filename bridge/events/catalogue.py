@@ -31,7 +31,7 @@ class CallStarted(Data):
     type: ClassVar[str] = "call.started"
 
     carrier: str
-    """`twilio`."""
+    """`twilio`, `telnyx`, `jambonz`."""
     carrier_call_id: str
     """The carrier's own id of the call. The first record of a call is named by it; further ones add a number."""
     continues: str | None = None
@@ -54,6 +54,8 @@ class CallStarted(Data):
     """None where no stream came."""
     parameters: dict[str, str]
     """The stream's own, without those that are fields here, and without its token."""
+    stream_token: bool = False
+    """The stream had a token: further streams of the call are taken only with one."""
     started_at: str
     """Wall clock of call time 0, as far as it is known now."""
 
@@ -260,9 +262,9 @@ class CallEnded(Data):
     """
     counts: dict[str, int]
     """How often what happened, where it did: `finals`, `words`, `utterances`, `gaps`, `deepgram_sockets`,
-    `deepgram_bad_messages`; the carrier's `bad_messages`, `streams_lost`, `streams_replaced`; and what `bridge.align`'s
-    `Aligner` counts of frames that were not simply the next. The first four are of the whole call, the others of the
-    process that ended it.
+    `deepgram_bad_messages`; the carrier's `bad_messages`, `streams`, `streams_lost`, `streams_asked_for`; and what
+    `bridge.align`'s `Aligner` counts of frames that were not simply the next. The first four are of the whole call, the
+    others of the process that ended it.
     """
     figures: Figures | None = None
     """Of what was transcribed while the call lasted; None where the bridge was restarted in mid-call, or no stream

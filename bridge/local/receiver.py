@@ -13,11 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
-from rich.console import Console
 
 from bridge.delivery.signing import parse_secrets
 from bridge.errors import ConfigError
-from bridge.local.conversation import Conversation
 from bridge.local.order import OrderOracle
 
 Json = dict[str, Any]
@@ -224,24 +222,6 @@ class Receiver:
     def _problem(self, text: str) -> None:
         if self._on_problem:
             self._on_problem(text)
-
-
-async def serve(secret: str, *, host: str, port: int, console: Console | None = None) -> None:
-    """Receive and print the conversation until cancelled; what `bridge receive` runs."""
-    with Conversation(console) as conversation:
-        receiver = Receiver(
-            secret,
-            host=host,
-            port=port,
-            on_event=conversation.receive,
-            on_problem=conversation.problem,
-            # Whoever starts it in the middle of a call has not lost what came before.
-            from_start=False,
-            keep=1000,
-        )
-        async with receiver:
-            conversation.note(f"waiting for events at {receiver.url}")
-            await asyncio.Event().wait()
 
 
 def _verifiers(secret: str) -> list[Callable[[bytes, dict[str, str]], object]]:

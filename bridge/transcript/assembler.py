@@ -126,17 +126,19 @@ class Assembler:
                     )
                 )
 
-    def finish(self, *, retract: bool = False) -> None:
+    def finish(self, *, retract: bool = False, turns: bool = True) -> None:
         """Nothing more comes: what is open is closed with what was last heard of it.
 
-        `retract`: with nothing, because its audio will be transcribed once more.
+        `retract`: with nothing, because its audio will be transcribed once more. `turns`: those that are open are
+        complete; False: another process goes on with them.
         """
         nothing = {"text": "", "words": [], "overlaps": []} if retract else {}
         for channel in self._channels:
             if shown := channel.shown:
                 said = {**dict(shown), **nothing, "final": True, "revision": shown.revision + 1}
                 self._close_segment(channel, TranscriptFinal(**said))
-            self._complete_turn(channel)
+            if turns:
+                self._complete_turn(channel)
 
     def events_received(self) -> list[Data]:
         """What has become of it since the last call, in order."""

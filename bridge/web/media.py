@@ -1,116 +1,110 @@
-"""The door for media: a carrier's WebSocket, from the upgrade to the last frame. It only ever reads.
+"""The door for media: a carrier's WebSocket, from the upgrade to the last frame.
 
-Trust comes first: the signature before the 101, the token with `start`, and only then a call, which is what opens a
-Deepgram session. After `stop` the socket stays ours to read until the carrier closes it: Twilio logs an error (31921)
-when a server closes first. Nothing is ever sent on a `<Start>` stream (31924).
+Trust comes first: the proof that the upgrade bears before the 101, the token with `start`, and only then a call, which
+is what opens a Deepgram session. After `stop` the socket stays ours to read until the carrier closes it: carriers log
+an error when a server closes first.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 
-from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
-from bridge.call import CallRefused, Stream, Switchboard
-from bridge.carriers import twilio
-from bridge.carriers.messages import Digit, Media, Message, Started, Stopped
+from bridge.call import CallRefused, CallRegistry, Stream
+from bridge.carriers.dialect import Carrier, Dialect
+from bridge.carriers.messages import Digit, Failed, Media, Message, Started, Stopped, UnsupportedMedia
 from bridge.errors import RemoteProtocolError
 from bridge.events import EndReason
-from twiml import signature, token
-from twiml.document import TOKEN
 
 log = logging.getLogger("bridge.media")
 
-TWILIO_PATH = "/media/twilio"
-
-_LARGEST_MESSAGE = 64 * 1024  # octets; an ordinary frame has under 400
+_LARGEST_START = 1024 * 1024  # octets: 99 parameters of 500 characters, of which JSON may spell each with twelve
+_LARGEST_MESSAGE = 64 * 1024  # octets of any other; an ordinary one has under 400
 _EARLY_MESSAGES = 1024  # kept until the call is there: ten seconds of both tracks
+_LONGEST_REASON = 123  # octets that a close frame can hold
 _CLOSE_WAIT = 10.0  # seconds a carrier gets to close after `stop`
 
 
 @dataclass(frozen=True, slots=True)
-class MediaPolicy:
-    """Whom the door lets in, and for how long."""
+class Mount:
+    """A carrier, and who may come in by its path."""
 
-    public_url: str | None
-    """https origin that Twilio reaches us at."""
-    auth_tokens: tuple[str, ...] = field(default=(), repr=False)
-    signature_mode: Literal["strict", "warn", "off"] = "strict"
-    token_secret: bytes = field(default=b"", repr=False)
-    require_token: bool = False
+    carrier: Carrier
+    authenticate: Callable[[web.Request], None]
+    """Checks the upgrade. Raises the HTTP error that it is answered with."""
+    check_start: Callable[[Started], str | None] = lambda started: None
+    """Checks what came with `start`: None, or why the stream is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaPolicy:
+    """How long the door waits, in seconds."""
+
     start_timeout: float = 10.0
-    """Seconds from the upgrade to `start`."""
+    """From the upgrade to `start`."""
     idle_timeout: float = 60.0
-    """Seconds without any message after which the stream counts as lost; a live one sends fifty a second."""
+    """Without any message, after which the stream counts as lost; a live one sends fifty a second."""
 
 
 class MediaDoor:
     """Lets streams in and keeps hold of their sockets."""
 
-    def __init__(self, switchboard: Switchboard, policy: MediaPolicy, wall: Callable[[], float]) -> None:
-        """`wall` tells seconds since 1970."""
-        self._switchboard = switchboard
+    def __init__(self, registry: CallRegistry, mounts: Sequence[Mount], policy: MediaPolicy) -> None:
+        self._registry = registry
+        self._mounts = mounts
         self._policy = policy
-        self._wall = wall
         self._sockets: set[web.WebSocketResponse] = set()
 
     def routes(self) -> list[web.RouteDef]:
-        """One path per carrier."""
-        return [web.get(TWILIO_PATH, self.handle)]
+        """Each carrier's path, and the same with a secret after it."""
+        return [
+            web.get(path, partial(self._handle, mount))
+            for mount in self._mounts
+            for path in (mount.carrier.path, mount.carrier.path + "/{secret}")
+        ]
 
     async def close(self) -> None:
         """Tell every carrier that the server is going away."""
         for socket in list(self._sockets):
             await socket.close(code=WSCloseCode.GOING_AWAY)
 
-    async def handle(self, request: web.Request) -> web.WebSocketResponse:
-        """One socket of the carrier."""
-        self._check_signature(request)
-        if self._switchboard.closed_to_all:
-            log.warning("stream refused", extra={"reason": "too many calls"})
+    async def _handle(self, mount: Mount, request: web.Request) -> web.WebSocketResponse:
+        """One socket of a carrier."""
+        mount.authenticate(request)
+        carrier = mount.carrier
+        if self._registry.closed_to_all:
+            log.warning("stream refused", extra={"carrier": carrier.name, "reason": "too many calls"})
             raise web.HTTPServiceUnavailable(text="too many calls at once\n")
-        socket = web.WebSocketResponse(compress=False, max_msg_size=_LARGEST_MESSAGE, timeout=1.0)
+        offered = request.headers.get("Sec-WebSocket-Protocol", "") if carrier.echoes_subprotocol else ""
+        protocols = tuple(name.strip() for name in offered.split(",") if name.strip())
+        socket = web.WebSocketResponse(
+            compress=False, max_msg_size=_LARGEST_START, timeout=1.0, protocols=protocols[:1]
+        )
         await socket.prepare(request)
         self._sockets.add(socket)
         try:
-            await _Reader(socket, self._policy, self._check_token, self._switchboard.open).run()
+            await _Reader(socket, mount, self._policy, self._registry).run()
         except _Refused as refusal:
-            log.warning("stream refused", extra={"call_id": refusal.call_id, "reason": str(refusal)})
-            await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=str(refusal).encode())
+            log.warning(
+                "stream refused",
+                extra={"carrier": carrier.name, "call_id": refusal.call_id, "reason": str(refusal)},
+            )
+            await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=_reason(refusal))
         except CallRefused as refusal:
-            log.warning("stream refused", extra={"reason": str(refusal)})
-            await socket.close(code=WSCloseCode.TRY_AGAIN_LATER, message=str(refusal).encode())
+            log.warning("stream refused", extra={"carrier": carrier.name, "reason": str(refusal)})
+            await socket.close(code=WSCloseCode.TRY_AGAIN_LATER, message=_reason(refusal))
         finally:
             self._sockets.discard(socket)
         return socket
 
-    def _check_signature(self, request: web.Request) -> None:
-        """Before the 101, over the URL the TwiML gave; `Host` and forwarded headers are not asked."""
-        policy = self._policy
-        if policy.signature_mode == "off":
-            return
-        url = f"{(policy.public_url or '').replace('http', 'ws', 1)}{request.path}"
-        signed = request.headers.get(signature.SIGNATURE_HEADER)
-        if signature.verify_upgrade(policy.auth_tokens, url, signed):
-            return
-        log.warning(
-            "the upgrade's signature is not valid",
-            extra={"url": url, "present": signed is not None, "mode": policy.signature_mode},
-        )
-        if policy.signature_mode == "strict":
-            raise web.HTTPForbidden(text="X-Twilio-Signature does not match\n")
 
-    def _check_token(self, started: Started) -> None:
-        given = started.parameters.get(TOKEN)
-        if given is None:
-            if self._policy.require_token:
-                raise _Refused("the stream has no token", started.call_id)
-        else:
-            outcome = token.verify(self._policy.token_secret, given, started.call_id, self._wall())
-            if outcome is not token.Outcome.VALID:
-                raise _Refused(f"the stream's token is not valid: {outcome.value}", started.call_id)
+def _reason(refusal: Exception) -> bytes:
+    """As much of the reason as a close frame holds, and no half letter."""
+    return str(refusal).encode()[:_LONGEST_REASON].decode(errors="ignore").encode()
 
 
 class _Refused(Exception):
@@ -127,17 +121,23 @@ class _Reader:
     def __init__(
         self,
         socket: web.WebSocketResponse,
+        mount: Mount,
         policy: MediaPolicy,
-        check_token: Callable[[Started], None],
-        open_stream: Callable[[Started], Coroutine[Any, Any, Stream]],
+        registry: CallRegistry,
     ) -> None:
         self._socket = socket
+        self._mount = mount
+        self._dialect: Dialect = mount.carrier.dialect()
         self._policy = policy
-        self._check_token = check_token
-        self._open_stream = open_stream
+        self._registry = registry
         self._loop = asyncio.get_running_loop()
         self._messages = 0
         self._bad = 0
+        self._reading: asyncio.Task[Media | Digit | None] | None = None
+        """Begun while the call was made, and not done by then."""
+        self._pending: deque[Message] = deque()
+        """Messages that came in one frame with the one before."""
+        self._started: Started | None = None
         self._watchdog: asyncio.TimerHandle
         self._first_at: float | None = None
         """The loop's time when the first frame came."""
@@ -151,12 +151,16 @@ class _Reader:
         if started is None:
             log.info("socket closed before start")
             return
-        self._check_token(started)
+        if reason := self._mount.check_start(started):
+            raise _Refused(reason, started.call_id)
+        self._started = started
         self._look_after(-1)
         try:
             await self._feed(await self._open_call(started, early), early)
         finally:
             self._watchdog.cancel()
+            if self._reading:
+                self._reading.cancel()
         await self._read_to_close()
 
     async def _feed(self, stream: Stream, early: list[Media | Digit]) -> None:
@@ -164,8 +168,10 @@ class _Reader:
         try:
             for message in early:
                 stream.receive(message)
-            while (following := await self._next()) is not None:
+            following = await (self._reading or self._next())
+            while following is not None:
                 stream.receive(following)
+                following = await self._next()
         finally:
             stream.end(self._end or "server_stopping", self._bad)
 
@@ -177,6 +183,8 @@ class _Reader:
                     match await self._receive():
                         case Started() as started:
                             return started
+                        case Media(payload=audio) if len(audio) > _LARGEST_MESSAGE:
+                            self._count_bad("a media frame of more than 64 kB")
                         case Media() | Digit() as message if len(early) < _EARLY_MESSAGES:
                             self._first_at = self._first_at or self._loop.time()
                             early.append(message)
@@ -187,20 +195,24 @@ class _Reader:
 
     async def _open_call(self, started: Started, early: list[Media | Digit]) -> Stream:
         """Reads on while the call is made, so that the store's pace is not the carrier's."""
-        opening = self._loop.create_task(self._open_stream(started))
+        opening = self._loop.create_task(self._registry.open(started))
         try:
             while not opening.done() and len(early) < _EARLY_MESSAGES:
-                message = await self._next()
-                if message is None:
-                    break
-                early.append(message)
+                self._reading = self._reading or self._loop.create_task(self._next())
+                # Neither waits for the other: the carrier may send nothing for a while, or all at once.
+                await asyncio.wait({opening, self._reading}, return_when=asyncio.FIRST_COMPLETED)
+                if self._reading.done():
+                    message, self._reading = self._reading.result(), None
+                    if message is None:
+                        break
+                    early.append(message)
             stream = await opening
-            if self._first_at is not None:
-                stream.late = self._loop.time() - self._first_at
-            return stream
         except asyncio.CancelledError:
             opening.cancel()
             raise
+        if self._first_at is not None:
+            stream.late = self._loop.time() - self._first_at
+        return stream
 
     async def _next(self) -> Media | Digit | None:
         """The next message for the call; None when the stream is over."""
@@ -216,22 +228,52 @@ class _Reader:
                 self._end = "stopped"
             elif isinstance(message, Started):
                 self._bad += 1  # a stream starts once
+            elif isinstance(message, Failed):
+                await self._tell_failure(message.error)
         return None
 
     async def _receive(self) -> Message | None:
         """The next message that can be read; None when the socket is closed."""
-        while True:
+        while not self._pending:
             frame = await self._socket.receive()
             self._messages += 1
-            if frame.type is WSMsgType.TEXT:
-                try:
-                    return twilio.parse(frame.data)
-                except RemoteProtocolError as error:
-                    self._count_bad(str(error))
-            elif frame.type is WSMsgType.BINARY:
-                self._count_bad("a binary frame")
-            else:
+            try:
+                messages = self._read(frame)
+            except UnsupportedMedia as error:
+                if self._started is None:
+                    raise _Refused(str(error)) from None
+                self._count_bad(str(error))
+                continue
+            except RemoteProtocolError as error:
+                self._count_bad(str(error))
+                continue
+            for data in self._dialect.data_to_send():
+                await (self._socket.send_str(data) if isinstance(data, str) else self._socket.send_bytes(data))
+            if len(messages) == 1:
+                return messages[0]
+            if not messages and frame.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
                 return None
+            self._pending.extend(messages)
+        return self._pending.popleft()
+
+    def _read(self, frame: WSMessage) -> Sequence[Message]:
+        """What a frame says. Raises RemoteProtocolError."""
+        if frame.type is WSMsgType.TEXT:
+            if self._started and len(frame.data) > _LARGEST_MESSAGE:
+                raise RemoteProtocolError("a text frame of more than 64 kB")
+            return self._dialect.receive_text(frame.data)
+        if frame.type is WSMsgType.BINARY:
+            if len(frame.data) > _LARGEST_MESSAGE:
+                raise RemoteProtocolError("a binary frame of more than 64 kB")
+            return self._dialect.receive_binary(frame.data)
+        return self._dialect.receive_close(frame.data if frame.type is WSMsgType.CLOSE else None)
+
+    async def _tell_failure(self, error: str) -> None:
+        """The carrier complains about this stream: that stands in the record of its call."""
+        started = self._started
+        assert started  # such a message before `start` is passed over
+        log.warning("the carrier reports an error", extra={"call_id": started.call_id, "stream_id": started.stream_id})
+        await self._registry.fail_stream(started.carrier, started.call_id, started.stream_id, error)
 
     def _count_bad(self, reason: str) -> None:
         self._bad += 1

@@ -13,7 +13,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from bridge.call import Switchboard
+from bridge.call import CallRegistry
 
 Counters = Mapping[str, Mapping[str, int]]
 """Room to its counters."""
@@ -25,8 +25,8 @@ Gauge = tuple[str, Callable[[], float]]
 class OperationsDoor:
     """`/healthz`, `/readyz` and `/metrics`."""
 
-    def __init__(self, switchboard: Switchboard, counters: Counters, gauges: Mapping[str, Gauge]) -> None:
-        self._switchboard = switchboard
+    def __init__(self, calls: CallRegistry, counters: Counters, gauges: Mapping[str, Gauge]) -> None:
+        self._calls = calls
         self._registry = CollectorRegistry()
         self._registry.register(_Rooms(counters, gauges))
         self.stopping = False
@@ -42,11 +42,11 @@ class OperationsDoor:
 
     async def health(self, request: web.Request) -> web.Response:
         """Alive: the event loop answers."""
-        return web.json_response({"status": "ok", "calls": len(self._switchboard.calls)})
+        return web.json_response({"status": "ok", "calls": len(self._calls.calls)})
 
     async def readiness(self, request: web.Request) -> web.Response:
         """Fit to get another call; 503 with the reason where not."""
-        reason = "stopping" if self.stopping else "full" if self._switchboard.full else None
+        reason = "stopping" if self.stopping else "full" if self._calls.full else None
         if reason:
             return web.json_response({"status": reason}, status=503)
         return web.json_response({"status": "ready"})

@@ -127,10 +127,11 @@ def test_every_octet_is_accounted_for(inbound: list[Sent], outbound: list[Sent],
     sent["inbound"], arrivals["inbound"] = sending(inbound)
     sent["outbound"], arrivals["outbound"] = sending(outbound)
     aligner = Aligner(AlignPolicy(chunk_ms=chunk_ms))
+    stream, _ = aligner.open_stream(0)
     stereo = b""
     holes: list[Hole] = []
     for media in messages(sent, arrivals):
-        aligner.receive_media(media)
+        aligner.receive_media(media, stream)
         out = aligner.data_to_send()
         assert len(out) % (2 * 8 * chunk_ms) == 0
         stereo += out
@@ -158,13 +159,14 @@ GARBAGE = st.builds(
 @given(st.lists(GARBAGE, max_size=60))
 def test_no_message_breaks_it_or_makes_it_grow(garbage: list[Media]) -> None:
     aligner = Aligner()
+    stream, _ = aligner.open_stream(0)
     octets = 0
     for media in garbage:
-        aligner.receive_media(media)
+        aligner.receive_media(media, stream)
         octets += len(aligner.data_to_send())
     octets += len(aligner.flush())
     assert octets == 2 * aligner.position
     # A believed leap is a minute at most, and needs three messages.
     assert aligner.position <= sum(len(media.payload) for media in garbage) + 20 * 8000 * len(garbage)
     assert aligner.flush() == aligner.data_to_send() == b""
-    assert repr(aligner).startswith("<Aligner ended")
+    assert repr(aligner).startswith("<Aligner 0 streams")

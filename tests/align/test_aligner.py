@@ -10,6 +10,7 @@ import pytest
 
 from bridge.align import Aligner, AlignPolicy, Hole
 from bridge.carriers.messages import Media
+from bridge.events import Cause
 from tests.fakes.stereo import deinterleave
 
 CLOCK = 155
@@ -32,6 +33,7 @@ class Call:
 
     def __init__(self, **policy: int) -> None:
         self.aligner = Aligner(AlignPolicy(**policy))
+        self.stream, _ = self.aligner.open_stream(0)
         self.stereo = b""
         self.holes: list[Hole] = []
         self.delays: list[int] = []
@@ -39,7 +41,7 @@ class Call:
 
     def receive(self, message: Media) -> int:
         """Returns how many samples per channel went out by this message."""
-        self.aligner.receive_media(message)
+        self.aligner.receive_media(message, self.stream)
         out = self.aligner.data_to_send()
         self.stereo += out
         self.holes += self.aligner.events_received()
@@ -51,6 +53,12 @@ class Call:
         for message in messages:
             self.receive(message)
         return self
+
+    def restart(self, position: int, why: Cause = "carrier_reconnected") -> int:
+        """Another stream takes the place of the one there was."""
+        self.aligner.end_stream(self.stream)
+        self.stream, position = self.aligner.open_stream(position, why)
+        return position
 
     def flush(self) -> "Call":
         self.stereo += self.aligner.flush()
@@ -510,9 +518,10 @@ def test_an_hour_of_wobble_and_drift_keeps_the_channels_together() -> None:
             frames.append((at, Media(track, CLOCK + round(at) + wobbles[step % 1000], None, payload)))
     frames.sort(key=lambda frame: frame[0])
     aligner = Aligner()
+    stream, _ = aligner.open_stream(0)
     stereo = bytearray()
     for _, message in frames:
-        aligner.receive_media(message)
+        aligner.receive_media(message, stream)
         stereo += aligner.data_to_send()
     stereo += aligner.flush()
 
@@ -568,7 +577,7 @@ def test_the_flush_of_a_call_without_audio() -> None:
     call = Call().flush()
 
     assert call.stereo == b""
-    assert repr(call.aligner) == "<Aligner ended, 0.000 s out, inbound at 0.000 s, outbound at 0.000 s>"
+    assert repr(call.aligner) == "<Aligner 0 streams, 0.000 s out, inbound at 0.000 s, outbound at 0.000 s>"
 
 
 def test_a_track_that_ended_long_before_the_call_is_told() -> None:
@@ -591,7 +600,7 @@ def test_after_a_flush_that_dropped_something_nothing_comes_out() -> None:
     """More waited than may wait: the clock is ahead of all audio that is left."""
     call = Call().play(numbered(range(10)))
     call.play(Media(IN, CLOCK + 240, None, b"a" * 7) for _ in range(300))
-    call.aligner.receive_media(media(IN, 60))
+    call.aligner.receive_media(media(IN, 60), call.stream)
     call.flush()
 
     assert call.counters["overflow"] == 45
@@ -607,7 +616,7 @@ def test_another_stream_goes_on_where_it_is_told(flushed: bool) -> None:
     call = Call().play(numbered(range(50)))
     if flushed:
         call.flush()
-    position = call.aligner.restart(80 * 160)
+    position = call.restart(80 * 160)
     assert position == 80 * 160
     call.play(Media(m.track, m.at + 10**6, m.sequence, m.payload) for m in numbered(range(20))).flush()
 
@@ -619,7 +628,7 @@ def test_another_stream_goes_on_where_it_is_told(flushed: bool) -> None:
 def test_the_silence_before_another_stream_goes_out_at_once() -> None:
     call = Call().play(numbered(range(50)))
     sent = call.aligner.position
-    call.aligner.restart(80 * 160)
+    call.restart(80 * 160)
     out = call.aligner.data_to_send()
 
     assert call.aligner.position == 80 * 160 // 480 * 480
@@ -628,7 +637,7 @@ def test_the_silence_before_another_stream_goes_out_at_once() -> None:
 
 def test_another_stream_never_lands_on_audio() -> None:
     call = Call().play(numbered(range(50)))
-    position = call.aligner.restart(3)
+    position = call.restart(3)
     call.play(numbered(range(20))).flush()
 
     assert position == 50 * 160
@@ -638,7 +647,7 @@ def test_another_stream_never_lands_on_audio() -> None:
 
 def test_another_stream_that_starts_with_frames_swapped_loses_nothing() -> None:
     call = Call().play(numbered(range(10))).flush()
-    call.aligner.restart(20 * 160)
+    call.restart(20 * 160)
     call.play(media(track, step) for step in (2, 0, 1, 3, 4, 5) for track in (OUT, IN)).flush()
 
     assert call.inbound == channel(IN, range(10)) + SILENT * 10 + channel(IN, range(6))
@@ -647,7 +656,7 @@ def test_another_stream_that_starts_with_frames_swapped_loses_nothing() -> None:
 
 def test_the_hole_before_another_stream_lasts_until_its_track_speaks() -> None:
     call = Call().play(numbered(range(50))).flush()
-    call.aligner.restart(60 * 160, why="bridge_restarted")
+    call.restart(60 * 160, why="bridge_restarted")
     call.play(message for message in numbered(range(100)) if message.track == IN or message.at >= CLOCK + 400).flush()
 
     assert call.outbound == channel(OUT, range(50)) + SILENT * 30 + channel(OUT, range(20, 100))
@@ -659,7 +668,7 @@ def test_the_hole_before_another_stream_lasts_until_its_track_speaks() -> None:
 
 def test_a_pause_before_the_stream_broke_has_its_own_cause() -> None:
     call = Call().play(lossy((OUT, step) for step in range(50, 100)))
-    call.aligner.restart(200 * 160)
+    call.restart(200 * 160)
     call.play(numbered(range(10))).flush()
 
     assert call.holes == [
@@ -671,7 +680,7 @@ def test_a_pause_before_the_stream_broke_has_its_own_cause() -> None:
 
 def test_a_track_that_first_speaks_in_another_stream_has_no_hole() -> None:
     call = Call().play(numbered(range(50), (IN,))).flush()
-    call.aligner.restart(60 * 160)
+    call.restart(60 * 160)
     call.play(numbered(range(10))).flush()
 
     assert call.outbound == SILENT * 60 + channel(OUT, range(10))
@@ -680,7 +689,7 @@ def test_a_track_that_first_speaks_in_another_stream_has_no_hole() -> None:
 
 def test_another_stream_before_the_first_frame() -> None:
     call = Call()
-    call.aligner.restart(1600)
+    call.restart(1600)
     call.play(numbered(range(10))).flush()
 
     assert call.inbound == SILENT * 10 + channel(IN, range(10))
@@ -691,7 +700,7 @@ def test_streams_may_follow_each_other_without_end() -> None:
     call = Call()
     for _ in range(20):
         call.play(numbered(range(5))).flush()
-        call.aligner.restart(call.aligner.position)
+        call.restart(call.aligner.position)
     call.flush()
 
     assert call.inbound == channel(IN, range(5)) * 20
@@ -703,12 +712,12 @@ def test_streams_may_follow_each_other_without_end() -> None:
 
 def test_repr_shows_state_and_counters() -> None:
     call = Call()
-    assert repr(call.aligner) == "<Aligner starting, 0.000 s out, inbound at 0.000 s, outbound at 0.000 s>"
+    assert repr(call.aligner) == "<Aligner 1 streams, 0.000 s out, inbound at 0.000 s, outbound at 0.000 s>"
     messages = [*numbered(range(10)), *numbered(range(9, 10)), media(IN, 11, 30), media("both", 1)]
     call.play(messages)
 
     assert repr(call.aligner) == (
-        "<Aligner running, 0.180 s out, inbound at 0.200 s, 1 waiting, outbound at 0.200 s, 2 duplicate, "
+        "<Aligner 1 streams, 0.180 s out, inbound at 0.200 s, 1 waiting, outbound at 0.200 s, 2 duplicate, "
         "1 unknown_track>"
     )
 
@@ -722,15 +731,16 @@ def test_events_are_told_once() -> None:
 
 def test_between_two_streams_the_call_goes_on_in_silence():
     aligner = Aligner()
+    stream, _ = aligner.open_stream(0)
     for frame in range(10):
         for place, track in enumerate(("inbound", "outbound")):
-            aligner.receive_media(Media(track, 20 * frame, 2 * frame + place, b"\x10" * 160))
+            aligner.receive_media(Media(track, 20 * frame, 2 * frame + place, b"\x10" * 160), stream)
     heard = aligner.data_to_send() + aligner.flush()
     aligner.advance(1600 + 800)
     aligner.advance(1600 + 1500)
     silent = aligner.data_to_send()
-    place = aligner.restart(1600 + 1600)
-    aligner.receive_media(Media("inbound", 0, 1, b"\x20" * 160))
+    stream, place = aligner.open_stream(1600 + 1600)
+    aligner.receive_media(Media("inbound", 0, 1, b"\x20" * 160), stream)
     rest = aligner.flush()
 
     assert (len(heard), place) == (3200, 3200)
@@ -745,9 +755,9 @@ def test_between_two_streams_the_call_goes_on_in_silence():
 
 def test_a_call_that_others_have_begun_goes_on_at_its_place():
     aligner = Aligner(start=80_000, heard=72_000)
-    aligner.restart(80_800, "bridge_restarted")
-    aligner.receive_media(Media("inbound", 5000, 1, b"\x10" * 160))
-    aligner.receive_media(Media("outbound", 5020, 4, b"\x10" * 160))
+    stream, _ = aligner.open_stream(80_800, "bridge_restarted")
+    aligner.receive_media(Media("inbound", 5000, 1, b"\x10" * 160), stream)
+    aligner.receive_media(Media("outbound", 5020, 4, b"\x10" * 160), stream)
     audio = aligner.flush()
 
     assert audio[::2] == b"\xff" * 800 + b"\x10" * 160 + b"\xff" * 160

@@ -8,7 +8,6 @@ import pytest
 from bridge.align.clock import MAX_OPENING, Clock, Stamped
 from bridge.align.holes import Hole
 from bridge.align.policy import AlignPolicy
-from bridge.align.sequence import Sequence
 from bridge.align.track import Frame, Track
 
 SECOND = 8000
@@ -22,8 +21,8 @@ class Room:
         self.counters: Counter[str] = Counter()
         told: list[Hole] = []
         policy = AlignPolicy()
-        self.inbound = Track("inbound", policy, Sequence(), self.counters, told)
-        self.outbound = Track("outbound", policy, Sequence(), self.counters, told)
+        self.inbound = Track("inbound", policy, self.counters, told)
+        self.outbound = Track("outbound", policy, self.counters, told)
         self.clock = Clock(start, policy, self.counters)
         self.placed: list[tuple[str, int]] = []
 

@@ -18,8 +18,8 @@ class Room:
     def __init__(self) -> None:
         self.counters: Counter[str] = Counter()
         self.told: list[Hole] = []
-        self.sequences = Sequence()
-        self.track = Track("inbound", AlignPolicy(), self.sequences, self.counters, self.told)
+        self.track = Track("inbound", AlignPolicy(), self.counters, self.told)
+        self.sequences = self.track.sequence
 
     def receive(self, position: int, payload: bytes, sequence: int | None = None, newest: int | None = None) -> None:
         repeated = sequence is not None and not self.sequences.receive(sequence)
@@ -382,7 +382,8 @@ def test_silence_at_the_end_is_lost_if_the_numbers_say_so(speaking: Room) -> Non
 
 def test_another_stream_goes_on_behind_silence_with_a_cause(speaking: Room) -> None:
     speaking.track.end_stream(320, pause=4000)
-    speaking.track.begin_stream(Sequence(), 1600, "moved")
+    speaking.track.fill(1600)
+    speaking.track.begin_stream(Sequence(), "moved")
     speaking.receive(1600, B, 2)
     speaking.track.holes.tell()
 
@@ -391,7 +392,8 @@ def test_another_stream_goes_on_behind_silence_with_a_cause(speaking: Room) -> N
 
 
 def test_another_stream_of_a_track_that_never_spoke_leaves_no_hole(room: Room) -> None:
-    room.track.begin_stream(Sequence(), 1600, "moved")
+    room.track.fill(1600)
+    room.track.begin_stream(Sequence(), "moved")
     room.receive(1600, A, 2)
     room.track.holes.tell()
 

@@ -1,23 +1,18 @@
-"""What a call does where its store refuses; its ordinary life is tested with the switchboard that opens it."""
+"""What a call does where its store refuses; its ordinary life is tested with the registry that opens it."""
 
 import asyncio
 import json
-import time
-from random import Random
 
 import pytest
 
-from bridge.call import Call, CallPolicy
-from bridge.carriers.messages import Digit, Media, Started
-from bridge.deepgram import options
-from bridge.deepgram.exchange import SessionPolicy
-from bridge.deepgram.gate import Gate
+from bridge.call import Call, ContinuityPolicy
+from bridge.carriers.messages import Digit
+from bridge.clock import SystemClock
 from bridge.errors import StoreError
 from bridge.store.base import Query
 from bridge.store.sqlite import SQLiteStore
-from tests.fakes.running import AUDIO, SCRIPT, deepgram
-
-STARTED = Started("CA1", "MZ1", ("inbound", "outbound"), "audio/x-mulaw", 8000, {"direction": "inbound"})
+from tests.fakes.calls import HandClock, feed, services, started
+from tests.fakes.running import SCRIPT, deepgram
 
 
 class FullStore:
@@ -40,34 +35,19 @@ async def server():
         yield local
 
 
-def call(store, server):
-    return Call(
-        "CA1",
-        STARTED,
-        options=options.parse(""),
-        policy=CallPolicy(server.url, "key", session=SessionPolicy(speed=1000.0, burst=60.0), grace=0.0),
-        store=store,
-        gate=Gate(),
-        wall=time.time,
-        clock=time.monotonic,
-        random=Random(1),
-    )
-
-
-def feed(stream):
-    for index, offset in enumerate(range(0, len(AUDIO[0]), 160)):
-        for place, track in enumerate(("inbound", "outbound")):
-            payload = AUDIO[place][offset : offset + 160]
-            stream.receive(Media(track, 100 + 20 * index, 2 + 2 * index + place, payload))
+def opened(store, server):
+    """A call and its first stream."""
+    call = Call("CA1", started(), services(store, server, HandClock()))
+    return call, call.attach(started())
 
 
 async def test_what_a_full_store_refused_is_kept_first_of_all_later(tmp_path, server):
     async with SQLiteStore(tmp_path) as store:
-        going_on = call(FullStore(store, refusals=3), server)
-        feed(going_on.stream)
-        going_on.stream.end("stopped")
+        call, stream = opened(FullStore(store, refusals=3), server)
+        feed(stream, 12.0)
+        stream.end("stopped")
         async with asyncio.timeout(10):
-            await going_on.wait_ended()
+            await call.wait_over()
         events = [json.loads(event.body) for event in await store.read(Query("CA1"), limit=1000)]
 
     assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
@@ -77,11 +57,11 @@ async def test_what_a_full_store_refused_is_kept_first_of_all_later(tmp_path, se
 
 async def test_digits_carry_the_time_of_the_call(tmp_path, server):
     async with SQLiteStore(tmp_path) as store:
-        going_on = call(store, server)
-        feed(going_on.stream)
-        going_on.stream.receive(Digit("inbound", "5"))
-        going_on.stream.end("stopped")
-        await going_on.wait_ended()
+        call, stream = opened(store, server)
+        feed(stream, 12.0)
+        stream.receive(Digit("inbound", "5"))
+        stream.end("stopped")
+        await call.wait_over()
         (digit,) = await store.read(Query("CA1", ("dtmf.received",)))
 
     assert json.loads(digit.body)["data"]["at"] == pytest.approx(12.0, abs=0.1)
@@ -89,10 +69,10 @@ async def test_digits_carry_the_time_of_the_call(tmp_path, server):
 
 async def test_ending_twice_is_ending_once(tmp_path, server):
     async with SQLiteStore(tmp_path) as store:
-        going_on = call(store, server)
-        going_on.end("stopped")
-        going_on.end("carrier_disconnected")
-        await going_on.wait_ended()
+        call, _ = opened(store, server)
+        call.end("stopped")
+        call.end("carrier_disconnected")
+        await call.wait_over()
         (ended,) = await store.read(Query("CA1", ("call.ended",)))
 
     assert json.loads(ended.body)["data"]["reason"] == "stopped"
@@ -100,7 +80,47 @@ async def test_ending_twice_is_ending_once(tmp_path, server):
 
 async def test_repr_shows_its_state(tmp_path, server):
     async with SQLiteStore(tmp_path) as store:
-        going_on = call(store, server)
-        assert repr(going_on).startswith("<Call CA1 <Ledger CA1 seq 1 ")
-        going_on.end("stopped")
-        await going_on.wait_ended()
+        call, _ = opened(store, server)
+        assert repr(call).startswith("<Call CA1 <Continuity STARTING streams 1 ")
+        call.end("stopped")
+        await call.wait_over()
+
+
+async def test_a_lost_stream_that_its_carrier_will_not_send_is_asked_for_again(tmp_path, server):
+    asked = []
+
+    async def refork(started, tracks):
+        asked.append(tracks)
+        return "the call is not in progress"
+
+    patience = ContinuityPolicy(grace=10.0, ask_again=0.01)
+    async with SQLiteStore(tmp_path) as store:
+        call = Call("CA1", started(), services(store, server, SystemClock(), patience, refork=refork))
+        stream = call.attach(started(tracks=("outbound",)))
+        feed(stream, 1.0, tracks=("outbound",))
+        stream.end("carrier_disconnected")
+        async with asyncio.timeout(10):
+            while len(asked) < 2:
+                await asyncio.sleep(0.005)
+        call.end("stopped")
+        await call.wait_over()
+
+    assert asked[:2] == [("outbound",), ("outbound",)]
+    assert "streams_asked_for" not in call.counts
+
+
+async def test_the_silence_between_two_streams_is_deepgrams_to_hear_and_no_part_of_the_call(tmp_path, server):
+    patience = ContinuityPolicy(grace=0.6, tick=0.05)
+    async with SQLiteStore(tmp_path) as store:
+        call = Call("CA1", started(), services(store, server, SystemClock(), patience))
+        stream = call.attach(started())
+        stream.late = 2.0  # as if it had come in real time
+        feed(stream, 2.0)
+        stream.end("carrier_disconnected")
+        async with asyncio.timeout(10):
+            await call.wait_over()
+        (ended,) = await store.read(Query("CA1", ("call.ended",)))
+
+    said = json.loads(ended.body)["data"]
+    assert (said["reason"], said["duration"], said["flush"]) == ("carrier_disconnected", 2.0, "complete")
+    assert len(server.connections[0].audio) > 2 * 8000 * 2.3

@@ -7,7 +7,7 @@ import pytest
 from bridge.audio import CHANNELS, SAMPLE_RATE, interleave, silence
 from bridge.call import pieces
 from bridge.call.ledger import Ledger
-from bridge.call.orphans import read_digest
+from bridge.call.recovery import read_digest
 from bridge.call.repair import Repair
 from bridge.deepgram.batch import Transcribed
 from bridge.deepgram.messages import Results, ResultWord

@@ -1,6 +1,4 @@
-"""A stream's hold on its call."""
-
-from collections import Counter
+"""A stream as its call sees it."""
 
 from bridge.call.stream import Stream
 from bridge.carriers.messages import Digit, Media
@@ -10,17 +8,16 @@ class Heard:
     """A call that notes what it is told."""
 
     def __init__(self):
-        self.counters = Counter()
         self.said = []
 
-    def receive_media(self, media):
-        self.said.append(media)
+    def receive_media(self, media, stream):
+        self.said.append((stream.number, media))
 
     def receive_digit(self, digit):
         self.said.append(digit)
 
-    def end_stream(self, reason):
-        self.said.append(reason)
+    def end_stream(self, stream, reason, bad_messages):
+        self.said.append((stream.number, reason, bad_messages))
 
 
 FRAME, KEY = Media("inbound", 0, 1, b"\xff"), Digit("inbound", "5")
@@ -28,31 +25,33 @@ FRAME, KEY = Media("inbound", 0, 1, b"\xff"), Digit("inbound", "5")
 
 def test_what_the_carrier_sends_reaches_the_call():
     call = Heard()
-    stream = Stream(call)
+    stream = Stream(call, 1, "MZ1", ("inbound",))
     stream.receive(FRAME)
     stream.receive(KEY)
     stream.end("stopped", bad_messages=2)
 
-    assert call.said == [FRAME, KEY, "stopped"]
-    assert call.counters["bad_messages"] == 2
+    assert call.said == [(1, FRAME), KEY, (1, "stopped", 2)]
 
 
 def test_it_ends_once_and_says_nothing_afterwards():
     call = Heard()
-    stream = Stream(call)
+    stream = Stream(call, 1, "MZ1", ("inbound",))
     stream.end("stopped")
     stream.end("carrier_disconnected", bad_messages=1)
     stream.receive(FRAME)
 
-    assert call.said == ["stopped"]
-    assert call.counters["bad_messages"] == 0
+    assert call.said == [(1, "stopped", 0)]
 
 
-def test_a_stream_that_was_replaced_has_nothing_to_say():
+def test_a_stream_that_was_released_has_nothing_to_say():
     call = Heard()
-    stream = Stream(call)
+    stream = Stream(call, 1, "MZ1", ("inbound",))
     stream.release()
     stream.receive(FRAME)
     stream.end("carrier_disconnected")
 
     assert call.said == []
+
+
+def test_repr_names_its_tracks():
+    assert repr(Stream(Heard(), 2, "MZ2", ("inbound", "outbound"))) == "<Stream MZ2 inbound/outbound>"

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.carriers.messages import Connected, Digit, Ignored, Media, Started, Stopped
-from bridge.carriers.twilio import parse
+from bridge.carriers.twilio import TwilioDialect
 from bridge.errors import RemoteProtocolError
 
 START = {
@@ -22,6 +22,11 @@ START = {
         "customParameters": {"from": "+15550100"},
     },
 }
+
+
+def parse(text):
+    (message,) = TwilioDialect().receive_text(text)
+    return message
 
 
 def media(**changes):
@@ -44,7 +49,8 @@ def test_start_tells_whose_stream_it_is():
         tracks=("inbound", "outbound"),
         encoding="audio/x-mulaw",
         sample_rate=8000,
-        parameters={"from": "+15550100"},
+        carrier="twilio",
+        from_="+15550100",
     )
 
 

@@ -4,9 +4,9 @@ import copy
 
 import pytest
 
-from scripts.chaosrun.oracle import judge
-from scripts.chaosrun.speech import Word
-from scripts.chaosrun.spoken import Kill, Leg, Span, Spoken
+from tests.chaos.oracle import judge
+from tests.chaos.speech import Word
+from tests.chaos.spoken import Kill, Leg, Span, Spoken
 
 WORDS = (
     Word("w0", 0, 0.5, 0.9),

@@ -3,8 +3,8 @@
 import pytest
 
 from bridge.local.script import decode
-from scripts.chaosrun import chance, scenario
-from scripts.chaosrun.speech import Speech
+from tests.chaos import chance, scenario
+from tests.chaos.speech import Speech
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,8 @@
 `scripts/chaos` runs the long ones, with another seed every time.
 """
 
-from scripts.chaosrun import chance, report
-from scripts.chaosrun.run import Run
+from tests.chaos import chance, report
+from tests.chaos.run import Run
 
 SEED = 1
 

@@ -126,7 +126,7 @@ async def test_a_stream_that_comes_back_after_a_kill_goes_on_with_the_call(tmp_p
 
 async def test_sigterm_finishes_the_call_and_delivers_its_end(tmp_path):
     async with deepgram() as server, Receiver(WEBHOOK_SECRET) as receiver:
-        environment = settings_of(tmp_path, server, receiver)
+        environment = settings_of(tmp_path, server, receiver, BRIDGE_STOP="end")
         async with serving(environment) as (process, port):
             async with connect(f"ws://127.0.0.1:{port}/media/twilio", compression=None) as socket:
                 await socket.send(frames.start())
@@ -152,6 +152,50 @@ async def test_sigterm_finishes_the_call_and_delivers_its_end(tmp_path):
     assert events[-1]["data"]["flush"] == "complete"
     assert heard
     assert heard == [word.word for word in SCRIPT.channels[0]][: len(heard)]
+
+
+async def test_sigterm_leaves_the_call_to_the_next_process_with_all_its_words(tmp_path):
+    part = round(5.76 * 8000)  # to a pause in both tracks
+    async with deepgram() as server, Receiver(WEBHOOK_SECRET) as receiver:
+        environment = settings_of(tmp_path, server, receiver, BRIDGE_GRACE="20")
+        async with serving(environment) as (process, port):
+            async with connect(f"ws://127.0.0.1:{port}/media/twilio", compression=None) as socket:
+                await socket.send(frames.start())
+                for message in frames.talk(*(track[:part] for track in AUDIO)):
+                    await socket.send(message)
+                async with asyncio.timeout(20):
+                    while not server.connections or len(server.connections[0].audio) < part:
+                        await asyncio.sleep(0.02)
+                process.terminate()
+                with contextlib.suppress(ConnectionClosed):
+                    await asyncio.wait_for(socket.recv(), 20)
+                assert socket.close_code == 1001
+            assert await asyncio.wait_for(process.wait(), 20) == 0
+        before = list(receiver.events(frames.CALL))
+        async with serving(environment) as (_, port):
+            async with connect(f"ws://127.0.0.1:{port}/media/twilio", compression=None) as socket:
+                await socket.send(frames.start(stream="MZ2"))
+                for message in frames.talk(*(track[part:] for track in AUDIO)):
+                    await socket.send(message)
+                await socket.send(frames.stop(stream="MZ2"))
+            await receiver.until(
+                lambda: any(event["type"] == "call.ended" for event in receiver.events(frames.CALL)), 30
+            )
+    types = [event["type"] for event in receiver.events(frames.CALL)]
+    events = {event["type"]: event["data"] for event in receiver.events(frames.CALL)}
+    at = events["call.resumed"]["at"]
+
+    assert [event["data"] for event in before if event["type"] == "call.ended"] == []
+    assert (types.count("call.started"), types.count("call.resumed"), types.count("call.ended")) == (1, 1, 1)
+    assert (events["call.ended"]["flush"], events["call.ended"]["uncovered"]) == ("complete", [])
+    assert words(receiver) == [
+        [
+            *((word.start, word.word) for word in words if word.end <= 5.76),
+            *((round(word.start - 5.76 + at, 3), word.word) for word in words if word.start > 5.76),
+        ]
+        for words in SCRIPT.channels
+    ]
+    assert receiver.order.violations == []
 
 
 async def test_a_recording_survives_a_kill(tmp_path):

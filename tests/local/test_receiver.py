@@ -1,10 +1,8 @@
 """The receiver against a plain client: what it takes, what it refuses, and how it fails when it is told to."""
 
-import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
-from typing import Any
 
 import aiohttp
 import pytest
@@ -13,11 +11,10 @@ from bridge.delivery.envelope import envelope
 from bridge.delivery.signing import Signer, format_secret
 from bridge.errors import ConfigError
 from bridge.events import Event
-from bridge.local import receiver as module
 from bridge.local.receiver import Fault, Receiver
 from bridge.outbox import call_header
 from tests.fakes import words
-from tests.fakes.waiting import TICK, until
+from tests.fakes.waiting import TICK
 
 OLD, NEW = format_secret(b"o" * 32), format_secret(b"n" * 32)
 
@@ -181,29 +178,3 @@ async def test_a_port_that_is_taken(receiver: Receiver) -> None:
 def test_a_secret_must_be_one() -> None:
     with pytest.raises(ConfigError):
         Receiver("secret")
-
-
-async def test_serving_prints_the_conversation(client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch) -> None:
-    from io import StringIO
-
-    from rich.console import Console
-
-    made: list[Receiver] = []
-
-    class Noted(Receiver):
-        def __init__(self, *arguments: Any, **options: Any) -> None:
-            super().__init__(*arguments, **options)
-            made.append(self)
-
-    monkeypatch.setattr(module, "Receiver", Noted)
-    out = StringIO()
-    serving = asyncio.create_task(module.serve(NEW, host="127.0.0.1", port=0, console=Console(file=out, width=100)))
-    await until(lambda: "waiting for events at http://127.0.0.1" in out.getvalue())
-    await post(client, made[0], body(words.conversation()))
-    await post(client, made[0], body([words.final(seq=9)]), OLD)
-    serving.cancel()
-    await asyncio.gather(serving, return_exceptions=True)
-    lines = out.getvalue().splitlines()
-    assert lines[1].startswith("call CA1, inbound")
-    assert lines[2] == "00:02.0  caller   words of 2"
-    assert lines[-1] == "!! a delivery whose signature does not verify was refused"

@@ -10,7 +10,7 @@ import pytest
 
 from bridge.align import Aligner
 from bridge.carriers.messages import Media
-from bridge.carriers.twilio import parse
+from bridge.carriers.twilio import TwilioDialect
 from bridge.errors import ConfigError, RemoteProtocolError
 from bridge.local.stream import NO_FAULTS, CallerFaults, CallerOptions, messages
 from bridge.local.wav import Recording
@@ -278,13 +278,14 @@ def test_impossible_frames_and_tracks_are_refused() -> None:
 def test_the_bridge_hears_what_was_said(faults: CallerFaults) -> None:
     """The other end of the wire, without a wire."""
     aligner = Aligner()
+    stream, _ = aligner.open_stream(0)
     for _, text in messages(RECORDING, OPTIONS, faults):
         try:
-            message = parse(text)
+            (message,) = TwilioDialect().receive_text(text)
         except RemoteProtocolError:
             continue
         if isinstance(message, Media):
-            aligner.receive_media(message)
+            aligner.receive_media(message, stream)
 
     assert deinterleave(aligner.data_to_send() + aligner.flush()) == RECORDING
     assert aligner.events_received() == []

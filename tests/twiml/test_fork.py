@@ -54,3 +54,28 @@ async def test_a_twilio_that_fails_is_a_reason(twilio):
 def test_the_secret_is_not_shown(twilio):
     assert "ssss" not in repr(fork(twilio))
     assert AUTH_TOKEN not in repr(fork(twilio))
+
+
+@pytest.mark.parametrize(
+    ("tracks", "asked"),
+    [
+        (("inbound",), "inbound_track"),
+        (("outbound",), "outbound_track"),
+        (("inbound", "outbound"), "both_tracks"),
+        ((), "both_tracks"),
+    ],
+)
+async def test_the_tracks_are_those_that_are_lacking(twilio, tracks, asked):
+    assert await fork(twilio).ask(CALL, {}, tracks) is None
+
+    assert twilio.posted[0][1]["Track"] == asked
+
+
+async def test_of_too_many_parameters_the_last_are_left_out_and_that_is_logged(twilio, caplog):
+    many = {"from": "+1", **{f"p{number}": "x" for number in range(100)}}
+    assert await fork(twilio).ask(CALL, many) is None
+    ((_, form),) = twilio.posted
+
+    assert (form["Parameter1.Name"], form["Parameter98.Name"], form["Parameter99.Name"]) == ("from", "p96", "token")
+    assert "Parameter100.Name" not in form
+    assert "left out stream parameters" in caplog.text

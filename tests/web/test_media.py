@@ -5,11 +5,18 @@ import json
 
 import aiohttp
 import pytest
+from aiohttp import web
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from bridge.app import _token_secret
+from bridge.call import CallRegistry
+from bridge.carriers.twilio import TWILIO
+from bridge.clock import SystemClock
+from bridge.store.sqlite import SQLiteStore
+from bridge.web.carriers import token_secret
+from bridge.web.media import MediaDoor, MediaPolicy, Mount
 from tests.fakes import frames
+from tests.fakes.calls import services
 from tests.fakes.running import AUDIO, SCRIPT, TWILIO_TOKEN, bridge, deepgram, record, settings
 from twiml import signature, token
 
@@ -166,7 +173,7 @@ async def test_a_message_that_is_too_large_ends_the_socket_not_the_server(tmp_pa
     async with bridge(settings(tmp_path, server.url)) as origin:
         async with connect(socket_url(origin)) as socket:
             with pytest.raises(ConnectionClosed) as closed:
-                await socket.send("x" * 70_000)
+                await socket.send("x" * 1_100_000)
                 await socket.recv()
         assert closed.value.rcvd.code == 1009
         await drained(origin)
@@ -274,7 +281,7 @@ class TestSignature:
         assert "signature is not valid" in caplog.text
 
     async def test_a_token_of_the_call_is_let_in(self, configured, server):
-        given = token.make(_token_secret(configured), frames.CALL, 4e9)
+        given = token.make(token_secret(configured), frames.CALL, 4e9)
         async with bridge(configured.model_copy(update={"twilio_signature": "off"})) as origin:
             await play(origin, *whole_call(parameters={"token": given}))
             await drained(origin)
@@ -283,7 +290,7 @@ class TestSignature:
 
     @pytest.mark.parametrize("given", ["forged", "wrong call", "expired"])
     async def test_a_bad_token_closes_the_socket_before_deepgram_is_asked(self, configured, server, given):
-        secret = _token_secret(configured)
+        secret = token_secret(configured)
         made = {
             "forged": token.make(b"guess", frames.CALL, 4e9),
             "wrong call": token.make(secret, "CA2", 4e9),
@@ -312,3 +319,46 @@ class TestSignature:
 
         assert closed.value.rcvd.code == 1008
         assert server.connections == []
+
+    async def test_a_call_that_was_answered_with_a_token_takes_no_stream_without_one(self, configured, server):
+        unsigned = configured.model_copy(update={"twilio_signature": "off"})
+        async with bridge(unsigned) as origin, aiohttp.ClientSession() as session:
+            async with session.post(f"{origin}/twiml/voice", data={"CallSid": frames.CALL}) as response:
+                assert "token" in await response.text()
+            async with connect(socket_url(origin)) as socket:
+                await socket.send(frames.start())
+                with pytest.raises(ConnectionClosed) as closed:
+                    for message in frames.talk(*AUDIO):  # as a carrier does, until it is told
+                        await socket.send(message)
+                        await asyncio.sleep(0)
+                    await asyncio.wait_for(socket.recv(), 5)
+
+        assert closed.value.rcvd.reason == "the streams of this call have a token"
+        assert server.connections == []
+
+
+async def test_only_a_start_may_be_large(tmp_path, server):
+    messages = whole_call(parameters={"note": "ł" * 20_000})
+    huge = frames.media("inbound", 100, 2, b"x" * 60_000)
+    stored = await run(tmp_path, server, *messages[:50], huge, *messages[50:])
+
+    assert words(stored, 0) == spoken(0)
+    assert events(stored)[-1]["data"]["counts"]["bad_messages"] == 1
+
+
+async def test_what_came_while_the_call_was_made_waits_for_no_further_message(tmp_path, server, aiohttp_server):
+    async with SQLiteStore(tmp_path) as store:
+        registry = CallRegistry(services(store, server, SystemClock()), max_calls=1)
+        door = MediaDoor(registry, [Mount(TWILIO, lambda request: None)], MediaPolicy())
+        app = web.Application()
+        app.add_routes(door.routes())
+        host = await aiohttp_server(app)
+        async with connect(f"ws://127.0.0.1:{host.port}{PATH}", compression=None) as socket:
+            for message in whole_call()[:900]:  # nine seconds, and then nothing
+                await socket.send(message)
+            await (await socket.ping())  # answered once all that came before has been read
+            await registry.recover()  # until then no call is made
+            async with asyncio.timeout(10):
+                while not server.connections or len(server.connections[0].audio) < len(AUDIO[0]):
+                    await asyncio.sleep(0.01)
+        await registry.end_all(10.0)

@@ -1,6 +1,4 @@
 import asyncio
-import time
-from random import Random
 
 import aiohttp
 import pytest
@@ -8,14 +6,12 @@ from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 from websockets.asyncio.client import connect
 
-from bridge.call import CallPolicy, Switchboard
-from bridge.call.wishes import Wishes
-from bridge.deepgram import options
-from bridge.deepgram.gate import Gate
+from bridge.call import CallRegistry
 from bridge.local.deepgram import Faults
 from bridge.store.sqlite import SQLiteStore
 from bridge.web.operations import OperationsDoor
 from tests.fakes import frames
+from tests.fakes.calls import HandClock, services
 from tests.fakes.reading import BEARER, TOKEN
 from tests.fakes.running import WEBHOOK_SECRET, bridge, deepgram, settings
 
@@ -49,17 +45,9 @@ async def test_a_full_server_wants_no_more_calls(tmp_path):
 
 async def test_a_stopping_server_says_so(tmp_path, aiohttp_client):
     async with SQLiteStore(tmp_path) as store:
-        policy = CallPolicy("ws://127.0.0.1:1", "key")
-        board = Switchboard(
-            store,
-            policy,
-            wishes=Wishes(options.parse(""), frozenset()),
-            gate=Gate(),
-            max_calls=1,
-            wall=time.time,
-            random=Random(1),
-        )
-        door = OperationsDoor(board, {}, {})
+        no_server = type("", (), {"url": "ws://127.0.0.1:1"})
+        calls = CallRegistry(services(store, no_server, HandClock()), max_calls=1)
+        door = OperationsDoor(calls, {}, {})
         app = web.Application()
         app.add_routes(door.routes())
         client = await aiohttp_client(app)

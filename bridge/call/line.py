@@ -1,0 +1,146 @@
+"""The way of a call's audio: the streams' frames are aligned, kept on the disk, and handed to Deepgram.
+
+No step waits for the next, so nothing behind it can slow the reading of the carrier's socket. After `finish` Deepgram
+is handed nothing more, but what still comes is kept, to be transcribed from the disk.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+
+from bridge.align import Aligner, Hole
+from bridge.align.source import Source
+from bridge.audio import CHANNELS, SAMPLE_RATE, SAMPLES_PER_MS
+from bridge.call import describe
+from bridge.call.services import Services
+from bridge.carriers.messages import Media
+from bridge.deepgram.client import Client
+from bridge.deepgram.exchange import Finished, Happening
+from bridge.deepgram.options import Options
+from bridge.deepgram.session import Session
+from bridge.errors import StoreError
+from bridge.events import Cause, Stretch
+from bridge.store.base import CallAudio
+
+log = logging.getLogger("bridge.call")
+
+
+class Line:
+    """Positions are samples since call time 0."""
+
+    def __init__(self, aligner: Aligner, client: Client, audio: CallAudio | None, chunk_ms: int) -> None:
+        """`audio`: where the call's audio is kept. `chunk_ms`: milliseconds of audio in a message to Deepgram."""
+        self.aligner = aligner
+        self.client = client
+        self.finished_at: int | None = None
+        """Where the audio ended that Deepgram was handed."""
+        self.finished: Finished | None = None
+        """What the session said at its end."""
+        self._audio = audio
+        self._chunk = chunk_ms * SAMPLES_PER_MS * CHANNELS
+
+    def __repr__(self) -> str:
+        return f"<Line {self.aligner!r} {self.client!r}>"
+
+    @property
+    def position(self) -> int:
+        """Where the audio ends that went out."""
+        return self.aligner.position
+
+    @property
+    def counters(self) -> Counter[str]:
+        """What the audio was like, and how the session with Deepgram went."""
+        session = self.client.session
+        return self.aligner.counters + Counter(
+            deepgram_sockets=session.sockets, deepgram_bad_messages=session.bad_messages
+        )
+
+    def open_stream(self, position: int, why: Cause) -> tuple[Source, int]:
+        """As the aligner's; what silence there is before it goes out at once."""
+        source, position = self.aligner.open_stream(position, why)
+        self._forward(self.aligner.data_to_send())
+        return source, position
+
+    def receive_media(self, media: Media, source: Source) -> None:
+        """The hot path: a hundred times a second in every call."""
+        self.aligner.receive_media(media, source)
+        if audio := self.aligner.data_to_send():
+            self._forward(audio)
+
+    def end_stream(self, source: Source) -> None:
+        """Nothing more comes of a stream."""
+        self.aligner.end_stream(source)
+        self._forward(self.aligner.data_to_send())
+
+    def fill(self, position: int) -> None:
+        """Silence up to `position`, while there is no stream."""
+        self.aligner.advance(position)
+        self._forward(self.aligner.data_to_send())
+
+    def flush(self) -> None:
+        """Let out all that is left: there is no stream any more."""
+        self._forward(self.aligner.flush())
+
+    def finish(self) -> None:
+        """Hand Deepgram nothing more, and ask for the last words."""
+        if self.finished_at is None:
+            self.finished_at = self.position
+            self.client.finish()
+
+    def lacking(self, duration: int) -> list[Stretch]:
+        """What no final covers, once the session has finished, of a call of so many samples."""
+        assert self.finished is not None and self.finished_at is not None
+        later = [(channel, self.finished_at / SAMPLE_RATE, duration / SAMPLE_RATE) for channel in range(CHANNELS)]
+        return describe.stretches([*self.finished.uncovered, *later], duration / SAMPLE_RATE)
+
+    def gaps(self) -> list[Hole]:
+        """What the carrier did not send, as far as that has become known since the last call."""
+        return self.aligner.events_received()
+
+    def _forward(self, audio: bytes) -> None:
+        if not audio:
+            return
+        if self._audio:
+            self._audio.append(audio)
+        for start in range(0, len(audio), self._chunk):
+            self.client.receive_audio(audio[start : start + self._chunk])
+
+
+def open_line(
+    call_id: str,
+    services: Services,
+    options: Options,
+    audio: CallAudio | None,
+    on_event: Callable[[Happening], None],
+    start: int,
+    heard: int | None,
+) -> Line:
+    """Connect to Deepgram. The audio goes on at `start`; `heard`: where it broke off, in another process's hands."""
+    policy = services.policy
+    if audio:
+        audio.leap(start)
+    query = options.query([("extra", f"call_id:{call_id}")])
+    client = Client(
+        Session(replace(policy.session, kept=audio is not None), services.random, start),
+        url=f"{policy.deepgram_url}/v1/listen?{query}",
+        key=policy.deepgram_key,
+        call_id=call_id,
+        gate=services.gate,
+        on_event=on_event,
+        fetch=lambda position, samples: read_kept(audio, position, samples, call_id),
+        own_options=options.own,
+    )
+    client.start()
+    return Line(Aligner(policy.align, start, heard), client, audio, policy.align.chunk_ms)
+
+
+async def read_kept(audio: CallAudio | None, start: int, samples: int, call_id: str) -> tuple[int, bytes]:
+    """Audio that the session no longer holds: from where there is some."""
+    if audio is None:
+        return start, b""
+    try:
+        return await audio.read_on(start, samples)
+    except StoreError as error:
+        log.error("kept audio cannot be read", extra={"call_id": call_id, "reason": str(error)})
+        return start, b""

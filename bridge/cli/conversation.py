@@ -1,0 +1,197 @@
+"""Printing a conversation as it happens: who says what and when, from the events of a webhook's envelopes.
+
+Finals are printed by the time at which they were said. On a terminal, those that still wait for what was said before
+stand below what is printed, and so do, dimmed, the words that may still change; elsewhere every final is one plain
+line. In which order lines come is decided in `printout`, and what those say that nobody spoke in `wording`. It checks
+nothing: whatever it does not know it leaves out.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from bridge.cli.printout import Printout, Said
+from bridge.cli.wording import WORDING
+from bridge.events import CallEnded, CallResumed, Data, SpeechStarted, Transcript, TranscriptFinal, TranscriptInterim
+from bridge.text import clock, plain
+from bridge.transcript.speech import said
+
+COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "bright_red")
+"""Of the speakers, in the order in which they first speak."""
+
+Json = Mapping[str, Any]
+
+_HEARD: Mapping[str, type[Data]] = {
+    data.type: data for data in (TranscriptInterim, TranscriptFinal, SpeechStarted, CallResumed)
+}
+"""What tells how far the conversation has come."""
+
+
+@dataclass(slots=True)
+class _Call:
+    printout: Printout = field(default_factory=Printout)
+    finals: dict[str, TranscriptFinal] = field(default_factory=dict)
+    """By segment."""
+    live: bool = True
+
+
+class Conversation:
+    """`with Conversation() as conversation:`, then feed it events; what still waits is printed when it is left.
+
+    In a running event loop lines come when they have waited long enough; without one, with the next event.
+    """
+
+    def __init__(self, console: Console | None = None, *, name_calls: bool = False) -> None:
+        """`name_calls`: say of every line which call's it is, and not only where several go on at once."""
+        self._console = console or Console(highlight=False)
+        self._name_calls = name_calls
+        self._calls: dict[str, _Call] = {}
+        self._colours: dict[str, str] = {}
+        self._live: Live | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._alarm: asyncio.TimerHandle | None = None
+
+    def __enter__(self) -> "Conversation":
+        with contextlib.suppress(RuntimeError):  # there is none
+            self._loop = asyncio.get_running_loop()
+        if self._console.is_terminal:
+            self._live = Live(console=self._console, auto_refresh=False, transient=True)
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._finish(*self._calls)
+        finally:
+            self._loop = None
+            if self._live is not None:
+                self._live.stop()
+                self._live = None
+
+    def receive(self, call: Json, event: Json) -> None:
+        """Show one event. `call` and `event` as in the envelope."""
+        name, kind = call["id"], event["type"]
+        if kind not in _HEARD and kind not in WORDING:
+            return
+        known = self._calls.setdefault(name, _Call())
+        try:
+            self._take(known, call, event)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            # Another version's event: printing is no reason to refuse a delivery.
+            self.note(f"an event of type {kind} that is not understood")
+        self._print_calls(name)
+        if kind == CallEnded.type:
+            known.live = False
+
+    def problem(self, text: str) -> None:
+        """Say loudly that something is wrong."""
+        self._print(Text(f"!! {plain(text)}", style="bold white on red"))
+
+    def note(self, text: str) -> None:
+        """Say something beside the conversation; columns of more than one blank are kept."""
+        self._print(Text("  ".join(plain(column) for column in text.split("  ")), style="dim"))
+
+    def transcript(self, call_id: str | None = None) -> None:
+        """Print everything that was said for good, by time; of one call or of each. What still waits comes before."""
+        for name in [name for name in self._calls if call_id in (None, name)]:
+            self._finish(name)
+            self._print(Text(f"transcript of {plain(name)}", style="bold"))
+            for final in said(self._calls[name].finals.values()):
+                self._print(self._spoken(Text(), final))
+
+    def forget(self, call_id: str) -> None:
+        """Keep nothing of a call any more: of who follows calls for weeks. What still waits is printed."""
+        if call_id in self._calls:
+            self._finish(call_id)
+            del self._calls[call_id]
+
+    def _take(self, known: _Call, call: Json, event: Json) -> None:
+        """Hand an event to its call's printout; raises what its shape makes it raise."""
+        kind, data, now = event["type"], event["data"], self._now()
+        if kind == CallEnded.type:
+            known.printout.finish()
+        if kind in _HEARD:
+            heard = _HEARD[kind].model_validate(data)
+            known.printout.receive(heard, now)
+            if isinstance(heard, TranscriptFinal):
+                known.finals[heard.segment_id] = heard
+        if kind in WORDING:
+            say, at = WORDING[kind]
+            known.printout.note(say(self._prefix(call["id"]), call, data), now, data[at] if at else None)
+
+    def _finish(self, *names: str) -> None:
+        for name in names:
+            self._calls[name].printout.finish()
+        self._print_calls(*names)
+
+    def _print_calls(self, *names: str) -> None:
+        """Print what has its turn in these calls."""
+        lines = [self._line(name, item) for name in names for item in self._calls[name].printout.items_received()]
+        self._refresh()
+        for line in lines:
+            self._print(line)
+        self._set_alarm()
+
+    def _set_alarm(self) -> None:
+        """Wake up when the next line has waited long enough."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        timers = [call.printout.get_timer() for call in self._calls.values()]
+        due = min((timer for timer in timers if timer is not None), default=None)
+        if self._loop is not None and due is not None:
+            self._alarm = self._loop.call_at(due, self._wake, due)
+
+    def _wake(self, due: float) -> None:
+        now = max(due, self._now())  # a loop may be a millisecond early
+        for call in self._calls.values():
+            call.printout.handle_timer(now)
+        self._print_calls(*self._calls)
+
+    def _now(self) -> float:
+        return self._loop.time() if self._loop is not None else time.monotonic()
+
+    def _line(self, name: str, item: Said | Text) -> Text:
+        """What is said as a line; dimmed while it may still change."""
+        if isinstance(item, Text):
+            return item
+        transcript = item.transcript
+        line = self._spoken(self._prefix(name), transcript, style="" if transcript.final else "dim italic")
+        if not transcript.final:
+            return line
+        if item.late:
+            line.append("  (late)", style="yellow")
+        if over := sum(overlap.end - overlap.start for overlap in transcript.overlaps):
+            line.append(f"  ({over:.1f} s over the other)", style="dim")
+        return line
+
+    def _spoken(self, line: Text, transcript: Transcript, *, style: str = "") -> Text:
+        speaker = plain(transcript.speaker)
+        colour = self._colours.setdefault(speaker, COLOURS[len(self._colours) % len(COLOURS)])
+        line.append(f"{clock(transcript.start)}  ", style="dim")
+        line.append(f"{speaker:<8} ", style=f"{style} {colour}")
+        return line.append(plain(transcript.text), style=style)
+
+    def _prefix(self, call_id: str) -> Text:
+        """Which call, where there are several."""
+        named = self._name_calls or sum(call.live for call in self._calls.values()) > 1
+        # Not the style of the Text: that would be the whole line's.
+        return Text().append(f"{plain(call_id[-4:])}  " if named else "", style="dim")
+
+    def _refresh(self) -> None:
+        if self._live is not None:
+            lines = [self._line(name, item) for name, call in self._calls.items() for item in call.printout.waiting]
+            self._live.update(Group(*lines), refresh=True)
+
+    def _print(self, line: Text) -> None:
+        self._console.print(line, soft_wrap=not self._console.is_terminal)

@@ -1,0 +1,25 @@
+"""The clock of the process: how much time has passed, and what time it is."""
+
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Two readings that belong together."""
+
+    def now(self) -> float:
+        """Seconds on a clock that is never set; what its 0 means, no one knows."""
+
+    def wall(self) -> float:
+        """Seconds since 1970, on a clock that may be set."""
+
+
+class SystemClock:
+    """The machine's."""
+
+    def now(self) -> float:
+        """As the event loop's: timers can be armed with it."""
+        return time.monotonic()
+
+    def wall(self) -> float:
+        return time.time()

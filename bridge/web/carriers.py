@@ -1,0 +1,93 @@
+"""From the settings: which carriers are let in, with what proof, and which can be asked for a lost stream."""
+
+import hashlib
+import secrets
+import time
+from collections.abc import Sequence
+
+from bridge.call import CallRegistry
+from bridge.call.services import Refork
+from bridge.carriers import parameters
+from bridge.carriers.jambonz import JAMBONZ
+from bridge.carriers.messages import Started
+from bridge.carriers.telnyx import SECRET_HEADER, TELNYX
+from bridge.carriers.twilio import TWILIO
+from bridge.config import Settings
+from bridge.events import Track
+from bridge.web.media import MediaDoor, MediaPolicy, Mount
+from bridge.web.secrets import by_password, by_secret
+from bridge.web.twilio import TwilioAccess
+from twiml.fork import Fork
+from twiml.rest import TwilioAccount
+from twiml.web import STREAM_STATUS_PATH, OnStreamStatus, StreamStatus, VoiceSettings
+
+
+def media_door(registry: CallRegistry, settings: Settings, token_secret: bytes) -> MediaDoor:
+    """The door, with every carrier's path."""
+    policy = MediaPolicy(settings.bridge_start_timeout, settings.bridge_idle_timeout)
+    return MediaDoor(registry, mounts(settings, token_secret), policy)
+
+
+def mounts(settings: Settings, token_secret: bytes) -> list[Mount]:
+    """All carriers: one whose secret is not set refuses its streams, and says what to set."""
+    twilio = TwilioAccess(
+        public_url=settings.public_url,
+        clock=time.time,
+        auth_tokens=settings.twilio_auth_tokens,
+        signature_mode=settings.twilio_signature,
+        token_secret=token_secret,
+        require_token=settings.bridge_require_token,
+    )
+    return [
+        Mount(TWILIO, twilio.authenticate, twilio.check_start),
+        Mount(TELNYX, by_secret(settings.telnyx_secrets, "BRIDGE_TELNYX_SECRET", SECRET_HEADER)),
+        Mount(JAMBONZ, by_password(settings.jambonz_pairs, "BRIDGE_JAMBONZ_AUTH")),
+    ]
+
+
+def reforks(settings: Settings, token_secret: bytes) -> dict[str, Refork]:
+    """How to ask for a lost stream, by carrier: Twilio, where we have an address and an account to ask with."""
+    if not (settings.public_url and settings.twilio_account_sid and settings.twilio_auth_tokens):
+        return {}
+    account = TwilioAccount(settings.twilio_account_sid, settings.twilio_auth_tokens[0], settings.bridge_twilio_api)
+    url = settings.public_url.replace("http", "ws", 1) + TWILIO.path
+    fork = Fork(account, url, settings.public_url + STREAM_STATUS_PATH, token_secret, time.time)
+
+    async def ask(started: Started, tracks: Sequence[Track]) -> str | None:
+        return await fork.ask(started.call_id, parameters.write(started), tracks)
+
+    return {TWILIO.name: ask}
+
+
+def voice_settings(settings: Settings, token_secret: bytes | None) -> VoiceSettings:
+    """How calls are answered; without a secret the streams get no token, as in a TwiML Bin."""
+    labels = {"inbound": settings.bridge_label_inbound, "outbound": settings.bridge_label_outbound}
+    return VoiceSettings(
+        public_url=settings.public_url or "",
+        auth_tokens=settings.twilio_auth_tokens,
+        signature=settings.twilio_signature,
+        token_secret=token_secret,
+        dial=settings.bridge_dial,
+        caller_id=settings.bridge_caller_id,
+        say=settings.bridge_say,
+        pause=settings.bridge_pause,
+        speakers={track: label for track, label in labels.items() if label},
+        stream_path=TWILIO.path,
+    )
+
+
+def token_secret(settings: Settings) -> bytes:
+    """From the auth token, so that all processes agree and a restart does not turn streams away; else by chance."""
+    if settings.twilio_auth_tokens:
+        return hashlib.sha256(b"stream tokens\n" + settings.twilio_auth_tokens[0].encode()).digest()
+    return secrets.token_bytes(32)
+
+
+def stream_status(registry: CallRegistry) -> OnStreamStatus:
+    """What Twilio reports of a stream goes into the record of its call."""
+
+    async def receive(status: StreamStatus) -> None:
+        if status.error is not None:
+            await registry.fail_stream(TWILIO.name, status.call_id, status.stream_id, status.error)
+
+    return receive

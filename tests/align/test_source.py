@@ -1,0 +1,268 @@
+"""Several streams of one call at once: one for each track, or a fork that came twice.
+
+A step is 20 ms. What a fork carries is the same audio in all its streams, on a clock of each stream's own.
+"""
+
+import random
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bridge.align import Aligner, AlignPolicy, Hole
+from bridge.align.source import Source
+from bridge.carriers.messages import Media
+from tests.fakes.stereo import deinterleave
+
+IN, OUT = "inbound", "outbound"
+SILENT = b"\xff" * 160
+SPEECH = {track: [random.Random(f"{track}{step}").randbytes(160) for step in range(400)] for track in (IN, OUT)}
+
+
+def spoken(track: str, steps: Iterable[int]) -> bytes:
+    return b"".join(SPEECH[track][step] for step in steps)
+
+
+class Fork:
+    """One stream, with a clock and numbers of its own."""
+
+    def __init__(self, call: "Call", position: int, clock: int, lag: int = 0) -> None:
+        """`lag`: milliseconds by which the stream came later than its place says."""
+        self.call = call
+        self.clock = clock - lag
+        self.first: int | None = None
+        self.sequence = 1
+        self.source, _ = call.aligner.open_stream(position)
+
+    def send(self, step: int, *tracks: str) -> None:
+        for track in tracks or (IN, OUT):
+            self.sequence += 1
+            self.first = step if self.first is None else self.first
+            at = self.clock + 20 * (step - self.first)
+            self.call.receive(Media(track, at, self.sequence, SPEECH[track][step]), self.source)
+
+    def end(self) -> None:
+        self.call.aligner.end_stream(self.source)
+
+
+class Call:
+    def __init__(self) -> None:
+        self.aligner = Aligner(AlignPolicy())
+        self.stereo = b""
+        self.holes: list[Hole] = []
+
+    def receive(self, media: Media, source: Source) -> None:
+        self.aligner.receive_media(media, source)
+        self.stereo += self.aligner.data_to_send()
+        self.holes += self.aligner.events_received()
+
+    def flush(self) -> tuple[bytes, bytes]:
+        self.stereo += self.aligner.flush()
+        self.holes += self.aligner.events_received()
+        inbound, outbound = deinterleave(self.stereo)
+        return inbound, outbound
+
+
+def test_a_stream_for_each_track_is_one_call() -> None:
+    call = Call()
+    one, two = Fork(call, 0, 99), Fork(call, 0, 5000)
+    for step in range(100):
+        one.send(step, IN)
+        two.send(step, OUT)
+
+    assert call.flush() == (spoken(IN, range(100)), spoken(OUT, range(100)))
+    assert call.holes == []
+
+
+def test_the_tracks_of_two_streams_are_placed_on_one_clock() -> None:
+    call = Call()
+    one = Fork(call, 0, 99)
+    for step in range(10):
+        one.send(step, IN)
+    two = Fork(call, 10 * 160, 77)
+    for step in range(10, 60):
+        one.send(step, IN)
+        two.send(step, OUT)
+
+    assert call.flush() == (spoken(IN, range(60)), SILENT * 10 + spoken(OUT, range(10, 60)))
+    assert call.holes == []
+
+
+def test_when_one_tracks_stream_ends_the_other_track_goes_on() -> None:
+    call = Call()
+    one, two = Fork(call, 0, 99), Fork(call, 0, 5000)
+    for step in range(50):
+        one.send(step, IN)
+        two.send(step, OUT)
+    one.end()
+    for step in range(50, 150):
+        two.send(step, OUT)
+
+    assert call.flush() == (spoken(IN, range(50)) + SILENT * 100, spoken(OUT, range(150)))
+    assert call.holes == [Hole(IN, 1.0, 3.0, 2.0, "not_sent")]
+
+
+def test_a_track_whose_stream_came_back_has_a_hole_with_a_cause() -> None:
+    call = Call()
+    one, two = Fork(call, 0, 99), Fork(call, 0, 5000)
+    for step in range(50):
+        one.send(step, IN)
+        two.send(step, OUT)
+    one.end()
+    for step in range(50, 80):
+        two.send(step, OUT)
+    again = Fork(call, 80 * 160, 33)
+    for step in range(80, 120):
+        again.send(step, IN)
+        two.send(step, OUT)
+
+    assert call.flush() == (
+        spoken(IN, range(50)) + SILENT * 30 + spoken(IN, range(80, 120)),
+        spoken(OUT, range(120)),
+    )
+    assert call.holes == [Hole(IN, 1.0, 1.6, 0.6, "carrier_reconnected")]
+
+
+@pytest.mark.parametrize("first_ends", [True, False])
+@pytest.mark.parametrize("lag", [-200, -60, -7, 0, 7, 60, 200])
+def test_a_fork_that_came_twice_is_heard_once_and_either_may_end(lag: int, first_ends: bool) -> None:
+    call = Call()
+    one = Fork(call, 0, 99)
+    for step in range(20):
+        one.send(step)
+    # Its place is told by the moment at which it came, which is off by `lag`.
+    two = Fork(call, 20 * 160 + 8 * lag, 4711)
+    for step in range(20, 60):
+        one.send(step)
+        two.send(step)
+    ends, goes_on = (one, two) if first_ends else (two, one)
+    ends.end()
+    for step in range(60, 120):
+        goes_on.send(step)
+
+    assert call.flush() == (spoken(IN, range(120)), spoken(OUT, range(120)))
+    assert call.holes == []
+
+
+@pytest.mark.parametrize("ahead", [-3, 3])
+def test_a_rival_may_be_some_frames_ahead_or_behind_on_the_wire(ahead: int) -> None:
+    call = Call()
+    one, two = Fork(call, 0, 99), Fork(call, 0, 99)
+    for step in range(60):
+        one.send(step)
+        if step + ahead >= 0:
+            two.send(step + ahead)
+    one.end()
+    for step in range(60, 120):
+        two.send(step + ahead)
+
+    last = 120 + ahead
+    assert call.flush() == (spoken(IN, range(last)), spoken(OUT, range(last)))
+    assert call.holes == []
+
+
+def test_a_fork_that_falls_silent_hands_over_before_anything_is_missed() -> None:
+    call = Call()
+    one, two = Fork(call, 0, 99), Fork(call, 0, 155)
+    for step in range(50):
+        one.send(step)
+        two.send(step)
+    for step in range(50, 100):  # the socket of the first is still there, and carries nothing
+        two.send(step)
+
+    assert call.flush() == (spoken(IN, range(100)), spoken(OUT, range(100)))
+    assert call.holes == []
+    assert call.aligner.counters["handed_over"] == 2
+
+
+def test_a_frame_that_one_fork_lost_comes_from_the_other() -> None:
+    call = Call()
+    one, two = Fork(call, 0, 99), Fork(call, 0, 155)
+    for step in range(100):
+        if step != 40:
+            one.send(step)
+        else:
+            one.sequence += 2
+            one.first = one.first or 0
+        two.send(step)
+
+    assert call.flush() == (spoken(IN, range(100)), spoken(OUT, range(100)))
+    assert call.holes == []
+
+
+def test_sounds_that_are_alike_by_chance_move_no_clock() -> None:
+    """A tone repeats every frame: each of them agrees with the nearest only."""
+    call = Call()
+    one, two = Fork(call, 0, 99), Fork(call, 0, 4711)
+    tone = bytes(range(160))
+    for step in range(60):
+        for fork in (one, two):
+            fork.sequence += 1
+            call.receive(Media(IN, fork.clock + 20 * step, fork.sequence, tone), fork.source)
+    one.end()
+    for step in range(60, 100):
+        two.sequence += 1
+        call.receive(Media(IN, two.clock + 20 * step, two.sequence, tone), two.source)
+    inbound, _ = call.flush()
+
+    assert inbound == tone * 100
+
+
+def test_what_an_ended_stream_still_sends_is_counted() -> None:
+    call = Call()
+    one, two = Fork(call, 0, 99), Fork(call, 0, 155)
+    for step in range(20):
+        one.send(step)
+        two.send(step)
+    one.end()
+    one.end()
+    one.send(20)
+    for step in range(20, 40):
+        two.send(step)
+
+    assert call.flush() == (spoken(IN, range(40)), spoken(OUT, range(40)))
+    assert call.aligner.counters["after_end"] == 2
+
+
+def test_three_forks_end_one_after_the_other() -> None:
+    call = Call()
+    forks = [Fork(call, 0, clock) for clock in (99, 4711, 3)]
+    for step in range(120):
+        for index, fork in enumerate(forks):
+            if step < 40 * (index + 1):
+                fork.send(step)
+            elif step == 40 * (index + 1):
+                fork.end()
+
+    assert call.flush() == (spoken(IN, range(120)), spoken(OUT, range(120)))
+    assert call.holes == []
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    lag=st.integers(-200, 200),
+    begins=st.integers(5, 60),
+    ends=st.integers(70, 140),
+    lost=st.sets(st.tuples(st.integers(0, 1), st.integers(65, 139)), max_size=12),
+)
+def test_whatever_one_of_two_forks_loses_the_other_has(
+    lag: int, begins: int, ends: int, lost: set[tuple[int, int]]
+) -> None:
+    call = Call()
+    one = Fork(call, 0, 99)
+    two: Fork | None = None
+    for step in range(160):
+        if step == begins:
+            two = Fork(call, max(0, begins * 160 + 8 * lag), 77)
+        if step < ends and (0, step) not in lost:
+            one.send(step)
+        elif step == ends:
+            one.end()
+        # The second one never loses what the first has lost, nor anything shortly before the first ends.
+        if two and ((1, step) not in lost or (0, step) in lost or step >= ends - 4):
+            two.send(step)
+    inbound, outbound = call.flush()
+
+    assert inbound == spoken(IN, range(160))
+    assert outbound == spoken(OUT, range(160))

@@ -1,0 +1,72 @@
+"""What is written of a call, without its streams and without Deepgram."""
+
+import json
+
+import pytest
+
+from bridge.call import describe
+from bridge.call.record import Record
+from bridge.events import DtmfReceived, Stretch
+from bridge.store.base import Query
+from bridge.store.sqlite import SQLiteStore
+from tests.fakes.calls import NOW, HandClock, started
+
+SPEAKERS = {"inbound": "caller", "outbound": "callee"}
+LACKING = Stretch(track="inbound", from_=1.0, to=3.0)
+
+
+@pytest.fixture
+async def store(tmp_path):
+    async with SQLiteStore(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def record(store):
+    begun = Record("CA1", SPEAKERS, "en", store, HandClock(), None)
+    begun.begin(started(), SPEAKERS, None)
+    return begun
+
+
+async def events(store):
+    return [json.loads(event.body) for event in await store.read(Query("CA1"))]
+
+
+def end(record, missing=0.0):
+    record.end("stopped", 40_000, {"finals": 0}, missing, None)
+
+
+async def test_a_record_begins_and_ends_once(record, store):
+    record.tell(DtmfReceived(track="inbound", digit="5", at=1.0))
+    record.close([], kept=True, turns=True)
+    end(record)
+    await record.events.written()
+    told = await events(store)
+
+    assert [event["type"] for event in told] == ["call.started", "dtmf.received", "call.ended"]
+    assert (told[-1]["data"]["duration"], told[-1]["data"]["flush"]) == (5.0, "complete")
+    assert told[-1]["data"]["figures"]["longest_silence"] == 5.0
+    assert record.anchor == NOW
+
+
+async def test_what_is_kept_is_left_for_later(record, store):
+    record.close([LACKING], kept=True, turns=True)
+    end(record, describe.missing([LACKING]))
+    await record.events.written()
+    told = await events(store)
+
+    assert [event["type"] for event in told] == ["call.started", "call.ended"]
+    assert told[-1]["data"]["uncovered"] == [{"track": "inbound", "from": 1.0, "to": 3.0}]
+    assert (told[-1]["data"]["flush"], told[-1]["data"]["missing"]) == ("timed_out", 2.0)
+    assert record.uncovered == [LACKING]
+
+
+async def test_what_is_not_kept_is_said_to_be_missing(record, store):
+    record.close([LACKING], kept=False, turns=True)
+    end(record, 2.0)
+    await record.events.written()
+    told = await events(store)
+
+    assert [event["type"] for event in told] == ["call.started", "audio.gap", "call.ended"]
+    assert told[1]["data"]["why"] == "not_transcribed"
+    assert (told[-1]["data"]["uncovered"], told[-1]["data"]["flush"]) == ([], "timed_out")

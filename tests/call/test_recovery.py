@@ -1,0 +1,200 @@
+"""Calls that another process has left open: what is known of them, and how they end or go on."""
+
+import asyncio
+import json
+
+import pytest
+
+from bridge.call import CallRegistry
+from bridge.call.recovery import Recovery, read_digest
+from bridge.events import Stretch, timestamp
+from bridge.store.audio import AudioStore
+from bridge.store.base import Query
+from bridge.store.sqlite import SQLiteStore
+from tests.fakes.calls import HandClock, services
+from tests.fakes.words import STARTED_AT, final, started
+
+NOW = STARTED_AT + 60.0
+SECOND = 8000
+
+
+@pytest.fixture
+async def stores(tmp_path):
+    async with SQLiteStore(tmp_path) as store, AudioStore(tmp_path, limit=2**30) as audio:
+        yield store, audio
+
+
+async def left_open(store, audio, call_id="CA1", seconds=10.0, said=((2.0, "inbound"), (4.0, "outbound")), **begun):
+    """A call with so much kept audio, and finals of one second each."""
+    finals = [final(call_id, seq, start=start, track=track) for seq, (start, track) in enumerate(said, 2)]
+    await store.append([started(call_id, **begun), *finals])
+    await store.release(call_id)
+    if seconds:
+        file = audio.open(call_id)
+        file.append(bytes(round(seconds * SECOND) * 2))
+        file.write_note({"anchor": STARTED_AT + 0.25})
+        file.close()
+        await audio.flush()
+
+
+async def found(store, audio):
+    recovery = Recovery(store, audio)
+    await recovery.find()
+    return recovery
+
+
+async def end_all(store, audio):
+    """The next process: every call that was left open ends, as no stream comes. Which are to be backfilled."""
+    clock = HandClock()
+    clock.time = NOW
+    uncovered = []
+    no_server = type("", (), {"url": "ws://127.0.0.1:1"})
+    given = services(store, no_server, clock)
+    registry = CallRegistry(given, max_calls=1000, audio=audio, on_uncovered=uncovered.append)
+    await registry.recover()
+    async with asyncio.timeout(10):
+        while registry.calls:
+            await asyncio.sleep(0.005)
+    await registry.end_all(1.0)
+    return uncovered
+
+
+async def end_of(store, call_id="CA1"):
+    (event,) = await store.read(Query(call_id, ("call.ended",)))
+    return json.loads(event.body)["data"]
+
+
+async def test_a_call_ends_with_what_its_audio_still_holds(stores):
+    store, audio = stores
+    await left_open(store, audio)
+
+    assert await end_all(store, audio) == ["CA1"]
+    ended = await end_of(store)
+    assert (ended["reason"], ended["duration"], ended["flush"], ended["missing"]) == (
+        "bridge_restarted",
+        10.0,
+        "timed_out",
+        7.0,
+    )
+    assert ended["uncovered"] == [
+        {"track": "inbound", "from": 3.0, "to": 10.0},
+        {"track": "outbound", "from": 5.0, "to": 10.0},
+    ]
+    assert ended["ended_at"] == timestamp(NOW)
+    assert audio.kept() == ["CA1"]
+
+
+async def test_a_call_whose_audio_is_all_transcribed_needs_none_of_it(stores):
+    store, audio = stores
+    await left_open(store, audio, seconds=5.0, said=((4.0, "inbound"), (4.0, "outbound")))
+
+    assert await end_all(store, audio) == []
+    assert (await end_of(store))["flush"] == "complete"
+    assert audio.kept() == []
+
+
+async def test_without_its_audio_no_one_knows_what_was_said_last(stores):
+    store, audio = stores
+    await left_open(store, audio, seconds=0)
+
+    assert await end_all(store, audio) == []
+    ended = await end_of(store)
+    assert (ended["duration"], ended["flush"], ended["missing"], ended["uncovered"]) == (5.0, "timed_out", 0.0, [])
+
+
+async def test_a_turn_that_was_cut_is_completed_before_the_end(stores):
+    store, audio = stores
+    await left_open(store, audio, said=((2.0, "inbound"), (3.0, "inbound"), (4.0, "outbound")))
+    await end_all(store, audio)
+    events = [json.loads(event.body) for event in await store.read(Query("CA1"))]
+
+    assert [event["type"] for event in events[-3:]] == ["utterance.completed", "utterance.completed", "call.ended"]
+    assert [event["data"]["segment_ids"] for event in events[-3:-1]] == [
+        [event["data"]["segment_id"] for event in events[1:3]],
+        [events[3]["data"]["segment_id"]],
+    ]
+
+
+async def test_it_ends_once(stores):
+    store, audio = stores
+    await left_open(store, audio)
+    await end_all(store, audio)
+
+    assert (await found(store, audio)).left == {}
+    assert await end_all(store, audio) == []
+    await end_of(store)
+
+
+async def test_a_call_comes_with_its_record_and_its_audio(stores):
+    store, audio = stores
+    await left_open(store, audio)
+    recovery = await found(store, audio)
+    adopted = await recovery.adopt("CA1")
+
+    assert (json.loads(adopted.header)["id"], adopted.epoch) == ("CA1", 2)
+    assert (adopted.past.seq, adopted.audio.end) == (3, 10 * SECOND)
+    assert adopted.past.anchor == STARTED_AT + 0.25
+    assert adopted.past.uncovered == [
+        Stretch(track="inbound", from_=3.0, to=10.0),
+        Stretch(track="outbound", from_=5.0, to=10.0),
+    ]
+    assert await recovery.adopt("CA1") is None
+    assert recovery.left == {}
+
+
+async def test_a_call_that_was_left_in_order_lacks_what_its_note_says(stores):
+    store, audio = stores
+    await left_open(store, audio)
+    file = await audio.reopen("CA1")
+    lacking = [{"track": "outbound", "from": 9.0, "to": 9.5}]
+    file.write_note({"anchor": STARTED_AT, "heard": 76_000, "uncovered": lacking})
+    file.close()
+    await audio.flush()
+    adopted = await (await found(store, audio)).adopt("CA1")
+
+    assert adopted.past.uncovered == [Stretch(track="outbound", from_=9.0, to=9.5)]
+    assert adopted.past.latest == 9.5
+
+
+async def test_a_further_record_is_found_by_the_carriers_id(stores):
+    store, audio = stores
+    await left_open(store, audio, "CA1--2", carrier_call_id="CA1")
+    recovery = await found(store, audio)
+
+    assert (recovery.record_of("CA1"), recovery.record_of("CA2")) == ("CA1--2", None)
+
+
+async def test_more_of_them_than_a_page(stores):
+    store, audio = stores
+    for number in range(230):
+        await store.append([started(f"CA{number}")])
+        await store.release(f"CA{number}")
+
+    assert len((await found(store, audio)).left) == 230
+
+
+async def test_a_digest_reads_further_than_a_page(stores):
+    store, _ = stores
+    await store.append([started(), *(final("CA1", seq, start=float(seq)) for seq in range(2, 452))])
+
+    digest = await read_digest(store, "CA1")
+    assert (digest.seq, digest.counters["finals"], digest.settled["inbound"]) == (451, 450, 452.0)
+
+
+async def test_calls_with_an_owner_are_left_alone(stores):
+    store, audio = stores
+    await left_open(store, audio, "CA1")
+    await store.append([started("CA2")])
+
+    assert list((await found(store, audio)).left) == ["CA1"]
+
+
+async def test_a_call_that_another_process_has_taken_is_left_to_it(stores):
+    store, audio = stores
+    await left_open(store, audio)
+    recovery = await found(store, audio)
+    await store.take("CA1")
+
+    assert await recovery.adopt("CA1") is None
+    assert recovery.left == {}
+    assert audio.kept() == ["CA1"]

@@ -1,0 +1,521 @@
+"""Calls as they are opened, found, ended, left and taken up again; with them the ordinary life of a call."""
+
+import asyncio
+import json
+
+import pytest
+
+from bridge.call import CallRefused, CallRegistry, StreamDenied
+from bridge.local.deepgram import Faults
+from bridge.store.audio import AudioStore
+from bridge.store.base import Query
+from bridge.store.sqlite import SQLiteStore
+from tests.fakes.calls import HandClock, feed, services, started
+from tests.fakes.running import AUDIO, SCRIPT, deepgram
+from tests.fakes.words import started as started_event
+
+
+@pytest.fixture
+def clock():
+    return HandClock()
+
+
+@pytest.fixture
+async def server():
+    async with deepgram() as local:
+        yield local
+
+
+@pytest.fixture
+async def store(tmp_path):
+    async with SQLiteStore(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def given(store, server, clock):
+    return services(store, server, clock)
+
+
+@pytest.fixture
+async def registry(given):
+    calls = CallRegistry(given, max_calls=3)
+    await calls.recover()
+    yield calls
+    await calls.end_all(10.0)
+
+
+async def events(store, call_id):
+    return [json.loads(event.body) for event in await store.read(Query(call_id), limit=1000)]
+
+
+async def ended(registry):
+    async with asyncio.timeout(10):
+        while registry.calls:
+            await asyncio.sleep(0.005)
+
+
+def heard(record, channel):
+    return [
+        (word["word"], word["start"])
+        for event in record
+        if event["type"] == "transcript.final" and event["data"]["channel"] == channel
+        for word in event["data"]["words"]
+    ]
+
+
+async def test_two_calls_at_once_never_mix(registry, store):
+    streams = [await registry.open(started(call)) for call in ("CA1", "CA2")]
+    for stream in streams:
+        feed(stream, 12.0)
+        stream.end("stopped")
+    await ended(registry)
+
+    for call in ("CA1", "CA2"):
+        record = await events(store, call)
+        assert all(event["id"].startswith(f"{call}-") for event in record)
+        assert heard(record, 0) == [(word.word, word.start) for word in SCRIPT.channels[0]]
+
+
+@pytest.mark.parametrize(("parameters", "is_open"), [({"deepgram.language": "es"}, True), ({}, False)])
+async def test_a_refusal_over_a_calls_own_options_does_not_shut_the_gate(registry, given, server, parameters, is_open):
+    server.faults = Faults(refuse=403)
+    await registry.open(started(**parameters))
+    (going_on,) = registry.calls.values()
+    async with asyncio.timeout(10):
+        while not going_on.interrupted:
+            await asyncio.sleep(0.005)
+
+    assert given.gate.is_open is is_open
+    await registry.end_all(0.01)
+
+
+async def test_the_end_says_who_talked_how_much(registry, store):
+    stream = await registry.open(started(direction="inbound"))
+    feed(stream, 12.0)
+    stream.end("stopped")
+    await ended(registry)
+    figures = (await events(store, "CA1"))[-1]["data"]["figures"]
+
+    assert figures["words"] == {"caller": len(SCRIPT.channels[0]), "callee": len(SCRIPT.channels[1])}
+    assert 0 < figures["talk_time"]["callee"] < 12.0
+
+
+async def test_the_wall_clock_is_anchored_at_the_first_frame(registry, store, clock):
+    stream = await registry.open(started())
+    clock.time += 3.02  # ringing
+    feed(stream, 12.0)
+    clock.time += 100
+    stream.end("stopped")
+    await ended(registry)
+    final = next(event for event in await events(store, "CA1") if event["type"] == "transcript.final")
+
+    assert final["data"]["start_time"] == f"2027-01-15T08:00:{final['data']['start'] + 3:06.3f}Z"
+
+
+async def test_a_new_stream_of_a_call_takes_over_on_the_calls_clock(registry, store, clock):
+    first = await registry.open(started())
+    feed(first, 5.0)
+    clock.time += 6.0
+    second = await registry.open(started(stream="MZ2"))
+    feed(second, 6.0, first=99, skip=6.0)
+    first.end("carrier_disconnected")  # the old socket's end is nobody's end any more
+    second.end("stopped")
+    await ended(registry)
+    record = await events(store, "CA1")
+
+    assert [event["type"] for event in record].count("call.started") == 1
+    assert record[-1]["data"]["reason"] == "stopped"
+    # Words that lie wholly inside one of the streams: each where it was spoken, within a frame.
+    whole = [(word.word, word.start) for word in SCRIPT.channels[0] if word.end <= 5 or word.start >= 6]
+    for word, start in whole:
+        assert any(word == other and abs(start - at) <= 0.021 for other, at in heard(record, 0)), (word, start)
+
+
+async def test_a_stream_of_a_call_that_has_ended_opens_a_further_record(registry, store):
+    for _ in range(3):
+        stream = await registry.open(started())
+        feed(stream, 1.0)
+        stream.end("stopped")
+        await ended(registry)
+
+    assert [row.id for row in await store.calls()] == ["CA1--3", "CA1--2", "CA1"]
+    for call in ("CA1", "CA1--2", "CA1--3"):
+        assert [event["type"] for event in await events(store, call)].count("call.ended") == 1
+    begun = [(await events(store, row.id))[0]["data"] for row in await store.calls()]
+    assert [(data["carrier_call_id"], data["continues"]) for data in begun] == [
+        ("CA1", "CA1--2"),
+        ("CA1", "CA1"),
+        ("CA1", None),
+    ]
+
+
+async def test_a_call_may_choose_what_is_allowed(registry, server):
+    (await registry.open(started(**{"deepgram.language": "es"}))).end("stopped")
+    await ended(registry)
+
+    assert ("language", "es") in server.connections[0].query
+
+
+async def test_a_wish_that_cannot_be_granted_fails_no_call(registry, server, caplog):
+    (await registry.open(started(**{"deepgram.encoding": "opus"}))).end("stopped")
+    await ended(registry)
+
+    assert ("encoding", "mulaw") in server.connections[0].query
+    assert "options of the call ignored" in caplog.text
+
+
+async def test_the_calls_id_goes_along_to_deepgram(registry, server):
+    (await registry.open(started())).end("stopped")
+    await ended(registry)
+
+    assert ("extra", "call_id:CA1") in server.connections[0].query
+
+
+async def test_the_cap_is_seen(registry):
+    for call in ("CA1", "CA2", "CA3"):
+        assert not registry.full
+        await registry.open(started(call))
+
+    assert registry.full
+
+
+async def test_closing_ends_every_call_with_its_last_words(registry, store):
+    stream = await registry.open(started())
+    feed(stream, 12.0)
+    await registry.end_all(10.0)
+    record = await events(store, "CA1")
+
+    assert record[-1]["data"]["reason"] == "server_stopping"
+    assert record[-1]["data"]["flush"] == "complete"
+    assert heard(record, 0) == [(word.word, word.start) for word in SCRIPT.channels[0]]
+
+
+async def test_after_a_crash_every_open_call_gets_its_one_end(registry, store):
+    for call_id in ("CA7", "CA8"):
+        await store.append([started_event(call_id)])
+        await store.release(call_id)
+    await registry.recover()
+    async with asyncio.timeout(10):
+        while await store.calls(open_only=True):
+            await asyncio.sleep(0.005)
+
+    for call in ("CA7", "CA8"):
+        record = await events(store, call)
+        assert [event["type"] for event in record] == ["call.started", "call.ended"]
+        assert record[-1]["data"]["reason"] == "bridge_restarted"
+
+
+async def test_a_stream_error_of_a_call_that_goes_on_is_in_its_record(registry, store):
+    stream = await registry.open(started())
+    await registry.fail_stream("twilio", "CA1", "MZ1", "31921 close error")
+    stream.end("stopped")
+    await ended(registry)
+    record = await events(store, "CA1")
+
+    assert [event["data"]["error"] for event in record if event["type"] == "stream.failed"] == ["31921 close error"]
+    assert record[-1]["type"] == "call.ended"
+
+
+async def test_a_stream_that_never_reached_us_leaves_a_record(registry, store):
+    await registry.fail_stream("twilio", "CA9", "MZ9", "31920 handshake error")
+    await registry.fail_stream("twilio", "CA9", "MZ9", "31920 handshake error")
+
+    assert [event["type"] for event in await events(store, "CA9")] == ["call.started", "stream.failed", "call.ended"]
+
+
+class SlowStore:
+    """A store whose disk does not answer until `release`."""
+
+    def __init__(self, store):
+        self._store = store
+        self.release = asyncio.Event()
+
+    def append(self, events, interims=()):
+        return asyncio.ensure_future(self._append(self._store.append(events, interims)))
+
+    async def _append(self, durable):
+        await self.release.wait()
+        await durable
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+
+async def test_a_slow_store_slows_nothing_but_the_end(server, store, clock):
+    slow = SlowStore(store)
+    board = CallRegistry(services(slow, server, clock), max_calls=3)
+    await board.recover()
+    stream = await board.open(started())
+    feed(stream, 12.0)
+    stream.end("stopped")
+    async with asyncio.timeout(10):
+        await server_heard_everything(server)
+    assert board.calls  # its end is not durable yet
+    slow.release.set()
+    await ended(board)
+
+    assert heard(await events(store, "CA1"), 0) == [(word.word, word.start) for word in SCRIPT.channels[0]]
+
+
+async def server_heard_everything(server):
+    while not server.connections or len(server.connections[0].audio) < 2 * len(AUDIO[0]):
+        await asyncio.sleep(0.005)
+
+
+async def test_who_come_at_once_are_no_more_calls_than_there_is_room_for(registry):
+    opened = await asyncio.gather(
+        *(registry.open(started(f"CA{number}")) for number in range(5)), return_exceptions=True
+    )
+
+    assert [str(each) for each in opened if isinstance(each, CallRefused)] == ["too many calls at once"] * 2
+    assert len(registry.calls) == 3
+
+
+async def test_a_call_whose_stream_is_back_is_not_one_too_many(registry):
+    for number in range(3):
+        await registry.open(started(f"CA{number}"))
+    assert registry.full
+
+    assert await registry.open(started("CA1", "MZ2"))
+    assert len(registry.calls) == 3
+
+
+async def test_no_call_begins_when_the_registry_closes(registry, store):
+    opening = asyncio.create_task(registry.open(started()))
+    await asyncio.sleep(0)
+    await registry.end_all(10.0)
+
+    for late in (opening, registry.open(started("CA2"))):
+        with pytest.raises(CallRefused, match="stopping"):
+            await late
+    assert registry.calls == {}
+    assert await store.calls() == []
+
+
+# Several streams of one call
+
+
+def spoken(channel, start=0.0, end=12.0):
+    return [(word.word, word.start) for word in SCRIPT.channels[channel] if start <= word.start and word.end <= end]
+
+
+async def test_a_stream_for_each_track_is_one_call_with_both_speakers(registry, store):
+    inbound = await registry.open(started(stream="MZ1", tracks=("inbound",)))
+    outbound = await registry.open(started(stream="MZ2", tracks=("outbound",)))
+    for step in range(600):
+        at = 20 * step
+        feed(inbound, 0.02, 100 + at, at / 1000, ("inbound",), step)
+        feed(outbound, 0.02, 7000 + at, at / 1000, ("outbound",), step)
+    inbound.end("stopped")
+    assert not registry.calls["CA1"].reason
+    outbound.end("stopped")
+    await ended(registry)
+    record = await events(store, "CA1")
+
+    assert heard(record, 0) == spoken(0)
+    assert heard(record, 1) == spoken(1)
+    end = record[-1]["data"]
+    assert (end["reason"], end["flush"], end["missing"], end["counts"]["streams"]) == ("stopped", "complete", 0, 2)
+    assert [event["type"] for event in record].count("call.ended") == 1
+    assert not [event for event in record if event["type"] in ("audio.gap", "call.resumed")]
+
+
+@pytest.mark.parametrize("how", ["stopped", "carrier_disconnected", "carrier_silent"])
+@pytest.mark.parametrize("first_ends", [True, False])
+async def test_a_fork_that_came_twice_is_heard_once_and_either_may_end(registry, store, first_ends, how):
+    one = await registry.open(started(stream="MZ1"))
+    two = await registry.open(started(stream="MZ2"))
+    ends, goes_on = (one, two) if first_ends else (two, one)
+    for tenth in range(120):
+        at = tenth / 10
+        feed(one, 0.1, 100 + 100 * tenth, at, number=10 * tenth) if tenth < 60 or goes_on is one else None
+        feed(two, 0.1, 5100 + 100 * tenth, at, number=10 * tenth) if tenth < 60 or goes_on is two else None
+        if tenth == 60:
+            ends.end(how)
+    goes_on.end("stopped")
+    await ended(registry)
+    record = await events(store, "CA1")
+
+    assert heard(record, 0) == spoken(0)
+    assert heard(record, 1) == spoken(1)
+    end = record[-1]["data"]
+    assert (end["reason"], end["flush"], end["missing"], end["duration"]) == ("stopped", "complete", 0, 12.0)
+    assert not [event for event in record if event["type"] in ("audio.gap", "call.resumed")]
+
+
+# Tokens
+
+
+@pytest.mark.parametrize(("first", "second", "comes_in"), [("t", "t", True), ("t", None, False), (None, None, True)])
+async def test_a_call_whose_first_stream_had_a_token_takes_no_stream_without_one(registry, first, second, comes_in):
+    def with_token(token):
+        return {"token": token} if token else {}
+
+    stream = await registry.open(started(**with_token(first)))
+    feed(stream, 1.0)
+    if comes_in:
+        await registry.open(started(stream="MZ2", **with_token(second)))
+        return
+    with pytest.raises(StreamDenied):
+        await registry.open(started(stream="MZ2", **with_token(second)))
+    assert registry.calls["CA1"].counts["streams"] == 1
+
+
+async def test_a_call_that_was_given_a_token_takes_no_stream_without_one(given):
+    registry = CallRegistry(given, max_calls=3, had_token={"CA1"}.__contains__)
+    await registry.recover()
+    with pytest.raises(StreamDenied):
+        await registry.open(started())
+    await registry.open(started("CA2"))
+    await registry.open(started(token="t"))
+    await registry.end_all(10.0)
+
+
+# The next process
+
+
+async def test_a_call_that_was_left_goes_on_in_the_next_process(tmp_path, server, clock):
+    asked = []
+
+    async def refork(started, tracks):
+        asked.append((started.call_id, dict(started.parameters), tracks))
+
+    async with AudioStore(tmp_path, limit=2**30) as audio:
+        async with SQLiteStore(tmp_path) as store:
+            before = CallRegistry(services(store, server, clock), max_calls=3, audio=audio)
+            await before.recover()
+            stream = await before.open(started(team="blue"))
+            feed(stream, 5.76)
+            clock.time += 5.76
+            await before.leave_all(10.0)
+            left = await events(store, "CA1")
+            assert before.unkept == 0
+        clock.time += 0.24
+        async with SQLiteStore(tmp_path) as store:
+            after = CallRegistry(services(store, server, clock, grace=10.0, refork=refork), max_calls=3, audio=audio)
+            await after.recover()
+            assert after.calls["CA1"].waiting
+            async with asyncio.timeout(10):
+                while not asked:
+                    await asyncio.sleep(0.005)
+            stream = await after.open(started(stream="MZ2"))
+            feed(stream, 6.0, skip=6.0)
+            stream.end("stopped")
+            await ended(after)
+            record = await events(store, "CA1")
+
+    types = [event["type"] for event in record]
+    assert "call.ended" not in [event["type"] for event in left]
+    assert (types.count("call.started"), types.count("call.resumed"), types.count("call.ended")) == (1, 1, 1)
+    assert [event["seq"] for event in record] == list(range(1, len(record) + 1))
+    ((call_id, parameters, tracks),) = asked
+    assert (call_id, parameters["team"], tracks) == ("CA1", "blue", ("inbound", "outbound"))
+    (resumed,) = [event["data"] for event in record if event["type"] == "call.resumed"]
+    assert (resumed["at"], resumed["reason"], resumed["uncovered"]) == (6.0, "bridge_restarted", [])
+    for channel in (0, 1):
+        # The rest of a word that was cut by the restart may be heard as a word.
+        whole = [(word, start) for word, start in heard(record, channel) if start != 6.0]
+        assert whole == [*spoken(channel, 0.0, 5.76), *spoken(channel, 6.0)]
+    gaps = [event["data"] for event in record if event["type"] == "audio.gap"]
+    assert {(gap["track"], gap["from"], gap["to"], gap["why"]) for gap in gaps} == {
+        (track, 5.76, 6.0, "bridge_restarted") for track in ("inbound", "outbound")
+    }
+    assert (record[-1]["data"]["flush"], record[-1]["data"]["uncovered"]) == ("complete", [])
+
+
+async def test_what_comes_while_the_process_stops_is_kept_for_later(tmp_path, server, clock):
+    async with AudioStore(tmp_path, limit=2**30) as audio:
+        async with SQLiteStore(tmp_path) as store:
+            before = CallRegistry(services(store, server, clock), max_calls=3, audio=audio)
+            await before.recover()
+            stream = await before.open(started())
+            feed(stream, 5.76)
+            before.calls["CA1"].leave()
+            feed(stream, 4.0, first=100 + 5760, skip=5.76, number=288)
+            await before.leave_all(10.0)
+        async with SQLiteStore(tmp_path) as store:
+            after = CallRegistry(services(store, server, clock), max_calls=3, audio=audio)
+            await after.recover()
+            await ended(after)
+            end = (await events(store, "CA1"))[-1]["data"]
+
+    assert (end["reason"], end["duration"]) == ("bridge_restarted", 9.76)
+    assert [(gap["track"], gap["from"], gap["to"]) for gap in end["uncovered"]] == [
+        ("inbound", 5.76, 9.76),
+        ("outbound", 5.76, 9.76),
+    ]
+
+
+async def test_a_caller_who_hangs_up_while_the_process_stops_has_a_whole_record(tmp_path, registry, store):
+    stream = await registry.open(started())
+    feed(stream, 12.0)
+    registry.calls["CA1"].leave()
+    stream.end("stopped")
+    await registry.leave_all(10.0)
+    record = await events(store, "CA1")
+
+    assert (record[-1]["type"], record[-1]["data"]["reason"]) == ("call.ended", "stopped")
+    assert heard(record, 0) == spoken(0)
+
+
+async def test_a_deepgram_that_is_slow_holds_up_no_stop(tmp_path, server, clock):
+    server.faults = Faults(refuse=503)
+    async with AudioStore(tmp_path, limit=2**30) as audio, SQLiteStore(tmp_path) as store:
+        registry = CallRegistry(services(store, server, clock, flush=60.0), max_calls=3, audio=audio)
+        await registry.recover()
+        stream = await registry.open(started())
+        feed(stream, 5.76)
+        await registry.leave_all(0.1)
+
+        assert registry.calls == {}
+        assert [row.id for row in await store.abandoned()] == ["CA1"]
+        assert audio.kept() == ["CA1"]
+
+
+async def test_events_that_the_store_did_not_take_are_counted_when_the_process_stops(server, store, clock):
+    slow = SlowStore(store)
+    registry = CallRegistry(services(slow, server, clock), max_calls=3)
+    await registry.recover()
+    stream = await registry.open(started())
+    feed(stream, 12.0)
+    clock.time += 12.0
+    stopping = asyncio.create_task(registry.end_all(0.05))
+    async with asyncio.timeout(10):
+        while not stopping.done():
+            clock.time += 0.01
+            await asyncio.sleep(0.01)
+
+    assert registry.unkept >= 2  # `call.started` and `call.ended` at the least
+    slow.release.set()
+
+
+async def test_a_stream_of_a_call_that_was_left_waits_until_it_is_known_what_was_left(server, store, clock):
+    for number in range(5):
+        await store.append([started_event(f"CA{number}")])
+        await store.release(f"CA{number}")
+    registry = CallRegistry(services(store, server, clock, grace=10.0), max_calls=3)
+    opening = asyncio.create_task(registry.open(started("CA4")))
+    await asyncio.sleep(0)
+    assert not opening.done()
+    await registry.recover()
+    await opening
+    record = await events(store, "CA4")
+
+    assert [event["type"] for event in record] == ["call.started"]
+    await registry.end_all(10.0)
+
+
+async def test_of_several_open_records_of_one_call_the_newest_goes_on(server, store, clock):
+    for record_id in ("CA1", "CA1--2"):
+        await store.append([started_event(record_id, carrier_call_id="CA1")])
+        await store.release(record_id)
+    registry = CallRegistry(services(store, server, clock, grace=10.0), max_calls=3)
+    await registry.recover()
+
+    assert registry.calls["CA1"].id == "CA1--2"
+    async with asyncio.timeout(10):
+        while len(await store.calls(open_only=True)) > 1:
+            await asyncio.sleep(0.005)
+    assert (await events(store, "CA1"))[-1]["data"]["reason"] == "bridge_restarted"
+    await registry.end_all(10.0)

@@ -1,0 +1,80 @@
+"""Many calls on a bad day: faults at every joint, a bridge that is killed, and an oracle that misses no word.
+
+Everything runs on loopback and ends by itself. Chance decides what goes wrong, from a seed that is printed first: the
+same seed brings the same faults at the same moments of each call.
+"""
+
+import argparse
+import asyncio
+import logging
+import secrets
+import shutil
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import uvloop
+
+from tests.chaos import chance, report, scenario
+from tests.chaos.run import Run
+
+LIMIT = 600.0  # seconds after which a run has failed, whatever it waits for
+
+
+def main() -> int:
+    """Exit status: 0 if no word was lost and no promise broken."""
+    options = _options()
+    size = chance.SHORT if options.short else chance.FULL
+    size = replace(size, calls=options.calls or size.calls, at_once=options.at_once or size.at_once)
+    plan = chance.make(options.seed, size)
+    if options.only:
+        plan = scenario.only(plan, frozenset(int(number) for number in options.only.split(",")))
+    command = _command(options)
+    print(f"{command}: {len(plan.calls)} calls")
+    folder = Path(tempfile.mkdtemp(prefix="chaos-"))
+    logging.basicConfig(filename=folder / "peers.log", level=logging.WARNING)
+    began = time.monotonic()
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            outcome = runner.run(asyncio.wait_for(Run(plan, folder).run(), LIMIT))
+    except TimeoutError:
+        print(f"not over after {LIMIT:g} s; logs and record: {folder}\nagain: {command}")
+        return 1
+    for line in report.summary(outcome, time.monotonic() - began):
+        print(line)
+    if outcome.passed:
+        if not options.keep:
+            shutil.rmtree(folder)
+        print("nothing was lost, nothing came twice, nothing was out of order")
+        return 0
+    for line in report.failures(outcome, plan, folder, command):
+        print(line)
+    return 1
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="./scripts/chaos", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6), help="by default another every time")
+    parser.add_argument("--short", action="store_true", help="a dozen calls, as in the tests")
+    parser.add_argument("--calls", type=int, help=f"by default {chance.FULL.calls}")
+    parser.add_argument("--at-once", type=int, help=f"by default {chance.FULL.at_once}")
+    parser.add_argument("--only", help="numbers of the calls to play, with commas between them")
+    parser.add_argument("--keep", action="store_true", help="keep log and record even if all went well")
+    return parser.parse_args()
+
+
+def _command(options: argparse.Namespace) -> str:
+    """What does the same again."""
+    words = ["./scripts/chaos", f"--seed {options.seed}"]
+    words += ["--short"] if options.short else []
+    words += [f"--calls {options.calls}"] if options.calls else []
+    words += [f"--at-once {options.at_once}"] if options.at_once else []
+    return " ".join(words)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

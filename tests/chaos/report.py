@@ -1,0 +1,85 @@
+"""What a run says of itself: a summary for everybody, and for who must find out why, all of a call on one page."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from bridge.events import TRACKS
+from tests.chaos.run import Judged, Outcome
+from tests.chaos.scenario import Scenario
+
+_SHOWN_CALLS = 5
+_SHOWN_FAULTS = 8
+
+_KEYS = ("reason", "why", "track", "source", "from", "to", "missing", "at", "start", "end", "duration", "flush")
+
+
+def summary(outcome: Outcome, seconds: float) -> Iterator[str]:
+    """The run in a few lines."""
+    counts = outcome.counts
+    late = f"frames at most {outcome.behind:.2f} s late, the bridge {outcome.lag:.2f} s behind when killed"
+    yield f"{counts['calls']} calls in {counts['streams']} streams, {seconds:.0f} s, {late}"
+    yield (
+        f"{counts['spoken']} words spoken: {counts['live']} came live, {counts['backfill']} backfilled, "
+        f"{counts['in gaps']} lie in gaps, {counts['to nobody']} were said while there was no stream"
+    )
+    yield (
+        f"{counts['kills']} kills, {counts['drops']} dropped streams; Deepgram: {counts['refusals']} refusals, "
+        f"{counts['cuts']} sockets cut; webhook: {counts['retried']} deliveries retried, "
+        f"{counts['duplicates']} duplicate events"
+    )
+
+
+def failures(outcome: Outcome, scenario: Scenario, folder: Path, command: str) -> Iterator[str]:
+    """What went wrong, the pages of the calls written into the folder."""
+    yield from scenario.describe()
+    yield from outcome.faults
+    failed = [call for call in outcome.calls if call.faults]
+    for call in failed:
+        (folder / f"{call.player.plan.call_id}.txt").write_text("\n".join(page(call)) + "\n")
+    for call in failed[:_SHOWN_CALLS]:
+        plan = call.player.plan
+        yield f"call {plan.number}, {plan.call_id}:"
+        yield from (f"    {line}" for line in (*_story(call), *_some(call.faults)))
+    if len(failed) > _SHOWN_CALLS:
+        yield f"and {len(failed) - _SHOWN_CALLS} more calls"
+    yield f"log, record and a page of every call that failed: {folder}"
+    yield f"again: {command}"
+    if failed:
+        yield f"these alone: {command} --only {','.join(str(call.player.plan.number) for call in failed)}"
+
+
+def page(call: Judged) -> Iterator[str]:
+    """Everything about one call."""
+    yield from _story(call)
+    yield from call.faults
+    for word in call.spoken.words:
+        yield f"said {word.name} at {word.start:.3f} to {word.end:.3f} s on {TRACKS[word.channel]}"
+    for name, events in call.records.items():
+        yield f"record {name}"
+        yield from (f"{event['seq']} {event['time']} {event['type']} {_brief(event['data'])}" for event in events)
+
+
+def _story(call: Judged) -> Iterator[str]:
+    """What befell it, as planned and as it came about."""
+    yield from call.player.plan.describe()
+    spoken = call.spoken
+    for leg in spoken.legs:
+        yield f"stream {leg.stream_id} from {leg.start:.2f} to {leg.end:.2f} s, {leg.cause}"
+    killed = [f"{kill.at:.2f}" for kill in spoken.kills if -10 < kill.at < call.player.plan.seconds + 30]
+    stopped = "" if spoken.stopped is None else f", SIGTERM at {spoken.stopped:.2f} s"
+    yield f"of {call.player.plan.seconds:.2f} s; killed at {', '.join(killed) or 'no moment'}{stopped}"
+
+
+def _some(faults: list[str]) -> Iterator[str]:
+    yield from (f"! {fault}" for fault in faults[:_SHOWN_FAULTS])
+    if len(faults) > _SHOWN_FAULTS:
+        yield f"! and {len(faults) - _SHOWN_FAULTS} more"
+
+
+def _brief(data: Mapping[str, Any]) -> str:
+    said = [f"{key}={data[key]}" for key in _KEYS if data.get(key) is not None]
+    said += [f"{word['word']}@{word['start']}-{word['end']}" for word in data.get("words", ())]
+    said += [f"uncovered={data['uncovered']}"] if data.get("uncovered") else []
+    said += [f"{key}={data[key]}" for key in ("segment_id", "segment_ids", "stream_id", "waiting") if key in data]
+    return " ".join(said)

@@ -1,0 +1,187 @@
+"""A run: everybody on loopback, the scenario carried out, and each call judged when all has settled."""
+
+import asyncio
+import sqlite3
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bridge.delivery.signing import format_secret
+from bridge.local.deepgram import Limits, LocalDeepgram
+from bridge.local.receiver import Receiver
+from bridge.local.script import CodedRecognizers
+from tests.chaos.house import House
+from tests.chaos.oracle import judge
+from tests.chaos.player import Player
+from tests.chaos.record import Event, Record
+from tests.chaos.scenario import Scenario
+from tests.chaos.speech import Speech
+from tests.chaos.spoken import Spoken
+from tests.chaos.weather import Weather
+
+SECRET = format_secret(bytes(range(32)))
+
+_LIMITS = Limits(speed=1000.0)  # a scenario may say that audio goes out faster than Deepgram takes it
+_LOOK = 0.25  # seconds between two looks whether all has settled
+
+
+@dataclass(slots=True)
+class Judged:
+    """One call, played and judged."""
+
+    player: Player
+    records: Mapping[str, Sequence[Event]]
+    faults: list[str]
+
+    @property
+    def spoken(self) -> Spoken:
+        return self.player.spoken
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of a run."""
+
+    calls: list[Judged] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    """Those of no call."""
+    counts: Counter[str] = field(default_factory=Counter)
+    behind: float = 0.0
+    """The most that a frame went out late, in seconds: much of it means a machine that is too busy."""
+    lag: float = 0.0
+    """The longest that the bridge took to answer when it was killed, in seconds; means the same."""
+
+    @property
+    def passed(self) -> bool:
+        return not self.faults and not any(call.faults for call in self.calls)
+
+
+class Run:
+    """One scenario in one folder."""
+
+    def __init__(self, scenario: Scenario, folder: Path, patience: float = 180.0) -> None:
+        """`patience`: seconds for everything to settle after the last call."""
+        self._scenario = scenario
+        self._folder = folder
+        self._patience = patience
+        self._outcome = Outcome()
+
+    async def run(self) -> Outcome:
+        """From the first call to the last word."""
+        speech = Speech(self._scenario.calls)
+        async with LocalDeepgram(CodedRecognizers(speech.script), limits=_LIMITS, remember=False) as deepgram:
+            async with Receiver(SECRET) as receiver:
+                weather = Weather(self._scenario, deepgram, receiver)
+                environment = {
+                    "DEEPGRAM_URL": deepgram.url,
+                    "DEEPGRAM_API_KEY": "key",
+                    "TWILIO_SIGNATURE": "off",
+                    "WEBHOOK_URL": receiver.url,
+                    "WEBHOOK_SECRET": SECRET,
+                    **self._scenario.settings,
+                }
+                async with House(self._folder, environment) as house:
+                    players = [Player(plan, speech, house) for plan in self._scenario.calls]
+                    await self._live(players, house, weather)
+                    await self._settle(players, house, receiver)
+                    self._judge(players, receiver)
+                    self._count(players, house, weather, receiver)
+        return self._outcome
+
+    # What happens.
+
+    async def _live(self, players: Sequence[Player], house: House, weather: Weather) -> None:
+        begun = asyncio.get_running_loop().time()
+
+        async def until(moment: float) -> None:
+            await asyncio.sleep(begun + moment - self._scenario.begins - asyncio.get_running_loop().time())
+
+        async def play(player: Player) -> None:
+            await until(player.plan.starts)
+            await player.play()
+
+        async def strike() -> None:
+            for kill in self._scenario.kills:
+                await until(kill)
+                await house.kill()
+                await house.start()
+            await until(self._scenario.stops)
+            await self._stop(house)
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(weather.blow(until))
+            tasks.create_task(strike())
+            for player in players:
+                tasks.create_task(play(player))
+
+    async def _stop(self, house: House) -> None:
+        status = await house.stop()
+        if status != 0:
+            self._outcome.faults.append(f"the bridge ended with {status} after SIGTERM")
+
+    async def _settle(self, players: Sequence[Player], house: House, receiver: Receiver) -> None:
+        """Start it once more, and wait for what it still has to do and to deliver."""
+        await house.start()
+        try:
+            async with asyncio.timeout(self._patience):
+                # Nobody there could set an event.
+                while not all(self._complete(player, receiver) for player in players):  # noqa: ASYNC110
+                    await asyncio.sleep(_LOOK)
+        except TimeoutError:
+            self._outcome.faults.append(f"not all had settled after {self._patience:g} s")
+        await self._stop(house)
+
+    def _complete(self, player: Player, receiver: Receiver) -> bool:
+        records = records_of(player, receiver)
+        return (bool(records) or not player.spoken.legs) and all(
+            Record(name, events, ()).complete for name, events in records.items()
+        )
+
+    # What came of it.
+
+    def _judge(self, players: Sequence[Player], receiver: Receiver) -> None:
+        outcome = self._outcome
+        for player in players:
+            player.remember()
+            records = records_of(player, receiver)
+            verdict = judge(player.spoken, records)
+            outcome.counts += verdict.counts
+            outcome.calls.append(Judged(player, records, [*player.problems, *verdict.faults]))
+            outcome.behind = max(outcome.behind, player.behind)
+        outcome.faults += receiver.order.violations
+        for counter in ("unverified", "malformed"):
+            if receiver.counters[counter]:
+                outcome.faults.append(f"{receiver.counters[counter]} deliveries were {counter}")
+        outcome.faults += self._undelivered(receiver)
+
+    def _undelivered(self, receiver: Receiver) -> list[str]:
+        """What is in the log, but not at the webhook, and audio that nobody needs any more."""
+        with closing(sqlite3.connect(f"file:{self._folder}/data/bridge.db?mode=ro", uri=True)) as log:
+            kept = log.execute("SELECT call_id, max(seq) FROM event GROUP BY call_id").fetchall()
+        faults = [
+            f"record {name} has {tip} events, {len(receiver.events(name))} were delivered"
+            for name, tip in kept
+            if len(receiver.events(name)) != tip
+        ]
+        left = sorted(path.name for path in (self._folder / "data" / "audio").glob("*"))
+        return faults + ([f"audio was left of {', '.join(left)}"] if left else [])
+
+    def _count(self, players: Sequence[Player], house: House, weather: Weather, receiver: Receiver) -> None:
+        counts = self._outcome.counts
+        counts["calls"] = len(players)
+        counts["streams"] = sum(len(player.spoken.legs) for player in players)
+        counts["kills"] = len(house.kills)
+        counts["drops"] = sum(player.drops for player in players)
+        counts["refusals"] = weather.live.refused
+        counts["cuts"] = weather.cuts
+        self._outcome.lag = max((house.lag(kill) for kill in house.kills), default=0.0)
+        counts["retried"] = len(receiver.deliveries) - len({delivery.webhook_id for delivery in receiver.deliveries})
+        counts["duplicates"] = receiver.counters["duplicate"]
+
+
+def records_of(player: Player, receiver: Receiver) -> dict[str, Sequence[Event]]:
+    """The records of a call: the first has its id, further ones a number behind it."""
+    call_id = player.plan.call_id
+    return {name: call.events for name, call in receiver.calls.items() if name.partition("-")[0] == call_id}

@@ -1,0 +1,101 @@
+"""What is said of what happened, as a person reads it."""
+
+import json
+from typing import Any
+
+import pytest
+from rich.text import Text
+
+from bridge.cli.wording import WORDING
+from bridge.events import (
+    EVENT_TYPES,
+    AudioGap,
+    CallEnded,
+    CallResumed,
+    Data,
+    DtmfReceived,
+    Figures,
+    StreamFailed,
+    TranscriptionBackfilled,
+    TranscriptionInterrupted,
+    TranscriptionResumed,
+    timestamp,
+)
+from bridge.outbox import call_header
+from tests.fakes import words
+
+CALL = json.loads(call_header(words.started()))
+
+
+def told(data: Data) -> dict[str, Any]:
+    return json.loads(words.event("CA1", 2, data).to_json())["data"]  # type: ignore[no-any-return]
+
+
+def said(data: Data, prefix: str = "") -> list[str]:
+    say, _ = WORDING[data.type]
+    return say(Text(prefix), CALL, told(data)).plain.splitlines()
+
+
+def test_a_call_that_begins() -> None:
+    assert said(words.started().data) == ["call CA1, inbound, from +15550001 to +15550002: caller and agent"]
+
+
+def test_what_went_wrong_is_said() -> None:
+    gap = AudioGap(track="inbound", from_=3.0, to=4.5, missing=1.5, why="frames lost")
+    assert said(gap) == ["00:03.0  1.5 s of inbound audio are missing: frames lost"]
+    away = TranscriptionInterrupted(reason="refused", status=401, attempt=1, waiting=0.0, retry=False)
+    assert said(away) == ["transcription interrupted: refused; somebody must mend that"]
+    assert said(TranscriptionResumed(attempt=2, waiting=4.0)) == ["transcription resumed, 4.0 s behind"]
+    assert said(DtmfReceived(track="inbound", digit="#", at=2.0)) == ["00:02.0  key # pressed (inbound)"]
+    failed = StreamFailed(stream_id="MZ1", error="31924\x1b[2J")
+    assert said(failed) == ["the stream failed: 31924[2J"]
+    back = CallResumed(reason="bridge_restarted", stream_id="MZ2", at=8.0)
+    assert said(back) == ["00:08.0  the call goes on: bridge_restarted"]
+    mended = TranscriptionBackfilled(from_=3.0, to=9.5, waiting=0.0)
+    assert said(mended) == ["00:03.0  transcribed from kept audio up to 00:09.5"]
+    partly = TranscriptionBackfilled(from_=3.0, to=9.5, waiting=2.0)
+    assert said(partly) == ["00:03.0  transcribed from kept audio up to 00:09.5; 2.0 s still wait"]
+    ended_at = timestamp(words.STARTED_AT)
+    late = CallEnded(reason="stopped", duration=9.0, ended_at=ended_at, flush="timed_out", missing=2.5, counts={})
+    assert said(late) == ["00:09.0  call ended: stopped; the last 2.5 s have no transcript"]
+
+
+def test_the_end_tells_the_figures() -> None:
+    figures = Figures(
+        talk_time={"caller": 12.0, "agent": 20.5},
+        words={"caller": 30, "agent": 51},
+        words_per_minute={"caller": 150.0, "agent": 149.0},
+        talk_over=1.5,
+        longest_silence=4.0,
+        response_time={"caller": 0.5, "agent": None},
+    )
+    end = words.ended("CA1", 2)
+    assert isinstance(end.data, CallEnded)
+    assert said(end.data.model_copy(update={"figures": figures})) == [
+        "01:00.0  call ended: stopped",
+        "caller talked 12.0 s, 30 words; agent talked 20.5 s, 51 words; both at once 1.5 s; longest silence 4.0 s",
+    ]
+
+
+def test_every_line_begins_as_it_is_given() -> None:
+    end = words.ended("CA1", 2).data
+    assert said(end, "1111  ") == ["1111  01:00.0  call ended: stopped"]
+
+
+def test_what_stands_at_a_time_of_the_call_has_one() -> None:
+    assert WORDING.keys() <= EVENT_TYPES.keys()
+    assert {kind: time for kind, (_, time) in WORDING.items() if time} == {
+        "dtmf.received": "at",
+        "audio.gap": "from",
+        "call.resumed": "at",
+    }
+    fields = {
+        kind: {field.alias or name for name, field in data.model_fields.items()} for kind, data in EVENT_TYPES.items()
+    }
+    assert all(time in fields[kind] for kind, (_, time) in WORDING.items() if time)
+
+
+def test_an_event_of_another_version_is_no_line() -> None:
+    for say, _ in WORDING.values():
+        with pytest.raises(KeyError):
+            say(Text(), CALL, {})
