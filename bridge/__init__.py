@@ -1,6 +1,6 @@
 """The media-stream bridge: calls in, live transcripts at a webhook out.
 
-The floors, top to bottom; a module imports only from lower ones, or beside it in its own package
+The layers, top to bottom; a module imports only from lower ones, or beside it in its own package
 (`tests/test_architecture.py` enforces it):
 
     9 key       __main__
@@ -8,17 +8,44 @@ The floors, top to bottom; a module imports only from lower ones, or beside it i
     7 hall      app
     6 doors     web/
     5 stage     call/, config, local/
-    4 shells    deepgram/client, deepgram/prerecorded, store/, delivery/sender, delivery/poster, delivery/previews,
+    4 shells    deepgram/client, deepgram/prerecorded, store/, delivery/sender, delivery/poster, delivery/interims,
                 live, logs, clock
     ---- below this line: no await, no clock, no randomness, no environment, no logging ----
-    3 machines  align/, call/continuity, deepgram/session, deepgram/gate, transcript/assembler,
+    3 machines  align/, call/continuity, deepgram/session, deepgram/breaker, transcript/assembler,
                 transcript/conversation, delivery/lane, delivery/breaker
     2 pure      deepgram/options, deepgram/batch, deepgram/exchange, deepgram/window, deepgram/coverage, deepgram/pace,
                 deepgram/states, deepgram/timeline, deepgram/watchdog, deepgram/ending, delivery/signing,
                 delivery/envelope, store/base, transcript/speech, transcript/turns, transcript/figures,
-                transcript/gaps,                transcript/captions, transcript/render
+                transcript/gaps, transcript/captions, transcript/render
     1 dialects  carriers/, deepgram/messages, event_stream, outbox
     0 words     errors, audio, events/, text
+
+One word for one thing:
+
+    carrier       who carries the telephone call, and sends us its audio: Twilio, Telnyx, jambonz
+    call          a telephone call; its id is the carrier's
+    record        what is kept of a call from its `call.started` to its `call.ended`; a call may have further records
+    stream        one media socket of a call; a call may have several, one after the other or at once
+    track         a direction of a stream, `inbound` or `outbound`; its place in the two-channel audio is its channel
+    frame         some audio of one track, as the carrier sends it; a chunk is aligned audio of both tracks
+    position      a place in the call's audio, in samples since call time 0; a span lies between two of them
+    gap           audio that never reached the transcript, and is said to be missing
+    cover         a final covers the span that it transcribes; what is not covered is transcribed later, or is a gap
+    kept audio    a call's audio on the disk, until it is covered; a recording is kept for good
+    result        what a recognizer says of a span: an interim, which the next one replaces, or a final
+    segment       what its interims and its final say in turn, under one id; a turn is the finals up to a pause
+    backfill      to transcribe kept audio after the call
+    event         a thing that is told of a call; a durable one has a `seq`, its number in the record
+    event writer  numbers a call's events and hands them to the store
+    projection    what the log says of a call, as a value
+    registry      the calls that are going on
+    owner         the process that goes on with a call; an epoch counts the owners
+    lane          one record's way to one endpoint, with a cursor; the outbox is all of them
+    dead letter   what a lane has given up, until it is resumed
+    breaker       a circuit breaker: spares a peer that fails, and tries it now and then
+    access        who may read which calls
+    dialect       a machine that reads one carrier's, or Deepgram's, messages
+    machine       decides, without a socket or a clock; a shell acts, and decides nothing
 """
 
 __version__ = "0.1.0"

@@ -19,13 +19,13 @@ from aiohttp import web
 from bridge.align import AlignPolicy
 from bridge.call import CallPolicy, CallRegistry, ContinuityPolicy, Services
 from bridge.call.backfill import Backfill, BackfillPolicy
+from bridge.call.call_options import CallOptions
 from bridge.call.eraser import Eraser
-from bridge.call.wishes import Wishes
 from bridge.clock import SystemClock
 from bridge.config import Settings
-from bridge.deepgram import options
+from bridge.deepgram.breaker import CircuitBreaker
 from bridge.deepgram.exchange import SessionPolicy
-from bridge.deepgram.gate import Gate
+from bridge.deepgram.options import parse
 from bridge.delivery.sender import Sender
 from bridge.delivery.signing import Signer
 from bridge.errors import ConfigError, StoreError
@@ -36,12 +36,12 @@ from bridge.store.base import ManagedStore
 from bridge.store.opening import open_store
 from bridge.store.token import own_token
 from bridge.web import carriers
-from bridge.web.calls import CallsDoor
-from bridge.web.deliveries import DeliveriesDoor
-from bridge.web.feed import FeedDoor
-from bridge.web.operations import Gauge, OperationsDoor
-from bridge.web.readers import Readers
-from bridge.web.static import PageDoor
+from bridge.web.access import Access
+from bridge.web.calls import CallHandlers
+from bridge.web.deliveries import DeliveryHandlers
+from bridge.web.feed import FeedHandlers
+from bridge.web.operations import Gauge, OperationsHandlers
+from bridge.web.static import PageHandlers
 from twiml import web as twiml_web
 from twiml.issued import IssuedTokens
 
@@ -67,12 +67,13 @@ def build(settings: Settings) -> web.Application:
     store = _store(settings)
     recordings = Recordings(settings.data_dir, unfinished=settings.bridge_recordings)
     sender = _sender(settings, store)
-    audio, live, gate, call_wishes = audio_store(settings), Live(store), Gate(), wishes(settings)
+    audio, live, breaker = audio_store(settings), Live(store), CircuitBreaker()
+    options = call_options(settings)
     policy, requests = backfill_policy(settings), settings.data_dir / REQUESTS
-    backfill = Backfill(store, audio, gate, policy, call_wishes, wall=time.time, random=Random(), requests=requests)
+    backfill = Backfill(store, audio, breaker, policy, options, wall=time.time, random=Random(), requests=requests)
     clock = SystemClock()
     services = Services(
-        call_policy(settings), store, gate, call_wishes, clock, Random(), carriers.reforks(settings, token_secret)
+        call_policy(settings), store, breaker, options, clock, Random(), carriers.reforks(settings, token_secret)
     )
     registry = CallRegistry(
         services,
@@ -81,9 +82,9 @@ def build(settings: Settings) -> web.Application:
         on_uncovered=backfill.offer,
         had_token=issued.issued,
     )
-    media = carriers.media_door(registry, settings, token_secret)
+    media = carriers.media_handlers(registry, settings, token_secret)
     stop = _Stop(settings.bridge_stop_timeout)
-    operations = _operations(registry, gate, store, audio, backfill, sender, live)
+    operations = _operations(registry, breaker, store, audio, backfill, sender, live)
 
     async def keep_open(_: web.Application) -> AsyncIterator[None]:
         async with store, audio, _retention(settings, recordings), AsyncExitStack() as stack:
@@ -107,13 +108,13 @@ def build(settings: Settings) -> web.Application:
     app[REGISTRY] = registry
     app.cleanup_ctx.append(keep_open)
     app.on_shutdown.append(end_calls)
-    app.add_routes([*media.routes(), *operations.routes(), *PageDoor().routes()])
-    readers = Readers(read_tokens(settings), settings.public_url, time.time)
+    app.add_routes([*media.routes(), *operations.routes(), *PageHandlers().routes()])
+    readers = Access(read_tokens(settings), settings.public_url, time.time)
     eraser = Eraser(store, audio, recordings, backfill)
-    calls = CallsDoor(store, readers, endpoint=ENDPOINT, delete=eraser.erase, recordings=recordings, wall=time.time)
-    feed = FeedDoor(live, store, readers, calls.events, Random())
+    calls = CallHandlers(store, readers, endpoint=ENDPOINT, delete=eraser.erase, recordings=recordings, wall=time.time)
+    feed = FeedHandlers(live, store, readers, calls.events, Random())
     app.add_routes([*readers.routes(), *feed.routes(), *calls.routes()])
-    app.add_routes(DeliveriesDoor(sender.resume if sender else None, store, readers).routes())
+    app.add_routes(DeliveryHandlers(sender.resume if sender else None, store, readers).routes())
     if settings.public_url and settings.answers_twilio:
         voice = replace(carriers.voice_settings(settings, token_secret), on_token=issued.note)
         app.add_routes(twiml_web.routes(voice, carriers.stream_status(registry)))
@@ -169,7 +170,9 @@ async def backfill(settings: Settings, call_id: str, patience: float) -> bool:
         if call_id not in audio.kept():
             raise StoreError(f"no audio is kept of {call_id}")
         policy = replace(backfill_policy(settings), timeout=0.0)  # how long is for `patience` to say
-        async with Backfill(store, audio, Gate(), policy, wishes(settings), wall=time.time, random=Random()) as service:
+        async with Backfill(
+            store, audio, CircuitBreaker(), policy, call_options(settings), wall=time.time, random=Random()
+        ) as service:
             return await service.offer(call_id, patience)
 
 
@@ -211,9 +214,9 @@ def call_policy(settings: Settings) -> CallPolicy:
     )
 
 
-def wishes(settings: Settings) -> Wishes:
+def call_options(settings: Settings) -> CallOptions:
     """What calls are transcribed with, and what each may ask for."""
-    return Wishes(options.parse(settings.deepgram_options), settings.overrides)
+    return CallOptions(parse(settings.deepgram_options), settings.overrides)
 
 
 def backfill_policy(settings: Settings) -> BackfillPolicy:
@@ -244,13 +247,13 @@ class _Stop:
 
 def _operations(
     registry: CallRegistry,
-    gate: Gate,
+    breaker: CircuitBreaker,
     store: ManagedStore,
     audio: AudioStore,
     backfill: Backfill,
     sender: Sender | None,
     live: Live,
-) -> OperationsDoor:
+) -> OperationsHandlers:
     counters = {
         "calls": registry.counters,
         "ended_calls": registry.ended,
@@ -263,10 +266,10 @@ def _operations(
         "calls_interrupted": ("Calls that wait for Deepgram", lambda: registry.interrupted),
         "deepgram_refuses": (
             "1: Deepgram is down or refuses, and is spared",
-            lambda: not gate.is_open,
+            lambda: not breaker.is_open,
         ),
         "calls_to_backfill": ("Calls that have ended and whose kept audio is transcribed", lambda: backfill.waiting),
-        "readers": ("Readers of live feeds", lambda: live.followers),
+        "readers": ("Access of live feeds", lambda: live.followers),
     }
     if sender:
         counters["delivery"] = sender.counters
@@ -274,7 +277,7 @@ def _operations(
             "calls_to_deliver": ("Calls of which something waits for the webhook", lambda: store.lanes_waiting),
             "webhook_refuses": ("1: the webhook is down or gone, and is spared", lambda: not sender.healthy),
         }
-    return OperationsDoor(registry, counters, gauges)
+    return OperationsHandlers(registry, counters, gauges)
 
 
 def _retention(settings: Settings, recordings: Recordings) -> Retention:

@@ -18,13 +18,13 @@ from random import Random
 import aiohttp
 
 from bridge.call import describe
-from bridge.call.digest import Digest
-from bridge.call.ledger import Ledger
-from bridge.call.recovery import read_digest
+from bridge.call.call_options import CallOptions
+from bridge.call.event_writer import EventWriter
+from bridge.call.projection import Projection
+from bridge.call.recovery import read_projection
 from bridge.call.repair import Repair
-from bridge.call.wishes import Wishes
 from bridge.deepgram.batch import Transcribed
-from bridge.deepgram.gate import Gate
+from bridge.deepgram.breaker import CircuitBreaker
 from bridge.deepgram.messages import Blame
 from bridge.deepgram.options import Options
 from bridge.deepgram.prerecorded import transcribe
@@ -78,23 +78,23 @@ class Backfill:
         self,
         store: EventLog,
         audio: KeptAudio,
-        gate: Gate,
+        breaker: CircuitBreaker,
         policy: BackfillPolicy,
-        wishes: Wishes,
+        call_options: CallOptions,
         *,
         wall: Callable[[], float],
         random: Random,
         requests: Path | None = None,
     ) -> None:
-        """`gate`: shared with the live calls. `wall` tells seconds since 1970. `requests`: a folder in which a file
+        """`breaker`: shared with the live calls. `wall` tells seconds since 1970. `requests`: a folder in which a file
         named like a call asks for it, put there by `request` in another process.
         """
         self.counters: Counter[str] = Counter()
         self._store = store
         self._audio = audio
-        self._gate = gate
+        self._breaker = breaker
         self._policy = policy
-        self._wishes = wishes
+        self._call_options = call_options
         self._wall = wall
         self._random = random
         self._slots = asyncio.Semaphore(policy.at_once)
@@ -145,11 +145,11 @@ class Backfill:
     async def recover(self) -> None:
         """Take up what another process has left, but for what it has given up."""
         for call_id in self._audio.kept():
-            digest = await read_digest(self._store, call_id)
-            if digest.ended and digest.uncovered:
-                if not digest.given_up:
+            projection = await read_projection(self._store, call_id)
+            if projection.ended and projection.uncovered:
+                if not projection.given_up:
                     self.offer(call_id)
-            elif digest.ended or not digest.seq:
+            elif projection.ended or not projection.seq:
                 await (await self._audio.reopen(call_id)).finish()
 
     async def _work(self, call_id: str, patience: float) -> bool:
@@ -169,32 +169,32 @@ class Backfill:
     async def _try(self, call_id: str, effort: _Effort) -> bool | None:
         """Go on from what the log says; None: it is to be tried again."""
         async with self._slots, self._open(call_id) as file:
-            digest = await read_digest(self._store, call_id)
-            if digest.seq and not digest.ended:
+            projection = await read_projection(self._store, call_id)
+            if projection.seq and not projection.ended:
                 # It may go on yet. Until it ends nothing says what it lacks, and all of its audio is needed.
                 raise StoreError(f"call {call_id} has not ended")
-            effort.deadline = max(effort.deadline, _ended_at(digest) + self._policy.timeout)
+            effort.deadline = max(effort.deadline, _ended_at(projection) + self._policy.timeout)
             try:
-                done = await self._repair(call_id, digest, file, effort)
+                done = await self._repair(call_id, projection, file, effort)
             except _NotNow:
                 return None
             if done:
                 await file.finish()
             return done
 
-    async def _repair(self, call_id: str, digest: Digest, file: CallAudio, effort: _Effort) -> bool:
-        options = self._wishes.of(call_id, digest.parameters)
-        ledger = Ledger(call_id, self._store, self._wall, digest.seq)
+    async def _repair(self, call_id: str, projection: Projection, file: CallAudio, effort: _Effort) -> bool:
+        options = self._call_options.of(call_id, projection.parameters)
+        writer = EventWriter(call_id, self._store, self._wall, projection.seq)
         repair = Repair(
-            digest,
-            ledger,
+            projection,
+            writer,
             file,
             ask=lambda audio: self._ask(options, audio, call_id, effort),
             language=describe.language(options),
         )
         done = await repair.run()
-        if ledger.unkept:  # then its audio is all there is of those words
-            raise StoreError(f"the store did not keep {ledger.unkept} events of call {call_id}")
+        if writer.unkept:  # then its audio is all there is of those words
+            raise StoreError(f"the store did not keep {writer.unkept} events of call {call_id}")
         return done
 
     @asynccontextmanager
@@ -208,20 +208,20 @@ class Backfill:
     async def _ask(self, options: Options, audio: bytes, call_id: str, effort: _Effort) -> Transcribed | None:
         """What Deepgram hears in it; None where it can never say, or the deadline is near. Raises `_NotNow`."""
         clock = asyncio.get_running_loop().time
-        probing = not self._gate.is_open
-        refusal = self._gate.ask(clock())
+        probing = not self._breaker.is_open
+        refusal = self._breaker.ask(clock())
         if refusal is None:
             policy = self._policy
             outcome = await transcribe(self._http, policy.origin, policy.key, options, audio, call_id=call_id)
             if isinstance(outcome, Transcribed):
-                self._gate.succeeded()
+                self._breaker.succeeded()
                 effort.pause = policy.first_pause
                 return outcome
             refusal = outcome
             self.counters["refused"] += 1
             # One slow answer here says nothing about the live API; a probe does, and so does a bad key.
             if probing or refusal.blame is Blame.ACCOUNT:
-                self._gate.failed(refusal, clock(), own_options=options.own)
+                self._breaker.failed(refusal, clock(), own_options=options.own)
         if refusal.blame is Blame.REQUEST or self._wall() + effort.pause > effort.deadline:
             return None
         raise _NotNow
@@ -237,8 +237,8 @@ class Backfill:
                     log.error("kept audio cannot go", extra={"call_id": call_id, "reason": str(error)})
 
     async def _let_go(self, call_id: str) -> None:
-        digest = await read_digest(self._store, call_id)
-        if digest.given_up and _ended_at(digest) + self._policy.keep < self._wall():
+        projection = await read_projection(self._store, call_id)
+        if projection.given_up and _ended_at(projection) + self._policy.keep < self._wall():
             log.info("kept audio is too old", extra={"call_id": call_id})
             await (await self._audio.reopen(call_id)).finish()
 
@@ -272,5 +272,5 @@ def _taken(requests: Path) -> list[str]:
     return [path.name for path in paths]
 
 
-def _ended_at(digest: Digest) -> float:
-    return datetime.fromisoformat(digest.ended["ended_at"]).timestamp() if digest.ended else 0.0
+def _ended_at(projection: Projection) -> float:
+    return datetime.fromisoformat(projection.ended["ended_at"]).timestamp() if projection.ended else 0.0

@@ -11,14 +11,14 @@ from collections import Counter
 
 from bridge.audio import SAMPLE_RATE
 from bridge.call import describe
+from bridge.call.audio_path import Line, open_line
 from bridge.call.continuity import OVER, Ask, Begin, Continuity, Drop, End, Fill, Place, State
-from bridge.call.digest import Digest
-from bridge.call.line import Line, open_line
+from bridge.call.projection import Projection
 from bridge.call.record import Record
 from bridge.call.services import Services
 from bridge.call.stream import Stream
 from bridge.carriers.messages import Digit, Media, Started
-from bridge.deepgram.exchange import AudioLost, Finished, Happening, Interrupted, Resumed
+from bridge.deepgram.exchange import AudioLost, Finished, Interrupted, Resumed, SessionEvent
 from bridge.events import CallResumed, DtmfReceived, EndReason, StreamFailed, Stretch, Track
 from bridge.store.base import CallAudio
 
@@ -36,7 +36,7 @@ class Call:
         *,
         audio: CallAudio | None = None,
         continues: str | None = None,
-        past: Digest | None = None,
+        past: Projection | None = None,
     ) -> None:
         """`audio`: where the call's audio is kept. A new call begins its record, and connects to Deepgram at once;
         `continues`: the record of the same call before it. `past`: what the log says of a call that another process has
@@ -270,16 +270,16 @@ class Call:
         """From `start` on; `heard`: where the audio of another process ended. In samples since call time 0."""
         return open_line(self.id, self._services, self._options, self._audio, self._receive, start, heard)
 
-    def _receive(self, happening: Happening) -> None:
-        match happening:
+    def _receive(self, event: SessionEvent) -> None:
+        match event:
             case Interrupted() | Resumed() | AudioLost():
-                self._record.tell(describe.session_news(happening))
+                self._record.tell(describe.session_news(event))
             case Finished():
                 assert self._line
-                self._line.finished = happening
+                self._line.finished = event
                 self._conclude()
             case _:
-                self._record.receive(happening)
+                self._record.receive(event)
                 if self._audio and self._line and not self.uncovered:
                     self._audio.settle(self._line.client.session.settled)
 
@@ -308,7 +308,7 @@ class Call:
     def _received(self) -> int:
         return self._line.aligner.received if self._line else 0
 
-    def _adopt(self, past: Digest) -> None:
+    def _adopt(self, past: Projection) -> None:
         """Go on with another process's call, as soon as a stream of it is here."""
         now = self._clock.now()
         origin = now - (self._clock.wall() - self._record.anchor)

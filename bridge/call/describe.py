@@ -158,24 +158,24 @@ def missing(uncovered: Iterable[Stretch]) -> float:
     return _seconds(max(seconds.values()))
 
 
-def session_news(happening: Interrupted | Resumed | AudioLost) -> Data:
+def session_news(event: Interrupted | Resumed | AudioLost) -> Data:
     """What became of the way to Deepgram."""
-    match happening:
+    match event:
         case Interrupted():
             return TranscriptionInterrupted(
-                reason=happening.reason,
-                status=happening.status,
-                request_id=happening.request_id,
-                attempt=happening.attempt,
-                waiting=_seconds(happening.waiting),
-                retry=happening.retry,
+                reason=event.reason,
+                status=event.status,
+                request_id=event.request_id,
+                attempt=event.attempt,
+                waiting=_seconds(event.waiting),
+                retry=event.retry,
             )
         case Resumed():
             return TranscriptionResumed(
-                attempt=happening.attempt, waiting=_seconds(happening.waiting), request_id=happening.request_id
+                attempt=event.attempt, waiting=_seconds(event.waiting), request_id=event.request_id
             )
         case AudioLost():
-            return gap(stretches([(happening.channel, happening.start, happening.end)])[0], happening.why)
+            return gap(stretches([(event.channel, event.start, event.end)])[0], event.why)
 
 
 def language(options: Options) -> str | None:

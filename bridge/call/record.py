@@ -2,8 +2,8 @@
 
 from bridge.audio import SAMPLE_RATE
 from bridge.call import describe
-from bridge.call.digest import NOT_TRANSCRIBED, Digest
-from bridge.call.ledger import Ledger
+from bridge.call.event_writer import EventWriter
+from bridge.call.projection import NOT_TRANSCRIBED, Projection
 from bridge.carriers.messages import Started
 from bridge.clock import Clock
 from bridge.deepgram.messages import Results, SpeechStart, UtteranceEnd
@@ -30,10 +30,10 @@ class Record:
         language: str | None,
         store: EventLog,
         clock: Clock,
-        past: Digest | None,
+        past: Projection | None,
     ) -> None:
         """`language`: what was asked for. `past`: what the log says of a call that another process has begun."""
-        self.events = Ledger(call_id, store, clock.wall, past.seq if past else 0)
+        self.events = EventWriter(call_id, store, clock.wall, past.seq if past else 0)
         self.uncovered: list[Stretch] = list(past.uncovered) if past else []
         """Kept audio that is left for later; complete when the call is over."""
         self._clock = clock

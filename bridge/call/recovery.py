@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Protocol
 
 from bridge.audio import SAMPLE_RATE
-from bridge.call.digest import Digest
+from bridge.call.projection import Projection
 from bridge.errors import BridgeError, StoreError
 from bridge.events import TRACKS, Stretch
 from bridge.store.base import CallAudio, EventLog, KeptAudio, Ownership, Query
@@ -29,7 +29,7 @@ class Adopted:
     header: str
     """As a `CallRow`'s."""
     epoch: int
-    past: Digest
+    past: Projection
     audio: CallAudio | None
 
 
@@ -59,7 +59,7 @@ class Recovery:
         row = await self._store.take(record_id)
         if row is None:
             return None
-        past = await read_digest(self._store, record_id)
+        past = await read_projection(self._store, record_id)
         if past.anchor is None:
             past.anchor = datetime.fromisoformat(past.started["started_at"]).timestamp()
         audio = await self._reopen(record_id)
@@ -78,13 +78,13 @@ class Recovery:
             return None
 
 
-async def read_digest(store: EventLog, call_id: str) -> Digest:
+async def read_projection(store: EventLog, call_id: str) -> Projection:
     """Everything the log says of a call."""
-    digest = Digest()
-    while events := await store.read(Query(call_id), digest.seq):
+    projection = Projection()
+    while events := await store.read(Query(call_id), projection.seq):
         for event in events:
-            digest.take(event.body)
-    return digest
+            projection.take(event.body)
+    return projection
 
 
 def open_audio(audio: KeptAudio | None, record_id: str) -> CallAudio | None:
@@ -96,7 +96,7 @@ def open_audio(audio: KeptAudio | None, record_id: str) -> CallAudio | None:
         return None
 
 
-def _look_at(past: Digest, audio: CallAudio) -> None:
+def _look_at(past: Projection, audio: CallAudio) -> None:
     """What the kept audio adds: when the call began, where it ended, and what no final covers."""
     note = audio.note or {}
     if isinstance(note.get("anchor"), int | float):

@@ -9,9 +9,9 @@ from datetime import datetime
 
 from bridge.audio import CHANNELS, SAMPLE_RATE, SAMPLES_PER_MS
 from bridge.call import describe, pieces
-from bridge.call.digest import NOT_TRANSCRIBED, Digest, without
-from bridge.call.ledger import Ledger
+from bridge.call.event_writer import EventWriter
 from bridge.call.pieces import Span
+from bridge.call.projection import NOT_TRANSCRIBED, Projection, without
 from bridge.deepgram.batch import Transcribed
 from bridge.deepgram.coverage import Coverage
 from bridge.deepgram.messages import Results
@@ -26,18 +26,20 @@ Ask = Callable[[bytes], Awaitable[Transcribed | None]]
 class Repair:
     """Made for one run."""
 
-    def __init__(self, digest: Digest, ledger: Ledger, file: CallAudio, ask: Ask, language: str | None) -> None:
-        """`digest`: what the log says; `ledger`: open behind it; `language`: what was asked for."""
-        self._digest = digest
-        self._ledger = ledger
+    def __init__(
+        self, projection: Projection, writer: EventWriter, file: CallAudio, ask: Ask, language: str | None
+    ) -> None:
+        """`projection`: what the log says; `writer`: open behind it; `language`: what was asked for."""
+        self._projection = projection
+        self._writer = writer
         self._file = file
         self._ask = ask
-        self._left: list[Stretch] = digest.uncovered
-        progress = Progress(digest.numbers["backfill"])
-        self._assembler = Assembler(ledger.call_id, digest.speakers, language, source="backfill", progress=progress)
-        anchor = digest.anchor
+        self._left: list[Stretch] = projection.uncovered
+        progress = Progress(projection.numbers["backfill"])
+        self._assembler = Assembler(writer.call_id, projection.speakers, language, source="backfill", progress=progress)
+        anchor = projection.anchor
         if anchor is None:
-            anchor = datetime.fromisoformat(digest.started["started_at"]).timestamp()
+            anchor = datetime.fromisoformat(projection.started["started_at"]).timestamp()
         self._assembler.anchor = anchor
 
     async def run(self) -> bool:
@@ -81,7 +83,7 @@ class Repair:
             if fresh:
                 self._assembler.receive(fresh)
         for data in self._assembler.events_received():
-            self._ledger.add(data)
+            self._writer.add(data)
 
     def _tell_lost(self, start: int, end: int) -> None:
         """What of this was to be transcribed is gone."""
@@ -92,22 +94,22 @@ class Repair:
             )
             if begin < until:
                 lost = stretch.model_copy(update={"from_": begin, "to": until})
-                self._ledger.add(describe.gap(lost, "overflow"))
+                self._writer.add(describe.gap(lost, "overflow"))
 
     async def _commit(self, start: int, end: int, request_id: str | None) -> None:
         from_, to = round(start / SAMPLE_RATE, 3), round(end / SAMPLE_RATE, 3)
         self._left = list(without(self._left, from_, to))
         waiting = describe.missing(self._left)
-        self._ledger.add(TranscriptionBackfilled(from_=from_, to=to, waiting=waiting, request_id=request_id))
-        self._ledger.commit()
-        await self._ledger.written()
+        self._writer.add(TranscriptionBackfilled(from_=from_, to=to, waiting=waiting, request_id=request_id))
+        self._writer.commit()
+        await self._writer.written()
 
     async def _give_up(self) -> None:
-        if not self._digest.given_up:
+        if not self._projection.given_up:
             for stretch in self._left:
-                self._ledger.add(describe.gap(stretch, NOT_TRANSCRIBED))
-            self._ledger.commit()
-            await self._ledger.written()
+                self._writer.add(describe.gap(stretch, NOT_TRANSCRIBED))
+            self._writer.commit()
+            await self._writer.written()
 
 
 def _shifted(results: Results, by: float) -> Results:

@@ -5,11 +5,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
+from bridge.call.call_options import CallOptions
 from bridge.call.policy import CallPolicy
-from bridge.call.wishes import Wishes
 from bridge.carriers.messages import Started
 from bridge.clock import Clock
-from bridge.deepgram.gate import Gate
+from bridge.deepgram.breaker import CircuitBreaker
 from bridge.events import Track
 from bridge.store.base import Store
 
@@ -26,8 +26,8 @@ class Services:
 
     policy: CallPolicy
     store: Store
-    gate: Gate
-    options: Wishes
+    breaker: CircuitBreaker
+    options: CallOptions
     clock: Clock
     random: Random
     reforks: Mapping[str, Refork] = field(default_factory=dict)

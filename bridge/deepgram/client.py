@@ -13,8 +13,8 @@ from collections.abc import Awaitable, Callable
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 
-from bridge.deepgram.exchange import Close, Connect, Fetch, Finished, Happening, Send
-from bridge.deepgram.gate import Gate
+from bridge.deepgram.breaker import CircuitBreaker
+from bridge.deepgram.exchange import Close, Connect, Fetch, Finished, Send, SessionEvent
 from bridge.deepgram.messages import DeepgramError, Refusal, parse_refusal
 from bridge.deepgram.session import Session
 
@@ -47,8 +47,8 @@ class Client:
         url: str,
         key: str,
         call_id: str,
-        gate: Gate,
-        on_event: Callable[[Happening], None],
+        breaker: CircuitBreaker,
+        on_event: Callable[[SessionEvent], None],
         fetch: FetchAudio | None = None,
         own_options: bool = False,
     ) -> None:
@@ -59,7 +59,7 @@ class Client:
         self._url = url
         self._headers = {"Authorization": f"Token {key}"}
         self._call_id = call_id
-        self._gate = gate
+        self._breaker = breaker
         self._on_event = on_event
         self._fetch = fetch
         self._own_options = own_options
@@ -174,7 +174,7 @@ class Client:
             self._pump()
 
     async def _run_socket(self, socket: "_Socket") -> None:
-        refusal = self._gate.ask(self._loop.time()) or await self._open(socket)
+        refusal = self._breaker.ask(self._loop.time()) or await self._open(socket)
         if self._socket is not socket:
             socket.abort()  # given up meanwhile
             return
@@ -202,9 +202,9 @@ class Client:
     async def _open(self, socket: "_Socket") -> Refusal | None:
         refusal = await socket.open()
         if refusal is None:
-            self._gate.succeeded()
+            self._breaker.succeeded()
             return None
-        self._gate.failed(refusal, self._loop.time(), own_options=self._own_options)
+        self._breaker.failed(refusal, self._loop.time(), own_options=self._own_options)
         log.warning(
             "deepgram refused",
             extra={

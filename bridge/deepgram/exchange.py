@@ -110,4 +110,4 @@ class Finished:
     """What no final covers, up to the end of the audio: channel, from and to in seconds of the call."""
 
 
-Happening = Results | UtteranceEnd | SpeechStart | Interrupted | Resumed | AudioLost | Finished
+SessionEvent = Results | UtteranceEnd | SpeechStart | Interrupted | Resumed | AudioLost | Finished

@@ -1,4 +1,4 @@
-"""What we ask of Deepgram: our defaults, the operator's query string over them, a call's own wishes over that.
+"""What we ask of Deepgram: our defaults, the operator's query string over them, a call's own wanted over that.
 
 Every streaming parameter passes, repeated ones repeat, and those we do not know pass too: Deepgram is the judge of
 values. Refused here, at the start and with the reason, is what cannot work at all, because Deepgram would refuse it at
@@ -73,22 +73,22 @@ def parse(text: str) -> Options:
 
 
 def override(options: Options, parameters: Mapping[str, str], allowed: frozenset[str]) -> Options:
-    """One call's wishes over the operator's: its `deepgram.*` parameters.
+    """One call's wanted over the operator's: its `deepgram.*` parameters.
 
     A name may carry a number, so that a parameter can be repeated: `deepgram.keyterm.2`.
     Raises ConfigError where a name is not in `allowed` or the whole cannot work.
     """
-    wishes = []
+    wanted = []
     for key, value in parameters.items():
         if not key.startswith(OVERRIDE_PREFIX):
             continue
         name, _, number = key.removeprefix(OVERRIDE_PREFIX).partition(".")
         if name not in allowed or (number and not number.isdecimal()):
             raise ConfigError(f"{key} is not on the list of options a call may set")
-        wishes.append((name, value))
-    if not wishes:
+        wanted.append((name, value))
+    if not wanted:
         return options
-    return Options(_checked(_overlaid(options.pairs, wishes), frozenset(name for name, _ in wishes)), own=True)
+    return Options(_checked(_overlaid(options.pairs, wanted), frozenset(name for name, _ in wanted)), own=True)
 
 
 def _overlaid(base: Pairs, given: list[tuple[str, str]]) -> Pairs:

@@ -24,10 +24,10 @@ from bridge.deepgram.exchange import (
     Connect,
     Fetch,
     Finished,
-    Happening,
     Interrupted,
     Resumed,
     Send,
+    SessionEvent,
     SessionPolicy,
 )
 from bridge.deepgram.messages import (
@@ -82,7 +82,7 @@ class Session:
         self._flushed = False  # Metadata came
         self._retry_at: float | None = None
         self._commands: list[Command] = []
-        self._events: list[Happening | DeepgramError] = []
+        self._events: list[SessionEvent | DeepgramError] = []
 
     def __repr__(self) -> str:
         return (
@@ -244,7 +244,7 @@ class Session:
         commands, self._commands = self._commands, []
         return commands
 
-    def events_received(self) -> list[Happening | DeepgramError]:
+    def events_received(self) -> list[SessionEvent | DeepgramError]:
         """What the call is to know, in order, times in seconds of the call; and errors, which are for the log."""
         events, self._events = self._events, []
         return events

@@ -21,7 +21,7 @@ from bridge.errors import LocalProtocolError
 
 
 @dataclass(frozen=True, slots=True)
-class BreakerPolicy:
+class CircuitBreakerPolicy:
     """How much an endpoint is asked to take."""
 
     in_flight: int = 32
@@ -54,11 +54,11 @@ _HALF_OPEN_START = 2
 _HALF_OPEN_FAILURES = 2
 
 
-class Breaker:
+class CircuitBreaker:
     """One endpoint. Feed it what starts and how it ended; ask it for `slots`."""
 
-    def __init__(self, policy: BreakerPolicy | None = None) -> None:
-        self._policy = policy or BreakerPolicy()
+    def __init__(self, policy: CircuitBreakerPolicy | None = None) -> None:
+        self._policy = policy or CircuitBreakerPolicy()
         self.state = State.CLOSED
         self.opened = 0
         """How often it has opened."""
@@ -168,6 +168,6 @@ class Breaker:
 
     def __repr__(self) -> str:
         return (
-            f"<Breaker {self.state.name} in_flight={self.in_flight}/{self._limit} failures={self._failures} "
+            f"<CircuitBreaker {self.state.name} in_flight={self.in_flight}/{self._limit} failures={self._failures} "
             f"opened={self.opened}>"
         )

@@ -15,11 +15,11 @@ from contextlib import AsyncExitStack
 from random import Random
 from typing import Any, Protocol
 
-from bridge.delivery.breaker import Breaker, BreakerPolicy, State
+from bridge.delivery.breaker import CircuitBreaker, CircuitBreakerPolicy, State
 from bridge.delivery.envelope import batch_id, envelope
+from bridge.delivery.interims import InterimSender
 from bridge.delivery.lane import RetryPolicy, Verdict, judge
 from bridge.delivery.poster import Poster, Timeouts
-from bridge.delivery.previews import Previews
 from bridge.delivery.signing import Signer
 from bridge.errors import StoreError
 from bridge.outbox import Lane
@@ -51,14 +51,14 @@ class Sender:
         endpoint: str = "webhook",
         interims: bool = False,
         retry: RetryPolicy | None = None,
-        pressure: BreakerPolicy | None = None,
+        pressure: CircuitBreakerPolicy | None = None,
         timeouts: Timeouts | None = None,
         rng: Random | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.counters: Counter[str] = Counter()
-        self.breaker = Breaker(pressure)
+        self.breaker = CircuitBreaker(pressure)
         self.poster = Poster(url, timeouts)
         self._store = store
         self._signer = signer
@@ -78,7 +78,7 @@ class Sender:
         self._claiming = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._deliveries: set[asyncio.Task[None]] = set()
-        self._previews = Previews(
+        self._interim_sender = InterimSender(
             store,
             self.poster,
             signer,
@@ -96,7 +96,7 @@ class Sender:
         elif gone is not None:
             await self._store.disable(self._endpoint, None)
         await self._stack.enter_async_context(self.poster)
-        self._stack.push_async_callback(self._previews.close)
+        self._stack.push_async_callback(self._interim_sender.close)
         self._spawn(self._tasks, self._follow())
         self._spawn(self._tasks, self._poll())
         return self
@@ -146,7 +146,7 @@ class Sender:
                 if hint.topic == "lanes":
                     await self._round()
                 elif hint.call_id is not None:
-                    self._previews.offer(hint.call_id)
+                    self._interim_sender.offer(hint.call_id)
 
     async def _poll(self) -> None:
         while True:
@@ -173,7 +173,7 @@ class Sender:
                     self.counters["claimed_in_flight"] += 1
                     continue
                 self.breaker.started(lane.call_id)
-                self._previews.busy(lane.call_id)
+                self._interim_sender.busy(lane.call_id)
                 self._spawn(self._deliveries, self._deliver(lane))
 
     async def _deliver(self, lane: Lane) -> None:
@@ -214,9 +214,9 @@ class Sender:
         self.counters[verdict.action] += 1
         if verdict.action == "delivered":
             self.counters["events"] += lane.batch_to - lane.cursor
-            self._previews.idle(lane.call_id, lane.header)
+            self._interim_sender.idle(lane.call_id, lane.header)
         if lane.call_ended:
-            self._previews.ended(lane.call_id)
+            self._interim_sender.ended(lane.call_id)
 
     def _report(self, lane: Lane, verdict: Verdict) -> None:
         detail = {

@@ -1,7 +1,7 @@
 """The store of one machine: SQLite in `DATA_DIR`.
 
 One writing connection in a thread of its own with group commit (`writer`), WAL and `synchronous=FULL`: what `append`
-has acknowledged survives `kill -9` and a power cut. Readers have connections and threads of their own; what the
+has acknowledged survives `kill -9` and a power cut. Access have connections and threads of their own; what the
 followers of a live call ask for is answered from memory (`recent`), and so is `claim` (`lanes`). One process at a
 time: a lock file says who. This is not the store of several machines; the same protocol will stand on PostgreSQL.
 """
@@ -93,7 +93,7 @@ class SQLiteStore:
         if self._writer is not None:
             await self._writer.close()
         self._hints.close()
-        # Readers finish first: a connection closed under a query would take the process with it.
+        # Access finish first: a connection closed under a query would take the process with it.
         await asyncio.to_thread(self._readers.shutdown)
         if self._files is not None:
             await asyncio.to_thread(self._files.close)

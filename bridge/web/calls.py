@@ -20,8 +20,8 @@ from bridge.transcript import render
 from bridge.transcript.figures import Tally, figures
 from bridge.transcript.gaps import standing
 from bridge.web import audio, record
+from bridge.web.access import LONGEST_LINK, Access
 from bridge.web.http import HEADERS, BadRequest, answer, json_field, no_such_call, number, refusal, types
-from bridge.web.readers import LONGEST_LINK, Readers
 
 D = TypeVar("D", bound=Data)
 
@@ -47,13 +47,13 @@ class Record(EventLog, CallIndex, Outbox, Protocol):
     """What the record is read from."""
 
 
-class CallsDoor:
+class CallHandlers:
     """`/calls` and what is below, but for the streams."""
 
     def __init__(
         self,
         store: Record,
-        readers: Readers,
+        readers: Access,
         *,
         endpoint: str,
         delete: Delete,

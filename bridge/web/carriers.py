@@ -14,7 +14,7 @@ from bridge.carriers.telnyx import SECRET_HEADER, TELNYX
 from bridge.carriers.twilio import TWILIO
 from bridge.config import Settings
 from bridge.events import Track
-from bridge.web.media import MediaDoor, MediaPolicy, Mount
+from bridge.web.media import MediaHandlers, MediaPolicy, Mount
 from bridge.web.secrets import by_password, by_secret
 from bridge.web.twilio import TwilioAccess
 from twiml.fork import Fork
@@ -22,10 +22,10 @@ from twiml.rest import TwilioAccount
 from twiml.web import STREAM_STATUS_PATH, OnStreamStatus, StreamStatus, VoiceSettings
 
 
-def media_door(registry: CallRegistry, settings: Settings, token_secret: bytes) -> MediaDoor:
+def media_handlers(registry: CallRegistry, settings: Settings, token_secret: bytes) -> MediaHandlers:
     """The door, with every carrier's path."""
     policy = MediaPolicy(settings.bridge_start_timeout, settings.bridge_idle_timeout)
-    return MediaDoor(registry, mounts(settings, token_secret), policy)
+    return MediaHandlers(registry, mounts(settings, token_secret), policy)
 
 
 def mounts(settings: Settings, token_secret: bytes) -> list[Mount]:

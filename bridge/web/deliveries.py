@@ -12,8 +12,8 @@ from typing import Protocol
 from aiohttp import web
 
 from bridge.store import CallIndex
+from bridge.web.access import Access
 from bridge.web.http import HEADERS, json_field, no_such_call, refusal
-from bridge.web.readers import Readers
 
 
 class Resume(Protocol):
@@ -22,10 +22,10 @@ class Resume(Protocol):
     async def __call__(self, call_id: str | None = None, *, after: int | None = None) -> int: ...
 
 
-class DeliveriesDoor:
+class DeliveryHandlers:
     """For readers with a token."""
 
-    def __init__(self, resume: Resume | None, store: CallIndex, readers: Readers) -> None:
+    def __init__(self, resume: Resume | None, store: CallIndex, readers: Access) -> None:
         """`resume`: None without a webhook."""
         self._resume = resume
         self._store = store

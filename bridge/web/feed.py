@@ -19,8 +19,8 @@ from aiohttp import WSCloseCode, web
 from bridge.event_stream import COMMENT, encode
 from bridge.live import PULSE, Follower, Item, Live
 from bridge.store import CallFilter, CallIndex
+from bridge.web.access import Access, Handler
 from bridge.web.http import HEADERS, BadRequest, digits, no_such_call, number, refusal, types
-from bridge.web.readers import Handler, Readers
 
 SILENCE = 15.0
 """Seconds after which at the latest a comment says that the line is alive; proxies cut what is silent for a minute."""
@@ -40,10 +40,10 @@ _LARGEST_MESSAGE = 4096  # octets of what a reader says, which nobody listens to
 _Told = AsyncIterator[list[Item]]
 
 
-class FeedDoor:
+class FeedHandlers:
     """Streams to readers."""
 
-    def __init__(self, live: Live, store: CallIndex, readers: Readers, page: Handler, random: Random) -> None:
+    def __init__(self, live: Live, store: CallIndex, readers: Access, page: Handler, random: Random) -> None:
         """`page` answers who wants JSON."""
         self._live = live
         self._store = store

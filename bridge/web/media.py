@@ -50,7 +50,7 @@ class MediaPolicy:
     """Without any message, after which the stream counts as lost; a live one sends fifty a second."""
 
 
-class MediaDoor:
+class MediaHandlers:
     """Lets streams in and keeps hold of their sockets."""
 
     def __init__(self, registry: CallRegistry, mounts: Sequence[Mount], policy: MediaPolicy) -> None:

@@ -22,7 +22,7 @@ Gauge = tuple[str, Callable[[], float]]
 """What it is, and how it is now."""
 
 
-class OperationsDoor:
+class OperationsHandlers:
     """`/healthz`, `/readyz` and `/metrics`."""
 
     def __init__(self, calls: CallRegistry, counters: Counters, gauges: Mapping[str, Gauge]) -> None:

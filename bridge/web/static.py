@@ -50,7 +50,7 @@ class _File:
     etag: str
 
 
-class PageDoor:
+class PageHandlers:
     """`/` and `/static/{name}`."""
 
     def __init__(self) -> None:

@@ -14,9 +14,9 @@ import aiohttp
 import uvloop
 from rich.table import Table
 
-from scripts.benchmark.doors import TOKEN
 from scripts.benchmark.readers import Idler, come_back, follow
 from scripts.benchmark.report import percentiles, report
+from scripts.benchmark.served import TOKEN
 from scripts.benchmark.target import Target, free_port, take_second_core
 
 SETTLE = 3  # seconds until all readers have caught up, before anything is measured
@@ -119,7 +119,7 @@ def show(measured, resumed, options):
 
 async def main(options):
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "scripts.benchmark.doors", folder]
+        command = [sys.executable, "-m", "scripts.benchmark.served", folder]
         target = Target("the doors", command, {"PORT": str(free_port())})
         headers = {"Authorization": f"Bearer {TOKEN}"}
         try:

@@ -1,4 +1,4 @@
-"""Readers of one call's server-sent events, as cheap as possible: they must not measure themselves.
+"""Access of one call's server-sent events, as cheap as possible: they must not measure themselves.
 
 Over bare TCP streams, without HTTP's chunks being taken apart: each event comes in one, so that what stands between two
 events is never in one of them.

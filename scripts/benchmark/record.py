@@ -19,8 +19,8 @@ from rich.table import Table
 from bridge.events import TranscriptFinal
 from bridge.store.sqlite import FILENAME, SQLiteStore
 from scripts.benchmark.archive import BEGAN, RARE, call_started, fill, party, word
-from scripts.benchmark.doors import event, transcript
 from scripts.benchmark.report import percentiles, report
+from scripts.benchmark.served import event, transcript
 from scripts.benchmark.target import Target, free_port, take_second_core
 
 TOKEN = "a-token-for-readers"

@@ -17,10 +17,10 @@ from bridge.local.sample import CALL
 from bridge.local.wav import load_recording
 from bridge.store.audio import Recordings
 from bridge.store.sqlite import SQLiteStore
-from bridge.web.calls import CallsDoor
-from bridge.web.feed import FeedDoor
-from bridge.web.readers import SESSION, Readers
-from bridge.web.static import PageDoor
+from bridge.web.access import SESSION, Access
+from bridge.web.calls import CallHandlers
+from bridge.web.feed import FeedHandlers
+from bridge.web.static import PageHandlers
 
 TOKEN = "reader-token"
 ENDPOINT = "webhook"
@@ -89,14 +89,14 @@ class ReadingServer:
             return time.time() + self.later
 
         self._live = Live(self._store)
-        readers = Readers((TOKEN,), None, wall)
+        readers = Access((TOKEN,), None, wall)
         recordings = Recordings(self.folder)
-        calls = CallsDoor(
+        calls = CallHandlers(
             self._store, readers, endpoint=ENDPOINT, delete=self._delete, recordings=recordings, wall=wall
         )
-        feed = FeedDoor(self._live, self._store, readers, calls.events, Random(1))
+        feed = FeedHandlers(self._live, self._store, readers, calls.events, Random(1))
         app = web.Application(middlewares=[self._watch])
-        app.add_routes([*PageDoor().routes(), *readers.routes(), *feed.routes(), *calls.routes()])
+        app.add_routes([*PageHandlers().routes(), *readers.routes(), *feed.routes(), *calls.routes()])
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.01, handler_cancellation=True)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self._port, reuse_address=True).start()

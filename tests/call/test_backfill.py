@@ -9,9 +9,9 @@ import pytest
 
 from bridge.audio import interleave
 from bridge.call.backfill import Backfill, BackfillPolicy
-from bridge.call.wishes import Wishes
+from bridge.call.call_options import CallOptions
 from bridge.deepgram import options
-from bridge.deepgram.gate import Gate
+from bridge.deepgram.breaker import CircuitBreaker
 from bridge.errors import StoreError
 from bridge.events import CallEnded, Event, Stretch, timestamp
 from bridge.local.deepgram import Faults
@@ -37,14 +37,14 @@ async def stores(tmp_path):
         yield store, audio
 
 
-def backfill(stores, server, gate=None, **policy):
+def backfill(stores, server, breaker=None, **policy):
     store, audio = stores
     return Backfill(
         store,
         audio,
-        gate or Gate(),
+        breaker or CircuitBreaker(),
         BackfillPolicy(server.url, "key", **{"first_pause": 0.01, "longest_pause": 0.02, **policy}),
-        Wishes(options.parse("")),
+        CallOptions(options.parse("")),
         wall=time.time,
         random=Random(1),
     )
@@ -207,24 +207,24 @@ async def test_a_call_that_waits_for_its_next_try_holds_up_no_other(stores, serv
 
 
 async def test_a_slow_answer_here_does_not_close_the_gate_to_live_calls(stores, server):
-    gate = Gate()
+    breaker = CircuitBreaker()
     server.request_faults = Faults(first=8, refuse=503)
     await ended_call(stores)
-    async with backfill(stores, server, gate) as service:
+    async with backfill(stores, server, breaker) as service:
         await service.offer("CA1")
 
-    assert gate.is_open
-    assert gate.turned_away == 0
+    assert breaker.is_open
+    assert breaker.turned_away == 0
 
 
 async def test_a_bad_key_closes_it(stores, server):
-    gate = Gate()
+    breaker = CircuitBreaker()
     server.request_faults = Faults(refuse=401)
     await ended_call(stores, ago=7200.0)
-    async with backfill(stores, server, gate) as service:
+    async with backfill(stores, server, breaker) as service:
         await service.offer("CA1")
 
-    assert not gate.is_open
+    assert not breaker.is_open
 
 
 async def test_after_a_start_what_was_left_is_taken_up_but_for_what_was_given_up(stores, server):
@@ -276,9 +276,9 @@ async def test_a_folder_of_requests_that_cannot_be_read_is_told_and_harms_nothin
     await ended_call(stores)
     store, audio = stores
     policy = BackfillPolicy(server.url, "key")
-    wishes = Wishes(options.parse(""))
+    call_options = CallOptions(options.parse(""))
     async with Backfill(
-        store, audio, Gate(), policy, wishes, wall=time.time, random=Random(1), requests=requests
+        store, audio, CircuitBreaker(), policy, call_options, wall=time.time, random=Random(1), requests=requests
     ) as service:
         await until(lambda: any("cannot look" in record.message for record in caplog.records))
         assert await service.offer("CA1") is True

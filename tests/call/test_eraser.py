@@ -7,10 +7,10 @@ import pytest
 
 from bridge.audio import interleave
 from bridge.call.backfill import Backfill, BackfillPolicy
+from bridge.call.call_options import CallOptions
 from bridge.call.eraser import Eraser
-from bridge.call.wishes import Wishes
 from bridge.deepgram import options
-from bridge.deepgram.gate import Gate
+from bridge.deepgram.breaker import CircuitBreaker
 from bridge.errors import StoreError
 from bridge.store.audio import AudioStore, Recordings
 from bridge.store.sqlite import SQLiteStore
@@ -25,8 +25,10 @@ async def place(tmp_path):
     """The stores, a backfill whose Deepgram is away, and the eraser."""
     async with SQLiteStore(tmp_path, ["webhook"]) as store, AudioStore(tmp_path, limit=2**30, keep=True) as audio:
         policy = BackfillPolicy("ws://127.0.0.1:1", "key", first_pause=0.01)
-        wishes, random = Wishes(options.parse("")), Random(1)
-        async with Backfill(store, audio, Gate(), policy, wishes, wall=time.time, random=random) as backfill:
+        call_options, random = CallOptions(options.parse("")), Random(1)
+        async with Backfill(
+            store, audio, CircuitBreaker(), policy, call_options, wall=time.time, random=random
+        ) as backfill:
             recordings = Recordings(tmp_path)
             yield store, audio, recordings, backfill, Eraser(store, audio, recordings, backfill)
 

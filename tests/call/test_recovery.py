@@ -6,7 +6,7 @@ import json
 import pytest
 
 from bridge.call import CallRegistry
-from bridge.call.recovery import Recovery, read_digest
+from bridge.call.recovery import Recovery, read_projection
 from bridge.events import Stretch, timestamp
 from bridge.store.audio import AudioStore
 from bridge.store.base import Query
@@ -177,8 +177,8 @@ async def test_a_digest_reads_further_than_a_page(stores):
     store, _ = stores
     await store.append([started(), *(final("CA1", seq, start=float(seq)) for seq in range(2, 452))])
 
-    digest = await read_digest(store, "CA1")
-    assert (digest.seq, digest.counters["finals"], digest.settled["inbound"]) == (451, 450, 452.0)
+    projection = await read_projection(store, "CA1")
+    assert (projection.seq, projection.counters["finals"], projection.settled["inbound"]) == (451, 450, 452.0)
 
 
 async def test_calls_with_an_owner_are_left_alone(stores):

@@ -86,7 +86,7 @@ async def test_a_refusal_over_a_calls_own_options_does_not_shut_the_gate(registr
         while not going_on.interrupted:
             await asyncio.sleep(0.005)
 
-    assert given.gate.is_open is is_open
+    assert given.breaker.is_open is is_open
     await registry.end_all(0.01)
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from bridge.audio import CHANNELS, SAMPLE_RATE, interleave, silence
 from bridge.call import pieces
-from bridge.call.ledger import Ledger
-from bridge.call.recovery import read_digest
+from bridge.call.event_writer import EventWriter
+from bridge.call.recovery import read_projection
 from bridge.call.repair import Repair
 from bridge.deepgram.batch import Transcribed
 from bridge.deepgram.messages import Results, ResultWord
@@ -67,9 +67,9 @@ async def lacking(stores, *stretches, audio=STEREO):
 
 
 async def mend(stores, file, asking=ask):
-    digest = await read_digest(stores[0], "CA1")
-    ledger = Ledger("CA1", stores[0], lambda: STARTED_AT, digest.seq)
-    return await Repair(digest, ledger, file, asking, "en").run()
+    projection = await read_projection(stores[0], "CA1")
+    writer = EventWriter("CA1", stores[0], lambda: STARTED_AT, projection.seq)
+    return await Repair(projection, writer, file, asking, "en").run()
 
 
 async def events(stores, kind):
@@ -146,7 +146,7 @@ async def test_what_is_gone_from_the_disk_is_said_aloud_and_the_rest_is_transcri
     heard = await words(stores)
     for channel, early, late in zip(heard, spoken(0.0, 4.0), spoken(8.0), strict=True):
         assert set(early) | set(late) <= set(channel)
-    assert (await read_digest(stores[0], "CA1")).uncovered == []
+    assert (await read_projection(stores[0], "CA1")).uncovered == []
 
 
 async def test_audio_that_ends_too_early_is_said_aloud(stores):

@@ -233,14 +233,14 @@ def arrivals(draw):
 @given(arrivals(), st.booleans())
 def test_every_final_is_printed_once_and_in_order_unless_it_is_late(arrivals, restarts):
     paper = Paper()
-    for happening in arrivals:
-        match happening:
+    for event in arrivals:
+        match event:
             case float():
-                paper.wait(happening)
+                paper.wait(event)
             case ("note", at):
                 paper.note("note", at)
             case _:
-                paper.receive(happening)
+                paper.receive(event)
         if restarts:
             paper.receive(CallResumed(reason="bridge_restarted", stream_id="MZ2", at=1.0))
     paper.finish()
@@ -251,15 +251,15 @@ def test_every_final_is_printed_once_and_in_order_unless_it_is_late(arrivals, re
     assert all(said.transcript.final for said in printed)
     starts = [said.transcript.start for said in printed if not said.late]
     assert starts == sorted(starts)
-    assert len(paper.printed) - len(printed) == sum(isinstance(happening, tuple) for happening in arrivals)
+    assert len(paper.printed) - len(printed) == sum(isinstance(event, tuple) for event in arrivals)
 
 
 @given(arrivals())
 def test_nothing_waits_on_a_quiet_line(arrivals):
     paper = Paper()
-    for happening in arrivals:
-        if isinstance(happening, TranscriptFinal | TranscriptInterim):
-            paper.receive(happening)
+    for event in arrivals:
+        if isinstance(event, TranscriptFinal | TranscriptInterim):
+            paper.receive(event)
     paper.wait(SILENT + WAIT)
 
     assert not any(item.transcript.final for item in paper.printout.waiting)

@@ -9,9 +9,9 @@ from websockets.asyncio.server import serve
 
 from bridge.audio import interleave
 from bridge.deepgram import options
+from bridge.deepgram.breaker import CircuitBreaker
 from bridge.deepgram.client import Client
 from bridge.deepgram.exchange import Finished, Interrupted, Resumed, SessionPolicy
-from bridge.deepgram.gate import Gate
 from bridge.deepgram.messages import CLOSE_STREAM, Results
 from bridge.deepgram.session import Session
 from bridge.local.deepgram import Faults, LocalDeepgram
@@ -27,14 +27,14 @@ CHUNK = 960
 class Caller:
     """Feeds a client and notes what comes back."""
 
-    def __init__(self, url, policy=QUICK, key="key", gate=None, fetch=None, own_options=False, on_event=None):
+    def __init__(self, url, policy=QUICK, key="key", breaker=None, fetch=None, own_options=False, on_event=None):
         self.happenings = []
         self.client = Client(
             Session(policy, Random(1)),
             url=f"{url}/v1/listen?{options.parse('').query()}",
             key=key,
             call_id="CA1",
-            gate=gate or Gate(),
+            breaker=breaker or CircuitBreaker(),
             on_event=on_event or self.happenings.append,
             fetch=fetch,
             own_options=own_options,
@@ -52,7 +52,7 @@ class Caller:
 
     async def until(self, kind):
         async with asyncio.timeout(10):
-            while not any(isinstance(happening, kind) for happening in self.happenings):
+            while not any(isinstance(event, kind) for event in self.happenings):
                 await asyncio.sleep(0.005)
 
     def words(self, channel):
@@ -176,8 +176,8 @@ async def test_an_address_that_is_none_is_a_reason_that_does_not_quote_it(url):
 
 
 async def test_an_error_of_our_own_while_a_socket_is_read_is_a_lost_socket(deepgram, caplog):
-    def fail_once(happening):
-        caller.happenings.append(happening)
+    def fail_once(event):
+        caller.happenings.append(event)
         if len(caller.happenings) == 1:
             raise RuntimeError("a bug")
 
@@ -265,11 +265,11 @@ async def test_an_error_of_deepgrams_is_logged_once(caplog):
 
 
 async def test_while_the_gate_is_closed_deepgram_is_not_asked(deepgram):
-    gate = Gate()
+    breaker = CircuitBreaker()
     deepgram.faults = Faults(refuse=402)
-    callers = [Caller(deepgram.url, BRIEF, gate=gate)]
+    callers = [Caller(deepgram.url, BRIEF, breaker=breaker)]
     await callers[0].until(Interrupted)
-    callers += [Caller(deepgram.url, BRIEF, gate=gate) for _ in range(5)]
+    callers += [Caller(deepgram.url, BRIEF, breaker=breaker) for _ in range(5)]
     for caller in callers:
         await caller.until(Interrupted)
     await asyncio.gather(*(caller.end() for caller in callers))
@@ -279,11 +279,11 @@ async def test_while_the_gate_is_closed_deepgram_is_not_asked(deepgram):
 
 
 async def test_a_model_of_a_calls_own_that_is_refused_turns_nobody_else_away(deepgram):
-    gate = Gate()
+    breaker = CircuitBreaker()
     deepgram.faults = Faults(first=1, refuse=403)
-    one = Caller(deepgram.url, BRIEF, gate=gate, own_options=True)
+    one = Caller(deepgram.url, BRIEF, breaker=breaker, own_options=True)
     await one.until(Interrupted)
-    other = Caller(deepgram.url, gate=gate)
+    other = Caller(deepgram.url, breaker=breaker)
     other.say()
     await other.end()
     await one.end()
@@ -310,8 +310,8 @@ async def redirector(deepgram):
 
 async def test_a_redirect_is_a_refusal_and_is_not_followed(deepgram, redirector):
     url, asked = redirector
-    gate = Gate()
-    caller = Caller(url, BRIEF, gate=gate)
+    breaker = CircuitBreaker()
+    caller = Caller(url, BRIEF, breaker=breaker)
     caller.say()
     await caller.until(Interrupted)
     await caller.end()
@@ -319,4 +319,4 @@ async def test_a_redirect_is_a_refusal_and_is_not_followed(deepgram, redirector)
     assert [(event.status, event.reason, event.retry) for event in caller.happenings[:1]] == [(307, "HTTP 307", False)]
     assert len(asked) == 1
     assert deepgram.connections == []
-    assert not gate.is_open
+    assert not breaker.is_open

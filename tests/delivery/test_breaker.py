@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.delivery.breaker import Breaker, BreakerPolicy, State
+from bridge.delivery.breaker import CircuitBreaker, CircuitBreakerPolicy, State
 from bridge.delivery.lane import Answered, Outcome, RetryPolicy, Unanswered, Verdict, judge
 from bridge.errors import LocalProtocolError
 from bridge.outbox import Lane
@@ -30,13 +30,13 @@ REJECTED = verdict(Answered(422))
 THROTTLED = verdict(Answered(429, retry_after=30.0))
 
 
-def post(breaker: Breaker, call_id: str, outcome: Verdict | None, now: float = NOW) -> None:
+def post(breaker: CircuitBreaker, call_id: str, outcome: Verdict | None, now: float = NOW) -> None:
     breaker.started(call_id)
     breaker.ended(call_id, outcome, now)
 
 
-def opened(now: float = NOW) -> Breaker:
-    breaker = Breaker()
+def opened(now: float = NOW) -> CircuitBreaker:
+    breaker = CircuitBreaker()
     for n in range(5):
         post(breaker, f"CA{n}", DOWN, now)
     assert breaker.state is State.OPEN
@@ -44,7 +44,7 @@ def opened(now: float = NOW) -> Breaker:
 
 
 def test_the_cap_is_the_policys() -> None:
-    breaker = Breaker(BreakerPolicy(in_flight=3))
+    breaker = CircuitBreaker(CircuitBreakerPolicy(in_flight=3))
     for n in range(3):
         assert breaker.slots(NOW) == 3 - n
         breaker.started(f"CA{n}")
@@ -54,14 +54,14 @@ def test_the_cap_is_the_policys() -> None:
 
 
 def test_a_lane_is_in_flight_once() -> None:
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     breaker.started("CA1")
     with pytest.raises(LocalProtocolError):
         breaker.started("CA1")
 
 
 def test_five_failures_in_a_row_open_it() -> None:
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     states = []
     for n in range(5):
         post(breaker, f"CA{n}", DOWN)
@@ -72,14 +72,14 @@ def test_five_failures_in_a_row_open_it() -> None:
 
 @pytest.mark.parametrize("answer", [OK, REJECTED])
 def test_an_answer_about_the_event_ends_the_row(answer: Verdict) -> None:
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     for n in range(20):
         post(breaker, f"CA{n}", answer if n % 5 == 4 else DOWN)
     assert breaker.state is State.CLOSED
 
 
 def test_one_bad_call_alone_never_opens_it() -> None:
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     for _ in range(100):
         post(breaker, "CA1", DOWN)
     assert breaker.state is State.CLOSED
@@ -107,7 +107,7 @@ def test_a_probe_that_was_never_sent_may_be_tried_again() -> None:
 
 
 def test_who_was_in_flight_when_it_opened_does_not_make_the_wait_longer() -> None:
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     for n in range(32):
         breaker.started(f"CA{n}")
     for n in range(32):
@@ -141,7 +141,7 @@ def test_two_failures_half_open_and_it_is_open_again_from_the_first_step() -> No
 
 
 def test_a_late_success_of_an_older_post_counts_as_a_sign_of_life() -> None:
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     breaker.started("slow")
     for n in range(5):
         post(breaker, f"CA{n}", DOWN)
@@ -150,7 +150,7 @@ def test_a_late_success_of_an_older_post_counts_as_a_sign_of_life() -> None:
 
 
 def test_a_pause_stops_everybody_until_it_is_over() -> None:
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     post(breaker, "CA1", THROTTLED)
     assert breaker.slots(NOW + 29.9) == 0
     assert breaker.slots(NOW + 30.0) == 32
@@ -165,7 +165,7 @@ def test_a_pause_holds_while_open_too_and_a_shorter_one_does_not_end_it() -> Non
 
 
 def test_gone_is_gone_until_it_is_enabled() -> None:
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     breaker.started("slow")
     post(breaker, "CA1", GONE)
     breaker.ended("slow", OK, NOW)
@@ -188,7 +188,7 @@ def test_enabling_ends_a_pause_and_an_open_state() -> None:
 def test_its_face() -> None:
     breaker = opened()
     breaker.started("CA1")
-    assert repr(breaker) == "<Breaker OPEN in_flight=1/32 failures=0 opened=1>"
+    assert repr(breaker) == "<CircuitBreaker OPEN in_flight=1/32 failures=0 opened=1>"
 
 
 @given(
@@ -201,7 +201,7 @@ def test_its_face() -> None:
 def test_whatever_happens_the_slots_have_bounds(
     script: list[tuple[int, Verdict | None, float]], in_flight: int
 ) -> None:
-    breaker, now = Breaker(BreakerPolicy(in_flight=in_flight)), NOW
+    breaker, now = CircuitBreaker(CircuitBreakerPolicy(in_flight=in_flight)), NOW
     for n, outcome, wait in script:
         now += wait
         call_id = f"CA{n}"
@@ -217,9 +217,9 @@ def test_whatever_happens_the_slots_have_bounds(
         assert breaker.slots(now + 3600) > 0, "it never stays shut"
 
 
-def simulate(lanes: int, seconds: float, outcome: Outcome, took: float) -> tuple[int, Breaker]:
+def simulate(lanes: int, seconds: float, outcome: Outcome, took: float) -> tuple[int, CircuitBreaker]:
     """So many lanes of ended calls against one answer, for so long; how many POSTs there were."""
-    breaker, rng, posts = Breaker(), Random(3), 0
+    breaker, rng, posts = CircuitBreaker(), Random(3), 0
     waiting = [(NOW, f"CA{n}") for n in range(lanes)]
     rows = {f"CA{n}": lane(f"CA{n}") for n in range(lanes)}
     flying: list[tuple[float, str]] = []

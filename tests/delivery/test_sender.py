@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bridge.delivery.breaker import BreakerPolicy, State
+from bridge.delivery.breaker import CircuitBreakerPolicy, State
 from bridge.delivery.lane import RetryPolicy
 from bridge.delivery.poster import Timeouts
 from bridge.delivery.sender import Sender
@@ -24,7 +24,7 @@ from tests.fakes.waiting import tasks_of, until
 
 OLD, NEW = format_secret(b"o" * 32), format_secret(b"n" * 32)
 RETRY = RetryPolicy(live=(0.01, 0.02, 0.05), after_call=(0.05,), jitter=0.2)
-PRESSURE = BreakerPolicy(first_probe=0.05, max_probe=0.2)
+PRESSURE = CircuitBreakerPolicy(first_probe=0.05, max_probe=0.2)
 
 
 @pytest.fixture(autouse=True)
@@ -209,7 +209,7 @@ async def test_a_wall_clock_that_jumps_neither_delays_a_retry_nor_hastens_it(
 ) -> None:
     wall, passed = time.time(), 0.0  # signatures are checked against it: no jump beyond their five minutes
     receiver.faults = [Fault(status=500, times=1)]
-    pressure = BreakerPolicy(failures=100)
+    pressure = CircuitBreakerPolicy(failures=100)
     retry = RetryPolicy(live=(30,), jitter=0.0)
     async with make(
         store, receiver, retry=retry, pressure=pressure, clock=lambda: wall + passed, monotonic=lambda: passed
@@ -417,7 +417,8 @@ async def test_its_face(store: SQLiteStore, receiver: Receiver) -> None:
         await receiver.until(complete(receiver))
         await sender.drain(1)
         assert repr(sender) == (
-            "<Sender webhook <Breaker CLOSED in_flight=0/32 failures=0 opened=0> posts=1 delivered=1 retry=0 park=0>"
+            "<Sender webhook <CircuitBreaker CLOSED in_flight=0/32 failures=0 opened=0> "
+            "posts=1 delivered=1 retry=0 park=0>"
         )
 
 

@@ -3,12 +3,12 @@
 from random import Random
 
 from bridge.call import CallPolicy, ContinuityPolicy, Services
-from bridge.call.wishes import Wishes
+from bridge.call.call_options import CallOptions
 from bridge.carriers import parameters as parameters_of
 from bridge.carriers.messages import Media, Started
 from bridge.deepgram import options
+from bridge.deepgram.breaker import CircuitBreaker
 from bridge.deepgram.exchange import SessionPolicy
-from bridge.deepgram.gate import Gate
 from tests.fakes.running import AUDIO
 
 NOW = 1_800_000_000.0
@@ -35,8 +35,8 @@ def services(store, server, clock, continuity=None, *, grace=0.0, refork=None, f
     return Services(
         policy=CallPolicy(server.url, "key", session=session, continuity=continuity or ContinuityPolicy(grace=grace)),
         store=store,
-        gate=Gate(),
-        options=Wishes(options.parse(""), frozenset({"language"})),
+        breaker=CircuitBreaker(),
+        options=CallOptions(options.parse(""), frozenset({"language"})),
         clock=clock,
         random=Random(1),
         reforks={"twilio": refork} if refork else {},

@@ -14,9 +14,9 @@ from aiohttp.test_utils import TestServer
 from bridge.live import Live
 from bridge.store.audio import Recordings
 from bridge.store.sqlite import SQLiteStore
-from bridge.web.calls import CallsDoor
-from bridge.web.feed import FeedDoor
-from bridge.web.readers import Readers
+from bridge.web.access import Access
+from bridge.web.calls import CallHandlers
+from bridge.web.feed import FeedHandlers
 from tests.fakes import words
 
 TOKEN = "a-token-for-readers"
@@ -30,9 +30,9 @@ async def doors(path: Any, tokens: tuple[str, ...] = (TOKEN,), public_url: str |
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(SQLiteStore(path, ["webhook"]))
         place = SimpleNamespace(store=store, live=Live(store), folder=path, now=NOW)
-        readers = Readers(tokens, public_url, lambda: place.now)
+        readers = Access(tokens, public_url, lambda: place.now)
 
-        calls = CallsDoor(
+        calls = CallHandlers(
             store,
             readers,
             endpoint="webhook",
@@ -41,7 +41,7 @@ async def doors(path: Any, tokens: tuple[str, ...] = (TOKEN,), public_url: str |
             wall=lambda: place.now,
         )
         place.door = calls
-        feed = FeedDoor(place.live, store, readers, calls.events, Random(1))
+        feed = FeedHandlers(place.live, store, readers, calls.events, Random(1))
         app = web.Application()
         app.add_routes([*readers.routes(), *feed.routes(), *calls.routes()])
         server = TestServer(app)

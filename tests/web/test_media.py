@@ -14,7 +14,7 @@ from bridge.carriers.twilio import TWILIO
 from bridge.clock import SystemClock
 from bridge.store.sqlite import SQLiteStore
 from bridge.web.carriers import token_secret
-from bridge.web.media import MediaDoor, MediaPolicy, Mount
+from bridge.web.media import MediaHandlers, MediaPolicy, Mount
 from tests.fakes import frames
 from tests.fakes.calls import services
 from tests.fakes.running import AUDIO, SCRIPT, TWILIO_TOKEN, bridge, deepgram, record, settings
@@ -349,7 +349,7 @@ async def test_only_a_start_may_be_large(tmp_path, server):
 async def test_what_came_while_the_call_was_made_waits_for_no_further_message(tmp_path, server, aiohttp_server):
     async with SQLiteStore(tmp_path) as store:
         registry = CallRegistry(services(store, server, SystemClock()), max_calls=1)
-        door = MediaDoor(registry, [Mount(TWILIO, lambda request: None)], MediaPolicy())
+        door = MediaHandlers(registry, [Mount(TWILIO, lambda request: None)], MediaPolicy())
         app = web.Application()
         app.add_routes(door.routes())
         host = await aiohttp_server(app)

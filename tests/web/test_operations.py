@@ -9,7 +9,7 @@ from websockets.asyncio.client import connect
 from bridge.call import CallRegistry
 from bridge.local.deepgram import Faults
 from bridge.store.sqlite import SQLiteStore
-from bridge.web.operations import OperationsDoor
+from bridge.web.operations import OperationsHandlers
 from tests.fakes import frames
 from tests.fakes.calls import HandClock, services
 from tests.fakes.reading import BEARER, TOKEN
@@ -47,7 +47,7 @@ async def test_a_stopping_server_says_so(tmp_path, aiohttp_client):
     async with SQLiteStore(tmp_path) as store:
         no_server = type("", (), {"url": "ws://127.0.0.1:1"})
         calls = CallRegistry(services(store, no_server, HandClock()), max_calls=1)
-        door = OperationsDoor(calls, {}, {})
+        door = OperationsHandlers(calls, {}, {})
         app = web.Application()
         app.add_routes(door.routes())
         client = await aiohttp_client(app)

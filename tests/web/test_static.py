@@ -4,13 +4,13 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from bridge.web.static import CONTENT_SECURITY_POLICY, PageDoor
+from bridge.web.static import CONTENT_SECURITY_POLICY, PageHandlers
 
 
 @pytest.fixture
 async def client(aiohttp_client):
     app = web.Application()
-    app.add_routes(PageDoor().routes())
+    app.add_routes(PageHandlers().routes())
     return await aiohttp_client(app)
 
 

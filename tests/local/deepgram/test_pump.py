@@ -35,12 +35,12 @@ def dial(server: LocalDeepgram, **options: Any) -> connect:
 class Slow:
     """A recognizer that works only when it is let, in whatever thread, and says when it was fed."""
 
-    def __init__(self, gate: threading.Event, threads: set[int]) -> None:
-        self._gate, self._threads = gate, threads
+    def __init__(self, breaker: threading.Event, threads: set[int]) -> None:
+        self._breaker, self._threads = breaker, threads
         self._octets = 0
 
     def receive_audio(self, mulaw: bytes) -> Sequence[Heard]:
-        assert self._gate.wait(5)
+        assert self._breaker.wait(5)
         self._threads.add(threading.get_ident())
         start, self._octets = self._octets, self._octets + len(mulaw)
         return (Hypothesis(start / 8000, self._octets / 8000, (), is_final=True),)
@@ -50,10 +50,10 @@ class Slow:
 
 
 async def test_slow_recognizers_work_in_threads_and_the_order_is_kept():
-    gate, threads = threading.Event(), set[int]()
+    breaker, threads = threading.Event(), set[int]()
 
     def make(channel: int, listening: Listening) -> Slow:
-        return Slow(gate, threads)
+        return Slow(breaker, threads)
 
     async with LocalDeepgram(make) as local, dial(local) as ws:
         for _ in range(20):
@@ -62,7 +62,7 @@ async def test_slow_recognizers_work_in_threads_and_the_order_is_kept():
         # The loop is free although the recognizer is not done with the first message.
         async with dial(local):
             assert local.connections[0].session.duration <= 0.02
-        gate.set()
+        breaker.set()
         messages = [json.loads(message) async for message in ws]
     assert threading.get_ident() not in threads
     assert messages[-1]["type"] == "Metadata"
@@ -106,16 +106,16 @@ async def test_net_0001_really_comes_and_pings_do_not_hold_it_off():
 
 
 async def test_net_0001_comes_too_when_recognizers_work_in_threads():
-    gate = threading.Event()
+    breaker = threading.Event()
 
     def make(channel: int, listening: Listening) -> Slow:
-        return Slow(gate, set())
+        return Slow(breaker, set())
 
     async with LocalDeepgram(make, limits=Limits(no_input=0.2)) as local, dial(local) as ws:
         await ws.send(silence(320))
         # Longer than the limit: this time is not the client's silence.
         await asyncio.sleep(0.3)
-        gate.set()
+        breaker.set()
         assert json.loads(await asyncio.wait_for(ws.recv(), 2))["type"] == "Results"
         with pytest.raises(ConnectionClosed):
             while True:

@@ -4,7 +4,7 @@ import sqlite3
 
 import pytest
 
-from bridge.web.readers import COOKIE, SESSION
+from bridge.web.access import COOKIE, SESSION
 from tests.fakes import words
 from tests.fakes.reading import BEARER, NOW, TOKEN, doors, reader
 

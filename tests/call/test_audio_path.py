@@ -5,11 +5,11 @@ from random import Random
 import pytest
 
 from bridge.align import Aligner, AlignPolicy
-from bridge.call.line import Line, read_kept
+from bridge.call.audio_path import Line, read_kept
 from bridge.carriers.messages import Media
+from bridge.deepgram.breaker import CircuitBreaker
 from bridge.deepgram.client import Client
 from bridge.deepgram.exchange import SessionPolicy
-from bridge.deepgram.gate import Gate
 from bridge.deepgram.session import Session
 from bridge.errors import StoreError
 from bridge.store.audio import AudioStore
@@ -29,7 +29,7 @@ def line(audio=None, start=0):
         url="ws://127.0.0.1:1",
         key="key",
         call_id="CA1",
-        gate=Gate(),
+        breaker=CircuitBreaker(),
         on_event=lambda event: None,
     )
     return Line(Aligner(AlignPolicy(chunk_ms=60), start), client, audio, 60)

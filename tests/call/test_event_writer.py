@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from bridge.call.ledger import Ledger
+from bridge.call.event_writer import EventWriter
 from bridge.errors import StoreError
 from bridge.events import SpeechStarted, TranscriptFinal, TranscriptInterim
 from bridge.store.base import Query
@@ -43,8 +43,8 @@ async def store(tmp_path):
         yield opened
 
 
-def ledger(store, seq=0):
-    return Ledger("CA1", store, lambda: STARTED_AT, seq)
+def writer(store, seq=0):
+    return EventWriter("CA1", store, lambda: STARTED_AT, seq)
 
 
 def said(text="hello"):
@@ -56,7 +56,7 @@ async def record(store):
 
 
 async def test_events_are_numbered_densely_and_identified_for_good(store):
-    book = ledger(store)
+    book = writer(store)
     book.add(started().data)
     book.add(said("one"))
     book.commit()
@@ -70,7 +70,7 @@ async def test_events_are_numbered_densely_and_identified_for_good(store):
 
 async def test_it_goes_on_behind_what_the_log_has(store):
     await store.append([started()])
-    book = ledger(store, seq=1)
+    book = writer(store, seq=1)
     book.add(said())
     book.commit()
     await book.written()
@@ -79,7 +79,7 @@ async def test_it_goes_on_behind_what_the_log_has(store):
 
 
 async def test_what_a_full_store_refuses_is_given_again_in_order(store, caplog):
-    book = ledger(Reluctant(store, 2))
+    book = writer(Reluctant(store, 2))
     book.add(started().data)
     book.commit()
     book.add(said("one"))
@@ -93,8 +93,8 @@ async def test_what_a_full_store_refuses_is_given_again_in_order(store, caplog):
 
 
 async def test_it_goes_as_soon_as_there_is_room_not_with_the_next_event(store, monkeypatch):
-    monkeypatch.setattr("bridge.call.ledger._STORE_PAUSE", 0.01)
-    book = ledger(reluctant := Reluctant(store, 3))
+    monkeypatch.setattr("bridge.call.event_writer._STORE_PAUSE", 0.01)
+    book = writer(reluctant := Reluctant(store, 3))
     book.add(started().data)
     book.commit()
     async with asyncio.timeout(10):
@@ -106,8 +106,8 @@ async def test_it_goes_as_soon_as_there_is_room_not_with_the_next_event(store, m
 
 
 async def test_who_gives_up_waiting_leaves_nothing_behind_that_writes(store, monkeypatch):
-    monkeypatch.setattr("bridge.call.ledger._STORE_PAUSE", 0.01)
-    book = ledger(reluctant := Reluctant(store, 1_000_000))
+    monkeypatch.setattr("bridge.call.event_writer._STORE_PAUSE", 0.01)
+    book = writer(reluctant := Reluctant(store, 1_000_000))
     book.add(started().data)
     book.commit()
     with pytest.raises(TimeoutError):
@@ -120,7 +120,7 @@ async def test_who_gives_up_waiting_leaves_nothing_behind_that_writes(store, mon
 
 
 async def test_the_end_waits_until_the_store_takes_it(store):
-    book = ledger(Reluctant(store, 3))
+    book = writer(Reluctant(store, 3))
     book.add(started().data)
     book.commit()
     async with asyncio.timeout(10):
@@ -130,7 +130,7 @@ async def test_the_end_waits_until_the_store_takes_it(store):
 
 
 async def test_a_store_that_fails_is_told_and_does_not_hold_up_the_end(caplog):
-    book = ledger(Broken())
+    book = writer(Broken())
     book.add(started().data)
     book.commit()
     async with asyncio.timeout(10):
@@ -141,7 +141,7 @@ async def test_a_store_that_fails_is_told_and_does_not_hold_up_the_end(caplog):
 
 
 async def test_previews_have_names_of_their_own_and_no_number(store):
-    book = ledger(store)
+    book = writer(store)
     book.add(started().data)
     book.commit()
     await book.written()

@@ -35,7 +35,7 @@ _MOMENTS = ("end", "at")
 """Names of moments of the call in any event. `to` is one in a gap, but in `call.started` it is a number."""
 
 
-class Digest:
+class Projection:
     """Empty at first; `take` every event."""
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class Digest:
         self.turns: dict[Track, list[dict[str, Any]]] = {track: [] for track in TRACKS}
         """Data of the live finals that are in no turn yet."""
         self.counters: Counter[str] = Counter()
-        """As a ledger's."""
+        """As a writer's."""
         self.uncovered: list[Stretch] = []
         """Kept audio that is still to be transcribed, as the last event that names it says."""
         self.resumed_at = 0.0
@@ -67,7 +67,7 @@ class Digest:
         """That has been said aloud as a gap."""
 
     def __repr__(self) -> str:
-        return f"<Digest seq {self.seq} {dict(self.counters)} uncovered {len(self.uncovered)}>"
+        return f"<Projection seq {self.seq} {dict(self.counters)} uncovered {len(self.uncovered)}>"
 
     @property
     def speakers(self) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """Whether Deepgram may be asked for another socket: a circuit breaker shared by all calls. A machine; time is given.
 
-While the gate is closed to the public, one call at a time is let through as a probe; all others are turned away with
+While the breaker is closed to the public, one call at a time is let through as a probe; all others are turned away with
 the words of the last refusal, without asking Deepgram. So an outage costs one handshake now and then and not one per
-call, and a project over its limit is not pressed by everybody at once. A bad key or an empty account closes the gate
+call, and a project over its limit is not pressed by everybody at once. A bad key or an empty account closes the breaker
 at once; failures that may pass close it after a few in a row. A call that is refused over options of its own has
 learned something about them, not about everybody.
 """
@@ -13,8 +13,8 @@ from bridge.deepgram.messages import Blame, Refusal
 
 
 @dataclass(frozen=True, slots=True)
-class GatePolicy:
-    """How soon the gate closes, and how often it is tried."""
+class CircuitBreakerPolicy:
+    """How soon the breaker closes, and how often it is tried."""
 
     failures: int = 5
     """In a row, over all calls."""
@@ -28,12 +28,12 @@ class GatePolicy:
     """Seconds after which a probe that never told how it went no longer counts."""
 
 
-class Gate:
+class CircuitBreaker:
     """Ask before every handshake, and tell how it went."""
 
-    def __init__(self, policy: GatePolicy | None = None) -> None:
+    def __init__(self, policy: CircuitBreakerPolicy | None = None) -> None:
         self.turned_away = 0
-        self._policy = policy or GatePolicy()
+        self._policy = policy or CircuitBreakerPolicy()
         self._failures = 0
         self._closed_by: Refusal | None = None
         self._pause = 0.0
@@ -41,7 +41,7 @@ class Gate:
 
     def __repr__(self) -> str:
         state = f"closed by {self._closed_by.status}" if self._closed_by else "open"
-        return f"<Gate {state}, {self._failures} failures, {self.turned_away} turned away>"
+        return f"<CircuitBreaker {state}, {self._failures} failures, {self.turned_away} turned away>"
 
     @property
     def is_open(self) -> bool:

@@ -154,7 +154,7 @@ async def test_it_is_never_retried_and_counts_for_nothing(
 async def test_one_that_takes_too_long_is_let_go(
     store: SQLiteStore, receiver: Receiver, sender: Sender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bridge.delivery.previews.TIMEOUT", 0.05)
+    monkeypatch.setattr("bridge.delivery.interims.TIMEOUT", 0.05)
     receiver.faults = [Fault(delay=1.0, times=1)]
     await say(store, 1)
     await until(lambda: sender.counters["interims_failed"] == 1)
@@ -173,7 +173,7 @@ async def test_an_ended_call_is_forgotten(store: SQLiteStore, receiver: Receiver
     await store.append([words.ended(seq=2)])
     await receiver.until(lambda: receiver.seqs("CA1") == [1, 2])
     await sender.drain(2)
-    assert sender._previews._calls == {}
+    assert sender._interim_sender._calls == {}
 
 
 async def test_leaving_ends_what_is_on_its_way(store: SQLiteStore, receiver: Receiver) -> None:
@@ -183,5 +183,5 @@ async def test_leaving_ends_what_is_on_its_way(store: SQLiteStore, receiver: Rec
         receiver.faults = [Fault(delay=0.2)]
         await say(store, 1)
         await receiver.until(lambda: len(receiver.deliveries) == 2)
-        assert "Previews._send" in tasks_of("Previews")
-    assert tasks_of("Sender", "Previews") == []
+        assert "InterimSender._send" in tasks_of("InterimSender")
+    assert tasks_of("Sender", "InterimSender") == []

@@ -22,9 +22,9 @@ from bridge.events import CallEnded, Event, TranscriptFinal, TranscriptInterim, 
 from bridge.live import Live
 from bridge.store.audio import Recordings
 from bridge.store.sqlite import SQLiteStore
-from bridge.web.calls import CallsDoor
-from bridge.web.feed import FeedDoor
-from bridge.web.readers import Readers
+from bridge.web.access import Access
+from bridge.web.calls import CallHandlers
+from bridge.web.feed import FeedHandlers
 from scripts.benchmark.archive import call_started
 
 TOKEN = "a-token-for-readers"
@@ -97,11 +97,11 @@ async def main(port, folder):
         store = await stack.enter_async_context(SQLiteStore(folder))
         live = Live(store)
         stack.callback(live.close)
-        readers = Readers((TOKEN,), None, time.time)
-        calls = CallsDoor(
+        readers = Access((TOKEN,), None, time.time)
+        calls = CallHandlers(
             store, readers, endpoint="webhook", delete=store.delete, recordings=Recordings(folder), wall=time.time
         )
-        feed = FeedDoor(live, store, readers, calls.events, Random())
+        feed = FeedHandlers(live, store, readers, calls.events, Random())
 
         async def post_talk(request):
             pace = {name: int(value) for name, value in request.query.items()}

@@ -6,16 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.call.digest import Digest, without
+from bridge.call.projection import Projection, without
 from bridge.events import Stretch
 from tests.fakes.words import STARTED_AT, final, started
 
 
 def digest(*events):
-    digest = Digest()
+    projection = Projection()
     for seq, (kind, data) in enumerate(events, 1):
-        digest.take(json.dumps({"seq": seq, "id": "x", "type": kind, "time": "", "data": data}))
-    return digest
+        projection.take(json.dumps({"seq": seq, "id": "x", "type": kind, "time": "", "data": data}))
+    return projection
 
 
 def said(track="inbound", start=1.0, end=2.0, number="3", source="live", words=()):
@@ -33,7 +33,7 @@ def stretch(track, start, end):
 
 
 def test_of_an_empty_log_it_knows_nothing():
-    nothing = Digest()
+    nothing = Projection()
 
     assert (nothing.seq, nothing.ended, nothing.anchor, nothing.uncovered, nothing.speakers) == (0, None, None, [], {})
 

@@ -16,7 +16,7 @@ from bridge.call import describe
 from bridge.call.services import Services
 from bridge.carriers.messages import Media
 from bridge.deepgram.client import Client
-from bridge.deepgram.exchange import Finished, Happening
+from bridge.deepgram.exchange import Finished, SessionEvent
 from bridge.deepgram.options import Options
 from bridge.deepgram.session import Session
 from bridge.errors import StoreError
@@ -112,7 +112,7 @@ def open_line(
     services: Services,
     options: Options,
     audio: CallAudio | None,
-    on_event: Callable[[Happening], None],
+    on_event: Callable[[SessionEvent], None],
     start: int,
     heard: int | None,
 ) -> Line:
@@ -126,7 +126,7 @@ def open_line(
         url=f"{policy.deepgram_url}/v1/listen?{query}",
         key=policy.deepgram_key,
         call_id=call_id,
-        gate=services.gate,
+        breaker=services.breaker,
         on_event=on_event,
         fetch=lambda position, samples: read_kept(audio, position, samples, call_id),
         own_options=options.own,

@@ -1,7 +1,7 @@
 """A call's hand in the log: numbers its durable events densely, and hands them to the store in order.
 
 Nothing here waits for a commit, and nothing is dropped when the store cannot take it: what has a number goes first, as
-soon as there is room. One call has one ledger at a time; whoever goes on with a call another process began opens it at
+soon as there is room. One call has one writer at a time; whoever goes on with a call another process began opens it at
 the log's tip.
 """
 
@@ -29,7 +29,7 @@ log = logging.getLogger("bridge.call")
 _STORE_PAUSE = 0.2  # seconds between tries at a store whose queue is full
 
 
-class Ledger:
+class EventWriter:
     """Add data, then commit; `written` waits until all of it is durable."""
 
     def __init__(self, call_id: str, store: EventLog, wall: Callable[[], float], seq: int = 0) -> None:
@@ -42,7 +42,7 @@ class Ledger:
         """Events that the store has refused for good: they are in no log."""
         self._store = store
         self._wall = wall
-        self._previews = 0
+        self._unnumbered = 0
         self._handed_over = 0  # events that the store has and has not confirmed
         self._pending: list[Event] = []
         self._interims: list[Event] = []
@@ -51,7 +51,7 @@ class Ledger:
         """The next try at a store that was full."""
 
     def __repr__(self) -> str:
-        return f"<Ledger {self.call_id} seq {self.seq} pending {len(self._pending)}>"
+        return f"<EventWriter {self.call_id} seq {self.seq} pending {len(self._pending)}>"
 
     @property
     def waiting(self) -> int:
@@ -68,8 +68,8 @@ class Ledger:
         if isinstance(data, Transcript):
             event_id = f"{data.segment_id}-r{data.revision}"
         else:
-            self._previews += 1
-            event_id = f"{self.call_id}-s{self.seq}-{self._previews}"
+            self._unnumbered += 1
+            event_id = f"{self.call_id}-s{self.seq}-{self._unnumbered}"
         self._interims.append(Event(self.call_id, None, event_id, timestamp(self._wall()), data))
 
     def commit(self) -> None:

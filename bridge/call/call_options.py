@@ -12,7 +12,7 @@ log = logging.getLogger("bridge.call")
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class CallOptions:
     """What may be wished for."""
 
     options: Options
@@ -21,7 +21,7 @@ class Wishes:
     """Names that a call may set."""
 
     def of(self, call_id: str, parameters: Mapping[str, str]) -> Options:
-        """The call's own wishes, or the operator's where they cannot be granted: no call fails over an option."""
+        """The call's own call_options, or the operator's where they cannot be granted: no call fails over an option."""
         try:
             return deepgram_options.override(self.options, parameters, self.overrides)
         except ConfigError as error:

@@ -36,7 +36,7 @@ LONGEST_LINK = 90 * 86400.0
 _SAFE = frozenset(("GET", "HEAD"))
 
 
-class Readers:
+class Access:
     """Lets readers in."""
 
     def __init__(self, tokens: Sequence[str], public_url: str | None, wall: Callable[[], float]) -> None:
@@ -47,7 +47,7 @@ class Readers:
         self._wall = wall
 
     def __repr__(self) -> str:
-        return f"<Readers with {len(self._keys)} tokens>"
+        return f"<Access with {len(self._keys)} tokens>"
 
     def routes(self) -> list[web.RouteDef]:
         """The way in and out; without authentication."""

@@ -35,7 +35,7 @@ class _Call:
     """Segment to the newest revision that was sent."""
 
 
-class Previews:
+class InterimSender:
     """The interims of all calls to one webhook. `allowed`: whether the endpoint is well enough for extras."""
 
     def __init__(
