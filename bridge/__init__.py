@@ -3,48 +3,56 @@
 The layers, top to bottom; a module imports only from lower ones, or beside it in its own package
 (`tests/test_architecture.py` enforces it):
 
-    9 key       __main__
-    8 roof      cli/
-    7 hall      app
-    6 doors     web/
-    5 stage     call/, config, local/
+    9 entry     __main__
+    8 commands  cli/
+    7 wiring    app
+    6 handlers  web/
+    5 calls     call/, config, local/
     4 shells    deepgram/client, deepgram/prerecorded, store/, delivery/sender, delivery/poster, delivery/interims,
                 live, logs, clock
     ---- below this line: no await, no clock, no randomness, no environment, no logging ----
     3 machines  align/, call/continuity, deepgram/session, deepgram/breaker, transcript/assembler,
                 transcript/conversation, delivery/lane, delivery/breaker
     2 pure      deepgram/options, deepgram/batch, deepgram/exchange, deepgram/window, deepgram/coverage, deepgram/pace,
-                deepgram/states, deepgram/timeline, deepgram/watchdog, deepgram/ending, delivery/signing,
-                delivery/envelope, store/base, transcript/speech, transcript/turns, transcript/figures,
-                transcript/gaps, transcript/captions, transcript/render
-    1 dialects  carriers/, deepgram/messages, event_stream, outbox
-    0 words     errors, audio, events/, text
+                deepgram/states, deepgram/timeline, deepgram/watchdog, deepgram/ending, deepgram/backlog,
+                delivery/signing, delivery/envelope, store/base, transcript/speech, transcript/turns,
+                transcript/figures, transcript/gaps, transcript/captions, transcript/render
+    1 dialects  carriers/, deepgram/messages, deepgram/words, event_stream, outbox
+    0 words     errors, audio, events/, recognition, text
+   -1 base      spans
 
 One word for one thing:
 
-    carrier       who carries the telephone call, and sends us its audio: Twilio, Telnyx, jambonz
-    call          a telephone call; its id is the carrier's
-    record        what is kept of a call from its `call.started` to its `call.ended`; a call may have further records
+    carrier       carries the telephone call, and sends us its audio: Twilio, Telnyx, jambonz
+    call          a telephone call; the carrier's id of it is `carrier_call_id`
+    record        what is kept of a call from its `call.started` to its `call.ended`; a call may have further records;
+                  `call_id`, in code, logs and events, is the record's id
     stream        one media socket of a call; a call may have several, one after the other or at once
     track         a direction of a stream, `inbound` or `outbound`; its place in the two-channel audio is its channel
     frame         some audio of one track, as the carrier sends it; a chunk is aligned audio of both tracks
     position      a place in the call's audio, in samples since call time 0; a span lies between two of them
-    gap           audio that never reached the transcript, and is said to be missing
+    gap           audio that never reached the transcript, and is said to be missing; a hole is what finals have passed
+                  over and not covered; a stretch is a span as an event names it, in seconds and of one track
     cover         a final covers the span that it transcribes; what is not covered is transcribed later, or is a gap
     kept audio    a call's audio on the disk, until it is covered; a recording is kept for good
     result        what a recognizer says of a span: an interim, which the next one replaces, or a final
-    segment       what its interims and its final say in turn, under one id; a turn is the finals up to a pause
+    segment       what its interims and its final say in turn, under one id; a turn, told as `utterance.completed`, is
+                  the finals up to a pause
     backfill      to transcribe kept audio after the call
     event         a thing that is told of a call; a durable one has a `seq`, its number in the record
     event writer  numbers a call's events and hands them to the store
-    projection    what the log says of a call, as a value
+    projection    what the log says of a call, and its kept audio's note: all that is needed to go on with it
     registry      the calls that are going on
-    owner         the process that goes on with a call; an epoch counts the owners
+    owner         the process, by its open store, that goes on with a call; an epoch counts the owners
+    leave, adopt  a process that stops leaves its calls open; the next one adopts them
+    anchor        the wall clock of call time 0
+    grace         how long a call without a stream waits for one; the carrier is asked for it (refork)
     lane          one record's way to one endpoint, with a cursor; the outbox is all of them
-    dead letter   what a lane has given up, until it is resumed
+    parked        given up, as a dead letter is, until it is resumed: said of a lane
     breaker       a circuit breaker: spares a peer that fails, and tries it now and then
     access        who may read which calls
-    dialect       a machine that reads one carrier's, or Deepgram's, messages
+    session       the conversation with Deepgram about one call, over as many sockets as it takes
+    dialect       reads one carrier's, or Deepgram's, messages
     machine       decides, without a socket or a clock; a shell acts, and decides nothing
 """
 

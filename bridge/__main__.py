@@ -1,4 +1,4 @@
-"""The key: `bridge …` and `python -m bridge …`."""
+"""The entry point: `bridge …` and `python -m bridge …`."""
 
 from bridge.cli.main import main
 

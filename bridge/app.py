@@ -1,7 +1,7 @@
-"""Everything wired together: the one place that constructs what must be closed, and closes it in the right order.
+"""Wires the application: constructs everything that must be closed, and closes it in the right order.
 
-Opened as store, sender, calls; closed the other way round, so that on SIGTERM the last words of every call reach the
-store, then the webhook, and only then is the record shut.
+The order is store, sender, calls; closing goes the other way, so that on SIGTERM the last words of every call reach the
+store, then the webhook, before the store is closed.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from random import Random
@@ -48,16 +48,20 @@ from twiml.issued import IssuedTokens
 log = logging.getLogger("bridge.app")
 
 ENDPOINT = "webhook"
-"""The lanes' name for `WEBHOOK_URL`; a new URL takes the same lanes over."""
+"""The endpoint's name in the lanes; they stay when `WEBHOOK_URL` changes."""
 
 _LARGEST_BODY = 64 * 1024  # octets of a request
-_SHARE_OF_CALLS = 0.75  # of the time to stop, for the last words; the rest is for delivering them
+_SHARE_OF_CALLS = 0.75  # of the time to stop, for the last words of calls; the rest is for delivering them
 
 REQUESTS = "backfill"
 """Folder in `DATA_DIR` through which `bridge backfill` asks a running server."""
 
 
 REGISTRY = web.AppKey("registry", CallRegistry)
+
+FINISH_CALLS: web.AppKey[Callable[[], Awaitable[None]]] = web.AppKey("finish_calls")
+"""Leaves or ends every call. The server calls it while it still reads its sockets: from the moment at which aiohttp
+shuts down it drops what carriers send, also on sockets that are open."""
 
 
 def build(settings: Settings) -> web.Application:
@@ -71,19 +75,16 @@ def build(settings: Settings) -> web.Application:
     options = call_options(settings)
     policy, requests = backfill_policy(settings), settings.data_dir / REQUESTS
     backfill = Backfill(store, audio, breaker, policy, options, wall=time.time, random=Random(), requests=requests)
-    clock = SystemClock()
-    services = Services(
-        call_policy(settings), store, breaker, options, clock, Random(), carriers.reforks(settings, token_secret)
-    )
+    reforks = carriers.reforks(settings, token_secret)
     registry = CallRegistry(
-        services,
+        Services(call_policy(settings), store, breaker, options, SystemClock(), Random(), reforks),
         max_calls=settings.bridge_max_calls,
         audio=audio if settings.bridge_audio_limit else None,
         on_uncovered=backfill.offer,
         had_token=issued.issued,
     )
     media = carriers.media_handlers(registry, settings, token_secret)
-    stop = _Stop(settings.bridge_stop_timeout)
+    stop = _StopDeadline(settings.bridge_stop_timeout)
     operations = _operations(registry, breaker, store, audio, backfill, sender, live)
 
     async def keep_open(_: web.Application) -> AsyncIterator[None]:
@@ -97,24 +98,25 @@ def build(settings: Settings) -> web.Application:
             recovery.cancel()
             await asyncio.gather(recovery, return_exceptions=True)
 
-    async def end_calls(_: web.Application) -> None:
+    async def finish_calls() -> None:
+        if operations.stopping:
+            return
         operations.stopping = True
         stop.begin()
         finish = registry.end_all if settings.bridge_stop == "end" else registry.leave_all
-        await finish(stop.left() * _SHARE_OF_CALLS)
-        await live.finish()  # after the calls: those who follow one see its end
-        await media.close()
+        await finish(stop.left() * _SHARE_OF_CALLS, close_streams=media.close)
+        await live.finish()  # after the calls, so that their followers get the end
 
-    app[REGISTRY] = registry
+    app[REGISTRY], app[FINISH_CALLS] = registry, finish_calls
     app.cleanup_ctx.append(keep_open)
-    app.on_shutdown.append(end_calls)
+    app.on_shutdown.append(lambda _: finish_calls())
     app.add_routes([*media.routes(), *operations.routes(), *PageHandlers().routes()])
-    readers = Access(read_tokens(settings), settings.public_url, time.time)
+    access = Access(read_tokens(settings), settings.public_url, time.time)
     eraser = Eraser(store, audio, recordings, backfill)
-    calls = CallHandlers(store, readers, endpoint=ENDPOINT, delete=eraser.erase, recordings=recordings, wall=time.time)
-    feed = FeedHandlers(live, store, readers, calls.events, Random())
-    app.add_routes([*readers.routes(), *feed.routes(), *calls.routes()])
-    app.add_routes(DeliveryHandlers(sender.resume if sender else None, store, readers).routes())
+    calls = CallHandlers(store, access, endpoint=ENDPOINT, delete=eraser.erase, recordings=recordings, wall=time.time)
+    feed = FeedHandlers(live, store, access, calls.events, Random())
+    app.add_routes([*access.routes(), *feed.routes(), *calls.routes()])
+    app.add_routes(DeliveryHandlers(sender.resume if sender else None, store, access).routes())
     if settings.public_url and settings.answers_twilio:
         voice = replace(carriers.voice_settings(settings, token_secret), on_token=issued.note)
         app.add_routes(twiml_web.routes(voice, carriers.stream_status(registry)))
@@ -122,7 +124,7 @@ def build(settings: Settings) -> web.Application:
 
 
 async def _recover(registry: CallRegistry, backfill: Backfill) -> None:
-    """Take up what another process has left; meanwhile streams are let in."""
+    """Take up the calls and backfills that another process has left; streams are accepted meanwhile."""
     try:
         await registry.recover()
         await backfill.recover()
@@ -131,11 +133,11 @@ async def _recover(registry: CallRegistry, backfill: Backfill) -> None:
 
 
 async def serve(settings: Settings, started: Callable[[str], None] = lambda url: None) -> int:
-    """Serve until SIGTERM or SIGINT, then finish what can be finished. `started` is told the local URL.
+    """Serve until SIGTERM or SIGINT, then finish what can be finished. `started` is called with the local URL.
 
     Returns how many events could not be kept.
     """
-    # The store's thread takes the interpreter back several times in a commit, each time waiting so long at the most.
+    # In a commit the store's thread waits for the interpreter several times; this bounds each wait.
     sys.setswitchinterval(0.0005)
     application = build(settings)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=5.0)
@@ -155,21 +157,24 @@ async def serve(settings: Settings, started: Callable[[str], None] = lambda url:
         started(url)
         await stop.wait()
         log.info("stopping")
+        await site.stop()
+        await application[FINISH_CALLS]()
     finally:
         await runner.cleanup()
     return application[REGISTRY].unkept
 
 
 async def backfill(settings: Settings, call_id: str, patience: float) -> bool:
-    """Transcribe what one call lacks from its kept audio, without a server; whether all of it is done.
+    """Transcribe what one call lacks from its kept audio, without a server. Returns whether all of it is done.
 
-    What comes of it is delivered when a server runs again. Raises StoreError where one is running, or there is nothing.
+    The finals are delivered when a server runs again. `patience`: seconds for which to retry. Raises StoreError if a
+    server is running, or no audio is kept.
     """
     store = _store(settings)
     async with store, audio_store(settings) as audio:
         if call_id not in audio.kept():
             raise StoreError(f"no audio is kept of {call_id}")
-        policy = replace(backfill_policy(settings), timeout=0.0)  # how long is for `patience` to say
+        policy = replace(backfill_policy(settings), timeout=0.0)  # `patience` bounds it instead
         async with Backfill(
             store, audio, CircuitBreaker(), policy, call_options(settings), wall=time.time, random=Random()
         ) as service:
@@ -181,23 +186,23 @@ def _store(settings: Settings) -> ManagedStore:
 
 
 def audio_store(settings: Settings) -> AudioStore:
-    """Where the audio of calls is while somebody needs it, and whether it stays after that."""
+    """The store of kept audio and recordings, in `DATA_DIR`."""
     limit = settings.bridge_audio_limit * 1_000_000
     return AudioStore(settings.data_dir, limit=limit, keep=settings.bridge_recordings)
 
 
 def read_tokens(settings: Settings) -> tuple[str, ...]:
-    """Who may read; the record's own token where none is set. Raises StoreError where that cannot be kept."""
+    """The tokens that give access; the record's own if none is set. Raises StoreError if that cannot be kept."""
     return settings.read_tokens or (own_token(settings.data_dir),)
 
 
 def login_link(settings: Settings, url: str) -> str:
-    """Opens the page at this address and logs in; what stands behind the `#` is told to no server."""
+    """A link that opens the page at this address and logs in; a browser sends no server what follows the `#`."""
     return f"{settings.public_url or url}/#token={read_tokens(settings)[0]}"
 
 
 def call_policy(settings: Settings) -> CallPolicy:
-    """What all calls have in common."""
+    """The settings that all calls share."""
     labels = {"inbound": settings.bridge_label_inbound, "outbound": settings.bridge_label_outbound}
     return CallPolicy(
         deepgram_url=settings.deepgram_url,
@@ -215,7 +220,7 @@ def call_policy(settings: Settings) -> CallPolicy:
 
 
 def call_options(settings: Settings) -> CallOptions:
-    """What calls are transcribed with, and what each may ask for."""
+    """Deepgram's options for calls, and which of them a call may override."""
     return CallOptions(parse(settings.deepgram_options), settings.overrides)
 
 
@@ -229,19 +234,19 @@ def backfill_policy(settings: Settings) -> BackfillPolicy:
     )
 
 
-class _Stop:
-    """One deadline for everything that is still done after SIGTERM."""
+class _StopDeadline:
+    """One deadline for everything that is done after SIGTERM."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._ends: float | None = None
 
     def begin(self) -> None:
-        """Now."""
+        """Start the time at the present moment."""
         self._ends = asyncio.get_running_loop().time() + self._seconds
 
     def left(self) -> float:
-        """Seconds."""
+        """Seconds until the deadline; all of them before `begin`."""
         return self._seconds if self._ends is None else max(0.0, self._ends - asyncio.get_running_loop().time())
 
 
@@ -265,17 +270,20 @@ def _operations(
         "calls": ("Calls going on", lambda: len(registry.calls)),
         "calls_interrupted": ("Calls that wait for Deepgram", lambda: registry.interrupted),
         "deepgram_refuses": (
-            "1: Deepgram is down or refuses, and is spared",
-            lambda: not breaker.is_open,
+            "1: Deepgram is down or refuses, and its circuit breaker is open",
+            lambda: not breaker.is_closed,
         ),
         "calls_to_backfill": ("Calls that have ended and whose kept audio is transcribed", lambda: backfill.waiting),
-        "readers": ("Access of live feeds", lambda: live.followers),
+        "readers": ("Readers of live feeds", lambda: live.followers),
     }
     if sender:
         counters["delivery"] = sender.counters
         gauges |= {
             "calls_to_deliver": ("Calls of which something waits for the webhook", lambda: store.lanes_waiting),
-            "webhook_refuses": ("1: the webhook is down or gone, and is spared", lambda: not sender.healthy),
+            "webhook_refuses": (
+                "1: the webhook is down or gone, and its circuit breaker is open",
+                lambda: not sender.healthy,
+            ),
         }
     return OperationsHandlers(registry, counters, gauges)
 

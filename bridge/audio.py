@@ -30,6 +30,16 @@ WAVE_FORMAT_PCM = 1
 WAVE_FORMAT_MULAW = 7
 
 
+def samples(moment: float) -> int:
+    """Seconds of the call as the nearest sample."""
+    return round(moment * SAMPLE_RATE)
+
+
+def seconds(position: int) -> float:
+    """Samples of the call as seconds, to the millisecond: what stands in events."""
+    return round(position / SAMPLE_RATE, 3)
+
+
 def silence(samples: int) -> bytes:
     """Mu-law silence for one channel."""
     return SILENCE * samples

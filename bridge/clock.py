@@ -8,14 +8,14 @@ class Clock(Protocol):
     """Two readings that belong together."""
 
     def now(self) -> float:
-        """Seconds on a clock that is never set; what its 0 means, no one knows."""
+        """Seconds on a clock that is never set; its 0 has no meaning."""
 
     def wall(self) -> float:
         """Seconds since 1970, on a clock that may be set."""
 
 
 class SystemClock:
-    """The machine's."""
+    """The clock of the machine."""
 
     def now(self) -> float:
         """As the event loop's: timers can be armed with it."""

@@ -1,7 +1,7 @@
-"""Every setting, read once from the environment by the roof and handed down as one frozen object.
+"""Every setting, read once from the environment by the commands and handed down as one frozen object.
 
-The README's table is tested against this class. What is of our own invention begins with `BRIDGE_`; an unknown
-`BRIDGE_*` name stops the start, because a misspelt setting that is silently ignored is found out on the worst day.
+The README's table is tested against this class. Settings that only the bridge has begin with `BRIDGE_`; an unknown
+`BRIDGE_*` name stops the start, because a misspelt setting that is ignored would be noticed only when it is needed.
 """
 
 import os
@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from bridge.deepgram import options
 from bridge.errors import ConfigError
 
-_SHORTEST_TOKEN = 16  # characters: nobody guesses that many, however often they may try
+_SHORTEST_TOKEN = 16  # characters: too many to guess, whatever the number of attempts
 
 
 class Settings(BaseModel):
@@ -45,27 +45,27 @@ class Settings(BaseModel):
     )
     twilio_signature: Literal["strict", "warn", "off"] = Field(
         "strict",
-        description="What a request without Twilio's signature meets: "
-        "`strict` refuses it, `warn` logs it and lets it in, `off` does not look",
+        description="What happens to a request without Twilio's signature: "
+        "`strict` refuses it, `warn` logs it and lets it in, `off` does not check",
     )
 
     bridge_telnyx_secret: SecretStr | None = Field(
-        None, description="Secret that Telnyx streams bear; several, separated by spaces, while rotating"
+        None, description="Secret that Telnyx streams send; several, separated by spaces, while rotating"
     )
     bridge_jambonz_auth: SecretStr | None = Field(
-        None, description="`user:password` that jambonz streams bear; several, separated by spaces, while rotating"
+        None, description="`user:password` that jambonz streams send; several, separated by spaces, while rotating"
     )
 
-    data_dir: Path = Field(Path("data"), description="Where the record is kept")
+    data_dir: Path = Field(Path("data"), description="Folder in which the record is kept")
     database_url: str | None = Field(None, description="Reserved: only SQLite in `DATA_DIR` is built so far")
 
     bridge_twilio_api: str = Field("https://api.twilio.com", description="Twilio's REST API: a region's, or for tests")
 
     bridge_dial: str | None = Field(
-        None, description="What a call does next: dial `+15550100`, `sip:a@b.example` or `client:name`"
+        None, description="Where a call goes next: dial `+15550100`, `sip:a@b.example` or `client:name`"
     )
-    bridge_caller_id: str | None = Field(None, description="Caller id of that dialling")
-    bridge_say: str | None = Field(None, description="Sentence said first, e.g. a consent notice")
+    bridge_caller_id: str | None = Field(None, description="Caller id of that dialed call")
+    bridge_say: str | None = Field(None, description="Sentence spoken first, e.g. a consent notice")
     bridge_pause: int = Field(
         3600, ge=1, le=86400, description="Seconds the line is held when there is nothing to dial"
     )
@@ -86,7 +86,7 @@ class Settings(BaseModel):
     bridge_chunk_ms: int = Field(
         60, ge=20, le=100, multiple_of=20, description="Milliseconds of audio per message to Deepgram"
     )
-    bridge_hold_ms: int = Field(60, ge=10, le=500, description="Milliseconds for which a missing frame is waited for")
+    bridge_hold_ms: int = Field(60, ge=10, le=500, description="Milliseconds to wait for a missing frame")
     bridge_replay_window: float = Field(
         120.0, ge=5, le=3600, description="Seconds of audio kept in memory for sending again"
     )
@@ -100,22 +100,26 @@ class Settings(BaseModel):
         15.0, ge=0, le=300, description="Seconds a call waits for another stream after its own, or the bridge, was lost"
     )
     bridge_backfill_timeout: float = Field(
-        3600.0, ge=0, le=604800, description="Seconds after a call in which kept audio is tried before it is given up"
+        3600.0, ge=0, le=604800, description="Seconds after a call for which transcribing kept audio is tried"
     )
     bridge_backfill_days: float = Field(
-        7.0, gt=0, le=365, description="Days for which audio that was given up stays for `bridge backfill`"
+        7.0,
+        gt=0,
+        le=365,
+        description="Days for which audio that was not transcribed in time stays for `bridge backfill`",
     )
     bridge_recordings: bool = Field(
         False, description="Keep the audio of every call as a recording; tell the people on the line"
     )
     bridge_recording_days: float = Field(
-        30.0, ge=0, le=36500, description="Days for which recordings stay; 0: for ever"
+        30.0, ge=0, le=36500, description="Days for which recordings are kept; 0: forever"
     )
     bridge_recording_limit: int = Field(
-        50_000, ge=0, description="Megabytes of recordings, of which the oldest go first; 0: no bound"
+        50_000, ge=0, description="Megabytes of recordings, the oldest are deleted first; 0: no limit"
     )
     bridge_read_tokens: SecretStr | None = Field(
-        None, description="Tokens that may read the calls, separated by spaces; without any, one is made in `DATA_DIR`"
+        None,
+        description="Tokens that give access to the calls, separated by spaces; without any, one is made in `DATA_DIR`",
     )
     bridge_flush_timeout: float = Field(5.0, gt=0, le=60, description="Seconds to wait for the last words")
     bridge_stop: Literal["keep", "end"] = Field(
@@ -193,39 +197,39 @@ class Settings(BaseModel):
 
     @property
     def twilio_auth_tokens(self) -> tuple[str, ...]:
-        """Every auth token that may have signed."""
+        """Every auth token that Twilio may sign with."""
         return tuple(self.twilio_auth_token.get_secret_value().split()) if self.twilio_auth_token else ()
 
     @property
     def telnyx_secrets(self) -> tuple[str, ...]:
-        """Every secret that lets a stream of Telnyx's in."""
+        """Every secret that a stream of Telnyx may send."""
         return tuple(self.bridge_telnyx_secret.get_secret_value().split()) if self.bridge_telnyx_secret else ()
 
     @property
     def jambonz_pairs(self) -> tuple[str, ...]:
-        """Every `user:password` that lets a stream of jambonz's in."""
+        """Every `user:password` that a stream of jambonz may send."""
         return tuple(self.bridge_jambonz_auth.get_secret_value().split()) if self.bridge_jambonz_auth else ()
 
     @property
     def answers_twilio(self) -> bool:
-        """Whether its requests can be checked, or need not be."""
+        """Whether Twilio's requests can be checked, or need not be."""
         return self.twilio_signature == "off" or bool(self.twilio_auth_tokens)
 
     @property
     def read_tokens(self) -> tuple[str, ...]:
-        """Every token that lets a reader in."""
+        """Every token that gives access to the record; empty: none is set."""
         return tuple(self.bridge_read_tokens.get_secret_value().split()) if self.bridge_read_tokens else ()
 
     @property
     def overrides(self) -> frozenset[str]:
-        """Options a call may set."""
+        """The names of the Deepgram options that a call may set."""
         return frozenset(name.strip() for name in self.bridge_deepgram_overrides.split(",") if name.strip())
 
 
 def load(environment: Mapping[str, str] | None = None, **given: Any) -> Settings:
-    """The settings of an environment (this process's own by default), with `given` ones over them.
+    """The settings from an environment (by default the process's own), overridden by those in `given`.
 
-    Raises ConfigError with one sentence per fault; values are not repeated in it, they may be secrets.
+    Raises ConfigError with one sentence per fault; it repeats no values, since they may be secrets.
     """
     environment = os.environ if environment is None else environment
     known = {name.upper() for name in Settings.model_fields}
@@ -246,14 +250,14 @@ def _sentence(fault: Any) -> str:
 
 
 def check_for_serving(settings: Settings, environment: Mapping[str, str] | None = None) -> None:
-    """Refuse to start a server that could not do its work, or that would do it for anybody.
+    """Check that a server with these settings could work, and would not be open to every client.
 
     Raises ConfigError with one sentence that says what to do.
     """
     environment = os.environ if environment is None else environment
     if not settings.deepgram_api_key:
         raise ConfigError("set DEEPGRAM_API_KEY, or start with --local to try the bridge without a key")
-    others = settings.telnyx_secrets or settings.jambonz_pairs  # streams that Twilio has no part in
+    others = settings.telnyx_secrets or settings.jambonz_pairs  # carriers other than Twilio
     if not settings.answers_twilio and not others:
         raise ConfigError(
             "set TWILIO_AUTH_TOKEN so that streams can be checked, or TWILIO_SIGNATURE=off to take unsigned ones"

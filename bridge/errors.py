@@ -1,9 +1,9 @@
-"""The errors that cross rooms. One that is caught where it is raised, or next door, stands in its own room.
+"""The errors that cross packages. One that is caught in the package that raises it is defined there.
 
     BridgeError
-    ├── ConfigError            a setting or an option that cannot work: said once, at the start
-    ├── LocalProtocolError     we used a machine wrongly: our bug, let it surface
-    ├── RemoteProtocolError    a peer sent what its protocol does not allow: count it, go on
+    ├── ConfigError            a setting or an option that cannot work: reported once, at the start
+    ├── LocalProtocolError     we used a machine wrongly: a bug of ours, never caught
+    ├── RemoteProtocolError    a peer sent what its protocol does not allow: counted, and the stream goes on
     └── StoreError             the store cannot keep what it was given
         ├── StoreInUse         another process has it
         └── NotOwner           another process has this call
@@ -13,19 +13,19 @@ An expected outcome (a webhook's 500, Deepgram's refusal) is a value, never one 
 
 
 class BridgeError(Exception):
-    """The base of every error below; its message is one sentence that a person can act on."""
+    """The base of every error of ours; its message is one sentence that a person can act on."""
 
 
 class ConfigError(BridgeError):
-    """A setting or an option that cannot work."""
+    """A setting or an option cannot work; the message says which, and what to do."""
 
 
 class LocalProtocolError(BridgeError):
-    """A machine was asked for something its present state does not allow."""
+    """A machine was given an event that its state does not allow."""
 
 
 class RemoteProtocolError(BridgeError):
-    """A peer sent something its protocol does not allow."""
+    """A peer sent what its protocol does not allow."""
 
 
 class StoreError(BridgeError):
@@ -33,8 +33,8 @@ class StoreError(BridgeError):
 
 
 class StoreInUse(StoreError):
-    """Another process has the store."""
+    """Another process has opened the store."""
 
 
 class NotOwner(StoreError):
-    """The call goes on in another process, or in none: this one may not append to it."""
+    """Another process owns the call, or none does: this one may not append to it."""

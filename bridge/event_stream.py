@@ -1,8 +1,7 @@
-"""Server-sent events, written and read, as the HTML Standard interprets an event stream (9.2.6).
+"""Server-sent events, written and parsed, as the HTML Standard says (9.2.6).
 
-The parser is a machine without socket or clock, one per connection. It does not connect, and does not come back: who
-does gives the next one the `last_id` of the one before, and pauses as they like, because the server's `retry` is let
-pass.
+The parser is a machine without socket or clock, one per connection. To reconnect, the client gives the next parser the
+`last_id` of the one before. The server's `retry` is ignored: the client decides how long it pauses.
 """
 
 import re
@@ -11,10 +10,10 @@ from dataclasses import dataclass
 from bridge.errors import RemoteProtocolError
 
 LARGEST = 16 * 1024 * 1024
-"""Octets of one message; an event has a few thousand."""
+"""Octets of one event at most; ours have a few thousand."""
 
 COMMENT = b": alive\n\n"
-"""Says nothing but that the line is alive."""
+"""A keep-alive: shows that the connection works."""
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _BOM = b"\xef\xbb\xbf"
@@ -23,7 +22,7 @@ _BOM = b"\xef\xbb\xbf"
 def encode(
     *, retry: int | None = None, id: int | None = None, event: str | None = None, data: str | None = None
 ) -> bytes:
-    """A message of one line of `data`; without it, only where to go on and, in milliseconds, when to come back."""
+    """One event, with one line of `data`. Without `data`: where to resume, and after how many milliseconds."""
     text = f"retry: {retry}\n" if retry is not None else ""
     if id is not None:
         text += f"id: {id}\n"
@@ -35,20 +34,21 @@ def encode(
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    """One event."""
+class ServerSentEvent:
+    """One event of a stream: its name, `message` by default, and its data."""
 
     event: str
     data: str
 
 
 class Parser:
-    """Feed it what arrives, in pieces of any size. What is not ended by an empty line when the stream is, never was."""
+    """Give it octets in pieces of any size. An event that no empty line completes is dropped."""
 
-    def __init__(self, last_id: str = "") -> None:
-        """`last_id`: of the connection before."""
+    def __init__(self, last_id: str = "", *, largest: int = LARGEST) -> None:
+        """`last_id`: that of the connection before. `largest`: octets that an event may have."""
         self.last_id = last_id
-        """Behind which to resume: of the last message, or of one before it where that had none. Empty: none had."""
+        """The id to resume after: of the last event that had one. Empty: none had."""
+        self._largest = largest
         self._rest = b""
         self._begun = False
         self._after_return = False
@@ -58,22 +58,22 @@ class Parser:
         self._size = 0
 
     def __repr__(self) -> str:
-        return f"<Parser behind {self.last_id!r}, {len(self._rest) + self._size} octets of the next message>"
+        return f"<Parser after {self.last_id!r}, {len(self._rest) + self._size} octets of the next event>"
 
-    def receive(self, octets: bytes) -> list[Message]:
-        """The messages that this piece completes. Raises RemoteProtocolError for one without an end."""
+    def receive(self, octets: bytes) -> list[ServerSentEvent]:
+        """The events that these octets complete. Raises RemoteProtocolError for one above `LARGEST`."""
         if not octets:
             return []
         if self._after_return:
-            octets = octets.removeprefix(b"\n")  # the line ended with the return: this is the same end
+            octets = octets.removeprefix(b"\n")  # the second half of a line end that was split
         self._after_return = octets.endswith(b"\r")
         *lines, self._rest = _LINE_END.split(self._rest + octets)
         messages = [message for line in lines if (message := self._line(line)) is not None]
-        if len(self._rest) + self._size > LARGEST:
-            raise RemoteProtocolError(f"an event of more than {LARGEST} octets")
+        if len(self._rest) + self._size > self._largest:
+            raise RemoteProtocolError(f"an event of more than {self._largest} octets")
         return messages
 
-    def _line(self, line: bytes) -> Message | None:
+    def _line(self, line: bytes) -> ServerSentEvent | None:
         if not self._begun:
             line, self._begun = line.removeprefix(_BOM), True
         if not line:
@@ -88,12 +88,12 @@ class Parser:
                 self._event = value
             case "id" if "\0" not in value:
                 self._id = value
-            case _:  # a comment, `retry`, or nothing that is known
+            case _:  # a comment, `retry`, or an unknown field
                 pass
         return None
 
-    def _dispatch(self) -> Message | None:
+    def _dispatch(self) -> ServerSentEvent | None:
         self.last_id = self._id
-        message = Message(self._event or "message", "\n".join(self._data)) if self._data else None
+        message = ServerSentEvent(self._event or "message", "\n".join(self._data)) if self._data else None
         self._event, self._data, self._size = "", [], 0
         return message

@@ -1,8 +1,8 @@
-"""Following calls as they happen: what everybody who watches the same call, or all calls, has in common.
+"""Live feeds: the events of one call, or of all calls, shared by their followers.
 
-A feed reads each event once and writes it down once, however many follow. A follower holds a place in it and no queue:
-who is slow costs no memory, reads what it missed from the store, and of interims sees the newest only. What is shown is
-durable; interims are the exception by nature. Who may follow, and in which words, is the doors' business.
+A feed reads and encodes each event once, however many follow. A follower has a cursor and no queue: a slow one costs no
+memory, reads what it missed from the store, and gets only the newest interims. Every event that a follower gets is
+durable, except interims. The handlers decide which clients may follow, and in which format.
 """
 
 import asyncio
@@ -22,56 +22,56 @@ from bridge.store.base import CallIndex, EventLog, Hint, LiveBus, Query, StoredE
 log = logging.getLogger("bridge.live")
 
 TAIL = 256
-"""Events a feed remembers: who is further behind reads from the store."""
+"""Events a feed keeps in memory; followers that are further behind read from the store."""
 
 BATCH = 200
 """Events a follower gets at once, at most."""
 
 EVERY_CALL = 100_000
-"""More calls than go on at once."""
+"""A limit above the number of calls that go on at once."""
 
 PULSE = 5.0
-"""Seconds after which a feed looks for itself, should a hint have been lost, and lets its followers look up."""
+"""Seconds after which a feed polls the store, in case a hint was lost, and wakes its followers."""
 
 
-class Followed(EventLog, CallIndex, LiveBus, Protocol):
-    """What a feed needs of a store."""
+class FeedStore(EventLog, CallIndex, LiveBus, Protocol):
+    """The parts of a store that a feed needs."""
 
 
 @dataclass(slots=True)
 class Item:
-    """One event, for everybody who follows."""
+    """One event, as all followers of a feed get it."""
 
     cursor: int | None
-    """Where to go on after it: the `seq` in the feed of a call, the position in that of all. None for interims."""
+    """Where to resume after it: the `seq` in the feed of a call, the position in that of all. None for interims."""
     call_id: str
     type: str
     body: str
-    """JSON: the event; in the feed of all calls with its `call_id`."""
+    """The event's JSON; in the feed of all calls with its `call_id`."""
     _encoded: bytes = field(default=b"", repr=False)
 
     def encoded(self) -> bytes:
-        """As a server-sent event."""
+        """The item as a server-sent event, encoded once for all followers."""
         if not self._encoded:
             self._encoded = encode(id=self.cursor, event=self.type, data=self.body)
         return self._encoded
 
 
 class Feed:
-    """What is shared by the followers of one call, or of all where there is no call id."""
+    """The events of one call, or without a call id of all calls, for all their followers."""
 
-    def __init__(self, store: Followed, call_id: str | None) -> None:
+    def __init__(self, store: FeedStore, call_id: str | None, pulse: float = PULSE) -> None:
         self.call_id = call_id
         self.tip = 0
         """The cursor of the newest event."""
         self.ended = False
-        """The call has; what may follow is transcribed after it."""
+        """Whether the call has ended; transcripts of kept audio may still follow."""
         self.closed = False
         self.version = 0
         """Counts the interims."""
         self.followers: set[Follower] = set()
         self.users = 0
-        self._store = store
+        self._store, self._pulse = store, pulse
         self._floor = 0  # the tail has all events after this
         self._tail: deque[Item] = deque()
         self._interims: dict[tuple[str, str], tuple[int, Event, Item]] = {}  # the newest last
@@ -84,21 +84,21 @@ class Feed:
         return f"<Feed {self.call_id or 'of all calls'} at {self.tip} followers {len(self.followers)}>"
 
     async def start(self) -> None:
-        """Until it knows where it stands. Raises `StoreError` where it never will: it has no place to give anybody."""
+        """Start the feed, and wait until it knows its tip. Raises `StoreError` if it is closed before."""
         self._task = self._task or asyncio.create_task(self._run(), name=f"feed {self.call_id}")
         await self._ready.wait()
         if not self._begun:
             raise StoreError("the feed was closed before it began")
 
     async def reaches(self, cursor: int) -> bool:
-        """Whether there has been such an event; what is durable may be ahead of what was handed on."""
+        """Whether there has been such an event; reads the store, which may be ahead of the feed."""
         if cursor > self.tip:
             await self._read_new()
             self._wake()
         return cursor <= self.tip
 
     async def finish(self) -> None:
-        """Hand on what is durable by now, and close."""
+        """Hand on what is durable by now, then close."""
         try:
             if self._begun:
                 await self._read_new()
@@ -129,7 +129,7 @@ class Feed:
         return [self._tail[index] for index in range(first, min(first + BATCH, len(self._tail)))]
 
     def interims(self, version: int) -> list[Item]:
-        """Those that have changed since, the oldest first."""
+        """The interims that have changed since a version, the oldest first."""
         newer = takewhile(lambda known: known[0] > version, reversed(self._interims.values()))
         return [item for _, _, item in newer][::-1]
 
@@ -145,7 +145,7 @@ class Feed:
         try:
             with self._store.watch("events", "interims", "deletions", call_id=self.call_id) as hints:
                 await self._begin()
-                while hint := await _next(hints, Hint("events", self.call_id)):
+                while hint := await _next(hints, Hint("events", self.call_id), self._pulse):
                     if hint.topic == "events" and not await self._read_new() and await self._is_deleted():
                         break
                     if hint.topic == "deletions":
@@ -174,16 +174,16 @@ class Feed:
         return self.call_id is not None and not await self._store.calls(call_id=self.call_id)
 
     async def _forget(self, call_id: str | None) -> None:
-        """Of a call that was deleted nothing is handed on from memory either."""
-        async with self._reading:  # what is being read may have been there before
+        """Drop a deleted call's events from memory, too."""
+        async with self._reading:  # a read that is going on may still have its events
             self._tail = deque(item for item in self._tail if item.call_id != call_id)
 
     async def _read_new(self) -> bool:
-        """Whether there was something."""
+        """Take new events from the store. Returns whether there were any."""
         async with self._reading:
             before = self.tip
             while items := await self._read(self.tip):
-                # First, so that no follower who has the finals is told what they have replaced.
+                # Interims first: a follower that has a final must not get an interim that it has replaced.
                 for call_id in dict.fromkeys(item.call_id for item in items):
                     await self._refresh(call_id)
                 for item in items:
@@ -203,7 +203,7 @@ class Feed:
         return [self._item(entry.position, entry.event) for entry in await self._store.log(cursor, BATCH)]
 
     async def _refresh(self, call_id: str | None) -> None:
-        """Take over the interims of a call as they are now."""
+        """Take the newest interims of a call from the store."""
         if call_id is None:
             return
         newest = {_track(event): event for event in await self._store.interims(call_id)}
@@ -233,7 +233,7 @@ class Follower:
     def __init__(self, feed: Feed, cursor: int | None) -> None:
         self.cursor = feed.tip if cursor is None else cursor
         self.reset = False
-        """It asked for a cursor that this record has never had, and begins anew."""
+        """The reader's cursor is not of this record: the feed starts from its beginning, or for all calls from now."""
         self.dirty = asyncio.Event()
         self._feed = feed
         self._version = 0
@@ -245,14 +245,14 @@ class Follower:
         return self._feed.ended and self.cursor >= self._feed.tip
 
     async def starts(self) -> list[Item]:
-        """For who follows all calls from now on: the `call.started` of those that go on already; without cursors."""
+        """The `call.started` of the calls that go on already, without cursors, to begin a feed of all calls with."""
         return await self._feed.starts(self.cursor)
 
     async def receive(self) -> list[Item] | None:
-        """What is new, as soon as there is something: events in order, and behind them interims if that is all.
+        """Wait for new items: events in order, followed by interims once no event is left.
 
-        Empty after a while in which there was nothing. None: nothing follows, because the call has `ended`, or the feed
-        is broken off. Cancelling loses nothing.
+        Empty after at most `PULSE` seconds without items. None: nothing follows, because the call has `ended`, or the
+        feed was closed. Cancelling loses nothing.
         """
         if not (items := await self._look()) and not self._is_over:
             await self.dirty.wait()
@@ -273,17 +273,17 @@ class Follower:
             return []
         if items:
             self.cursor = items[-1].cursor or 0
-        if self.cursor == self._feed.tip:  # who is ahead of it has finals that its interims do not know of
+        if self.cursor == self._feed.tip:  # a follower ahead of the tip has finals newer than the interims
             items = items + self._feed.interims(self._version)
             self._version = self._feed.version
         return items
 
 
 class Live:
-    """All feeds: made with the first follower, gone with the last."""
+    """All feeds: each is made with its first follower, and closed with its last."""
 
-    def __init__(self, store: Followed) -> None:
-        self.followers = 0
+    def __init__(self, store: FeedStore, pulse: float = PULSE) -> None:
+        self.pulse, self.followers = pulse, 0
         self._store = store
         self._feeds: dict[str | None, Feed] = {}
         self._closed = False
@@ -293,10 +293,10 @@ class Live:
 
     @asynccontextmanager
     async def follow(self, call_id: str | None, cursor: int | None = None) -> AsyncIterator[Follower]:
-        """Follow a call, or all of them, from behind a cursor on; None: from now on."""
+        """Follow a call, or all of them, after a cursor; None: from now on."""
         feed = self._feeds.get(call_id)
         if feed is None or feed.closed:
-            feed = self._feeds[call_id] = Feed(self._store, call_id)
+            feed = self._feeds[call_id] = Feed(self._store, call_id, self.pulse)
         self.followers += 1
         feed.users += 1
         try:
@@ -320,19 +320,19 @@ class Live:
                     del self._feeds[call_id]
 
     async def finish(self) -> None:
-        """Let everybody have what is durable by now, then as `close`."""
+        """Hand all followers what is durable by now, then close as `close` does."""
         self._closed = True
         await asyncio.gather(*(feed.finish() for feed in self._feeds.values()))
 
     def close(self) -> None:
-        """Break everything off, and take nobody any more."""
+        """Close all feeds; refuse new followers."""
         self._closed = True
         for feed in self._feeds.values():
             feed.close()
 
 
 def _named(cursor: int | None, event: StoredEvent) -> Item:
-    """For the feed of all calls: its readers have to know whose event it is."""
+    """An item of the feed of all calls, in which each event names its call."""
     return Item(cursor, event.call_id, event.type, f'{{"call_id":"{event.call_id}",{event.body[1:]}')
 
 
@@ -341,10 +341,10 @@ def _track(event: Event) -> Track:
     return event.data.track
 
 
-async def _next(hints: AsyncIterator[Hint], otherwise: Hint) -> Hint | None:
-    """The next hint, or the one to go by when there is none for a while; None when the store has closed."""
+async def _next(hints: AsyncIterator[Hint], otherwise: Hint, seconds: float) -> Hint | None:
+    """The next hint, or `otherwise` after so many seconds without one; None when the store has closed."""
     try:
-        async with asyncio.timeout(PULSE):
+        async with asyncio.timeout(seconds):
             return await anext(hints, None)
     except TimeoutError:
         return otherwise

@@ -1,6 +1,6 @@
-"""How logs look: one JSON object a line, or plain text, each with the call id where there is one.
+"""Log formats: one JSON object a line, or plain text, each with the call id if there is one.
 
-What is logged elsewhere as `extra` becomes a field. Transcripts, audio and secrets are never given to a logger.
+The `extra` of a log call becomes fields. Transcripts, audio and secrets are never given to a logger.
 """
 
 import json
@@ -24,7 +24,7 @@ def configure(level: str, style: Literal["json", "text"]) -> None:
 
 
 def quote_no_request(record: logging.LogRecord) -> bool:
-    """Of a request that is no HTTP only what is wrong: aiohttp quotes the line, in which there may be a token."""
+    """Log only the kind of error for a request that is not HTTP: aiohttp quotes the line, which may hold a token."""
     error = record.exc_info[1] if record.exc_info else None
     if isinstance(error, HttpProcessingError):
         record.exc_info = None
@@ -33,7 +33,7 @@ def quote_no_request(record: logging.LogRecord) -> bool:
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line."""
+    """Time, level, logger, message and fields as one JSON object a line."""
 
     def format(self, record: logging.LogRecord) -> str:
         entry: dict[str, Any] = {
@@ -49,9 +49,9 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """Time, level, message, fields; the lines of an exception below are indented.
+    """Time, level, message and fields on one line; the lines of an exception follow, indented.
 
-    What a peer has said may stand in any of them, so nothing there can begin a line or command a terminal.
+    Any of them may quote a peer, so line breaks and control characters are escaped.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -64,7 +64,7 @@ class TextFormatter(logging.Formatter):
 
 
 def _printable(text: str) -> str:
-    """Control characters, line breaks and marks of direction as escapes; other scripts as they are."""
+    """The text with control characters, line breaks and marks of direction escaped; other scripts stay."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

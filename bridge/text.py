@@ -1,19 +1,19 @@
-"""Text for people: a piece of it on one line, and a moment of a call.
+"""Text for people: a text on one line, and a time of a call.
 
-For whatever is shown or written as text and came from somebody else. It knows no format: what HTML, SubRip or a
-terminal's colours want of a text is the business of whoever writes them.
+Use it for every text of a peer that is shown or written. It escapes nothing: the code that writes HTML, SubRip or a
+terminal's colours does that.
 """
 
 import re
 
-_STEERING = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u206f\ud800-\udfff]+")
-"""What has no place in a text: control characters that are no white space, those that turn its direction, and halves of
-characters. The marks and joiners that Hebrew, Persian and emoji are spelled with are left."""
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u206f\ud800-\udfff]+")
+"""Control characters that are not white space, marks that override the direction of text, and lone surrogates. The
+marks and joiners that Hebrew, Persian and emoji need are not among them."""
 
 
 def plain(text: str) -> str:
-    """The text on one line, its white space single blanks, without what could steer a terminal or its reader."""
-    return " ".join(_STEERING.sub("", text).split())
+    """The text on one line, with single blanks, without characters that could control a terminal or mislead readers."""
+    return " ".join(_UNPRINTABLE.sub("", text).split())
 
 
 def clock(seconds: float) -> str:

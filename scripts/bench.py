@@ -122,8 +122,8 @@ async def outage(environment):
 
 def by_call(deepgram):
     """The servers' connections in the order in which the calls were made."""
-    named = {dict(connection.query).get("extra"): connection for connection in deepgram.connections}
-    if None in named:
+    named = {dict(connection.query).get("extra", ""): connection for connection in deepgram.connections}
+    if "" in named:
         return deepgram.connections
     return [named[name] for name in sorted(named)]
 
@@ -153,7 +153,7 @@ def result_delays(deepgram, receiver, began, ended):
     and how soon the webhook answers is the webhook's affair.
     """
     posted = {(delivery.call_id, seq): delivery.at for delivery in receiver.deliveries for seq in delivery.seqs}
-    busy = {}
+    busy: dict[str, list[float]] = {}
     for delivery in receiver.deliveries:
         busy.setdefault(delivery.call_id, []).append(delivery.at)
 
@@ -228,7 +228,7 @@ async def main(options):
 
 
 def speech(duration):
-    """Octets of both tracks; what they say does not matter to anybody here."""
+    """Octets of both tracks; what they say does not matter here."""
     size = int(duration * 8000)
     return os.urandom(size), os.urandom(size)
 

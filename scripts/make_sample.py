@@ -101,12 +101,12 @@ def line(pcm):
     hiss = sox(
         f"-R -n -t raw -e signed -b 16 -r 8000 -c 1 - synth {len(narrow) / 16000 + 0.1} pinknoise {BAND} norm {NOISE}"
     )
-    return audio.pcm_to_mulaw(audio.audioop.add(narrow, hiss[: len(narrow)], 2))
+    return audio.pcm_to_mulaw(audio.audioop.add(narrow, hiss[: len(narrow)], 2))  # type: ignore[attr-defined]
 
 
 def main():
     clean = [bytearray(), bytearray()]
-    words = ([], [])
+    words: tuple[list[ScriptWord], list[ScriptWord]] = ([], [])
     end = 0.0
     for turn in TURNS:
         pcm = speak(turn)

@@ -1,9 +1,11 @@
 # Sourced by the scripts beside it: makes `.venv` with what they need, once, and again when pyproject.toml changes.
-# Sets $python. PYTHON names the interpreter to make it with; VENV another place for it.
+# Sets $python. PYTHON names the interpreter to make it with; VENV another place for it; CONSTRAINTS other versions than
+# those in requirements-dev.lock.
 
 cd "$(dirname "$0")/.." || exit 1
 venv=${VENV:-.venv}
 python=$venv/bin/python
+constraints=${CONSTRAINTS:-requirements-dev.lock}
 
 find_python() {
     for candidate in ${PYTHON:-python3.13 python3.12 python3.11 python3 python3.14}; do
@@ -16,10 +18,11 @@ find_python() {
     return 1
 }
 
-# prepare EXTRAS: install the project with these extras, if that has not been done since pyproject.toml last changed.
+# prepare EXTRAS: install the project with these extras, if that has not been done since pyproject.toml or the lock last
+# changed.
 prepare() {
     stamp=$venv/installed.$1
-    if [ -x "$python" ] && [ -e "$stamp" ] && [ "$stamp" -nt pyproject.toml ]; then
+    if [ -x "$python" ] && [ -e "$stamp" ] && [ "$stamp" -nt pyproject.toml ] && [ "$stamp" -nt "$constraints" ]; then
         return
     fi
     if ! [ -x "$python" ]; then
@@ -28,7 +31,7 @@ prepare() {
     fi
     echo "Installing into $venv (once) …" >&2
     # Without a wheel of PocketSphinx for this interpreter the rest still works: recognition then follows a script.
-    pip="$python -m pip --disable-pip-version-check -q install"
+    pip="$python -m pip --disable-pip-version-check -q install -c $constraints"
     if ! $pip -e ".[local,$1]" 2>"$venv/install.log"; then
         $pip -e ".[$1]" || exit 1
         echo "PocketSphinx does not install on this Python; the local engine will follow the script instead." >&2

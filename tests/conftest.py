@@ -5,11 +5,15 @@ import os
 
 import pytest
 import uvloop
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 # No deadline: how long an example takes is the machine's affair. HYPOTHESIS_PROFILE=thorough looks much longer.
 settings.register_profile("default", deadline=None, max_examples=30)
 settings.register_profile("thorough", deadline=None, max_examples=500)
+# For many small faults: the same few examples every time, and no look for a smaller one.
+settings.register_profile(
+    "mutants", deadline=None, max_examples=15, derandomize=True, database=None, phases=[Phase.explicit, Phase.generate]
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 

@@ -1,4 +1,4 @@
-"""The floor plan of `bridge/__init__.py`, enforced: who may import whom, and what the pure floors do without."""
+"""The layers of `bridge/__init__.py`, enforced: which module may import which, and what the pure layers may not use."""
 
 import ast
 import re
@@ -16,31 +16,31 @@ IMPURE = {
 }
 GIVEN = {"random.Random"}
 """A machine may be given one; only its type is imported."""
-PURE_FLOORS = 3
+PURE_LAYERS = 3
 
 
-def floor_plan():
-    """Room (a module, or a package with a trailing slash) to floor, read from the words at the top of the package."""
-    plan, floor = {}, None
+def layer_plan():
+    """The layer of each unit (a module, or a package with a trailing slash), read from the docstring of the package."""
+    plan, layer = {}, None
     for line in (bridge.__doc__ or "").splitlines():
-        if match := re.match(r"    (\d) \w+ +(.+)", line):
-            floor, rooms = int(match[1]), match[2]
-        elif line.startswith(" " * 16) and floor is not None:
-            rooms = line  # the floor goes on
+        if match := re.match(r" {3,4}(-?\d) \w+ +(.+)", line):
+            layer, units = int(match[1]), match[2]
+        elif line.startswith(" " * 16) and layer is not None:
+            units = line  # the layer goes on
         else:
             continue
-        plan |= {room.strip(): floor for room in rooms.split(",") if room.strip()}
+        plan |= {unit.strip(): layer for unit in units.split(",") if unit.strip()}
     return plan
 
 
-PLAN = floor_plan()
+PLAN = layer_plan()
 
 
-def room_of(path):
-    """The room a module of `bridge` belongs to: the longest name in the plan that holds it."""
+def unit_of(path):
+    """The unit of the plan that a module of `bridge` belongs to: the longest name that contains it."""
     name = path.relative_to(ROOT / "bridge").with_suffix("").as_posix()
-    rooms = [room for room in PLAN if name == room or (room.endswith("/") and name.startswith(room))]
-    return max(rooms, key=len, default=None)
+    units = [unit for unit in PLAN if name == unit or (unit.endswith("/") and name.startswith(unit))]
+    return max(units, key=len, default=None)
 
 
 def modules(package):
@@ -86,7 +86,7 @@ def working_functions(path):
 
 
 def module_path(name):
-    """The file of a dotted name in this project; None for a name inside a module, or of somebody else's."""
+    """The file of a dotted name in this project; None for a name inside a module, or outside the project."""
     path = ROOT / name.replace(".", "/")
     if path.with_suffix(".py").exists():
         return path.with_suffix(".py")
@@ -109,8 +109,8 @@ def test_the_plan_is_read():
     assert PLAN["__main__"] == 9
 
 
-def test_every_module_has_a_room():
-    assert_none(name_of(path) for path in bridge_modules() if not room_of(path) and path.name != "__init__.py")
+def test_every_module_has_a_layer():
+    assert_none(name_of(path) for path in bridge_modules() if not unit_of(path) and path.name != "__init__.py")
 
 
 def test_imports_go_down():
@@ -118,14 +118,14 @@ def test_imports_go_down():
 
 
 def upward_imports(path):
-    own = room_of(path)
+    own = unit_of(path)
     for other_path in imported_modules(path) if own else ():
-        other = room_of(other_path)
+        other = unit_of(other_path)
         if other is None or other == own:
             continue
         beside = PLAN[other] == PLAN[own] and other.split("/")[0] == own.split("/")[0]
         if not beside and PLAN[other] >= PLAN[own]:
-            yield f"{name_of(path)} (floor {PLAN[own]}) imports {other} (floor {PLAN[other]})"
+            yield f"{name_of(path)} (layer {PLAN[own]}) imports {other} (layer {PLAN[other]})"
 
 
 def package_of(path):
@@ -134,7 +134,7 @@ def package_of(path):
 
 
 def test_no_two_packages_import_each_other():
-    """Floors alone allow it, where both have rooms on several floors."""
+    """Layers alone allow it, where both have units on several layers."""
     pairs = {(package_of(path), package_of(other)) for path in bridge_modules() for other in imported_modules(path)}
     mutual = {frozenset(pair) for pair in pairs if pair[0] != pair[1] and pair[::-1] in pairs}
 
@@ -148,14 +148,14 @@ def test_one_module_knows_which_store_there_is():
 
 
 def test_delivery_knows_a_store_by_its_protocols():
-    rooms = {(path, room_of(other)) for path in modules("bridge/delivery") for other in imported_modules(path)}
-    known = {(path, room) for path, room in rooms if room and room.startswith("store/") and room != "store/base"}
+    units = {(path, unit_of(other)) for path in modules("bridge/delivery") for other in imported_modules(path)}
+    known = {(path, unit) for path, unit in units if unit and unit.startswith("store/") and unit != "store/base"}
 
-    assert_none(f"{name_of(path)} imports {room}" for path, room in known)
+    assert_none(f"{name_of(path)} imports {unit}" for path, unit in known)
 
 
-def test_the_pure_floors_touch_nothing():
-    pure = [path for path in bridge_modules() if PLAN.get(room_of(path), PURE_FLOORS + 1) <= PURE_FLOORS]
+def test_the_pure_layers_touch_nothing():
+    pure = [path for path in bridge_modules() if PLAN.get(unit_of(path), PURE_LAYERS + 1) <= PURE_LAYERS]
 
     assert_none(fault for path in pure for fault in impurities(path))
 
@@ -215,9 +215,9 @@ def mirrored(path):
 
 
 def test_the_middle_knows_no_carrier():
-    """What is one carrier's stands in its dialect, and at the door that checks its proof."""
-    rooms = ("call", "align", "transcript")
-    paths = [*(path for room in rooms for path in modules(f"bridge/{room}")), ROOT / "bridge" / "web" / "media.py"]
+    """What is one carrier's stands in its dialect, and in the handler that authenticates it."""
+    units = ("call", "align", "transcript")
+    paths = [*(path for unit in units for path in modules(f"bridge/{unit}")), ROOT / "bridge" / "web" / "media.py"]
     told = "twilio|twiml|telnyx|jambonz"
     assert_none(
         f"{name_of(path)} names {found[0]}" for path in paths if (found := re.search(told, path.read_text(), re.I))

@@ -68,3 +68,7 @@ def test_a_law_becomes_the_mu_law_of_the_same_sound(alaw):
 
 def test_a_stereo_stream_is_split_left_first():
     assert audio.split_channels(b"abxyABXY") == (b"abAB", b"xyXY")
+
+
+def test_seconds_are_told_to_the_millisecond_and_samples_are_the_nearest():
+    assert (audio.seconds(12_001), audio.samples(1.5), audio.samples(6.0699997)) == (1.5, 12_000, 48_560)

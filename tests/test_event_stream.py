@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge import event_stream
 from bridge.errors import RemoteProtocolError
-from bridge.event_stream import COMMENT, Message, Parser, encode
+from bridge.event_stream import COMMENT, Parser, ServerSentEvent, encode
 
 
 def read(octets: bytes) -> list[tuple[str, str]]:
@@ -26,11 +25,13 @@ def test_the_standards_first_examples(end):
 
 def test_the_standards_example_of_ids():
     parser = Parser()
-    assert parser.receive(b": test stream\n\ndata: first event\nid: 1\n\n") == [Message("message", "first event")]
+    assert parser.receive(b": test stream\n\ndata: first event\nid: 1\n\n") == [
+        ServerSentEvent("message", "first event")
+    ]
     assert parser.last_id == "1"
-    assert parser.receive(b"data:second event\nid\n\n") == [Message("message", "second event")]
+    assert parser.receive(b"data:second event\nid\n\n") == [ServerSentEvent("message", "second event")]
     assert parser.last_id == ""
-    assert parser.receive(b"data:  third event\n\n") == [Message("message", " third event")]
+    assert parser.receive(b"data:  third event\n\n") == [ServerSentEvent("message", " third event")]
 
 
 def test_the_standards_examples_of_empty_data():
@@ -76,16 +77,15 @@ def test_what_is_no_utf_8_is_replaced():
     assert read(b"data: \xff\n\n") == [("message", "\ufffd")]
 
 
-def test_a_message_without_an_end_is_refused(monkeypatch):
-    monkeypatch.setattr(event_stream, "LARGEST", 100)
-    parser = Parser()
+def test_a_message_without_an_end_is_refused():
+    parser = Parser(largest=100)
     for _ in range(20):
         parser.receive(b"data: some\n\n")
     with pytest.raises(RemoteProtocolError):
         for _ in range(20):
             parser.receive(b"data: some\n")
     with pytest.raises(RemoteProtocolError):
-        Parser().receive(b"x" * 101)
+        Parser(largest=100).receive(b"x" * 101)
 
 
 def test_a_message_is_written_with_the_fields_it_has():
@@ -103,7 +103,7 @@ def test_what_is_written_is_read(cursor, event, data):
     parser = Parser("before")
     octets = encode(retry=1) + COMMENT + encode(id=cursor, event=event, data=data) + COMMENT
 
-    assert parser.receive(octets) == [Message(event, data)]
+    assert parser.receive(octets) == [ServerSentEvent(event, data)]
     assert parser.last_id == ("before" if cursor is None else str(cursor))
 
 

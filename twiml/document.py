@@ -1,8 +1,8 @@
-"""What the voice webhook answers: parameters in, TwiML text out.
+"""The answer of the voice webhook: parameters in, TwiML text out.
 
 It always forks both tracks with `<Start><Stream>`, never `<Connect>`: only a fork hears both speakers, and it goes on
 whatever the call does next. Twilio runs straight on to the next verb and hangs up when there is none, so an answer
-always ends in a `<Dial>` or a `<Pause>`. This module answers nobody, signs nothing and reads no settings.
+always ends in a `<Dial>` or a `<Pause>`. This module sends nothing, signs nothing and reads no settings.
 """
 
 import re
@@ -64,21 +64,21 @@ def stream_url(public_url: str, path: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """Whom a call is connected to."""
+class DialTarget:
+    """What `<Dial>` connects a call to."""
 
     noun: Literal["number", "sip", "client"]
     address: str
 
 
-def parse_target(text: str) -> Target:
-    """`+15551234567`, `sip:user@host` or `client:name`."""
+def parse_target(text: str) -> DialTarget:
+    """Parse `+15551234567`, `sip:user@host` or `client:name`. Raises `TwimlError`."""
     if NUMBER.fullmatch(text):
-        return Target("number", text)
+        return DialTarget("number", text)
     if re.fullmatch(r"sips?:[^\s@]+@\S+", text):
-        return Target("sip", text)
+        return DialTarget("sip", text)
     if re.fullmatch(r"client:\S+", text):
-        return Target("client", text.removeprefix("client:"))
+        return DialTarget("client", text.removeprefix("client:"))
     raise TwimlError("A dial target is a number such as +15551234567, a sip:user@host address, or client:name.")
 
 
@@ -100,7 +100,7 @@ def check_stream_url(url: str) -> None:
     if parts.scheme != "wss" and not (parts.scheme == "ws" and parts.hostname in LOOPBACK):
         raise TwimlError("A stream URL must begin with wss://.")
     if parts.path in ("", "/"):
-        # Nobody documents whether Twilio signs a bare host with or without the slash.
+        # It is not documented whether Twilio signs a bare host with or without the slash.
         raise TwimlError("A stream URL needs a path.")
     if "?" in url or "#" in url:
         raise TwimlError("A stream URL must carry no query: Twilio drops it when it dials.")
@@ -117,7 +117,7 @@ class Answer:
     """One of them may be the call's token."""
     say: str | None = None
     """A notice spoken before anything else."""
-    dial: Target | None = None
+    dial: DialTarget | None = None
     """Without one the line is held for `pause` seconds."""
     caller_id: str | None = None
     pause: int = 3600
@@ -155,7 +155,7 @@ class Answer:
 
 
 def twiml_bin(answer: Answer) -> str:
-    """The answer as a document to paste into a TwiML Bin, where Twilio fills in who calls whom.
+    """The answer as a document to paste into a TwiML Bin, where Twilio fills in both parties.
 
     There is no token in it: a token belongs to one call, and a Bin is the same text for all of them.
     """

@@ -1,4 +1,4 @@
-"""What goes wrong in an expected way."""
+"""The expected errors of this package."""
 
 
 class TwimlError(ValueError):

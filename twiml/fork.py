@@ -1,7 +1,7 @@
-"""Asking Twilio once more for the audio of a call in progress, with what the media door wants to see.
+"""Asks Twilio again for the audio of a call in progress, with the parameters that the media handler checks.
 
-A `<Start>` stream that is lost does not come back by itself. One sentence comes out where Twilio does not agree;
-whether and when to ask again is the caller's business.
+A `<Start>` stream that is lost does not come back by itself. A refusal is returned as one sentence; the caller decides
+whether and when to ask again.
 """
 
 import logging
@@ -19,11 +19,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Fork:
-    """Where the audio is to go."""
+    """An account, and the media socket to which it sends the audio."""
 
     account: TwilioAccount
     url: str
-    """`wss://…`, of the media door."""
+    """`wss://…`, of the media handler."""
     status_callback: str | None
     token_secret: bytes = field(repr=False)
     clock: Callable[[], float]
@@ -33,9 +33,9 @@ class Fork:
     async def ask(
         self, call_id: str, parameters: Mapping[str, str], tracks: Sequence[str] = ("inbound", "outbound")
     ) -> str | None:
-        """None: the stream is on its way. Otherwise why not. `tracks`: those that are to be sent; none means both.
+        """Ask for a stream. Returns None if it is on its way, else why not. `tracks`: those to send; none means both.
 
-        Of more parameters than Twilio takes, the last are left out, and logged: the audio is worth more than they are.
+        If there are more parameters than Twilio takes, the last are left out, and logged: the audio matters more.
         """
         try:
             signed = token.make(self.token_secret, call_id, self.clock() + self.token_lifetime)
@@ -53,13 +53,13 @@ class Fork:
 
 
 def _fitting(call_id: str, parameters: Mapping[str, str]) -> dict[str, str]:
-    """As many of the parameters as Streams.json takes beside the token."""
+    """As many of the parameters as Streams.json takes in addition to the token."""
     fitting: dict[str, str] = {}
     for name, value in parameters.items():
         try:
             check_parameter(name, value)
         except TwimlError:
-            continue  # none of those that the stream had: Twilio would not have carried it
+            continue  # not from the lost stream: Twilio would not have carried it
         if name != TOKEN and len(fitting) < REST_PARAMETERS - 1:
             fitting[name] = value
     if left_out := len(parameters) - len(fitting):

@@ -1,7 +1,7 @@
 """Which calls were given a token lately: such a call takes no stream without one."""
 
 MOST = 10_000
-"""Calls that are remembered; of more, the oldest are forgotten."""
+"""Calls that are remembered; beyond it the oldest are dropped."""
 
 
 class IssuedTokens:
@@ -15,12 +15,12 @@ class IssuedTokens:
         return f"<IssuedTokens {len(self._calls)} calls>"
 
     def note(self, call_id: str) -> None:
-        """A token was given to this call."""
+        """Remember that a token was given to this call."""
         self._calls.pop(call_id, None)
         self._calls[call_id] = None
         if len(self._calls) > self._most:
             del self._calls[next(iter(self._calls))]
 
     def issued(self, call_id: str) -> bool:
-        """Whether it was, as far as that is remembered."""
+        """Whether a token was given to this call, as far as remembered."""
         return call_id in self._calls

@@ -20,7 +20,7 @@ REST_PARAMETERS = 99
 """`Parameter1` to `Parameter99` are all that Streams.json takes."""
 
 REMEMBERED = ("voice_url", "voice_method", "pointed_to")
-"""What the memory holds of a number: how it answered before, and the URL it was pointed to."""
+"""The fields remembered of a number: how it answered before, and the URL it was pointed to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ async def point(account: TwilioAccount, number: str, voice_url: str, memory: Pat
 async def undo(account: TwilioAccount, number: str, memory: Path) -> Change:
     """Put back what `point` remembered of `number`, and forget it.
 
-    Raises `TwilioError` when nothing is remembered, or when somebody has changed the URL since.
+    Raises `TwilioError` when nothing is remembered, or when the URL has been changed since.
     """
     remembered = _load(memory)
     former = remembered.pop(number, None)
@@ -177,12 +177,12 @@ def _load(memory: Path) -> dict[str, dict[str, str]]:
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise TwilioError(
             f"{memory}, where the former URLs of numbers are kept, cannot be read ({type(error).__name__}); "
-            "mend it or move it away."
+            "repair it or move it away."
         ) from error
 
 
 def _save(memory: Path, remembered: Mapping[str, Mapping[str, str]]) -> None:
-    """Whole or not at all, and for the owner only: a voice URL may hold a password."""
+    """Replace the file atomically, readable by its owner only: a voice URL may hold a password."""
     try:
         memory.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=memory.parent, prefix=memory.name)

@@ -1,7 +1,7 @@
 """Twilio's REST API as far as this project needs it: two verbs, and every failure as one error with one sentence.
 
-It talks aiohttp instead of `twilio.rest`, which is slow to import, blocks, and knows no other address than Twilio's
-own. It retries nothing: who calls it is a person at a terminal or a call that has its own schedule.
+It uses aiohttp instead of `twilio.rest`, which is slow to import, blocks, and supports no address but Twilio's own. It
+retries nothing: its callers are commands that a person runs again, and calls that have their own schedule.
 """
 
 import base64
@@ -58,7 +58,7 @@ class TwilioAccount:
         try:
             async with (
                 aiohttp.ClientSession(headers=headers, timeout=timeout) as session,
-                # A redirect would carry the credentials to somebody else.
+                # A redirect would carry the credentials to another host.
                 session.request(method, url, params=query, data=form, allow_redirects=False) as response,
             ):
                 status, body = response.status, await response.read()

@@ -3,7 +3,7 @@
 Twilio signs base64(HMAC-SHA1(auth token, URL + sorted form fields)); its own library computes that. What the
 library's `validate` gets wrong is which spellings of a URL to try: for `wss` it adds port 80, it never tries a trailing
 slash, and it breaks IPv6 literals. So the candidates and the comparison are ours. The URL always comes from the
-configured public address; what a `Host` header says is nobody's business here.
+configured public address; the `Host` header is not used.
 """
 
 import hmac
@@ -86,7 +86,7 @@ def _match(
     try:
         # As octets: compare_digest takes text only if it is ASCII, and a header may hold anything.
         given = signature.encode()
-        for auth_token, url in product(filter(None, tokens), candidates):  # an empty token is known to everybody
+        for auth_token, url in product(filter(None, tokens), candidates):  # an empty token is no secret
             if hmac.compare_digest(sign_form(auth_token, url, form).encode(), given):
                 return url
     except UnicodeEncodeError:

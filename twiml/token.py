@@ -1,8 +1,8 @@
 """A token that ties a media socket to the one call it was made for.
 
-Twilio's signature on the upgrade holds no time and no call, so an upgrade that was overheard can be played again. The
-token travels as a `<Parameter>`, which only Twilio and we see, and is checked against `start.callSid`. Nothing here
-remembers a token: it is good any number of times until it expires, so a stream that starts again is let in again.
+Twilio's signature on the upgrade covers no time and no call, so an upgrade that was overheard can be replayed. The
+token travels as a `<Parameter>`, which only Twilio and we see, and is checked against `start.callSid`. Tokens are not
+stored: each is valid any number of times until it expires, so that a stream that starts again is accepted again.
 """
 
 import base64
@@ -21,7 +21,7 @@ SHAPE = re.compile(r"([A-Za-z0-9_-]{1,64})\.([0-9]{1,15})\.([A-Za-z0-9_-]{43})")
 
 
 class Outcome(Enum):
-    """What a token turned out to be."""
+    """The result of verifying a token."""
 
     VALID = "valid"
     EXPIRED = "expired"
@@ -59,5 +59,5 @@ def verify(secret: bytes, token: str, call_id: str, now: float) -> Outcome:
 def _signature(secret: bytes, claim: str) -> str:
     if not secret:
         raise ValueError("an empty secret signs nothing")
-    digest = hmac.new(secret, PURPOSE + claim.encode(), hashlib.sha256).digest()
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+    mac = hmac.new(secret, PURPOSE + claim.encode(), hashlib.sha256).digest()
+    return base64.urlsafe_b64encode(mac).rstrip(b"=").decode()

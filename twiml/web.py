@@ -1,8 +1,8 @@
-"""Two doors for Twilio: the voice webhook, answered with TwiML, and the callback that says how a stream is doing.
+"""Two handlers for Twilio: the voice webhook, answered with TwiML, and the callback that reports a stream's status.
 
-Whoever knocks must bear Twilio's signature over our public URL. The doors keep no record: what a stream reports goes
-to the function that `routes` was given. A call is somebody on a telephone, so nothing odd in a genuine request may
-cost them the call: a field that cannot be passed on is left out and logged.
+Every request must have Twilio's signature over our public URL. The handlers keep nothing: a stream's status goes to the
+function that `routes` was given. An odd value in a genuine request must not cost the caller the call: a field that
+cannot be passed on is left out and logged.
 """
 
 import logging
@@ -69,7 +69,7 @@ class VoiceSettings:
     clock: Callable[[], float] = time.time
     """Seconds since 1970."""
     on_token: Callable[[str], object] = lambda call_id: None
-    """Told which call is given a token."""
+    """Called with the id of each call that is given a token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class StreamStatus:
     """`stream-started`, `stream-stopped`, `stream-error`, or something newer."""
     stream_id: str
     error: str | None
-    """In Twilio's words; a handshake that failed is told nowhere else."""
+    """In Twilio's words; a failed handshake is reported nowhere else."""
 
 
 OnStreamStatus = Callable[[StreamStatus], Awaitable[None]]
@@ -125,7 +125,7 @@ class _Webhooks:
         """Answer a call with TwiML."""
         form = await self._receive(request)
         call_id = _call_id(form)
-        parameters = {**_who_calls_whom(form, call_id), **self._base.parameters}
+        parameters = {**_parties(form, call_id), **self._base.parameters}
         if self._settings.token_secret:
             expires = self._settings.clock() + self._settings.token_lifetime
             parameters[TOKEN] = token.make(self._settings.token_secret, call_id, expires)
@@ -153,7 +153,7 @@ class _Webhooks:
         return web.Response(status=204)
 
     async def _receive(self, request: web.Request) -> MultiDict[str]:
-        """The form, once it is known to come from Twilio."""
+        """The form, after its signature was checked. Raises HTTPForbidden."""
         form = await _read_form(request)
         if self._settings.signature == "off":
             return form
@@ -167,7 +167,7 @@ class _Webhooks:
         return form
 
     def _signed_url(self, request: web.Request) -> str:
-        """The URL Twilio was given: our public address, our path, and whatever query was put behind it."""
+        """The URL Twilio was given: our public address, our path, and the request's query."""
         _, mark, query = request.raw_path.partition("?")
         return webhook_url(self._settings.public_url, request.path) + mark + query
 
@@ -195,8 +195,8 @@ def _call_id(form: Mapping[str, str]) -> str:
     return call_id
 
 
-def _who_calls_whom(form: Mapping[str, str], call_id: str) -> dict[str, str]:
-    """What the media socket is not told otherwise: Twilio's `start` message names neither side."""
+def _parties(form: Mapping[str, str], call_id: str) -> dict[str, str]:
+    """Both parties as stream parameters: Twilio's `start` message names neither."""
     known: dict[str, str] = {}
     for name, key in ((FROM, "From"), (TO, "To"), (DIRECTION, "Direction")):
         value = form.get(key, "")

@@ -2,17 +2,17 @@
 
 Deepgram counts time in samples, so a sample too many or too few on one channel puts every later word of that speaker
 in the wrong place. Here each sample finds its place; what never came becomes silence of the same length, and is said
-aloud as a `Hole`. Only the carrier's timestamps decide: there is no wall clock and no timer in here.
+as a `Gap`. Only the carrier's timestamps decide: there is no wall clock and no timer in here.
 
     policy    what may be tuned, and its units
     sequence  which messages of the stream never came
-    holes     the silence we had to invent, as a few records rather than many
+    gaps      the silence we had to invent, as a few records rather than many
     track     one track: where its next frame belongs
     aligner   both tracks: the carrier's clock, when to wait, what may go out
 """
 
 from bridge.align.aligner import Aligner
-from bridge.align.holes import Hole
+from bridge.align.gaps import Gap
 from bridge.align.policy import AlignPolicy
 
-__all__ = ["AlignPolicy", "Aligner", "Hole"]
+__all__ = ["AlignPolicy", "Aligner", "Gap"]

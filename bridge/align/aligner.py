@@ -2,7 +2,8 @@
 
 Positions are samples per channel since call time 0, which is the earliest media frame of the call's first stream.
 Time is the newest timestamp. Audio goes out as far as both tracks have theirs. A track that lacks some is waited for
-until the clock is `hold_ms` past it; a track that is idle, or has not started, is waited for one frame at most.
+until the clock is `hold_ms` past it, or `apart_ms` where each track has a stream of its own; a track that is idle, or
+has not started, is not waited for.
 
 A call may have several streams at once, each with a clock and numbers of its own. A track is heard from one of them;
 the frames that another stream has of it are spared for the moment in which the first one fails (`rivals`).
@@ -14,7 +15,7 @@ from collections import Counter
 from math import inf
 
 from bridge.align.clock import Clock, Stamped
-from bridge.align.holes import Hole
+from bridge.align.gaps import Gap
 from bridge.align.policy import AlignPolicy
 from bridge.align.source import FARTHEST, Source
 from bridge.align.track import Frame, Track
@@ -33,7 +34,7 @@ class Aligner:
     otherwise.
 
         late           came, or began, after silence had taken its place
-        holes          silences in a started track, before they are merged into a `Hole`
+        holes          silences in a started track, before they are merged into a `Gap`
         duplicate      came before
         rival          of a track that is heard from another stream
         handed_over    times a track went on with another stream's frames
@@ -51,16 +52,17 @@ class Aligner:
         """In a call that another process has begun: `start` is where its audio goes on, `heard` where it broke off."""
         self.counters: Counter[str] = Counter()
         self._policy = policy
-        self._told: list[Hole] = []
+        self._told: list[Gap] = []
         self._pair = self._inbound, self._outbound = (
             Track(TRACKS[0], policy, self.counters, self._told, start, heard),
             Track(TRACKS[1], policy, self.counters, self._told, start, heard),
         )
-        self._tracks = {track.name: track for track in self._pair}
+        self._tracks: dict[str, Track] = {track.name: track for track in self._pair}
         self._chunk = policy.chunk_ms * SAMPLES_PER_MS
         self._tolerance = policy.tolerance_ms * SAMPLES_PER_MS
         self._idle = policy.idle_ms * SAMPLES_PER_MS
         self._hold = policy.hold_ms * SAMPLES_PER_MS
+        self._apart = policy.apart_ms * SAMPLES_PER_MS
         self._released = start
         self._newest = start
         self._sources: list[Source] = []  # of the streams that are there, in the order in which they came
@@ -86,7 +88,7 @@ class Aligner:
 
         Returns the stream, to be given back with its frames, and where that is. With no other stream there it may be
         later, after the audio there is; up to it both channels are silent, which goes out at once. A track's silence
-        becomes a `Hole` with this `why` as soon as the track goes on.
+        becomes a `Gap` with this `why` as soon as the track goes on.
         """
         if not self._sources:
             position = max(position, self.received)
@@ -134,7 +136,7 @@ class Aligner:
         size = ready - self._released
         return self._release(size - size % self._chunk) if size >= self._chunk else b""
 
-    def events_received(self) -> list[Hole]:
+    def events_received(self) -> list[Gap]:
         """What there is to tell since the last call."""
         told = self._told.copy()
         self._told.clear()
@@ -258,12 +260,10 @@ class Aligner:
     def _ready(self, track: Track) -> int:
         """How far the output need not wait for a track any more."""
         newest = self._newest
-        idle = newest - track.heard > self._idle
-        limit = newest if idle else newest - track.hold
+        limit = self._wait_until(track)
         if track.shared and limit > track.next and (rival := self._rival(track)):
             self._hand_over(track, rival)
-            idle = newest - track.heard > self._idle
-            limit = newest if idle else newest - track.hold
+            limit = self._wait_until(track)
         track.give_up(limit, newest)
         return max(track.next, limit)
 
@@ -272,12 +272,23 @@ class Aligner:
         free. One that sends no more than these is not waited for any longer."""
         return clock.start_position if self._newest - clock.start_position <= 2 * self._hold else self._newest
 
+    def _wait_until(self, track: Track) -> int:
+        """Before this position a track is not waited for: it is idle, has no stream, or has had its time."""
+        newest, source = self._newest, self._heard_from.get(track)
+        if source is None:
+            return newest
+        # A stream of its own may stall by itself. What is missing is lost once that stream has gone on.
+        apart = any(other is not source for other in self._heard_from.values())
+        if newest - track.heard > (self._apart if apart else self._idle):
+            return newest
+        return max(source.clock.newest - track.hold, newest - (self._apart if apart else track.hold))
+
     def _release(self, size: int) -> bytes:
         """Let out the next `size` samples of each channel, silence for what is missing."""
         self._released += size
         for track in self._pair:
             track.fill(self._released)
-            track.holes.reached(self._released)
+            track.gaps.reached(self._released)
         return interleave(self._inbound.take(size), self._outbound.take(size))
 
 

@@ -2,7 +2,7 @@
 
 A stream's clock starts where it likes, so its earliest frame fixes it; as the first frame to come need not be the
 earliest, the first few are kept until the clock has moved. Later on a timestamp far from the newest is kept aside
-until two more agree with it: alone it is garbage, together they are a long hole or a new clock.
+until two more agree with it: alone it is garbage, together they are a long gap or a new clock.
 """
 
 from collections import Counter
@@ -95,7 +95,7 @@ class Clock:
         return believed
 
     def _set(self, believed: list[Stamped], received: int) -> None:
-        """The carrier's clock was set anew: the audio goes on where it was, without a hole and without a loss."""
+        """The carrier set its clock again: the audio goes on where it was, without a gap and without a loss."""
         self._counters["resets"] += 1
         first: dict[Track, int] = {}
         for frame in believed:

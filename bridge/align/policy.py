@@ -18,12 +18,14 @@ class AlignPolicy:
     of which a frame comes too late."""
     max_hold_ms: int = 500
     """How far `hold_ms` may grow."""
+    apart_ms: int = 1000
+    """How long a track is waited for while each comes over a stream of its own, of which one may stall by itself."""
     idle_ms: int = 500
-    """A track without a frame for so long is idle: nobody waits for it any more."""
+    """A track without a frame for so long is idle: the other track no longer waits for it."""
     stray_ms: int = 2000
     """A timestamp this far from the newest is not believed before the next two agree with it."""
     reset_ms: int = 60_000
-    """A believed leap ahead of up to this is a hole; a longer one, or one back, is a new clock."""
+    """A believed leap ahead of up to this is a gap; a longer one, or one back, is a new clock."""
 
     def __post_init__(self) -> None:
         if not 20 <= self.chunk_ms <= 100:

@@ -3,8 +3,8 @@
 It knows nothing of time or tracks: it only tells silence that was lost on the way from silence that was never sent.
 """
 
-ANEW = 1000
-"""A number this far back is no late message: the carrier counts anew."""
+RESTARTED = 1000
+"""A number this far back is no late message: the carrier has begun to count again."""
 
 MAX_GAPS = 256
 """Stretches of missing numbers that are remembered. As the tracks take turns, one that is lost alone for a second
@@ -21,7 +21,7 @@ class Sequence:
 
     def receive(self, number: int) -> bool:
         """Note a number. False: it came before."""
-        if self.expected is not None and number < self.expected - ANEW:
+        if self.expected is not None and number < self.expected - RESTARTED:
             self.expected = None
             self._gaps.clear()
         if self.expected is None or number >= self.expected:

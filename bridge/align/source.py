@@ -2,7 +2,7 @@
 
 Two streams may carry the same track at the same time, as when a fork came twice. The track is heard from one of them,
 its source; the other is a rival, whose newest frames are kept. When the source fails, they go on where its audio ends,
-without a hole.
+without a gap.
 
 Where a rival's frames belong is first known by the moment at which they came, which may be some frames off. But both
 streams carry the same audio, so a frame that both have tells it exactly.

@@ -12,11 +12,12 @@ from collections import Counter
 from math import inf
 from typing import NamedTuple
 
-from bridge.align.holes import Hole, Holes
+from bridge.align.gaps import Gap, Gaps
 from bridge.align.policy import AlignPolicy
 from bridge.align.sequence import Sequence
 from bridge.audio import SAMPLE_RATE, SAMPLES_PER_MS, silence
 from bridge.events import Cause
+from bridge.events import Track as Direction
 
 DRIFT = 4 * SAMPLES_PER_MS
 """The average deviation that is put right. A clock 200 ppm off gets there in 20 s; wobble never does."""
@@ -45,10 +46,10 @@ class Track:
 
     def __init__(
         self,
-        name: str,
+        name: Direction,
         policy: AlignPolicy,
         counters: Counter[str],
-        told: list[Hole],
+        told: list[Gap],
         start: int = 0,
         heard: int | None = None,
     ) -> None:
@@ -64,7 +65,7 @@ class Track:
         """More than one stream carries the track."""
         self.hold = policy.hold_ms * SAMPLES_PER_MS
         """Samples to wait for a frame of this track."""
-        self.holes = Holes(name, told)
+        self.gaps = Gaps(name, told)
         self._max_hold = policy.max_hold_ms * SAMPLES_PER_MS
         self._tolerance = policy.tolerance_ms * SAMPLES_PER_MS
         self._counters = counters
@@ -150,7 +151,7 @@ class Track:
         return True
 
     def give_up(self, limit: float, newest: int) -> None:
-        """Wait no longer for what is missing before `limit`: what waits behind it takes its place."""
+        """Wait no longer for what is missing before `limit`: what waits after it takes its place."""
         if self._pending:
             self._settle(limit, newest)
 
@@ -200,7 +201,7 @@ class Track:
             # A payload longer than the time it is stamped with.
             self._counters["trimmed"] += len(frame.payload)
         else:
-            # Its place was given up, and what came behind it has been placed.
+            # Its place was given up, and what came after it has been placed.
             self._note_late(newest - frame.position)
         return b""
 
@@ -222,14 +223,14 @@ class Track:
         self.next = position
 
     def _end_silence(self, frame: Frame) -> None:
-        """A frame comes after silence: the place is the one its timestamp says, and the hole before it is complete."""
+        """A frame comes after silence: the place is the one its timestamp says, and the gap before it is complete."""
         if self._gap is not None and self._gap < self.next:
-            self._note_hole(self._gap, frame.sequence, len(frame.payload))
+            self._note_gap(self._gap, frame.sequence, len(frame.payload))
         self._gap = self._why = None
         self._silent = False
         self._deviation = 0.0
 
-    def _note_hole(self, start: int, sequence: int | None, size: int) -> None:
+    def _note_gap(self, start: int, sequence: int | None, size: int) -> None:
         """There is silence from `start` to `next`, before message `sequence`, where frames of `size` were expected."""
         why: Cause = self._why or "not_sent"
         if self._why is None and self._number is not None and sequence is not None:
@@ -238,7 +239,7 @@ class Track:
             if 2 * lost >= self.next - start:
                 why = "lost"
         self._counters["holes"] += 1
-        self.holes.add(start, self.next, why)
+        self.gaps.add(start, self.next, why)
 
     def take(self, samples: int) -> bytes:
         """The first `samples` of `audio`, which must be there."""
@@ -247,13 +248,13 @@ class Track:
         return taken
 
     def end_stream(self, end: int, pause: int) -> None:
-        """Nothing more will come: silence up to `end`. Told as a hole only when it is `pause` samples or more, as
+        """Nothing more will come: silence up to `end`. Told as a gap only when it is `pause` samples or more, as
         no two tracks end on the same frame."""
         self.fill(end)
         if self._gap is not None and end - self._gap >= pause:
-            self._note_hole(self._gap, self.sequence.expected, USUAL_FRAME)
+            self._note_gap(self._gap, self.sequence.expected, USUAL_FRAME)
             self._gap = end
-        self.holes.tell()
+        self.gaps.tell()
         self.in_step = False
 
     def begin_stream(self, sequence: Sequence, why: Cause) -> None:

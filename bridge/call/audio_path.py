@@ -1,6 +1,6 @@
 """The way of a call's audio: the streams' frames are aligned, kept on the disk, and handed to Deepgram.
 
-No step waits for the next, so nothing behind it can slow the reading of the carrier's socket. After `finish` Deepgram
+No step waits for the next, so nothing after it can slow the reading of the carrier's socket. After `finish` Deepgram
 is handed nothing more, but what still comes is kept, to be transcribed from the disk.
 """
 
@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
-from bridge.align import Aligner, Hole
+from bridge.align import Aligner, Gap
 from bridge.align.source import Source
 from bridge.audio import CHANNELS, SAMPLE_RATE, SAMPLES_PER_MS
 from bridge.call import describe
@@ -21,12 +21,13 @@ from bridge.deepgram.options import Options
 from bridge.deepgram.session import Session
 from bridge.errors import StoreError
 from bridge.events import Cause, Stretch
+from bridge.spans import Span
 from bridge.store.base import CallAudio
 
 log = logging.getLogger("bridge.call")
 
 
-class Line:
+class AudioPath:
     """Positions are samples since call time 0."""
 
     def __init__(self, aligner: Aligner, client: Client, audio: CallAudio | None, chunk_ms: int) -> None:
@@ -41,7 +42,7 @@ class Line:
         self._chunk = chunk_ms * SAMPLES_PER_MS * CHANNELS
 
     def __repr__(self) -> str:
-        return f"<Line {self.aligner!r} {self.client!r}>"
+        return f"<AudioPath {self.aligner!r} {self.client!r}>"
 
     @property
     def position(self) -> int:
@@ -51,10 +52,7 @@ class Line:
     @property
     def counters(self) -> Counter[str]:
         """What the audio was like, and how the session with Deepgram went."""
-        session = self.client.session
-        return self.aligner.counters + Counter(
-            deepgram_sockets=session.sockets, deepgram_bad_messages=session.bad_messages
-        )
+        return self.aligner.counters + Counter(self.client.session.counts)
 
     def open_stream(self, position: int, why: Cause) -> tuple[Source, int]:
         """As the aligner's; what silence there is before it goes out at once."""
@@ -82,19 +80,20 @@ class Line:
         """Let out all that is left: there is no stream any more."""
         self._forward(self.aligner.flush())
 
-    def finish(self) -> None:
-        """Hand Deepgram nothing more, and ask for the last words."""
+    def finish(self, *, cut: bool = False) -> None:
+        """Hand Deepgram nothing more, and ask for the last words. `cut`: the call goes on, and is kept for later."""
         if self.finished_at is None:
             self.finished_at = self.position
-            self.client.finish()
+            self.client.finish(cut=cut)
 
     def lacking(self, duration: int) -> list[Stretch]:
         """What no final covers, once the session has finished, of a call of so many samples."""
         assert self.finished is not None and self.finished_at is not None
-        later = [(channel, self.finished_at / SAMPLE_RATE, duration / SAMPLE_RATE) for channel in range(CHANNELS)]
-        return describe.stretches([*self.finished.uncovered, *later], duration / SAMPLE_RATE)
+        lacking = [*self.finished.uncovered]
+        lacking += [(channel, Span(self.finished_at, duration)) for channel in range(CHANNELS)]
+        return describe.stretches(lacking, duration / SAMPLE_RATE)
 
-    def gaps(self) -> list[Hole]:
+    def gaps(self) -> list[Gap]:
         """What the carrier did not send, as far as that has become known since the last call."""
         return self.aligner.events_received()
 
@@ -107,7 +106,7 @@ class Line:
             self.client.receive_audio(audio[start : start + self._chunk])
 
 
-def open_line(
+def open_path(
     call_id: str,
     services: Services,
     options: Options,
@@ -115,7 +114,7 @@ def open_line(
     on_event: Callable[[SessionEvent], None],
     start: int,
     heard: int | None,
-) -> Line:
+) -> AudioPath:
     """Connect to Deepgram. The audio goes on at `start`; `heard`: where it broke off, in another process's hands."""
     policy = services.policy
     if audio:
@@ -132,7 +131,7 @@ def open_line(
         own_options=options.own,
     )
     client.start()
-    return Line(Aligner(policy.align, start, heard), client, audio, policy.align.chunk_ms)
+    return AudioPath(Aligner(policy.align, start, heard), client, audio, policy.align.chunk_ms)
 
 
 async def read_kept(audio: CallAudio | None, start: int, samples: int, call_id: str) -> tuple[int, bytes]:

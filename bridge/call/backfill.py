@@ -2,7 +2,7 @@
 
 What is to be done for a call follows from its log alone, so that any process can do it, and each piece is committed
 with its finals: after a crash the rest is done, and nothing twice. A Deepgram that is away is tried again for a set
-time; then the stretch is said aloud as a gap, and its audio stays until it is too old, for who asks again.
+time; then the stretch is told as a gap, and its audio stays until it is too old, for `bridge backfill`.
 """
 
 import asyncio
@@ -137,7 +137,7 @@ class Backfill:
         return task
 
     async def cancel(self, call_id: str) -> None:
-        """Leave a call alone: its audio is nobody's from here on."""
+        """Leave a call alone: its audio is about to be deleted."""
         if task := self._jobs.get(call_id):
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
@@ -208,7 +208,7 @@ class Backfill:
     async def _ask(self, options: Options, audio: bytes, call_id: str, effort: _Effort) -> Transcribed | None:
         """What Deepgram hears in it; None where it can never say, or the deadline is near. Raises `_NotNow`."""
         clock = asyncio.get_running_loop().time
-        probing = not self._breaker.is_open
+        probing = not self._breaker.is_closed
         refusal = self._breaker.ask(clock())
         if refusal is None:
             policy = self._policy
@@ -227,7 +227,7 @@ class Backfill:
         raise _NotNow
 
     async def _sweep(self) -> None:
-        """Remove audio that was given up and that nobody has asked for."""
+        """Remove audio that was given up, once it is too old."""
         while True:
             await asyncio.sleep(_SWEEP)
             for call_id in self._audio.kept():
@@ -248,7 +248,7 @@ class Backfill:
             try:
                 asked = await asyncio.to_thread(_taken, requests)
             except OSError as error:
-                log.error("cannot look who asks to backfill", extra={"reason": str(error)})
+                log.error("cannot look for requests to backfill", extra={"reason": str(error)})
                 await asyncio.sleep(_TROUBLE)
                 continue
             for call_id in asked:

@@ -11,15 +11,16 @@ from collections import Counter
 
 from bridge.audio import SAMPLE_RATE
 from bridge.call import describe
-from bridge.call.audio_path import Line, open_line
+from bridge.call.audio_path import AudioPath, open_path
 from bridge.call.continuity import OVER, Ask, Begin, Continuity, Drop, End, Fill, Place, State
+from bridge.call.note import Note
 from bridge.call.projection import Projection
 from bridge.call.record import Record
 from bridge.call.services import Services
 from bridge.call.stream import Stream
 from bridge.carriers.messages import Digit, Media, Started
 from bridge.deepgram.exchange import AudioLost, Finished, Interrupted, Resumed, SessionEvent
-from bridge.events import CallResumed, DtmfReceived, EndReason, StreamFailed, Stretch, Track
+from bridge.events import TRACKS, CallResumed, DtmfReceived, EndReason, StreamFailed, Stretch, Track
 from bridge.store.base import CallAudio
 
 log = logging.getLogger("bridge.call")
@@ -56,8 +57,9 @@ class Call:
         self._timer: asyncio.TimerHandle | None = None
         self._asking: set[asyncio.Task[None]] = set()
         self._streams: dict[int, Stream] = {}  # those that are here, by their numbers
+        self._note = Note(tracks=past.tracks if past else ())
         self._continuity = Continuity(services.policy.continuity)
-        self._line: Line | None = None  # of a call that another process has begun only once its stream is here
+        self._path: AudioPath | None = None  # of a call that another process has begun only once its stream is here
         self._over = asyncio.Event()
         speakers = (
             past.speakers if past else describe.speakers(started.direction, services.policy.labels, started.speakers)
@@ -67,17 +69,17 @@ class Call:
         if past:
             self._adopt(past)
         else:
-            self._line = self._open_line(0)
+            self._path = self._open_path(0)
             self._record.begin(started, speakers, continues)
 
     def __repr__(self) -> str:
-        return f"<Call {self.id} {self._continuity!r} {self._record!r} {dict(self.counters)} {self._line!r}>"
+        return f"<Call {self.id} {self._continuity!r} {self._record!r} {dict(self.counters)} {self._path!r}>"
 
     @property
     def counts(self) -> dict[str, int]:
         """What has happened so far, as `call.ended` tells it."""
-        line = self._line.counters if self._line else Counter()
-        return dict(+(self._record.events.counters + self.counters + line))
+        path = self._path.counters if self._path else Counter()
+        return dict(+(self._record.events.counters + self.counters + path))
 
     @property
     def uncovered(self) -> list[Stretch]:
@@ -92,7 +94,7 @@ class Call:
     @property
     def interrupted(self) -> bool:
         """Whether Deepgram does not hear the call at this moment."""
-        return self._line is not None and self._line.client.session.interruption is not None
+        return self._path is not None and self._path.client.session.interruption is not None
 
     @property
     def unkept(self) -> int:
@@ -117,13 +119,13 @@ class Call:
         if stream.source is None:
             self._continuity.receive_first(stream.number, len(media.payload), stream.late, self._clock.now())
             self._obey()
-        assert self._line and stream.source
-        self._line.receive_media(media, stream.source)
+        assert self._path and stream.source
+        self._path.receive_media(media, stream.source)
         self._tell_gaps()
 
     def receive_digit(self, digit: Digit) -> None:
         """A key was pressed."""
-        position = self._line.position if self._line else 0
+        position = self._path.position if self._path else 0
         self._record.tell(DtmfReceived(track=digit.track, digit=digit.digit, at=_seconds(position)))
 
     def fail_stream(self, stream_id: str | None, error: str) -> None:
@@ -154,22 +156,22 @@ class Call:
             return
         self._continuity.leave()
         self._arm_timer()
-        if self._line:
-            self._line.finish()
+        if self._path:
+            self._path.finish(cut=True)
 
     def let_go(self) -> None:
         """The process stops: wait for no more words. A call that was left stays open for the next process."""
         if self._continuity.state is State.LEAVING:
             self._release_streams()
             self._continuity.let_go(self._received)
-        if self._line and not self._line.finished:
-            self._line.client.abort()
+        if self._path and not self._path.finished:
+            self._path.client.abort()
         self._conclude()
 
     async def wait_heard(self) -> None:
         """Until Deepgram's last words are in, after `leave` or `end`."""
-        if self._line:
-            await self._line.client.wait_ended()
+        if self._path:
+            await self._path.client.wait_ended()
 
     async def wait_over(self) -> None:
         """Until everything is durable, and the kept audio is closed, or gone if no one needs it."""
@@ -180,7 +182,8 @@ class Call:
             task.cancel()
         log.info("call over", extra={"call_id": self.id, "reason": self.reason, "seq": self._record.events.seq})
         if self._audio and self.reason is None:
-            self._write_note(left=True)
+            self._note.uncovered = self.uncovered
+            self._write_note()
             self._audio.close()
         elif self._audio and (self.uncovered or self.unkept):
             self._audio.close()  # words that are in no log are in the audio only
@@ -199,8 +202,8 @@ class Call:
                 case Drop(number):
                     self._drop(self._streams.pop(number))
                 case Fill(position):
-                    if self._line:
-                        self._line.fill(position)
+                    if self._path:
+                        self._path.fill(position)
                 case Ask(tracks):
                     self._ask(tracks)
                 case End(reason):
@@ -222,11 +225,12 @@ class Call:
 
     def _place(self, stream: Stream, place: Place) -> None:
         position = place.position
-        if self._line is None:
+        if self._path is None:
             # The wall clock may have been set back between two processes: what is kept is never written over.
             position = max(position, place.heard or 0, self._audio.end if self._audio else 0)
-            self._line = self._open_line(position, place.heard)
-        stream.source, position = self._line.open_stream(position, place.resumed or "carrier_reconnected")
+            self._path = self._open_path(position, place.heard)
+        stream.source, position = self._path.open_stream(position, place.resumed or "carrier_reconnected")
+        self._note.add_tracks(stream.tracks)
         self._write_note()
         if place.resumed:
             at, uncovered = _seconds(position), self.uncovered
@@ -234,8 +238,8 @@ class Call:
 
     def _drop(self, stream: Stream) -> None:
         stream.release()
-        if self._line and stream.source:
-            self._line.end_stream(stream.source)
+        if self._path and stream.source:
+            self._path.end_stream(stream.source)
             self._write_note()
 
     def _ask(self, tracks: tuple[Track, ...]) -> None:
@@ -253,43 +257,53 @@ class Call:
     def _end(self, reason: EndReason) -> None:
         self.reason = reason
         self._release_streams()
-        if self._line:
-            self._line.finish()
+        if self._path:
+            self._path.finish()
         self._conclude()
 
     def _release_streams(self) -> None:
         for stream in self._streams.values():
             stream.release()
-        if self._line:
-            self._line.flush()
+        if self._path:
+            self._path.flush()
         self._tell_gaps()
 
     # Deepgram's side.
 
-    def _open_line(self, start: int, heard: int | None = None) -> Line:
+    def _open_path(self, start: int, heard: int | None = None) -> AudioPath:
         """From `start` on; `heard`: where the audio of another process ended. In samples since call time 0."""
-        return open_line(self.id, self._services, self._options, self._audio, self._receive, start, heard)
+        return open_path(self.id, self._services, self._options, self._audio, self._receive, start, heard)
 
     def _receive(self, event: SessionEvent) -> None:
         match event:
             case Interrupted() | Resumed() | AudioLost():
                 self._record.tell(describe.session_news(event))
             case Finished():
-                assert self._line
-                self._line.finished = event
+                assert self._path
+                self._path.finished = event
                 self._conclude()
             case _:
                 self._record.receive(event)
-                if self._audio and self._line and not self.uncovered:
-                    self._audio.settle(self._line.client.session.settled)
+                self._settle()
+
+    def _settle(self) -> None:
+        """Let go of kept audio that finals cover; what they have passed over is noted for the next process."""
+        if not self._audio or not self._path:
+            return
+        session = self._path.client.session
+        if not self.uncovered:
+            self._audio.settle(session.settled)
+        if (holes := describe.stretches(session.holes)) != self._note.holes:
+            self._note.holes = holes
+            self._write_note()
 
     # The end.
 
     def _conclude(self) -> None:
         """Close the record, or leave it open, once neither the streams nor Deepgram have more to say."""
-        if self._over.is_set() or self._continuity.state not in OVER or (self._line and not self._line.finished):
+        if self._over.is_set() or self._continuity.state not in OVER or (self._path and not self._path.finished):
             return
-        lacking = self._line.lacking(self._duration) if self._line else []
+        lacking = self._path.lacking(self._duration) if self._path else []
         missing = describe.missing([*self.uncovered, *lacking])
         self._record.close(lacking, kept=self._audio is not None, turns=self.reason is not None)
         if self.reason:
@@ -302,30 +316,29 @@ class Call:
         """Samples from call time 0 to the end of what the carrier sent."""
         if self._continuity.heard is not None:
             return self._continuity.heard
-        return self._line.position if self._line else 0
+        return self._path.position if self._path else 0
 
     @property
     def _received(self) -> int:
-        return self._line.aligner.received if self._line else 0
+        return self._path.aligner.received if self._path else 0
 
     def _adopt(self, past: Projection) -> None:
         """Go on with another process's call, as soon as a stream of it is here."""
         now = self._clock.now()
-        origin = now - (self._clock.wall() - self._record.anchor)
         heard = round(past.latest * SAMPLE_RATE)
-        self._continuity.adopt(origin, heard, describe.tracks(self.started), now)
+        # The wall clock may have been set back since: no stream of the call is placed where there is audio already.
+        least = max(heard, self._audio.end if self._audio else 0) / SAMPLE_RATE
+        origin = now - max(self._clock.wall() - self._record.anchor, least)
+        self._continuity.adopt(origin, heard, self._note.tracks or TRACKS, now)
         self._loop.call_soon(self._obey)
 
-    def _write_note(self, *, left: bool = False) -> None:
-        """What another process could not know from the log and the audio."""
+    def _write_note(self) -> None:
         if self._audio:
-            note: dict[str, object] = {"anchor": self._record.anchor, "heard": self._continuity.heard}
-            if left:
-                note["uncovered"] = [stretch.model_dump(mode="json", by_alias=True) for stretch in self.uncovered]
-            self._audio.write_note(note)
+            self._note.anchor, self._note.heard = self._record.anchor, self._continuity.heard
+            self._audio.write_note(self._note.dump())
 
     def _tell_gaps(self) -> None:
-        if self._line and (gaps := self._line.gaps()):
+        if self._path and (gaps := self._path.gaps()):
             self._record.tell(*map(describe.audio_gap, gaps))
 
 

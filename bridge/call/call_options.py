@@ -1,4 +1,4 @@
-"""Which options a call is transcribed with: the operator's, and over them what the call's own parameters wish."""
+"""Which options a call is transcribed with: the operator's, and over them the call's own."""
 
 import logging
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ log = logging.getLogger("bridge.call")
 
 @dataclass(frozen=True, slots=True)
 class CallOptions:
-    """What may be wished for."""
+    """What calls may ask for."""
 
     options: Options
     """The operator's."""
@@ -21,7 +21,7 @@ class CallOptions:
     """Names that a call may set."""
 
     def of(self, call_id: str, parameters: Mapping[str, str]) -> Options:
-        """The call's own call_options, or the operator's where they cannot be granted: no call fails over an option."""
+        """The call's own, or the operator's where they cannot be granted: no call fails over an option."""
         try:
             return deepgram_options.override(self.options, parameters, self.overrides)
         except ConfigError as error:

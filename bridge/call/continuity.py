@@ -56,11 +56,7 @@ class Trigger(Enum):
     """The process lets go of the call."""
 
 
-_ALWAYS = {
-    Trigger.STOPPED: State.ENDED,
-    Trigger.ENDED: State.ENDED,
-    Trigger.LEAVING: State.LEAVING,
-}
+_ALWAYS = {Trigger.STOPPED: State.ENDED, Trigger.ENDED: State.ENDED, Trigger.LEAVING: State.LEAVING}
 """What may come in every state in which the call is this process's own."""
 
 TRANSITIONS: dict[State, dict[Trigger, State]] = {
@@ -167,12 +163,6 @@ class End:
 Command = Begin | Place | Drop | Fill | Ask | End
 
 
-@dataclass(slots=True)
-class _Stream:
-    tracks: tuple[Track, ...]
-    placed: bool = False
-
-
 class Continuity:
     """Tell it what the streams do, do what `data_to_send` asks, and wake it when `get_timer` says."""
 
@@ -182,7 +172,7 @@ class Continuity:
         self.heard: int | None = None
         """Where the audio of the lost streams ended; None while a stream is heard, or before any was."""
         self._origin: float | None = None  # the clock at call time 0
-        self._streams: dict[int, _Stream] = {}
+        self._streams: dict[int, tuple[Track, ...]] = {}  # what each is to carry
         self._interrupted: ResumeReason | None = None  # what the next stream's first frame puts an end to
         self._reason: EndReason = "carrier_disconnected"  # why the call ends if no other stream comes
         self._expires: float | None = None  # when the grace is over
@@ -220,8 +210,8 @@ class Continuity:
     def attach(self, stream: int, tracks: Sequence[Track]) -> None:
         """A stream of this call is there. `tracks`: those that it is to carry; none: both."""
         self._become(Trigger.ATTACHED)
-        self._streams[stream] = _Stream(tuple(tracks) or TRACKS)
-        self._missing = tuple(track for track in self._missing if track not in self._streams[stream].tracks)
+        self._streams[stream] = tuple(tracks) or TRACKS
+        self._missing = tuple(track for track in self._missing if track not in self._streams[stream])
         self._expires = None
         if not self._missing:
             self._ask_at = None
@@ -229,7 +219,6 @@ class Continuity:
     def receive_first(self, stream: int, samples: int, late: float, now: float) -> None:
         """The first frame of a stream: `samples` long, `late` seconds after it came. Answers with its place."""
         self._become(Trigger.PLACED)
-        self._streams[stream].placed = True
         ago = late + samples / SAMPLE_RATE
         if self._origin is None:
             self._origin = now - ago
@@ -254,13 +243,14 @@ class Continuity:
         if gone is None:
             return
         self._commands.append(Drop(stream))
-        carried = {track for other in self._streams.values() for track in other.tracks}
-        missing = [track for track in gone.tracks if track not in carried]
+        leaving = self.state is State.LEAVING  # then it is for the next process to ask
+        carried = {track for others in self._streams.values() for track in others}
+        missing = [track for track in gone if track not in carried]
         if self._streams:
-            # The call goes on; what nobody carries now is asked for as long as a lost call would be.
-            self._ask(missing, now)
+            # The call goes on; what no stream carries now is asked for as long as a lost call would be.
+            if not leaving:
+                self._ask(missing, now)
             return
-        leaving = self.state is State.LEAVING
         self._become(Trigger.LOST)
         if self.state is State.GRACE and self.heard is None:
             self.heard = received
@@ -336,7 +326,7 @@ class Continuity:
     def _ask(self, tracks: Sequence[Track], now: float) -> None:
         self._ask_until = now + self.policy.grace
         self._missing = tuple(track for track in TRACKS if track in self._missing or track in tracks)
-        if self._missing and self._ask_until > now:
+        if self._missing:
             self._ask_at = now
 
     def _end(self, reason: EndReason, trigger: Trigger) -> None:

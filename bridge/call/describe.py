@@ -6,7 +6,8 @@ from math import inf
 from typing import Any
 from urllib.parse import quote
 
-from bridge.align import Hole
+from bridge.align import Gap
+from bridge.audio import seconds
 from bridge.carriers.messages import Started
 from bridge.deepgram.exchange import AudioLost, Interrupted, Resumed
 from bridge.deepgram.options import Options
@@ -27,6 +28,7 @@ from bridge.events import (
     TranscriptionResumed,
     timestamp,
 )
+from bridge.spans import Span
 
 _FURTHER = "--"  # stands in no id that carriers make; one dash does, before digits even
 
@@ -124,28 +126,24 @@ def failed_call(carrier: str, call_id: str, stream_id: str | None, error: str, n
     return [event(call_id, seq, now, data) for seq, data in enumerate(said, 1)]
 
 
-def audio_gap(hole: Hole) -> AudioGap:
-    """What the aligner calls a hole."""
-    return AudioGap(
-        track="inbound" if hole.track == "inbound" else "outbound",
-        from_=_seconds(hole.start),
-        to=_seconds(hole.end),
-        missing=_seconds(hole.missing),
-        why=hole.why,
-    )
+def audio_gap(found: Gap) -> AudioGap:
+    """A gap that the aligner has found."""
+    start, end = found.span
+    missing = seconds(found.missing)
+    return AudioGap(track=found.track, from_=seconds(start), to=seconds(end), missing=missing, why=found.why)
 
 
 def gap(stretch: Stretch, why: Cause) -> AudioGap:
-    """A stretch that nobody will hear."""
+    """A stretch that is not transcribed, and will not be."""
     missing = _seconds(stretch.to - stretch.from_)
     return AudioGap(track=stretch.track, from_=stretch.from_, to=stretch.to, missing=missing, why=why)
 
 
-def stretches(spans: Iterable[tuple[int, float, float]], until: float = inf) -> list[Stretch]:
-    """Spans as (channel, from, to), as far as `until`, in seconds of the call."""
+def stretches(spans: Iterable[tuple[int, Span]], until: float = inf) -> list[Stretch]:
+    """Spans of channels as an event names them, as far as `until`, in seconds of the call."""
     found = [
-        Stretch(track=TRACKS[channel], from_=_seconds(start), to=_seconds(min(end, until)))
-        for channel, start, end in spans
+        Stretch(track=TRACKS[channel], from_=seconds(span.start), to=_seconds(min(seconds(span.end), until)))
+        for channel, span in spans
     ]
     return [stretch for stretch in found if stretch.from_ < stretch.to]
 
@@ -175,7 +173,9 @@ def session_news(event: Interrupted | Resumed | AudioLost) -> Data:
                 attempt=event.attempt, waiting=_seconds(event.waiting), request_id=event.request_id
             )
         case AudioLost():
-            return gap(stretches([(event.channel, event.start, event.end)])[0], event.why)
+            start, end = event.span
+            lost = Stretch(track=TRACKS[event.channel], from_=seconds(start), to=seconds(end))
+            return gap(lost, event.why)
 
 
 def language(options: Options) -> str | None:

@@ -1,6 +1,6 @@
 """Deleting a call: everything that is kept of it, wherever that is.
 
-The record goes last, so that whoever is interrupted can delete again.
+The record goes last, so that a deletion that was interrupted can be repeated.
 """
 
 import logging

@@ -1,8 +1,8 @@
 """A call's hand in the log: numbers its durable events densely, and hands them to the store in order.
 
 Nothing here waits for a commit, and nothing is dropped when the store cannot take it: what has a number goes first, as
-soon as there is room. One call has one writer at a time; whoever goes on with a call another process began opens it at
-the log's tip.
+soon as there is room. One call has one writer at a time; a process that goes on with another's call
+opens it at the log's tip.
 """
 
 import asyncio
@@ -26,14 +26,20 @@ from bridge.store.base import EventLog
 
 log = logging.getLogger("bridge.call")
 
-_STORE_PAUSE = 0.2  # seconds between tries at a store whose queue is full
+PAUSE = 0.2
+"""Seconds between tries at a store whose queue is full."""
 
 
 class EventWriter:
     """Add data, then commit; `written` waits until all of it is durable."""
 
-    def __init__(self, call_id: str, store: EventLog, wall: Callable[[], float], seq: int = 0) -> None:
-        """`wall` tells seconds since 1970. `seq`: the newest that the log has."""
+    def __init__(
+        self, call_id: str, store: EventLog, wall: Callable[[], float], seq: int = 0, *, pause: float = PAUSE
+    ) -> None:
+        """`wall` tells seconds since 1970. `seq`: the newest that the log has. `pause`: seconds between tries at a
+        store whose queue is full.
+        """
+        self._pause = pause
         self.call_id = call_id
         self.seq = seq
         self.counters: Counter[str] = Counter()
@@ -86,7 +92,7 @@ class EventWriter:
             # Numbered already, so they must go first next time; interims are not worth it.
             self._pending = events
             if events:
-                self._again = asyncio.get_running_loop().call_later(_STORE_PAUSE, self.commit)
+                self._again = asyncio.get_running_loop().call_later(self._pause, self.commit)
             if not refused_before:
                 log.error("events wait for the store", extra={"call_id": self.call_id, "reason": str(error)})
             return
@@ -103,10 +109,10 @@ class EventWriter:
                 if self._appends:
                     await asyncio.wait(self._appends)
                 else:
-                    await asyncio.sleep(_STORE_PAUSE)
+                    await asyncio.sleep(self._pause)
                 self.commit()
         finally:
-            self._stop_trying()  # whoever no longer waits leaves nothing behind that writes
+            self._stop_trying()  # a caller that no longer waits leaves no timer that writes
 
     def _stop_trying(self) -> None:
         if self._again:

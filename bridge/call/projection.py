@@ -1,4 +1,4 @@
-"""What the log says of a call, for whoever goes on with it: another process's call, or its audio after the end.
+"""What the log says of a call, to go on with it: with another process's call, or with its audio after the end.
 
 Fed with the call's events in order, each as the JSON that was written. It knows no store and no clock.
 """
@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from bridge.audio import samples
 from bridge.events import (
     TRACKS,
     AudioGap,
@@ -59,12 +60,14 @@ class Projection:
         """As a writer's."""
         self.uncovered: list[Stretch] = []
         """Kept audio that is still to be transcribed, as the last event that names it says."""
+        self.tracks: tuple[Track, ...] = ()
+        """Those that its streams carried, as far as that is known."""
         self.resumed_at = 0.0
         """Where the newest process but this went on with the call, in seconds of it."""
         self.audio_lost = False
         """None of its audio is kept: no one knows what was said after the last final."""
         self.given_up = False
-        """That has been said aloud as a gap."""
+        """That has been told as a gap."""
 
     def __repr__(self) -> str:
         return f"<Projection seq {self.seq} {dict(self.counters)} uncovered {len(self.uncovered)}>"
@@ -81,9 +84,10 @@ class Projection:
 
     @property
     def progress(self) -> Progress:
-        """Of who has transcribed it live."""
+        """How far the live transcription has come."""
         turns = {track: [TranscriptFinal.model_validate(final) for final in self.turns[track]] for track in TRACKS}
-        return Progress(self.numbers["live"], self.settled, turns)
+        ends = {track: samples(end) for track, end in self.settled.items()}
+        return Progress(self.numbers["live"], ends, turns)
 
     def take(self, body: str) -> None:
         """The next event."""
@@ -102,6 +106,7 @@ class Projection:
                 self._take_turn(data)
             case AudioGap.type:
                 self.counters["gaps"] += 1
+                self.latest = max(self.latest, data["to"])
                 self.given_up = self.given_up or (self.ended is not None and data["why"] == NOT_TRANSCRIBED)
             case CallResumed.type if data["reason"] == "bridge_restarted":
                 self.resumed_at = data["at"]

@@ -6,7 +6,6 @@ from bridge.call.event_writer import EventWriter
 from bridge.call.projection import NOT_TRANSCRIBED, Projection
 from bridge.carriers.messages import Started
 from bridge.clock import Clock
-from bridge.deepgram.messages import Results, SpeechStart, UtteranceEnd
 from bridge.events import (
     CallEnded,
     Data,
@@ -15,6 +14,7 @@ from bridge.events import (
     TranscriptFinal,
     timestamp,
 )
+from bridge.recognition import Recognized
 from bridge.store.base import EventLog
 from bridge.transcript.assembler import Assembler
 from bridge.transcript.figures import Tally
@@ -68,7 +68,7 @@ class Record:
             self.events.add(each)
         self.events.commit()
 
-    def receive(self, message: Results | UtteranceEnd | SpeechStart) -> None:
+    def receive(self, message: Recognized) -> None:
         """What Deepgram says of the call, in the call's own time."""
         self._assembler.receive(message)
         self.tell()

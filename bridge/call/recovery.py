@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Protocol
 
 from bridge.audio import SAMPLE_RATE
+from bridge.call.note import Note
 from bridge.call.projection import Projection
 from bridge.errors import BridgeError, StoreError
 from bridge.events import TRACKS, Stretch
@@ -62,6 +63,7 @@ class Recovery:
         past = await read_projection(self._store, record_id)
         if past.anchor is None:
             past.anchor = datetime.fromisoformat(past.started["started_at"]).timestamp()
+        past.tracks = tuple(track for track in TRACKS if track in past.started["tracks"])
         audio = await self._reopen(record_id)
         past.audio_lost = audio is None
         if audio:
@@ -98,17 +100,18 @@ def open_audio(audio: KeptAudio | None, record_id: str) -> CallAudio | None:
 
 def _look_at(past: Projection, audio: CallAudio) -> None:
     """What the kept audio adds: when the call began, where it ended, and what no final covers."""
-    note = audio.note or {}
-    if isinstance(note.get("anchor"), int | float):
-        past.anchor = float(note["anchor"])
+    note = Note.load(audio.note)
+    past.anchor = past.anchor if note.anchor is None else note.anchor
+    # The first stream's are in the log; another may have carried others.
+    past.tracks = note.tracks or past.tracks
     # After what was heard of a stream that was lost there is only our own silence.
-    heard = note.get("heard")
-    end = (min(heard, audio.end) if isinstance(heard, int) else audio.end) / SAMPLE_RATE
+    end = (audio.end if note.heard is None else min(note.heard, audio.end)) / SAMPLE_RATE
     past.latest = max(past.latest, end)
-    if "uncovered" in note:
+    if note.uncovered is not None:
         # The process before has left the call in order: it knew what finals without words had covered.
-        past.uncovered = [Stretch.model_validate(stretch) for stretch in note["uncovered"]]
+        past.uncovered = note.uncovered
         return
+    past.uncovered += note.holes
     for track in TRACKS:
         # What was left to later before that process began is named already, and finals have come after it since.
         begin = max(past.settled[track], past.resumed_at, audio.start / SAMPLE_RATE)

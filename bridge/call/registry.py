@@ -1,7 +1,8 @@
 """The calls that are going on: which stream belongs to which call, how many there may be, and what was left open.
 
-A carrier's call id names one record. Further streams of a call that is going on are streams of that call; a stream of
-a call whose record has ended opens a further record, `<call id>--2`, because a record ends exactly once.
+Streams that come while a call goes on are streams of that call. A stream of a call whose record has ended opens a
+further record, `<call id>--2`, because a record ends exactly once. Here `call_id` is the carrier's id; in the logs and
+everywhere else it is the record's.
 """
 
 import asyncio
@@ -24,6 +25,9 @@ from bridge.store.base import CallFilter, KeptAudio
 log = logging.getLogger("bridge.call")
 
 T = TypeVar("T")
+
+CloseStreams = Callable[[], Coroutine[Any, Any, None]]
+"""Closes the sockets of all streams."""
 
 _SHARE_OF_WORDS = 0.8  # of the time to stop: for the last words; the rest is for writing them
 
@@ -92,7 +96,7 @@ class CallRegistry:
     async def open(self, started: Started) -> Stream:
         """A place for a stream in its call; the call is made if there is none. Raises `CallRefused`."""
         opening = self._spawn(self._open(started))
-        return await asyncio.shield(opening)  # half a call is none: a door that gives up leaves a whole one behind it
+        return await asyncio.shield(opening)  # half a call is none: a handler that gives up leaves a whole one
 
     async def recover(self) -> None:
         """Adopt the calls that another process has left open: each has its grace to come back, and then its one end.
@@ -112,13 +116,18 @@ class CallRegistry:
             except StoreError as error:
                 log.error("call not adopted", extra={"call_id": record_id, "reason": str(error)})
 
-    async def end_all(self, seconds: float, reason: EndReason = "server_stopping") -> None:
-        """End every call with its last words, within so many seconds."""
-        await self._finish(lambda call: call.end(reason), seconds)
+    async def end_all(
+        self, seconds: float, reason: EndReason = "server_stopping", close_streams: CloseStreams | None = None
+    ) -> None:
+        """End every call with its last words, within so many seconds. `close_streams`: as `leave_all`'s."""
+        await self._finish(lambda call: call.end(reason), seconds, close_streams)
 
-    async def leave_all(self, seconds: float) -> None:
-        """Leave every call open for the next process, with the words that come within so many seconds."""
-        await self._finish(Call.leave, seconds)
+    async def leave_all(self, seconds: float, close_streams: CloseStreams | None = None) -> None:
+        """Leave every call open for the next process, with the words that come within so many seconds.
+
+        `close_streams` is called once no audio is taken any more: what a carrier sends after that is heard by no one.
+        """
+        await self._finish(Call.leave, seconds, close_streams)
 
     async def fail_stream(self, carrier: str, call_id: str, stream_id: str | None, error: str) -> None:
         """Put a carrier's complaint into the record of its call.
@@ -153,7 +162,7 @@ class CallRegistry:
             return (call or await self._new(started)).attach(started)
 
     def _check_token(self, started: Started, call: Call | None) -> None:
-        """A call that was given a token has streams with one only: anything else is a stranger who knows its id."""
+        """A call that was given a token has streams with one only: any other is a stranger's, who knows its id."""
         if started.token is None and (self._had_token(started.call_id) or (call and call.has_token)):
             raise StreamDenied("the streams of this call have a token")
 
@@ -162,7 +171,10 @@ class CallRegistry:
         newest = await self._services.store.find(CallFilter(carrier_call_id=call_id), limit=1)
         before = newest[0].row.id if newest else None
         record_id = describe.further_record(before, call_id) if before else call_id
-        if self.full:  # asked last: from here to its place in `calls` nothing else comes in
+        # Asked last: from here to its place in `calls` nothing else comes in.
+        if self._closing:
+            raise CallRefused("the server is stopping")
+        if self.full:
             raise CallRefused("too many calls at once")
         audio = open_audio(self._audio, record_id)
         self.counters["opened"] += 1
@@ -176,6 +188,11 @@ class CallRegistry:
         """Go on with a call that was left open; None where there is no such call any more."""
         adopted = await self._recovery.adopt(record_id)
         if adopted is None:
+            return None
+        if self._closing:  # meanwhile the calls there were have been told; this one is left as it is
+            if adopted.audio:
+                adopted.audio.close()
+            await self._services.store.release(record_id)
             return None
         self.counters["adopted"] += 1
         log.info("call adopted", extra={"call_id": record_id, "epoch": adopted.epoch})
@@ -206,7 +223,7 @@ class CallRegistry:
         elif call.uncovered:
             self._on_uncovered(call.id)
 
-    async def _finish(self, stop: Callable[[Call], None], seconds: float) -> None:
+    async def _finish(self, stop: Callable[[Call], None], seconds: float, close_streams: CloseStreams | None) -> None:
         """Wait for the last words, then let go of every call: nothing is closed that a call still uses."""
         self._closing = True
         clock = self._services.clock
@@ -219,6 +236,8 @@ class CallRegistry:
         for call in list(self._watched):
             stop(call)  # one may have been adopted meanwhile
             call.let_go()
+        if close_streams:
+            self._spawn(close_streams())
         while self._tasks and (left := ends - clock.now()) > 0:
             await asyncio.wait(self._tasks, timeout=left)
         for call in self._watched:
@@ -241,5 +260,5 @@ class CallRegistry:
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         error = None if task.cancelled() else task.exception()
-        if error and not isinstance(error, CallRefused):  # which is the door's to tell
+        if error and not isinstance(error, CallRefused):  # which the media handler tells
             log.error("a task of the registry failed", exc_info=error)

@@ -10,12 +10,12 @@ from datetime import datetime
 from bridge.audio import CHANNELS, SAMPLE_RATE, SAMPLES_PER_MS
 from bridge.call import describe, pieces
 from bridge.call.event_writer import EventWriter
-from bridge.call.pieces import Span
+from bridge.call.pieces import Piece
 from bridge.call.projection import NOT_TRANSCRIBED, Projection, without
 from bridge.deepgram.batch import Transcribed
 from bridge.deepgram.coverage import Coverage
-from bridge.deepgram.messages import Results
 from bridge.events import Stretch, TranscriptionBackfilled
+from bridge.recognition import Result
 from bridge.store.base import CallAudio
 from bridge.transcript.assembler import Assembler, Progress
 
@@ -29,7 +29,7 @@ class Repair:
     def __init__(
         self, projection: Projection, writer: EventWriter, file: CallAudio, ask: Ask, language: str | None
     ) -> None:
-        """`projection`: what the log says; `writer`: open behind it; `language`: what was asked for."""
+        """`projection`: what the log says; `writer`: open after it; `language`: what was asked for."""
         self._projection = projection
         self._writer = writer
         self._file = file
@@ -43,18 +43,18 @@ class Repair:
         self._assembler.anchor = anchor
 
     async def run(self) -> bool:
-        """Whether everything is transcribed now, or lost; what is not is said aloud, unless it has been before."""
-        for span in pieces.spans(self._left):
-            if not await self._mend(span):
+        """Whether everything is transcribed now, or lost; what is not is told, unless it has been before."""
+        for piece in pieces.pieces(self._left):
+            if not await self._mend(piece):
                 await self._give_up()
                 return False
         return True
 
-    async def _mend(self, span: Span) -> bool:
-        coverage = Coverage(span.floors)
-        position = span.start
-        while span.end - position >= SAMPLES_PER_MS:  # times are told in milliseconds
-            start, audio = await self._read(position, span.end)
+    async def _mend(self, piece: Piece) -> bool:
+        coverage = Coverage(piece.floors)
+        position = piece.start
+        while piece.end - position >= SAMPLES_PER_MS:  # times are told in milliseconds
+            start, audio = await self._read(position, piece.end)
             self._tell_lost(position, start)
             end, request_id = start + len(audio) // CHANNELS, None
             if audio:
@@ -79,7 +79,7 @@ class Repair:
     def _take(self, heard: Transcribed, start: int, end: int, coverage: Coverage) -> None:
         """Its finals, at their place in the call, but for the words that others have had."""
         for results in heard.results:
-            fresh = coverage.fresh(_shifted(results, start / SAMPLE_RATE), end)
+            fresh = coverage.fresh(_moved(results, start), end)
             if fresh:
                 self._assembler.receive(fresh)
         for data in self._assembler.events_received():
@@ -112,6 +112,6 @@ class Repair:
             await self._writer.written()
 
 
-def _shifted(results: Results, by: float) -> Results:
-    words = tuple(replace(word, start=word.start + by, end=word.end + by) for word in results.words)
-    return replace(results, start=results.start + by, end=results.end + by, words=words)
+def _moved(result: Result, by: int) -> Result:
+    words = tuple(replace(word, span=word.span.moved(by)) for word in result.words)
+    return replace(result, span=result.span.moved(by), words=words)

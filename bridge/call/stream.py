@@ -22,7 +22,7 @@ class Receiver(Protocol):
 
 
 class Stream:
-    """What the media door gives a socket's messages to: they reach the call until the stream ends."""
+    """What the media handler gives a socket's messages to: they reach the call until the stream ends."""
 
     __slots__ = ("_call", "id", "late", "number", "source", "tracks")
 

@@ -28,7 +28,7 @@ _DIRECTION = re.compile(r"(inbound|outbound)(?:-[a-z]+)?")
 """Twilio's `outbound-api` and `outbound-dial` are `outbound`."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}\.[0-9]{1,15}\.[A-Za-z0-9_-]{43}")
-"""The form of `twiml.token`'s; whether one is good is for the door to say."""
+"""The form of `twiml.token`'s; whether one is good is for the handler to say."""
 
 
 def read(parameters: Mapping[str, str]) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def direction(text: str | None) -> Direction | None:
 
 
 def _take(parameters: dict[str, str], name: str, form: re.Pattern[str]) -> str | None:
-    """Take one out where it is ours. An empty one is neither ours nor anybody's: a template that had nothing to say."""
+    """Take one out where it is ours. An empty one is no parameter at all: a template that had nothing to say."""
     value = parameters.get(name)
     if value == "" or (value is not None and form.fullmatch(value)):
         del parameters[name]

@@ -31,7 +31,7 @@ SECRET_HEADER = "x-telnyx-streaming-auth-token"
 """Carries the `stream_auth_token` that the owner gave, on the upgrade."""
 
 _CONVERSIONS: Mapping[str, Callable[[bytes], bytes] | None] = {"PCMU": None, "PCMA": alaw_to_mulaw}
-"""What makes mu-law of a codec's payload; None: it is. L16 is not among them: nobody documents its byte order."""
+"""What makes mu-law of a codec's payload; None: it is. L16 is not among them: its byte order is undocumented."""
 
 _MOST_EARLY = 512  # frames before `start`: five seconds of both tracks
 

@@ -1,4 +1,4 @@
-"""Arguments that several commands take."""
+"""The arguments that several commands share."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from bridge.store.audio.store import CALL_ID
 
 
 def call_id(call: str | None) -> str | None:
-    """A call's id on the command line, where one is given; checked."""
+    """Check a call's id; None passes. Raises BadParameter."""
     if call is not None and not CALL_ID.fullmatch(call):
         raise typer.BadParameter("a call's id is letters, digits, - and _")
     return call

@@ -1,4 +1,4 @@
-"""`bridge backfill`: transcribe what a call lacks, from its kept audio, after the bridge has given it up."""
+"""`bridge backfill`: transcribe what a call lacks from its kept audio, after the bridge has given up trying."""
 
 from typing import Annotated
 
@@ -14,12 +14,12 @@ from bridge.store.audio.store import FOLDER
 
 def backfill(
     call: Call,
-    patience: Annotated[float, typer.Option(help="Seconds for which a Deepgram that is away is tried again")] = 60.0,
+    patience: Annotated[float, typer.Option(help="Seconds for which to retry while Deepgram is away")] = 60.0,
 ) -> None:
-    """Transcribe what a call lacks from its kept audio; the finals are delivered as ever."""
+    """Transcribe what a call lacks from its kept audio; the finals are delivered as usual."""
     settings = config.load()
     if not settings.deepgram_api_key:
-        raise ConfigError("set DEEPGRAM_API_KEY: what was kept is transcribed by Deepgram")
+        raise ConfigError("set DEEPGRAM_API_KEY: Deepgram transcribes the kept audio")
     logs.configure(settings.bridge_log_level, settings.bridge_log_format)
     try:
         done = run(app.backfill(settings, call, patience))
@@ -32,4 +32,4 @@ def backfill(
     if not done:
         typer.echo(f"Not all of {call} could be transcribed; its audio stays.", err=True)
         raise typer.Exit(1)
-    typer.echo(f"{call} is transcribed from what was kept of it.")
+    typer.echo(f"{call} is transcribed from its kept audio.")

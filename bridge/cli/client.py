@@ -1,7 +1,7 @@
-"""Asking a running bridge's API: where it is, with which token, and a feed that comes back when its line is lost.
+"""A client of a running bridge's API: its address and token, requests, and a feed that reconnects.
 
-It hands on what the bridge answers; every way in which that can go wrong is one sentence. It prints nothing: what a
-person is to know while a feed is followed goes to `tell`.
+It returns what the bridge answers; every failure is an error of one sentence. It prints nothing: messages for the
+person who follows a feed go to `tell`.
 """
 
 import asyncio
@@ -18,21 +18,27 @@ import aiohttp
 
 from bridge.config import Settings
 from bridge.errors import BridgeError, ConfigError, RemoteProtocolError
-from bridge.event_stream import Message, Parser
+from bridge.event_stream import LARGEST, Parser, ServerSentEvent
 from bridge.store.token import kept_token
 from bridge.text import plain
 
 Json = dict[str, Any]
 
-SILENCE = 40.0
-"""Seconds without an octet after which a line is dead: the bridge says every 15 that it is alive."""
+_END = ServerSentEvent("end", "{}")
 
-PAUSES = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0)
-"""Seconds before each attempt to come back; the last again and again."""
 
-_LARGEST_PAGE = 200
+@dataclass(frozen=True, slots=True)
+class ClientPolicy:
+    """How patient a client is, and how much it takes at a time."""
 
-_END = Message("end", "{}")
+    silence: float = 40.0
+    """Seconds without an octet after which a connection is dead: the bridge sends a comment every 15."""
+    pauses: tuple[float, ...] = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0)
+    """Seconds before each attempt to reconnect; the last one repeats."""
+    page: int = 200
+    """Calls in one answer."""
+    message: int = LARGEST
+    """Octets of the largest event of a feed."""
 
 
 class ReadingError(BridgeError):
@@ -40,18 +46,18 @@ class ReadingError(BridgeError):
 
 
 class Unreachable(ReadingError):
-    """There was no answer, or half of one: the next attempt may have more luck."""
+    """There was no answer, or half of one: another attempt may succeed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a bridge is, and what lets a reader in."""
+class BridgeAddress:
+    """A bridge's address, and a token for its record."""
 
     url: str
     token: str = field(repr=False)
 
 
-def place(settings: Settings, url: str | None) -> Place:
+def find_bridge(settings: Settings, url: str | None) -> BridgeAddress:
     """The bridge at `url`, or the one with these settings on this machine. Raises ConfigError."""
     if url is None:
         if not settings.port:
@@ -63,21 +69,22 @@ def place(settings: Settings, url: str | None) -> Place:
             "no token: set BRIDGE_READ_TOKENS, or run this where the bridge keeps its record "
             f"(DATA_DIR, now {settings.data_dir})"
         )
-    return Place(_checked(url), token)
+    return BridgeAddress(_checked(url), token)
 
 
-class Client:
-    """`async with Client(place) as client`; every method raises ReadingError."""
+class BridgeClient:
+    """`async with BridgeClient(address) as client`; every method raises ReadingError."""
 
-    def __init__(self, place: Place) -> None:
-        self._url = place.url
+    def __init__(self, address: BridgeAddress, policy: ClientPolicy | None = None) -> None:
+        self._policy = policy or ClientPolicy()
+        self._url = address.url
         self._session = aiohttp.ClientSession(
-            headers={"Authorization": f"Bearer {place.token}"},
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=SILENCE),
+            headers={"Authorization": f"Bearer {address.token}"},
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=self._policy.silence),
         )
         self._random = Random()
 
-    async def __aenter__(self) -> "Client":
+    async def __aenter__(self) -> "BridgeClient":
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -87,7 +94,7 @@ class Client:
         """The newest calls, at most `limit`; `wanted` as in the query of `GET /calls`."""
         query = dict(wanted)
         while limit > 0:
-            page = await self._json("/calls", {**query, "limit": str(min(limit, _LARGEST_PAGE))})
+            page = await self._json("/calls", {**query, "limit": str(min(limit, self._policy.page))})
             calls, following = page.get("calls"), page.get("next")
             if not isinstance(calls, list):
                 raise self._no_bridge()
@@ -99,7 +106,7 @@ class Client:
             query["before"] = following
 
     async def call(self, call_id: str) -> Json:
-        """Everything about one call but its events."""
+        """Everything about one call except its events."""
         return await self._json(f"/calls/{call_id}")
 
     async def transcript(self, call_id: str, form: str) -> bytes:
@@ -108,12 +115,14 @@ class Client:
             return await response.read()
 
     async def delete(self, call_id: str) -> None:
-        """Forget a call that has ended."""
+        """Delete a call that has ended."""
         async with self._ask("DELETE", f"/calls/{call_id}"):
             pass
 
     async def deliver(self, call_id: str | None, after: int | None) -> int:
-        """Post to the webhook what it lacks, or all behind `after`; the number of calls. None: of every call."""
+        """Have the webhook get what it lacks, or all events after `after`. Returns the number of calls. `call_id`: None
+        for every call.
+        """
         path = "/deliveries" if call_id is None else f"/calls/{call_id}/deliveries"
         async with self._ask("POST", path, body=None if after is None else {"after": after}) as response:
             calls = (_object(await response.read()) or {}).get("calls")
@@ -123,11 +132,11 @@ class Client:
 
     async def follow(
         self, path: str, tell: Callable[[str], None], *, whole: bool = True
-    ) -> AsyncGenerator[Message, None]:
-        """The messages of a feed, each once, up to its end; a line that is lost is made anew.
+    ) -> AsyncGenerator[ServerSentEvent, None]:
+        """The messages of a feed, each once, up to its end; a connection that is lost is made again.
 
-        `whole`: the feed begins with the first event, so that nothing is missed even where none had come yet.
-        Raises ReadingError if there is nobody at first, or whenever the bridge says no.
+        `whole`: the feed begins with the first event, so that nothing is missed even if none had come yet.
+        Raises ReadingError if the first connection fails, or whenever the bridge refuses.
         """
         last_id, resumed, begun, failures = "", False, False, 0
         lost: float | None = None
@@ -152,12 +161,13 @@ class Client:
             if lost is None:
                 lost = time.monotonic()
                 tell("the connection is lost; reconnecting …")
-            # Spread out: a restart cuts everybody off at once.
-            await asyncio.sleep(PAUSES[min(failures, len(PAUSES) - 1)] * self._random.uniform(0.75, 1.25))
+            # Random, because a restart cuts all readers off at once.
+            pauses = self._policy.pauses
+            await asyncio.sleep(pauses[min(failures, len(pauses) - 1)] * self._random.uniform(0.75, 1.25))
             failures += 1
 
-    async def _connect(self, path: str, last_id: str) -> AsyncGenerator[tuple[str, list[Message]], None]:
-        """One connection's messages as they come, and behind which id to resume; none at all is a sign of life."""
+    async def _connect(self, path: str, last_id: str) -> AsyncGenerator[tuple[str, list[ServerSentEvent]], None]:
+        """One connection's messages as they come, and the id to resume after; a keep-alive yields no message."""
         headers = {"Accept": "text/event-stream", **({"Last-Event-ID": last_id} if last_id else {})}
         async with self._ask("GET", path, headers=headers) as response:
             if response.status == 204:  # everything is here already
@@ -165,7 +175,7 @@ class Client:
                 return
             if response.content_type != "text/event-stream":
                 raise self._no_bridge()
-            parser = Parser(last_id)
+            parser = Parser(last_id, largest=self._policy.message)
             async for octets in response.content.iter_any():
                 messages = parser.receive(octets)
                 yield parser.last_id, messages
@@ -186,7 +196,7 @@ class Client:
         headers: Mapping[str, str] | None = None,
         body: Json | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """An answer that is a yes; whatever else comes, or breaks while it is read, as a ReadingError."""
+        """A successful answer. Raises ReadingError for any other, and if the connection breaks while it is read."""
         url = self._url + path
         try:
             # A redirect is not followed: the token is for this address.
@@ -221,7 +231,7 @@ class Client:
 
 
 def _checked(url: str) -> str:
-    """Without a slash at its end. Raises ConfigError; what may hold a password is not repeated."""
+    """The URL without a trailing slash. Raises ConfigError, without the URL, since it may hold a password."""
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
@@ -233,7 +243,7 @@ def _checked(url: str) -> str:
 
 
 def _object(octets: bytes) -> Json | None:
-    """JSON's; None for what is none."""
+    """The JSON object in `octets`; None if there is none."""
     try:
         body = json.loads(octets)
     except ValueError:

@@ -1,9 +1,9 @@
-"""Printing a conversation as it happens: who says what and when, from the events of a webhook's envelopes.
+"""Prints a conversation as it happens: who says what and when, from the events of a webhook's envelopes.
 
-Finals are printed by the time at which they were said. On a terminal, those that still wait for what was said before
-stand below what is printed, and so do, dimmed, the words that may still change; elsewhere every final is one plain
-line. In which order lines come is decided in `printout`, and what those say that nobody spoke in `wording`. It checks
-nothing: whatever it does not know it leaves out.
+Finals are printed in the order in which they were said. On a terminal, finals that still wait for earlier speech stand
+below the printed lines, and so do, dimmed, the words that may still change; elsewhere every final is one plain line.
+`printout` decides the order of lines, `wording` the text of events that are not speech. Nothing is checked here:
+unknown events are left out.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from bridge.cli.printout import Printout, Said
+from bridge.cli.printout import WAIT, Printout, Said
 from bridge.cli.wording import WORDING
 from bridge.events import CallEnded, CallResumed, Data, SpeechStarted, Transcript, TranscriptFinal, TranscriptInterim
 from bridge.text import clock, plain
@@ -32,34 +32,38 @@ Json = Mapping[str, Any]
 _HEARD: Mapping[str, type[Data]] = {
     data.type: data for data in (TranscriptInterim, TranscriptFinal, SpeechStarted, CallResumed)
 }
-"""What tells how far the conversation has come."""
+"""The events that the printout needs to order lines."""
 
 
 @dataclass(slots=True)
-class _Call:
-    printout: Printout = field(default_factory=Printout)
+class _PrintedCall:
+    printout: Printout
     finals: dict[str, TranscriptFinal] = field(default_factory=dict)
     """By segment."""
     live: bool = True
 
 
-class Conversation:
-    """`with Conversation() as conversation:`, then feed it events; what still waits is printed when it is left.
+class ConversationPrinter:
+    """Use it as a context manager and give it events; lines that still wait are printed on exit.
 
-    In a running event loop lines come when they have waited long enough; without one, with the next event.
+    In a running event loop a line is printed when it has waited long enough; without one, with the next event.
     """
 
-    def __init__(self, console: Console | None = None, *, name_calls: bool = False) -> None:
-        """`name_calls`: say of every line which call's it is, and not only where several go on at once."""
+    def __init__(self, console: Console | None = None, *, name_calls: bool = False, wait: float = WAIT) -> None:
+        """`name_calls`: begin every line with its call, and not only while several go on at once.
+
+        `wait`: seconds for which a final waits for its place.
+        """
+        self._wait = wait
         self._console = console or Console(highlight=False)
         self._name_calls = name_calls
-        self._calls: dict[str, _Call] = {}
+        self._calls: dict[str, _PrintedCall] = {}
         self._colours: dict[str, str] = {}
         self._live: Live | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._alarm: asyncio.TimerHandle | None = None
 
-    def __enter__(self) -> "Conversation":
+    def __enter__(self) -> "ConversationPrinter":
         with contextlib.suppress(RuntimeError):  # there is none
             self._loop = asyncio.get_running_loop()
         if self._console.is_terminal:
@@ -83,26 +87,26 @@ class Conversation:
         name, kind = call["id"], event["type"]
         if kind not in _HEARD and kind not in WORDING:
             return
-        known = self._calls.setdefault(name, _Call())
+        known = self._calls.setdefault(name, _PrintedCall(Printout(self._wait)))
         try:
             self._take(known, call, event)
         except (AttributeError, KeyError, TypeError, ValueError):
-            # Another version's event: printing is no reason to refuse a delivery.
+            # An event of another version must not make the receiver refuse the delivery.
             self.note(f"an event of type {kind} that is not understood")
         self._print_calls(name)
         if kind == CallEnded.type:
             known.live = False
 
     def problem(self, text: str) -> None:
-        """Say loudly that something is wrong."""
+        """Print an error, highlighted."""
         self._print(Text(f"!! {plain(text)}", style="bold white on red"))
 
     def note(self, text: str) -> None:
-        """Say something beside the conversation; columns of more than one blank are kept."""
+        """Print a remark, dimmed; columns separated by two blanks are kept."""
         self._print(Text("  ".join(plain(column) for column in text.split("  ")), style="dim"))
 
     def transcript(self, call_id: str | None = None) -> None:
-        """Print everything that was said for good, by time; of one call or of each. What still waits comes before."""
+        """Print all finals by time, of one call or of each. Lines that still wait are printed first."""
         for name in [name for name in self._calls if call_id in (None, name)]:
             self._finish(name)
             self._print(Text(f"transcript of {plain(name)}", style="bold"))
@@ -110,13 +114,13 @@ class Conversation:
                 self._print(self._spoken(Text(), final))
 
     def forget(self, call_id: str) -> None:
-        """Keep nothing of a call any more: of who follows calls for weeks. What still waits is printed."""
+        """Print what still waits of a call, and drop its state, so that calls can be followed for weeks."""
         if call_id in self._calls:
             self._finish(call_id)
             del self._calls[call_id]
 
-    def _take(self, known: _Call, call: Json, event: Json) -> None:
-        """Hand an event to its call's printout; raises what its shape makes it raise."""
+    def _take(self, known: _PrintedCall, call: Json, event: Json) -> None:
+        """Hand an event to its call's printout. Raises whatever an unexpected shape causes."""
         kind, data, now = event["type"], event["data"], self._now()
         if kind == CallEnded.type:
             known.printout.finish()
@@ -135,7 +139,7 @@ class Conversation:
         self._print_calls(*names)
 
     def _print_calls(self, *names: str) -> None:
-        """Print what has its turn in these calls."""
+        """Print the lines of these calls that need not wait any more."""
         lines = [self._line(name, item) for name in names for item in self._calls[name].printout.items_received()]
         self._refresh()
         for line in lines:
@@ -162,7 +166,7 @@ class Conversation:
         return self._loop.time() if self._loop is not None else time.monotonic()
 
     def _line(self, name: str, item: Said | Text) -> Text:
-        """What is said as a line; dimmed while it may still change."""
+        """A segment as a line; dimmed while it may still change."""
         if isinstance(item, Text):
             return item
         transcript = item.transcript
@@ -183,7 +187,7 @@ class Conversation:
         return line.append(plain(transcript.text), style=style)
 
     def _prefix(self, call_id: str) -> Text:
-        """Which call, where there are several."""
+        """The end of the call's id if there are several calls, else nothing."""
         named = self._name_calls or sum(call.live for call in self._calls.values()) > 1
         # Not the style of the Text: that would be the whole line's.
         return Text().append(f"{plain(call_id[-4:])}  " if named else "", style="dim")

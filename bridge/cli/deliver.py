@@ -6,7 +6,7 @@ import typer
 
 from bridge import config
 from bridge.cli.arguments import Url, call_id
-from bridge.cli.client import Client, Place, place
+from bridge.cli.client import BridgeAddress, BridgeClient, find_bridge
 from bridge.cli.loop import run
 from bridge.errors import ConfigError
 
@@ -16,14 +16,14 @@ def deliver(
         str | None, typer.Argument(help="The call's id; by default all that have something left", callback=call_id)
     ] = None,
     after: Annotated[
-        int | None, typer.Option(min=0, help="Everything behind this seq once more; 0: from the first event")
+        int | None, typer.Option(min=0, help="Everything after this seq once more; 0: from the first event")
     ] = None,
     url: Url = None,
 ) -> None:
-    """Deliver now what the webhook did not take; with --after what it has had already, too."""
+    """Deliver now what the webhook did not take; with --after also what it has already had."""
     if after is not None and call is None:
         raise ConfigError("say which call: --after is the seq of an event of one call")
-    calls = run(_deliver(place(config.load(), url), call, after))
+    calls = run(_deliver(find_bridge(config.load(), url), call, after))
     if not calls:
         typer.echo("Everything has been delivered.", err=True)
     elif call:
@@ -32,6 +32,6 @@ def deliver(
         typer.echo(f"{calls} {'call is' if calls == 1 else 'calls are'} delivered now.")
 
 
-async def _deliver(where: Place, call: str | None, after: int | None) -> int:
-    async with Client(where) as client:
+async def _deliver(address: BridgeAddress, call: str | None, after: int | None) -> int:
+    async with BridgeClient(address) as client:
         return await client.deliver(call, after)

@@ -1,7 +1,7 @@
 """The demo: the whole bridge on this machine, with real audio, real signatures and a real database.
 
-The bridge runs in a process of its own, as it would in earnest. This process is everybody else: Twilio, which asks for
-TwiML and then plays the sample call to the socket it names, and the webhook, whose view is what is printed.
+The bridge runs in a process of its own, as in production. This process plays the other parts: Twilio, which asks for
+TwiML and then plays the sample call to the socket it names, and the webhook, whose view is printed.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from rich.console import Console
 
-from bridge.cli.conversation import Conversation
+from bridge.cli.conversation import ConversationPrinter
 from bridge.delivery.signing import format_secret
 from bridge.errors import BridgeError
 from bridge.local import sample, voice
@@ -37,7 +37,7 @@ FAST = 3.0
 """Times real time with `--fast`: the recognizer still keeps up on a small machine."""
 
 _OURS = frozenset({"DEEPGRAM_API_KEY", "DEEPGRAM_OPTIONS", "DATABASE_URL", "TWILIO_SIGNATURE", "DYNO"})
-"""Settings of the person's own that have no place in a demo."""
+"""Settings of the environment that the demo does not pass on."""
 
 _FILES = {
     "events.jsonl": "what the webhook got",
@@ -49,7 +49,7 @@ _FILES = {
 }
 
 _WRITTEN = {"transcript.txt": "transcript.txt", "captions.vtt": "transcript.vtt", "call.wav": "audio.wav"}
-"""Files, and where the record has them."""
+"""Files, and their paths below `/calls/{id}`."""
 
 _CLOSED = 10.0  # seconds from `call.ended` to the recording
 _START = 30.0  # seconds the bridge may take to serve
@@ -61,8 +61,8 @@ class DemoError(BridgeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where this demo's bridge is, and what it shares with us."""
+class Setup:
+    """This demo's bridge: its address, folder and secrets."""
 
     origin: str
     folder: Path
@@ -74,10 +74,10 @@ class Place:
 
 
 async def demo(folder: Path, console: Console, *, fast: bool = False, keep: bool = False) -> bool:
-    """Show it; whether both speakers' words arrived, in order, with valid signatures. Files go into `folder`."""
+    """Run the demo; True if both speakers' words arrived, in order, with valid signatures. Files go into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     secret = format_secret(secrets.token_bytes(32))
-    place = Place(
+    setup = Setup(
         f"http://127.0.0.1:{_free_port()}",
         folder,
         secrets.token_hex(16),
@@ -85,54 +85,54 @@ async def demo(folder: Path, console: Console, *, fast: bool = False, keep: bool
         secrets.token_urlsafe(24),
         FAST if fast else 1.0,
     )
-    with Conversation(console) as conversation:
+    with ConversationPrinter(console) as conversation:
         if missing := available():
             conversation.note(f"{missing}; the words come from the script instead of the sound")
         receiver = Receiver(secret, on_event=conversation.receive, on_problem=conversation.problem)
         async with receiver:
             conversation.note("starting the bridge on the local engine")
-            async with _bridge(place, receiver.url):
-                url, options = await voice.ask(f"{place.origin}/twiml/voice", place.twilio_token)
+            async with _bridge(setup, receiver.url):
+                url, options = await voice.ask(f"{setup.origin}/twiml/voice", setup.twilio_token)
                 conversation.note("the number rings; playing the sample call")
-                target = Target(url, speed=place.speed, auth_token=place.twilio_token)
+                target = Target(url, speed=setup.speed, auth_token=setup.twilio_token)
                 summary = await play(target, load_recording(sample.CALL), options)
                 await _until_ended(receiver, options.call_id)
                 faults = _faults(receiver, options.call_id, summary)
                 conversation.transcript(options.call_id)
-                await _write_files(place, receiver, options.call_id)
-                _tell(conversation, place, receiver, options.call_id, faults)
+                await _write_files(setup, receiver, options.call_id)
+                _tell(conversation, setup, receiver, options.call_id, faults)
                 if keep:
-                    await _keep(conversation, place, receiver)
+                    await _keep(conversation, setup, receiver)
     return not faults
 
 
 @contextlib.asynccontextmanager
-async def _bridge(place: Place, webhook_url: str) -> AsyncIterator[None]:
-    """`bridge serve --local` in a process of its own, until left; then it stops in order."""
+async def _bridge(setup: Setup, webhook_url: str) -> AsyncIterator[None]:
+    """`bridge serve --local` in a process of its own; on exit it is asked to stop, and awaited."""
     inherited = {name: value for name, value in os.environ.items() if name not in _OURS and name[:7] != "BRIDGE_"}
     environment = {
         **inherited,
         "HOST": "127.0.0.1",
-        "PORT": str(urlsplit(place.origin).port),
-        "PUBLIC_URL": place.origin,
-        "DATA_DIR": str(place.folder),
-        "TWILIO_AUTH_TOKEN": place.twilio_token,
+        "PORT": str(urlsplit(setup.origin).port),
+        "PUBLIC_URL": setup.origin,
+        "DATA_DIR": str(setup.folder),
+        "TWILIO_AUTH_TOKEN": setup.twilio_token,
         "WEBHOOK_URL": webhook_url,
-        "WEBHOOK_SECRET": place.webhook_secret,
+        "WEBHOOK_SECRET": setup.webhook_secret,
         "WEBHOOK_INTERIM": "true",
         "BRIDGE_LABEL_OUTBOUND": "agent",
         "BRIDGE_REQUIRE_TOKEN": "true",
-        "BRIDGE_READ_TOKENS": place.read_token,
+        "BRIDGE_READ_TOKENS": setup.read_token,
         "BRIDGE_RECORDINGS": "true",
-        "BRIDGE_REPLAY_SPEED": str(max(1.25, 2 * place.speed)),
+        "BRIDGE_REPLAY_SPEED": str(max(1.25, 2 * setup.speed)),
         "BRIDGE_FLUSH_TIMEOUT": "30",
     }
-    log = place.folder / "bridge.log"
+    log = setup.folder / "bridge.log"
     command = (sys.executable, "-m", "bridge", "serve", "--local")
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(*command, env=environment, stderr=output, stdout=output)
     try:
-        await _until_served(process, place.origin, log)
+        await _until_served(process, setup.origin, log)
         yield
     finally:
         if process.returncode is None:
@@ -149,12 +149,12 @@ async def _until_served(process: asyncio.subprocess.Process, origin: str, log: P
                     if response.status == 200:
                         return
             await asyncio.sleep(0.1)
-    last = log.read_text(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+    last = log.read_text(errors="replace").strip().splitlines()[-1:] or ["it wrote nothing"]
     raise DemoError(f"the bridge did not start: {last[0]}")
 
 
 async def _until_ended(receiver: Receiver, call_id: str) -> None:
-    with contextlib.suppress(TimeoutError):  # what is missing then is told as a fault
+    with contextlib.suppress(TimeoutError):  # `_faults` reports what is missing
         await receiver.until(lambda: _events(receiver, call_id, "call.ended"), _END)
 
 
@@ -163,7 +163,7 @@ def _events(receiver: Receiver, call_id: str, kind: str) -> list[dict[str, Any]]
 
 
 def _faults(receiver: Receiver, call_id: str, summary: Summary) -> list[str]:
-    """What is not as it should be, a sentence each."""
+    """What went wrong, a sentence each."""
     ended = _events(receiver, call_id, "call.ended")
     heard = {event["data"]["speaker"] for event in _events(receiver, call_id, "transcript.final")}
     checks = {
@@ -177,7 +177,7 @@ def _faults(receiver: Receiver, call_id: str, summary: Summary) -> list[str]:
 
 
 def _heard_of_spoken(receiver: Receiver, call_id: str) -> float:
-    """The share of the sample's words that arrived, each on its speaker's channel and in its place."""
+    """The share of the sample's words that arrived, each on its speaker's channel and in order."""
     script = load_script(sample.SCRIPT)
     spoken = heard = 0
     for channel, words in enumerate(script.channels):
@@ -190,21 +190,21 @@ def _heard_of_spoken(receiver: Receiver, call_id: str) -> float:
     return heard / spoken
 
 
-async def _write_files(place: Place, receiver: Receiver, call_id: str) -> None:
-    """What the webhook got, as lines of JSON, and what the record makes of it."""
-    headers = {"Authorization": f"Bearer {place.read_token}"}
-    async with aiohttp.ClientSession(place.origin, headers=headers, raise_for_status=True) as session:
+async def _write_files(setup: Setup, receiver: Receiver, call_id: str) -> None:
+    """Write the events that the webhook got, as lines of JSON, and the record's transcripts and audio."""
+    headers = {"Authorization": f"Bearer {setup.read_token}"}
+    async with aiohttp.ClientSession(setup.origin, headers=headers, raise_for_status=True) as session:
         await _until_recorded(session, call_id)
         for name, path in _WRITTEN.items():
             async with session.get(f"/calls/{call_id}/{path}", raise_for_status=False) as response:
                 if response.ok:
-                    (place.folder / name).write_bytes(await response.read())
-    with (place.folder / "events.jsonl").open("w", encoding="utf-8") as file:
+                    (setup.folder / name).write_bytes(await response.read())
+    with (setup.folder / "events.jsonl").open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(event, ensure_ascii=False) + "\n" for event in receiver.events(call_id))
 
 
 async def _until_recorded(session: aiohttp.ClientSession, call_id: str) -> None:
-    """The recording is closed after the end is told; what has none by then is shown without it."""
+    """Wait for the recording, which is closed after `call.ended`; without one the demo goes on."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_CLOSED):
             while True:
@@ -214,7 +214,7 @@ async def _until_recorded(session: aiohttp.ClientSession, call_id: str) -> None:
                 await asyncio.sleep(0.1)
 
 
-def _tell(conversation: Conversation, place: Place, receiver: Receiver, call_id: str, faults: list[str]) -> None:
+def _tell(conversation: ConversationPrinter, setup: Setup, receiver: Receiver, call_id: str, faults: list[str]) -> None:
     conversation.note("")
     conversation.note(f"{_heard_of_spoken(receiver, call_id):.0%} of the spoken words arrived on the right channel")
     conversation.note(
@@ -222,24 +222,24 @@ def _tell(conversation: Conversation, place: Place, receiver: Receiver, call_id:
         f"{receiver.counters['new']} events, {len(receiver.order.violations)} out of order"
     )
     for name, what in _FILES.items():
-        found = sorted(place.folder.glob(name))
+        found = sorted(setup.folder.glob(name))
         if found:
             conversation.note(f"{_short(found[0])}  {what}")
     for fault in faults:
         conversation.problem(fault)
 
 
-async def _keep(conversation: Conversation, place: Place, receiver: Receiver) -> None:
-    """Leave everything running until it is interrupted, and say what to try."""
+async def _keep(conversation: ConversationPrinter, setup: Setup, receiver: Receiver) -> None:
+    """Leave everything running until a signal comes, and say what to try."""
     conversation.note("")
-    conversation.note(f"the bridge:  {place.origin}      the webhook:  {receiver.url}")
-    conversation.note(f"the page:    {place.origin}/#token={place.read_token}")
+    conversation.note(f"the bridge:  {setup.origin}      the webhook:  {receiver.url}")
+    conversation.note(f"the page:    {setup.origin}/#token={setup.read_token}")
     conversation.note("try:")
-    bearer = f'-H "Authorization: Bearer {place.read_token}"'
-    conversation.note(f"  curl -s {bearer} {place.origin}/calls")
-    conversation.note(f"  curl -N {bearer} -H 'Accept: text/event-stream' {place.origin}/calls/live")
+    bearer = f'-H "Authorization: Bearer {setup.read_token}"'
+    conversation.note(f"  curl -s {bearer} {setup.origin}/calls")
+    conversation.note(f"  curl -N {bearer} -H 'Accept: text/event-stream' {setup.origin}/calls/live")
     command = _short(Path(sys.executable).with_name("bridge"))
-    conversation.note(f"  TWILIO_AUTH_TOKEN={place.twilio_token} {command} call --voice {place.origin}/twiml/voice")
+    conversation.note(f"  TWILIO_AUTH_TOKEN={setup.twilio_token} {command} call --voice {setup.origin}/twiml/voice")
     conversation.note("Ctrl-C ends it")
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -1,6 +1,6 @@
-"""The local engine's commands: each part of it alone, and `bridge demo`, which is all of them together.
+"""The local engine's commands: one for each part, and `bridge demo`, which runs them together.
 
-The parts are imported where they are used, so that `bridge serve` does not load what it does not need.
+The parts are imported inside the functions, so that `bridge serve` does not load what it does not need.
 """
 
 import logging
@@ -28,7 +28,7 @@ log = logging.getLogger("bridge.local")
 
 
 class EngineError(BridgeError):
-    """A part of the local engine could not do what it was asked."""
+    """A part of the local engine has failed."""
 
 
 def demo(
@@ -80,8 +80,8 @@ def call(
     faults = CallerFaults(
         lost=lost, repeated=repeated, reordered=reordered, late=late, wobble_ms=wobble, drop_after=drop_after
     )
-    line = Line(to, voice, token, sign, speed, parameters, TRACKS if tracks == "both" else (tracks,))
-    summary = run(_call(line, load_recording(*(recordings or [sample.CALL])), faults))
+    arguments = CallArguments(to, voice, token, sign, speed, parameters, TRACKS if tracks == "both" else (tracks,))
+    summary = run(_call(arguments, load_recording(*(recordings or [sample.CALL])), faults))
     if summary.messages:
         typer.echo(f"call {summary.call_id}: {summary.messages} messages in {summary.seconds:.1f} s")
     if summary.unexpected:
@@ -147,8 +147,8 @@ def local_deepgram() -> "LocalDeepgram":
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """Where to call and as whom."""
+class CallArguments:
+    """Where to call, how to sign, and what to send."""
 
     to: str | None
     voice: str | None
@@ -159,26 +159,26 @@ class Line:
     tracks: tuple[str, ...]
 
 
-async def _call(line: Line, recording: "Recording", faults: "CallerFaults") -> "Summary":
+async def _call(given: CallArguments, recording: "Recording", faults: "CallerFaults") -> "Summary":
     from bridge.local import voice
     from bridge.local.caller import Target, play
     from bridge.local.stream import CallerOptions
 
-    url, options = await voice.ask(line.voice, line.token) if line.voice else (line.to or "", CallerOptions())
-    options = replace(options, parameters={**options.parameters, **line.parameters}, tracks=line.tracks)
-    target = Target(url, speed=line.speed, auth_token=line.token, signed_url=line.sign)
+    url, options = await voice.ask(given.voice, given.token) if given.voice else (given.to or "", CallerOptions())
+    options = replace(options, parameters={**options.parameters, **given.parameters}, tracks=given.tracks)
+    target = Target(url, speed=given.speed, auth_token=given.token, signed_url=given.sign)
     return await play(target, recording, options, faults)
 
 
 def _recognizers(script: Path | None) -> "RecognizerFactory":
-    """From the sound where this interpreter can; else from the script of the sample call, and says so."""
+    """Recognizers of sound if this interpreter has one; else the script of the sample call, and a warning."""
     from bridge.local import recognizer, sample
     from bridge.local.script import TimedRecognizers, load_script
 
     if script:
         return TimedRecognizers(load_script(script))
     if missing := recognizer.available():
-        log.warning("no recognition here; the words of the sample call are told whatever is said: %s", missing)
+        log.warning("no recognition here; every call gets the words of the sample call: %s", missing)
         return TimedRecognizers(load_script(sample.SCRIPT))
     return recognizer.SphinxRecognizer
 

@@ -1,4 +1,4 @@
-"""Running a command's coroutine, on uvloop where it is installed."""
+"""Runs a command's coroutine, on uvloop if it is installed."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -8,7 +8,7 @@ R = TypeVar("R")
 
 
 def run(main: Coroutine[Any, Any, R]) -> R:
-    """As `asyncio.run`."""
+    """Run to completion, like `asyncio.run`."""
     try:
         import uvloop
     except ImportError:  # it has no wheel for every platform

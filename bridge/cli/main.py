@@ -1,4 +1,4 @@
-"""The commands. Each module has a few of them; what goes wrong in an expected way is one sentence and status 2."""
+"""The command line: it imports the module of the command, and turns an expected error into a sentence and status 2."""
 
 import sys
 from collections.abc import Iterable
@@ -24,11 +24,11 @@ COMMANDS = {
     "deepgram": "engine",
     "receive": "engine",
 }
-"""Each command, and the module beside this one that has a function of its name."""
+"""Each command, and the module of this package that has a function of its name."""
 
 
 def build(names: Iterable[str] = COMMANDS) -> typer.Typer:
-    """The command line with these commands. Their modules are imported: that is most of the time they take to start."""
+    """The command line with these commands. Importing their modules takes most of the time to start."""
     app = typer.Typer(name="bridge", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
     app.callback()(bridge)
     for name in names:
@@ -47,5 +47,5 @@ def main() -> None:
     try:
         build(named or COMMANDS)()
     except (BridgeError, TwimlError, TwilioError) as error:
-        print(f"bridge: {error}", file=sys.stderr)  # noqa: T201 - this is the terminal's part of the house
+        print(f"bridge: {error}", file=sys.stderr)  # noqa: T201 - commands write to the terminal
         sys.exit(2)

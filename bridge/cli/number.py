@@ -1,4 +1,4 @@
-"""`bridge twiml` and `bridge number`: setting Twilio up."""
+"""`bridge twiml` and `bridge number`: set Twilio up."""
 
 from typing import Annotated
 
@@ -15,17 +15,19 @@ from twiml.rest import TwilioAccount
 from twiml.web import VOICE_PATH, base_answer
 
 MEMORY = "numbers.json"
-"""In DATA_DIR: what a number's voice URL was before."""
+"""File in DATA_DIR that holds the former voice URL of each number."""
 
 
 def twiml() -> None:
-    """Print the TwiML for a TwiML Bin: what /twiml/voice answers, without the token that only it can make."""
+    """Print the TwiML for a TwiML Bin: the answer of /twiml/voice, without a token, which belongs to one call."""
     settings = config.load()
     _require_public_url(settings)
     if settings.bridge_require_token:
         raise ConfigError("a TwiML Bin cannot make the token that BRIDGE_REQUIRE_TOKEN asks for; unset it first")
     if not settings.twilio_auth_token:
-        settings = settings.model_copy(update={"twilio_signature": "off"})  # nothing is checked by printing
+        settings = settings.model_copy(
+            update={"twilio_signature": "off"}
+        )  # printing needs no token to check signatures with
     typer.echo(twiml_bin(base_answer(voice_settings(settings, None))))
 
 

@@ -1,10 +1,9 @@
-"""What of a call is printed when, on paper that takes nothing back.
+"""Decides when each line of a call is printed, where a printed line cannot be changed.
 
-The live conversation holds a segment back until nobody else can have begun before it; here its finals are printed by
-the time at which they began, each once, so one also waits for those that began before it and are still being said. What
-comes below a line that began later is marked late. A machine without clock or paper, one per call: `now` is seconds of
-any clock that only goes on, and by it nobody waits for long. How a line looks is the business of `conversation`, beside
-this.
+`transcript.conversation` holds a segment back until no other can have begun before it; here finals are printed in the
+order in which they began, each once, so a final also waits for segments that began before it and are still being
+spoken. A line below one that began later is marked late. A machine, one per call: `now` is seconds of any monotonic
+clock, and limits every wait. `conversation` decides how a line looks.
 """
 
 from dataclasses import dataclass
@@ -15,38 +14,39 @@ from bridge.events import Data, Transcript
 from bridge.transcript.conversation import Conversation
 
 WAIT = 3.0
-"""Seconds for which a final waits for what the other speaker may have begun to say before it. So long it takes only
-where there are no interims, or nobody goes on."""
+"""Seconds for which a final waits for earlier speech of the other speaker. It waits so long only if there are no
+interims, or no more speech."""
 
 SILENT = 10.0
-"""Seconds without a revision after which nobody waits for a segment's final any more. Speech is revised every second,
-but Deepgram may keep the end of a number to itself for three."""
+"""Seconds without a revision after which a segment's final is not waited for any more. Speech is revised every second,
+but Deepgram may hold back the end of a number for three."""
 
 _END = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A segment as it is shown."""
+    """A segment to be printed."""
 
     transcript: Transcript
     late: bool = False
-    """It began before what is printed above it."""
+    """It began before the line above it."""
 
 
 class Printout:
-    """The paper of one call. Feed it the events that somebody spoke in, and notes of what else happened."""
+    """The lines of one call. Give it the events of its speech, and notes of everything else."""
 
-    def __init__(self) -> None:
+    def __init__(self, wait: float = WAIT, silent: float = SILENT) -> None:
+        self._wait, self._silent = wait, silent
         self._conversation = Conversation()
         self._lines: dict[int, Transcript] = {}
-        """By its place in the conversation: what is not printed."""
+        """Unprinted lines, by their place in the conversation."""
         self._notes: list[tuple[float, Text]] = []
-        """With their time and in its order: what is not printed."""
+        """Unprinted notes, in the order of their times."""
         self._came: dict[tuple[str, int], float] = {}
-        """By segment and revision: when what is not printed came."""
+        """When each unprinted segment came, by segment and revision."""
         self._latest = 0.0
-        """When the newest of what is printed began."""
+        """The start of the latest printed segment."""
         self._ended = False
         self._timer: float | None = None
         self._printed: list[Said | Text] = []
@@ -56,12 +56,12 @@ class Printout:
         return f"<Printout up to {self._latest:.1f} s, {state}>"
 
     def receive(self, data: Data, now: float) -> None:
-        """What an event says. Who knows that the call is over says `finish`."""
+        """Take an event of speech. At the end of the call use `finish`."""
         self._conversation.receive(data)
         self._go_on(now)
 
     def note(self, note: Text, now: float, at: float | None = None) -> None:
-        """What else happened; at a second of the call, it waits for what is known to have begun before."""
+        """Take a note. With `at`, seconds of the call, it waits for segments that began before."""
         if at is None:
             self._printed.append(note)
             return
@@ -70,7 +70,7 @@ class Printout:
         self._go_on(now)
 
     def finish(self) -> None:
-        """Nobody waits any more, now or later, and words that may still change are no longer shown."""
+        """Print everything without waiting, from now on, and drop words that may still change."""
         self._ended = True
         self._conversation.finish()
         self._go_on(_END)
@@ -80,22 +80,22 @@ class Printout:
         return self._timer
 
     def handle_timer(self, now: float) -> None:
-        """It is `now`, and nothing came."""
+        """Print what has waited long enough by `now`."""
         self._go_on(now)
 
     def items_received(self) -> list[Said | Text]:
-        """What is to be printed since the last call, in order."""
+        """The lines to print since the last call of this method, in order."""
         printed, self._printed = self._printed, []
         return printed
 
     @property
     def waiting(self) -> list[Said | Text]:
-        """What is not printed, by time: finals, notes, and words that may still change."""
+        """Everything unprinted, by time: finals, notes, and words that may still change."""
         items: list[tuple[float, Said | Text]] = [(said.start, self._said(said)) for said in self._unprinted()]
         return [item for _, item in sorted([*items, *self._notes], key=lambda timed: timed[0])]
 
     def _go_on(self, now: float) -> None:
-        """Print whatever need not wait."""
+        """Print everything that need not wait."""
         if self._ended:
             now = _END
         self._take_lines(now)
@@ -111,7 +111,7 @@ class Printout:
         self._timer = min((due for said in unprinted if (due := self._deadline(said)) > now), default=None)
 
     def _take_lines(self, now: float) -> None:
-        """What the conversation makes of what it heard."""
+        """Take the lines that the conversation has changed."""
         for line in self._conversation.lines_received():
             if line.transcript.text:
                 self._lines[line.place] = line.transcript
@@ -124,11 +124,11 @@ class Printout:
         return [*self._lines.values(), *self._conversation.waiting]
 
     def _deadline(self, said: Transcript) -> float:
-        """Until when a final waits for its place, and until when others wait for the final of an interim."""
-        return self._came[_revision(said)] + (WAIT if said.final else SILENT)
+        """When a final stops waiting for its place, or when others stop waiting for the final of this interim."""
+        return self._came[_revision(said)] + (self._wait if said.final else self._silent)
 
     def _print_lines(self, now: float) -> None:
-        """Finals by time, up to the first segment that is still being said."""
+        """Print finals by time, up to the first segment that is still being spoken."""
         for place, said in sorted(self._lines.items(), key=lambda line: (line[1].start, line[0])):
             if said.final:
                 del self._lines[place]

@@ -1,7 +1,7 @@
-"""`bridge calls`, `bridge transcript`, `bridge delete`: the record of a running bridge, asked for over its API.
+"""`bridge calls`, `bridge transcript`, `bridge delete`: read and delete records through a running bridge's API.
 
-They know nothing of the store: they work from any machine that has a token. What callers said, and their numbers, come
-to a terminal without whatever could play with it; a file gets every octet.
+They do not use the store, so they work from any machine that has a token. Text from calls is printed to a terminal
+without control characters; a file gets every octet.
 """
 
 import json
@@ -17,18 +17,18 @@ from rich.text import Text
 
 from bridge import config
 from bridge.cli.arguments import Call, Url
-from bridge.cli.client import Client, Json, Place, ReadingError, place
+from bridge.cli.client import BridgeAddress, BridgeClient, Json, ReadingError, find_bridge
 from bridge.cli.loop import run
 from bridge.errors import ConfigError
 from bridge.text import plain
 
 _WORTH_TELLING = 0.5  # seconds of audio without words
 
-_UNBROKEN = 1000  # columns of a table that no terminal has to break
+_UNBROKEN = 1000  # columns of a table that is not printed to a terminal
 
 
 class Form(StrEnum):
-    """What a transcript can be."""
+    """The formats of a transcript."""
 
     txt = "txt"
     json = "json"
@@ -43,7 +43,7 @@ def _time(text: str | None) -> str | None:
         return datetime.fromisoformat(text).astimezone(UTC).isoformat()
     except (ValueError, OverflowError):
         raise typer.BadParameter(
-            "a time is written 2026-11-20 or 2026-11-20T10:00, with Z or +01:00 behind it"
+            "a time is written 2026-11-20 or 2026-11-20T10:00, with Z or +01:00 after it"
         ) from None
 
 
@@ -74,17 +74,17 @@ def calls(
         "q": search,
     }
     wanted = {name: value for name, value in asked.items() if value}
-    found = run(_calls(place(config.load(), url), wanted, limit))
+    found = run(_calls(find_bridge(config.load(), url), wanted, limit))
     if as_json:
         for call in found:
-            typer.echo(json.dumps(call))  # in ASCII: other characters could play with the terminal
+            typer.echo(json.dumps(call))  # in ASCII: other characters could control the terminal
     elif found:
         console = Console(highlight=False)
         if not console.is_terminal:
             console.width = _UNBROKEN
         console.print(_table(found, "q" in wanted, datetime.now(UTC)))
     else:
-        typer.echo("No call is like that." if wanted else "There are no calls yet.", err=True)
+        typer.echo("No call matches." if wanted else "There are no calls yet.", err=True)
 
 
 def transcript(
@@ -93,7 +93,7 @@ def transcript(
     url: Url = None,
 ) -> None:
     """Write what was said in a call to the standard output, as the bridge renders it."""
-    octets = run(_transcript(place(config.load(), url), call, form.value))
+    octets = run(_transcript(find_bridge(config.load(), url), call, form.value))
     if sys.stdout.isatty():
         text = octets.decode(errors="replace")
         typer.echo("\n".join(plain(line) for line in text.split("\n")), nl=not text.endswith("\n"))
@@ -107,36 +107,36 @@ def delete(
     url: Url = None,
 ) -> None:
     """Delete a call that has ended from everywhere: record, recording, what is still to be delivered."""
-    where = place(config.load(), url)
+    address = find_bridge(config.load(), url)
     if not yes:
         if not sys.stdin.isatty():
-            raise ConfigError("nobody can be asked here whether the call is to be deleted: say --yes")
-        told = run(_call(where, call))
+            raise ConfigError("there is no terminal to confirm the deletion on: use --yes")
+        told = run(_call(address, call))
         if told.get("active"):
             raise ReadingError(f"{call} is going on; it can be deleted when it has ended")
         what = f"{_when(told, datetime.now(UTC))}, {_parties(told)}, {_duration(told)}"
         typer.confirm(f"Delete {call} for good ({what})?", abort=True)
-    run(_delete(where, call))
+    run(_delete(address, call))
     typer.echo(f"{call} is deleted.")
 
 
-async def _calls(where: Place, wanted: dict[str, str], limit: int) -> list[Json]:
-    async with Client(where) as client:
+async def _calls(address: BridgeAddress, wanted: dict[str, str], limit: int) -> list[Json]:
+    async with BridgeClient(address) as client:
         return [call async for call in client.calls(wanted, limit)]
 
 
-async def _call(where: Place, call: str) -> Json:
-    async with Client(where) as client:
+async def _call(address: BridgeAddress, call: str) -> Json:
+    async with BridgeClient(address) as client:
         return await client.call(call)
 
 
-async def _transcript(where: Place, call: str, form: str) -> bytes:
-    async with Client(where) as client:
+async def _transcript(address: BridgeAddress, call: str, form: str) -> bytes:
+    async with BridgeClient(address) as client:
         return await client.transcript(call, form)
 
 
-async def _delete(where: Place, call: str) -> None:
-    async with Client(where) as client:
+async def _delete(address: BridgeAddress, call: str) -> None:
+    async with BridgeClient(address) as client:
         await client.delete(call)
 
 
@@ -156,7 +156,7 @@ def _table(found: list[Json], searched: bool, now: datetime) -> Table:
 
 
 def _when(call: Json, now: datetime) -> str:
-    """In this machine's zone; with the year, and no time, where that is another."""
+    """The start in this machine's time zone; for a call of another year its date only."""
     moment = datetime.fromisoformat(call["started_at"]).astimezone()
     return moment.strftime("%b %d %H:%M" if moment.year == now.astimezone().year else "%Y-%m-%d")
 
@@ -173,7 +173,7 @@ def _duration(call: Json) -> str:
 
 
 def _words(call: Json) -> str:
-    """How many, and how many seconds of audio have none, or have got theirs after the call."""
+    """The number of words, and how many seconds of audio have none yet or were transcribed after the call."""
     figures = call.get("figures")
     told = [str(sum(figures["words"].values()))] if figures else []
     waiting = call.get("waiting") or 0.0

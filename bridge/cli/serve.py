@@ -1,4 +1,4 @@
-"""`bridge serve`: the server."""
+"""`bridge serve`: run the server."""
 
 import logging
 import os
@@ -26,11 +26,11 @@ def serve(
     config.check_for_serving(settings)
     logs.configure(settings.bridge_log_level, settings.bridge_log_format)
     if run(_serve_locally(settings) if local else _serve(settings)):
-        raise typer.Exit(1)  # not everything that happened is on the disk
+        raise typer.Exit(1)  # some events are not on the disk
 
 
 async def _serve(settings: Settings) -> int:
-    """How many events could not be kept."""
+    """Serve; returns how many events could not be kept."""
     return await app.serve(settings, lambda url: _tell_how_to_read(settings, url))
 
 
@@ -40,7 +40,7 @@ async def _serve_locally(settings: Settings) -> int:
 
 
 def _tell_how_to_read(settings: Settings, url: str) -> None:
-    """A link that logs in, on a terminal only: what is written to a log is no secret any more."""
+    """Print a link that logs in, to a terminal only: a token in a log file would not stay secret."""
     if settings.read_tokens:
         return
     if sys.stderr.isatty():
@@ -50,7 +50,7 @@ def _tell_how_to_read(settings: Settings, url: str) -> None:
 
 
 def _local_defaults() -> dict[str, str]:
-    """What the local engine needs where the environment does not say otherwise."""
+    """The settings that the local engine needs, except those that the environment sets."""
     defaults = {"DEEPGRAM_API_KEY": "local"}
     if not os.environ.get("TWILIO_AUTH_TOKEN"):
         defaults["TWILIO_SIGNATURE"] = "off"

@@ -1,6 +1,6 @@
-"""`bridge watch`: a call, or all of them, in the terminal as they are spoken.
+"""`bridge watch`: shows a call, or all of them, in the terminal as they are spoken.
 
-How a call is printed is the business of `conversation`, beside this. Here is which calls are followed, and until when.
+This module decides which calls are followed, and until when; `conversation` prints them.
 """
 
 import json
@@ -13,11 +13,11 @@ from rich.console import Console
 
 from bridge import config
 from bridge.cli.arguments import Url, call_id
-from bridge.cli.client import Client, Json, Place, ReadingError, place
-from bridge.cli.conversation import Conversation
+from bridge.cli.client import BridgeAddress, BridgeClient, Json, ReadingError, find_bridge
+from bridge.cli.conversation import ConversationPrinter
 from bridge.cli.loop import run
 from bridge.errors import ConfigError
-from bridge.event_stream import Message
+from bridge.event_stream import ServerSentEvent
 from bridge.events import CallEnded, CallStarted
 
 Tell = Callable[[str], None]
@@ -35,15 +35,15 @@ def watch(
     if call and all_calls:
         raise ConfigError("give a call to watch, or --all, not both")
     try:
-        run(_watch(place(config.load(), url), call, all_calls, Console(highlight=False)))
+        run(_watch(find_bridge(config.load(), url), call, all_calls, Console(highlight=False)))
     except KeyboardInterrupt:
-        pass  # that is how a person ends it
+        pass  # Ctrl-C is the usual way to stop
 
 
-async def _watch(where: Place, call: str | None, all_calls: bool, console: Console) -> None:
-    async with Client(where) as client:
-        with Conversation(console, name_calls=all_calls) as conversation:
-            # A file gets the conversation only.
+async def _watch(address: BridgeAddress, call: str | None, all_calls: bool, console: Console) -> None:
+    async with BridgeClient(address) as client:
+        with ConversationPrinter(console, name_calls=all_calls) as conversation:
+            # If the output is a file, only the conversation goes there.
             tell = conversation.note if console.is_terminal else _aside
             if all_calls:
                 await _follow_all(client, conversation, tell)
@@ -51,7 +51,7 @@ async def _watch(where: Place, call: str | None, all_calls: bool, console: Conso
                 await _follow_one(client, call or await _newest(client, tell), conversation, tell)
 
 
-async def _newest(client: Client, tell: Tell) -> str:
+async def _newest(client: BridgeClient, tell: Tell) -> str:
     """The newest call that goes on, as soon as there is one."""
     async for call in client.calls({"active": "true"}, 1):
         return str(call["id"])
@@ -64,7 +64,7 @@ async def _newest(client: Client, tell: Tell) -> str:
     raise ReadingError("the bridge ended the feed of all calls, which has no end")
 
 
-async def _follow_one(client: Client, call: str, conversation: Conversation, tell: Tell) -> None:
+async def _follow_one(client: BridgeClient, call: str, conversation: ConversationPrinter, tell: Tell) -> None:
     seq = 0
     async for message in client.follow(f"/calls/{call}/events", tell):
         if message.event == "reset":
@@ -79,7 +79,7 @@ async def _follow_one(client: Client, call: str, conversation: Conversation, tel
             conversation.receive({"id": call}, event)
 
 
-async def _follow_all(client: Client, conversation: Conversation, tell: Tell) -> None:
+async def _follow_all(client: BridgeClient, conversation: ConversationPrinter, tell: Tell) -> None:
     going_on: set[str] = set()
     tell("following all calls; Ctrl-C ends it")
     async for message in client.follow("/calls/live", tell, whole=False):
@@ -90,7 +90,7 @@ async def _follow_all(client: Client, conversation: Conversation, tell: Tell) ->
         if event := _event(message):
             call = event["call_id"]
             if event["type"] == CallStarted.type and call in going_on:
-                continue  # who comes back without having seen an event is told again which calls go on
+                continue  # after reconnecting without a cursor the feed repeats which calls go on
             if event["type"] == CallStarted.type:
                 going_on.add(call)
             elif event["type"] == CallEnded.type:
@@ -100,8 +100,8 @@ async def _follow_all(client: Client, conversation: Conversation, tell: Tell) ->
                 conversation.forget(call)
 
 
-def _event(message: Message) -> Json | None:
-    """What a message says of a call; None where it says nothing."""
+def _event(message: ServerSentEvent) -> Json | None:
+    """The event in a message; None for a reset. Raises ReadingError."""
     if message.event == "reset":
         return None
     try:

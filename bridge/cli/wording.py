@@ -1,7 +1,7 @@
-"""What each event of a call but the spoken words says on a line of its own.
+"""The text of each event of a call, except speech, as one line.
 
-It checks nothing: what an event of another version lacks is the caller's `KeyError`. Which line is printed when, and
-what was spoken, is the business of `conversation`, beside this.
+Nothing is checked: an event of another version that lacks a field raises `KeyError`. `conversation` decides when a line
+is printed, and prints speech.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ from bridge.text import clock, plain
 Json = Mapping[str, Any]
 
 Say = Callable[[Text, Json, Json], Text]
-"""Goes on with a line that begins with what it is given, from the `call` and the event's `data` in an envelope."""
+"""Appends the text to a line that has a prefix, from the `call` and the event's `data` in an envelope."""
 
 
 def started(line: Text, call: Json, data: Json) -> Text:
@@ -34,7 +34,7 @@ def gap(line: Text, call: Json, data: Json) -> Text:
 
 
 def interrupted(line: Text, call: Json, data: Json) -> Text:
-    then = "trying again" if data["retry"] else "somebody must mend that"
+    then = "trying again" if data["retry"] else "it must be fixed by hand"
     return line.append(f"transcription interrupted: {plain(data['reason'])}; {then}", style="bold yellow")
 
 
@@ -86,4 +86,4 @@ WORDING: Mapping[str, tuple[Say, str | None]] = {
     "call.resumed": (call_resumed, "at"),
     "call.ended": (ended, None),
 }
-"""By type of event: how to say it, and which part of its data is the time of the call at which it stands."""
+"""By type of event: its function, and the field of its data that has its time in the call, if there is one."""

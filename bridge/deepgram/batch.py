@@ -12,15 +12,16 @@ rate, utterances and utterance split beside it.
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
-from math import isfinite
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
-from bridge.audio import CHANNELS, wav_header
-from bridge.deepgram.messages import Results, ResultWord, clean
+from bridge.audio import CHANNELS, SAMPLE_RATE, samples, wav_header
 from bridge.deepgram.options import Options, Pairs
+from bridge.deepgram.words import Oddities, clean, languages, number, read_words, share
 from bridge.errors import RemoteProtocolError
+from bridge.recognition import Result, Word
+from bridge.spans import Span
 
 CONTENT_TYPE = "audio/wav"
 
@@ -42,7 +43,7 @@ _UNREADABLE = (KeyError, TypeError, ValueError, IndexError, AttributeError, Over
 class Transcribed:
     """What was said in a recording."""
 
-    results: tuple[Results, ...]
+    results: tuple[Result, ...]
     """Finals of both channels, in the order of their start; silence has none."""
     request_id: str | None
     skipped: int
@@ -81,7 +82,7 @@ def parse(answer: bytes, seconds: float) -> Transcribed:
         raise RemoteProtocolError(f"not a transcript: {type(error).__name__}") from None
     reader = _Reader(seconds)
     results = [final for channel, piece in pieces if (final := reader.read(channel, piece))]
-    results.sort(key=lambda final: (final.start, final.channel))
+    results.sort(key=lambda final: (final.span.start, final.channel))
     return Transcribed(tuple(results), _request_id(transcript), reader.skipped)
 
 
@@ -119,66 +120,44 @@ class _Reader:
         self.skipped = 0
         self._seconds = seconds
 
-    def read(self, channel: Any, piece: Any) -> Results | None:
+    def read(self, channel: Any, piece: Any) -> Result | None:
         """One utterance, or one alternative of a channel; None for silence, and for what cannot be read."""
-        try:
-            return self._final(channel, piece)
-        except _UNREADABLE:
+        if not isinstance(channel, int) or not 0 <= channel < CHANNELS or not isinstance(piece, dict):
             self.skipped += 1
             return None
-
-    def _final(self, channel: Any, piece: dict[str, Any]) -> Results | None:
-        if not isinstance(channel, int) or not 0 <= channel < CHANNELS:
-            raise ValueError("no such channel")
-        words = tuple(self._words(piece.get("words") or ()))
-        text = _text(piece.get("transcript")) or " ".join(word.text for word in words)
+        odd = Oddities()
+        within = self._place(piece)
+        confidence = share(piece.get("confidence")) or 0.0
+        words = tuple(self._inside(word) for word in read_words(piece.get("words"), within, confidence, odd))
+        self.skipped += odd.words
+        text = clean(piece.get("transcript")) or " ".join(word.text for word in words)
         if not text:
             return None
-        start = self._time(piece["start"]) if "start" in piece else words[0].start
-        end = self._time(piece["end"]) if "end" in piece else words[-1].end
-        return Results(
+        if within is None and not words:
+            self.skipped += 1  # nothing tells where it was said
+            return None
+        return Result(
             channel=channel,
-            start=start,
-            end=max(start, end),
+            span=_nearest(within) if within else Span(words[0].span.start, max(word.span.end for word in words)),
             text=text,
-            confidence=_number(piece.get("confidence") or 0.0),
+            confidence=confidence,
             words=words,
             is_final=True,
-            speech_final=True,
-            from_finalize=False,
-            language=next((clean(tag) for tag in piece.get("languages") or () if isinstance(tag, str)), None),
+            ends_turn=True,
+            languages=languages(piece.get("languages"), odd),
         )
 
-    def _words(self, words: Any) -> Iterator[ResultWord]:
-        for word in words:
-            try:
-                yield self._word(word)
-            except _UNREADABLE:
-                self.skipped += 1
+    def _place(self, piece: dict[str, Any]) -> tuple[float, float] | None:
+        """Seconds within the audio that was sent. Deepgram's numbers are of single precision, and -1 has been seen."""
+        start, end = number(piece.get("start")), number(piece.get("end"))
+        if start is None or end is None:
+            return None
+        start = min(max(0.0, start), self._seconds)
+        return start, min(max(start, end), self._seconds)
 
-    def _word(self, word: dict[str, Any]) -> ResultWord:
-        start = self._time(word["start"])
-        bare = _text(word["word"]) or _text(word["punctuated_word"])
-        return ResultWord(
-            word=bare,
-            text=_text(word.get("punctuated_word")) or bare,
-            start=start,
-            end=max(start, self._time(word["end"])),
-            confidence=_number(word.get("confidence") or 0.0),
-        )
-
-    def _time(self, value: float | str) -> float:
-        """A moment of the audio that was sent. Deepgram's numbers are of single precision, and -1 has been seen."""
-        return min(max(0.0, _number(value)), self._seconds)
+    def _inside(self, word: Word) -> Word:
+        return replace(word, span=word.span.clipped(0, round(self._seconds * SAMPLE_RATE)))
 
 
-def _text(value: object) -> str:
-    return clean(value) if isinstance(value, str) else ""
-
-
-def _number(value: float | str) -> float:
-    """Python's JSON knows NaN and Infinity; a number is neither."""
-    number = float(value)
-    if not isfinite(number):
-        raise ValueError("a number is not finite")
-    return number
+def _nearest(within: tuple[float, float]) -> Span:
+    return Span(samples(within[0]), samples(within[1]))

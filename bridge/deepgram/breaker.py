@@ -1,10 +1,10 @@
 """Whether Deepgram may be asked for another socket: a circuit breaker shared by all calls. A machine; time is given.
 
-While the breaker is closed to the public, one call at a time is let through as a probe; all others are turned away with
-the words of the last refusal, without asking Deepgram. So an outage costs one handshake now and then and not one per
-call, and a project over its limit is not pressed by everybody at once. A bad key or an empty account closes the breaker
-at once; failures that may pass close it after a few in a row. A call that is refused over options of its own has
-learned something about them, not about everybody.
+While the breaker is open, one call at a time is let through as a probe; all others are turned away with the words of
+the last refusal, without asking Deepgram. So an outage costs one handshake now and then and not one per call, and a
+project over its limit is not pressed by all of them at once. A bad key or an empty account opens the breaker at once;
+failures that may pass open it after a few in a row. A call that is refused over options of its own has learned
+something about them, not about Deepgram.
 """
 
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from bridge.deepgram.messages import Blame, Refusal
 
 @dataclass(frozen=True, slots=True)
 class CircuitBreakerPolicy:
-    """How soon the breaker closes, and how often it is tried."""
+    """How soon the breaker opens, and how often it is tried."""
 
     failures: int = 5
     """In a row, over all calls."""
     first_probe: float = 1.0
-    """Seconds from closing to the first probe; doubles after each that fails."""
+    """Seconds from opening to the first probe; doubles after each that fails."""
     longest_probe: float = 30.0
     """The longest wait between probes, in seconds."""
     account_probe: float = 30.0
@@ -35,33 +35,33 @@ class CircuitBreaker:
         self.turned_away = 0
         self._policy = policy or CircuitBreakerPolicy()
         self._failures = 0
-        self._closed_by: Refusal | None = None
+        self._opened_by: Refusal | None = None
         self._pause = 0.0
         self._probe_at = 0.0
 
     def __repr__(self) -> str:
-        state = f"closed by {self._closed_by.status}" if self._closed_by else "open"
+        state = f"opened by {self._opened_by.status}" if self._opened_by else "closed"
         return f"<CircuitBreaker {state}, {self._failures} failures, {self.turned_away} turned away>"
 
     @property
-    def is_open(self) -> bool:
-        """Whether everybody may pass."""
-        return self._closed_by is None
+    def is_closed(self) -> bool:
+        """Whether every call may pass."""
+        return self._opened_by is None
 
     def ask(self, now: float) -> Refusal | None:
         """None: go on. Otherwise why not."""
-        if self._closed_by is None:
+        if self._opened_by is None:
             return None
         if now < self._probe_at:
             self.turned_away += 1
-            return self._closed_by
+            return self._opened_by
         self._probe_at = now + self._policy.patience  # this one is the probe
         return None
 
     def succeeded(self) -> None:
-        """A handshake went well: everybody may pass."""
+        """A handshake went well: every call may pass."""
         self._failures = 0
-        self._closed_by = None
+        self._opened_by = None
         self._pause = 0.0
 
     def failed(self, refusal: Refusal, now: float, *, own_options: bool = False) -> None:
@@ -75,9 +75,9 @@ class CircuitBreaker:
             return
         self._failures += 1
         account = refusal.blame is Blame.ACCOUNT
-        if self._closed_by is None and not account and self._failures < self._policy.failures:
+        if self._opened_by is None and not account and self._failures < self._policy.failures:
             return
-        self._closed_by = refusal
+        self._opened_by = refusal
         if account:
             self._pause = self._policy.account_probe
         else:

@@ -21,7 +21,7 @@ from bridge.deepgram.session import Session
 log = logging.getLogger("bridge.deepgram")
 
 _OPEN_TIMEOUT = 10.0  # seconds for DNS, TCP, TLS and the upgrade
-_CLOSE_TIMEOUT = 1.0  # seconds for a close frame that nobody needs any more
+_CLOSE_TIMEOUT = 1.0  # seconds for a close frame that is not needed any more
 _LARGEST_MESSAGE = 4 * 2**20
 
 
@@ -88,9 +88,9 @@ class Client:
             log.warning("deepgram takes no audio", extra={"call_id": self._call_id})
             self._socket.abort()
 
-    def finish(self) -> None:
-        """No more audio comes; `wait_ended` waits for the last results."""
-        self.session.finish(self._loop.time())
+    def finish(self, *, cut: bool = False) -> None:
+        """No more audio comes; `wait_ended` waits for the last results. `cut`: as the session's."""
+        self.session.finish(self._loop.time(), cut=cut)
         self._pump()
 
     def abort(self) -> None:
@@ -141,7 +141,7 @@ class Client:
         task.add_done_callback(self._tasks.discard)
 
     def _arm_timer(self) -> None:
-        """A timer that is armed for earlier stays: when it fires, the machine says anew when it wants one."""
+        """A timer that is armed for earlier stays: when it fires, the machine says when it wants the next."""
         due = self.session.get_timer()
         if due is None:
             return
@@ -168,8 +168,6 @@ class Client:
             if self._socket is socket:
                 self._socket = None
                 reason, now = type(error).__name__, self._loop.time()
-                # The session listens to the first while it connects, to the second after that.
-                self.session.refused(Refusal(None, reason, None), now)
                 self.session.closed(None, reason, now)
             self._pump()
 
@@ -194,7 +192,7 @@ class Client:
             self.session.closed(code, reason, self._loop.time())
             self._pump()
 
-    def _receive_text(self, socket: "_Socket", text: str) -> None:
+    def _receive_text(self, socket: "_Socket", text: str | bytes) -> None:
         if self._socket is socket:
             self.session.receive_text(text, self._loop.time())
             self._pump()
@@ -223,7 +221,7 @@ class Client:
 
 
 class _Socket:
-    """One WebSocket with an outbox, so that nobody who has something to send waits."""
+    """One WebSocket with a queue, so that what is to be sent never waits for it."""
 
     def __init__(self, url: str, headers: dict[str, str]) -> None:
         self.request_id: str | None = None
@@ -262,14 +260,13 @@ class _Socket:
             self.request_id = self._connection.response.headers.get("dg-request-id")
         return None
 
-    async def read(self, receive_text: Callable[["_Socket", str], None]) -> None:
+    async def read(self, receive_text: Callable[["_Socket", str | bytes], None]) -> None:
         """Write what is in the outbox and hand over what comes, until the socket is closed."""
         assert self._connection
         writer = asyncio.ensure_future(self._write(self._connection))
         try:
             async for message in self._connection:
-                if isinstance(message, str):
-                    receive_text(self, message)
+                receive_text(self, message)
         except ConnectionClosed:
             pass  # how it closed is in `close_code` and `close_reason`
         finally:

@@ -1,12 +1,13 @@
 """What passes between a session and those around it: its patience, its commands to the shell, its news for the call.
 
-Values only; who makes them and when is `session`'s business.
+Values only; the session makes them.
 """
 
 from dataclasses import dataclass
 
-from bridge.deepgram.messages import Results, SpeechStart, UtteranceEnd
 from bridge.events import Cause
+from bridge.recognition import Recognized
+from bridge.spans import Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,20 +95,23 @@ class Resumed:
 
 @dataclass(frozen=True, slots=True)
 class AudioLost:
-    """Seconds of the call, of one channel, that no result will ever cover."""
+    """Audio of one channel that no result will ever cover."""
 
     channel: int
-    start: float
-    end: float
+    span: Span
     why: Cause
+
+
+Uncovered = tuple[int, Span]
+"""Audio that no final covers: channel, and samples of the call."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
     """Nothing more will come."""
 
-    uncovered: tuple[tuple[int, float, float], ...] = ()
-    """What no final covers, up to the end of the audio: channel, from and to in seconds of the call."""
+    uncovered: tuple[Uncovered, ...] = ()
+    """What no final covers, up to the end of the audio, each sample once."""
 
 
-SessionEvent = Results | UtteranceEnd | SpeechStart | Interrupted | Resumed | AudioLost | Finished
+SessionEvent = Recognized | Interrupted | Resumed | AudioLost | Finished

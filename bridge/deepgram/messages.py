@@ -1,91 +1,29 @@
 """Deepgram's live messages (`/v1/listen`): their JSON in, our values out; and the few texts we send.
 
-Times are seconds of *this socket's* audio; the session turns them into seconds of the call. Unknown types and unknown
-fields are tolerated: Deepgram adds some every few months.
-Source: https://developers.deepgram.com/reference/speech-to-text/listen-streaming
+Positions are samples of *this socket's* audio; the session moves them to their place in the call. Unknown types and
+unknown fields are tolerated: Deepgram adds some every few months. Known fields are read one by one (`words`), so that
+an odd one costs itself only.
+Sources: https://developers.deepgram.com/reference/speech-to-text/listen-streaming and, on UtteranceEnd, SpeechStarted
+and finals, https://developers.deepgram.com/docs/utterance-end, .../speech-started,
+.../understand-endpointing-interim-results
 """
 
 import json
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
+from bridge.audio import samples
+from bridge.deepgram.words import Oddities, channel, clean, languages, moment, number, read_words, share
 from bridge.errors import RemoteProtocolError
+from bridge.recognition import Recognized, Result, SpeechStart, TurnEnd, Word
+from bridge.spans import Span
+
+T = TypeVar("T")
 
 KEEP_ALIVE = '{"type":"KeepAlive"}'
 """As text: a binary one would be heard as audio."""
 CLOSE_STREAM = '{"type":"CloseStream"}'
-
-
-_LARGEST = 1e9  # seconds
-
-
-@dataclass(frozen=True, slots=True)
-class ResultWord:
-    """One word of a result."""
-
-    word: str
-    """Bare: lower case, no punctuation."""
-    text: str
-    """`punctuated_word`: as it stands in the sentence; bare where Deepgram was not asked to write sentences."""
-    start: float
-    """Seconds of the socket's audio."""
-    end: float
-    """Likewise; never before `start`."""
-    confidence: float
-    """0 to 1."""
-
-
-@dataclass(frozen=True, slots=True)
-class Results:
-    """What Deepgram believes about one stretch of one channel.
-
-    Source: https://developers.deepgram.com/docs/understand-endpointing-interim-results
-    """
-
-    channel: int
-    """From 0: its place in the interleaved audio."""
-    start: float
-    """Seconds of the socket's audio."""
-    end: float
-    """`start` plus `duration`."""
-    text: str
-    """Of the best alternative; empty for silence."""
-    confidence: float
-    """In the text, 0 to 1; 0 for silence."""
-    words: tuple[ResultWord, ...]
-    is_final: bool
-    """No later result covers this stretch; an interim may cover more than its final does."""
-    speech_final: bool
-    """A pause of `endpointing` milliseconds follows. Finals up to one of these are an utterance."""
-    from_finalize: bool
-    """The answer to a Finalize."""
-    language: str | None
-    """The one that was heard most; Deepgram says it with `language=multi` only."""
-
-
-@dataclass(frozen=True, slots=True)
-class UtteranceEnd:
-    """No word for `utterance_end_ms` after a finalised one.
-
-    Source: https://developers.deepgram.com/docs/utterance-end
-    """
-
-    channel: int
-    last_word_end: float
-    """Seconds of the socket's audio; -1: nothing new has ended."""
-
-
-@dataclass(frozen=True, slots=True)
-class SpeechStart:
-    """The voice activity detector heard somebody begin; comes with `vad_events=true`.
-
-    Source: https://developers.deepgram.com/docs/speech-started
-    """
-
-    channel: int
-    at: float
-    """Seconds of the socket's audio; no word need start there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,59 +45,124 @@ class Other:
     """A type we have no use for, or do not know."""
 
 
-Message = Results | UtteranceEnd | SpeechStart | Metadata | DeepgramError | Other
+Message = Recognized | Metadata | DeepgramError | Other
 
 
-def parse(text: str) -> Message:
-    """One text frame of Deepgram.
+class Parsed(NamedTuple):
+    """A message, and what of it could not be read."""
 
-    Raises RemoteProtocolError for what is not JSON or lacks what its type must have: count it and go on.
+    message: Message
+    bad_words: int = 0
+    """Words with something odd; their result has been read all the same."""
+    bad_fields: int = 0
+    """Other fields that were odd, and that it could do without."""
+
+
+def parse(text: str | bytes) -> Parsed:
+    """One frame of Deepgram. JSON is taken from a binary frame too: what stands in it is a result all the same.
+
+    Raises RemoteProtocolError for what is not JSON, or lacks what its type cannot be understood without: the channel,
+    every trace of a place, or what was said. Count it and go on; the audio it was about stays uncovered.
     """
     try:
-        return _message(json.loads(text))
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError) as error:
+        frame = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise RemoteProtocolError(f"not a Deepgram message: {type(error).__name__}") from None
-
-
-def _message(frame: dict[str, Any]) -> Message:
-    match frame["type"]:
+    if not isinstance(frame, dict):
+        raise RemoteProtocolError("not a JSON object")
+    match frame.get("type"):
         case "Results":
-            return _results(frame)
+            odd = Oddities()
+            result = _result(frame, odd)
+            return Parsed(result, odd.words, odd.fields)
         case "UtteranceEnd":
-            return UtteranceEnd(_channel(frame["channel"]), _number(frame["last_word_end"]))
+            # -1 says that this turn has been ended already.
+            ended = _needed(number(frame.get("last_word_end")), "last_word_end")
+            return Parsed(TurnEnd(_channel(frame, "channel"), samples(ended) if ended >= 0 else None))
         case "SpeechStarted":
-            return SpeechStart(_channel(frame["channel"]), _number(frame["timestamp"]))
+            at = _needed(moment(frame.get("timestamp")), "timestamp")
+            return Parsed(SpeechStart(_channel(frame, "channel"), samples(at)))
         case "Metadata":
-            return Metadata()
+            return Parsed(Metadata())
         case "Error":
             code = frame.get("code") or frame.get("variant") or "Error"
             # `message` is left out: it echoes what we sent.
-            return DeepgramError(_printable(code)[:80], _printable(frame.get("description"))[:200])
+            return Parsed(DeepgramError(_printable(code)[:80], _printable(frame.get("description"))[:200]))
         case str():
-            return Other()
+            return Parsed(Other())
         case _:
             raise RemoteProtocolError("type is not a string")
 
 
-def _channel(index: list[int]) -> int:
-    """`[channel, of how many]`: the same array is called `channel` in some types and `channel_index` in Results."""
-    channel = index[0]
-    if not isinstance(channel, int) or channel < 0:
-        raise RemoteProtocolError("channel is not a number")
-    return channel
+def _result(frame: dict[str, Any], odd: Oddities) -> Result:
+    alternatives = _alternatives(frame)
+    silent, best = not alternatives, alternatives[0] if alternatives else {}
+    confidence = share(best.get("confidence"))
+    odd.fields += confidence is None and best.get("confidence") is not None
+    within = _place(frame)
+    words = read_words(best.get("words"), within, confidence or 0.0, odd)
+    text = best.get("transcript")
+    if not isinstance(text, str):
+        # Without a transcript the words tell what was said; without both it is not known to be silence.
+        if not words and not silent:
+            raise RemoteProtocolError("a result without a transcript")
+        odd.fields += not silent
+        text = " ".join(word.text for word in words)
+    if within is None:
+        odd.fields += 1
+    return Result(
+        channel=_channel(frame, "channel_index"),
+        span=_span(within, words),
+        text=clean(text),
+        confidence=confidence or 0.0,
+        words=words,
+        # Only what is surely a final may cover audio: "false" is a true value to Python.
+        is_final=_flag(frame, "is_final", odd),
+        ends_turn=_flag(frame, "speech_final", odd),
+        from_finalize=_flag(frame, "from_finalize", odd),
+        languages=languages(best.get("languages"), odd),
+    )
 
 
-def _number(value: float | str) -> float:
-    """Python's JSON knows NaN, Infinity and numbers without end; a moment of a call is none of them."""
-    number = float(value)
-    if not abs(number) <= _LARGEST:
-        raise RemoteProtocolError("a number is out of range")
-    return number
+def _alternatives(frame: dict[str, Any]) -> list[dict[str, Any]]:
+    """The best one first; none is how silence may be told."""
+    heard = frame.get("channel")
+    alternatives = heard.get("alternatives") if isinstance(heard, dict) else None
+    if not isinstance(alternatives, list) or not all(isinstance(one, dict) for one in alternatives[:1]):
+        raise RemoteProtocolError("a result without alternatives")
+    return alternatives
 
 
-def clean(value: object) -> str:
-    """Text that can be written: half a surrogate pair, which JSON may spell out, cannot."""
-    return str(value or "").encode("utf-8", "replace").decode()
+def _place(frame: dict[str, Any]) -> tuple[float, float] | None:
+    """Start and end in seconds of the socket's audio; None where they cannot be right."""
+    start, duration = moment(frame.get("start")), moment(frame.get("duration"))
+    return None if start is None or duration is None else (start, start + duration)
+
+
+def _span(within: tuple[float, float] | None, words: tuple[Word, ...]) -> Span:
+    if within and (within[1] > within[0] or not words):
+        return Span(samples(within[0]), samples(within[1]))
+    # A result that does not tell its place is where its words are, and covers no more than they do.
+    if not words:
+        raise RemoteProtocolError("a result without a place")
+    return Span(min(word.span.start for word in words), max(word.span.end for word in words))
+
+
+def _channel(frame: dict[str, Any], name: str) -> int:
+    """The array is called `channel` in some types and `channel_index` in Results."""
+    return _needed(channel(frame.get(name)), name)
+
+
+def _flag(frame: dict[str, Any], name: str, odd: Oddities) -> bool:
+    value = frame.get(name)
+    odd.fields += not (value is None or isinstance(value, bool))
+    return value is True
+
+
+def _needed(value: T | None, name: str) -> T:
+    if value is None:
+        raise RemoteProtocolError(f"{name} cannot be read")
+    return value
 
 
 def _printable(value: object) -> str:
@@ -167,46 +170,14 @@ def _printable(value: object) -> str:
     return "".join(character if character.isprintable() else " " for character in str(value or ""))
 
 
-def _results(frame: dict[str, Any]) -> Results:
-    start = _number(frame["start"])
-    end = start + max(0.0, _number(frame["duration"]))
-    alternatives = frame["channel"]["alternatives"]
-    best = alternatives[0] if alternatives else {}
-    languages = best.get("languages")
-    return Results(
-        channel=_channel(frame["channel_index"]),
-        start=start,
-        end=end,
-        text=clean(best.get("transcript")),
-        confidence=_number(best.get("confidence") or 0.0),
-        words=tuple(_word(word) for word in best.get("words") or ()),
-        is_final=bool(frame.get("is_final")),
-        speech_final=bool(frame.get("speech_final")),
-        from_finalize=bool(frame.get("from_finalize")),
-        language=clean(languages[0]) if languages else None,
-    )
-
-
-def _word(word: dict[str, Any]) -> ResultWord:
-    start = _number(word["start"])
-    bare = clean(word["word"])
-    return ResultWord(
-        word=bare,
-        text=clean(word.get("punctuated_word")) or bare,
-        start=start,
-        end=max(start, _number(word["end"])),  # -1 has been seen on the live service
-        confidence=_number(word.get("confidence") or 0.0),
-    )
-
-
 class Blame(Enum):
     """Where a refusal comes from, which is what decides whether trying again can help."""
 
     PASSING = auto()
-    """Too many at once (429), their fault (5xx), or nobody there: heals by itself."""
+    """Too many at once (429), a fault of theirs (5xx), or no answer: heals by itself."""
     ACCOUNT = auto()
-    """A bad key, no credit, no permission (401, 402, 403), or an address where another front door answers, with a
-    redirect or a page (below 400): heals when somebody has mended it."""
+    """A bad key, no credit, no permission (401, 402, 403), or an address where another server answers, with a
+    redirect or a page (below 400): heals when a person has mended it."""
     REQUEST = auto()
     """A bad option (400 and the rest): this request will never work."""
 

@@ -1,4 +1,4 @@
-"""What we ask of Deepgram: our defaults, the operator's query string over them, a call's own wanted over that.
+"""What we ask of Deepgram: our defaults, the operator's query string over them, a call's own over that.
 
 Every streaming parameter passes, repeated ones repeat, and those we do not know pass too: Deepgram is the judge of
 values. Refused here, at the start and with the reason, is what cannot work at all, because Deepgram would refuse it at
@@ -73,7 +73,7 @@ def parse(text: str) -> Options:
 
 
 def override(options: Options, parameters: Mapping[str, str], allowed: frozenset[str]) -> Options:
-    """One call's wanted over the operator's: its `deepgram.*` parameters.
+    """One call's own over the operator's: its `deepgram.*` parameters.
 
     A name may carry a number, so that a parameter can be repeated: `deepgram.keyterm.2`.
     Raises ConfigError where a name is not in `allowed` or the whole cannot work.

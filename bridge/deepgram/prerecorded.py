@@ -81,7 +81,7 @@ async def _ask(
             "Content-Length": str(len(header) + len(audio)),
             "User-Agent": f"media-stream-bridge/{__version__}",
         },
-        # The key must not follow a redirect to somebody else.
+        # The key must not follow a redirect to another server.
         allow_redirects=False,
         # How long all of it may take is `patience`, whatever the session's own timeout is.
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT),
@@ -98,7 +98,7 @@ async def _ask(
 
 
 async def _upload(header: bytes, audio: bytes) -> AsyncIterator[bytes]:
-    """In pieces, so that nobody is held up by the copying of a long call."""
+    """In pieces, so that copying a long call holds up nothing else."""
     yield header
     for at in range(0, len(audio), _UPLOAD_CHUNK):
         yield audio[at : at + _UPLOAD_CHUNK]

@@ -5,30 +5,30 @@ socket is open, what has not been sent goes out, at most `speed` times as fast a
 more. When a socket is lost, the next one starts from the earliest moment that is not covered, and its times, which
 start at 0 again, get that moment added: times are audio positions, never wall clock. Words that a channel has already
 had in a final are dropped by their time, so nothing comes twice. What no longer fits into the window is fetched from
-where the shell keeps it, or given up, aloud. `states` draws the machine.
+where the shell keeps it, or given up and told. A hole that finals have left is sent once more at most, with the next
+socket; what stays is named at the end. `backlog` keeps the audio and its places; the tables of `states` and `ending`
+say what may follow what.
 
 Sources: https://developers.deepgram.com/docs/recovering-from-connection-errors-and-timeouts-when-live-streaming-audio
 and the pages on KeepAlive and CloseStream beside it.
 """
 
-from dataclasses import replace
 from random import Random
 
-from bridge.audio import CHANNELS, SAMPLE_RATE, SAMPLES_PER_MS, STEREO_RATE
-from bridge.deepgram.coverage import Coverage, Skipped, before
+from bridge.audio import CHANNELS, STEREO_RATE
+from bridge.deepgram.backlog import Backlog
 from bridge.deepgram.ending import Ending
 from bridge.deepgram.exchange import (
-    AudioLost,
     Close,
     Command,
     Connect,
-    Fetch,
     Finished,
     Interrupted,
     Resumed,
     Send,
     SessionEvent,
     SessionPolicy,
+    Uncovered,
 )
 from bridge.deepgram.messages import (
     CLOSE_STREAM,
@@ -37,27 +37,18 @@ from bridge.deepgram.messages import (
     DeepgramError,
     Metadata,
     Refusal,
-    Results,
-    SpeechStart,
-    UtteranceEnd,
     parse,
 )
 from bridge.deepgram.pace import Pace
-from bridge.deepgram.states import TRANSITIONS, State
-from bridge.deepgram.timeline import Timeline
+from bridge.deepgram.states import State, Trigger, follow
 from bridge.deepgram.watchdog import Watchdog
-from bridge.deepgram.window import AudioWindow
 from bridge.errors import LocalProtocolError, RemoteProtocolError
-
-_CHUNK = 60 * SAMPLES_PER_MS  # samples in a message of fetched audio
-_EDGE = SAMPLE_RATE // 2  # samples before a cut within the audio in which no word is trusted
-_FETCH = 10 * SAMPLE_RATE  # samples fetched at once
+from bridge.recognition import Recognized, Result, SpeechStart, TurnEnd
 
 
 class Session:
     """Give it the call's audio and what a socket says; do what `data_to_send` asks, tell what `events_received` has,
-    and wake it when `get_timer` says. Every method that can need the time takes `now`, seconds on any steady clock.
-    """
+    and wake it when `get_timer` says. Every method that can need the time takes `now`, seconds on any steady clock."""
 
     def __init__(self, policy: SessionPolicy, random: Random, start: int = 0) -> None:
         """`start`: position of the first sample that will come."""
@@ -66,34 +57,43 @@ class Session:
         self.request_id: str | None = None
         self.messages = 0
         self.bad_messages = 0
+        self.bad_words = 0
         self.sockets = 0
         self.interruption: tuple[int | None, str] | None = None
         """Status and reason, as they were told last, while a socket is lost or refused and there is no other yet."""
         self._random = random
-        self._window = AudioWindow(int(policy.window * SAMPLE_RATE), start)
-        self._coverage = Coverage((start,) * CHANNELS)
+        self._backlog = Backlog(policy, start)
         self._pace = Pace(policy.speed, policy.burst)
-        self._timeline = Timeline(start)
         self._attempt = 0
         self._last_sent = 0.0
         self._watchdog = Watchdog(policy.deaf)
-        self._fetching = False
+        self._asked: int | None = None  # position of the one fetch in flight; it may outlive the socket it is for
         self._ending = Ending(policy)
-        self._flushed = False  # Metadata came
         self._retry_at: float | None = None
         self._commands: list[Command] = []
         self._events: list[SessionEvent | DeepgramError] = []
 
     def __repr__(self) -> str:
         return (
-            f"<Session {self.state.name} {self._window!r} {self._coverage!r} sockets {self.sockets} "
-            f"messages {self.messages} bad {self.bad_messages}>"
+            f"<Session {self.state.name} {self._ending.state.name} {self._backlog!r} fetching {self._asked} "
+            f"sockets {self.sockets} messages {self.messages} bad {self.bad_messages}>"
         )
 
     @property
+    def counts(self) -> dict[str, int]:
+        """As `call.ended` names them. A message is bad if any of it but words could not be read."""
+        bad = {"deepgram_bad_messages": self.bad_messages, "deepgram_bad_words": self.bad_words}
+        return {"deepgram_sockets": self.sockets, **bad}
+
+    @property
     def settled(self) -> int:
-        """Samples of the call that nobody needs any more: every channel has a final that covers them."""
-        return self._coverage.earliest
+        """How far every channel of the call is covered by finals without a hole: kept audio is needed from here on."""
+        return self._backlog.settled
+
+    @property
+    def holes(self) -> list[Uncovered]:
+        """What finals have passed over and not covered, so far; most calls have none at any time."""
+        return self._backlog.holes
 
     # In.
 
@@ -104,80 +104,79 @@ class Session:
 
     def receive_audio(self, chunk: bytes, now: float) -> None:
         """More of the call: interleaved mu-law, whole samples."""
-        if self._ending.begun or not chunk:
+        if not self._ending.receive_audio() or not chunk:
             return
-        self._window.append(chunk)
+        self._backlog.append(chunk)
         if self.state is State.OPEN:
             self._send_audio(now)
         elif self.state is State.IDLE:
             self._connect()
 
     def receive_fetched(self, asked: int, start: int, audio: bytes, now: float) -> None:
-        """What was fetched where `asked` was asked for; it begins at `start`, later where that is not kept any more."""
-        self._fetching = False
-        if self.state is State.OPEN and asked == self._window.sent:  # and not for a socket that is gone
-            if start > asked or not audio:
-                self._window.skip(start if audio else self._window.start)
-                self._timeline.skip_to(self._window.sent)
-                self._tell_lost(self._coverage.skip(asked, self._window.sent))
-            self._window.refill(audio, _CHUNK)
+        """What was fetched where `asked` was asked for; it begins at `start`, later where that is not kept any more.
+
+        Raises LocalProtocolError if it was not asked for. For a socket that is gone it comes too late, and is let go.
+        """
+        if asked != self._asked:
+            raise LocalProtocolError("audio was fetched that was not asked for")
+        self._asked = None
         if self.state is State.OPEN:
+            self._events += self._backlog.refill(asked, start, audio)
             self._send_audio(now)
 
     def connected(self, request_id: str | None, now: float) -> None:
         """The socket is open: ready at once, Deepgram sends no greeting."""
-        if self.state is State.ENDED:
-            return  # too late; the shell was told to close
-        self._become(State.OPEN)
+        if not self._become(Trigger.CONNECTED):
+            return
         self.sockets += 1
         self.request_id = request_id
         self._last_sent = now
         self._watchdog.answered(now)
-        waiting = self._waiting()
-        if not self.policy.kept:
-            self._tell_lost(self._coverage.give_up(self._window.start))
-        self._timeline = Timeline(self._window.rewind(self._coverage.earliest))
+        waiting = self._backlog.waiting
+        self._events += self._backlog.rewind()
         if self.interruption:
             self._events.append(Resumed(self._attempt, waiting, request_id))
             self.interruption = None
         if self._ending.begun:
-            self._ending.plan(now, self._unsent())
+            self._ending.plan(now, self._backlog.unsent)
         self._send_audio(now)
 
     def refused(self, refusal: Refusal, now: float) -> None:
-        """The socket could not be opened."""
-        if self.state is not State.CONNECTING:
-            return
+        """The socket could not be opened. An error of an open one may be told so too, before or instead of its end."""
         if refusal.blame is not Blame.REQUEST:
             slow = refusal.blame is Blame.ACCOUNT
             self._lose_socket(refusal.reason, refusal.status, refusal.request_id, now, slow=slow)
-            return
-        self._attempt += 1
-        self._tell(refusal.reason, refusal.status, refusal.request_id, retry=False)
-        self._become(State.REFUSED)
-        if self._ending.begun:
-            self._end()
+        elif self._become(Trigger.REFUSED):
+            self._attempt += 1
+            self._tell(refusal.reason, refusal.status, refusal.request_id, retry=False)
+            if self._ending.begun:
+                self._end()
 
-    def receive_text(self, text: str, now: float) -> None:
-        """One message of Deepgram's; a bad one is counted and changes nothing."""
+    def receive_text(self, text: str | bytes, now: float) -> None:
+        """One message of Deepgram's; a bad one is counted and changes nothing: its audio stays uncovered.
+
+        What a socket still says that was given up is not heard: the next one says it of the same audio.
+        """
+        self._become(Trigger.TEXT)
         if self.state not in (State.OPEN, State.CLOSING):
-            return  # a socket that was given up still had something to say; the next one will say it again
+            return
         try:
-            message = parse(text)
+            message, bad_words, bad_fields = parse(text)
         except RemoteProtocolError:
             self.bad_messages += 1
             return
         self.messages += 1
+        self.bad_words += bad_words
+        self.bad_messages += bad_fields > 0
         match message:
-            case Results(channel=channel) | UtteranceEnd(channel=channel) | SpeechStart(channel=channel):
+            case Result(channel=channel) | TurnEnd(channel=channel) | SpeechStart(channel=channel):
                 if channel < CHANNELS:
                     self._watchdog.answered(now)
                     self._hear(message)
                 else:
                     self.bad_messages += 1
-            case Metadata() if self.state is State.CLOSING:
-                self._flushed = True  # it is Deepgram's last message
-                self._end()
+            case Metadata():
+                self._end(Trigger.FLUSHED)
             case DeepgramError():
                 self.bad_messages += 1
                 self._events.append(message)
@@ -185,22 +184,17 @@ class Session:
                 pass
 
     def closed(self, code: int | None, reason: str, now: float) -> None:
-        """The socket is gone; `code` None if it went without a close frame."""
-        match self.state:
-            case State.CLOSING if self._ending.leaving or self._uncovered() == 0:
-                self._end()
-            case State.OPEN if not self._ending.begun and self._uncovered() == 0:
-                self._become(State.IDLE)
-            case State.OPEN | State.CLOSING:
-                self._lose_socket(reason or "connection lost", code, self.request_id, now)
-            case _:
-                pass
+        """The socket is gone, open or not yet; `code` None if it went without a close frame."""
+        self._lose_socket(reason or "connection lost", code, self.request_id, now)
 
-    def finish(self, now: float) -> None:
-        """No more audio comes: send the rest, ask for the last results, wait for them, but not for ever."""
-        if self._ending.begun:
-            return
-        self._ending.begin(now, self._unsent(), self._waiting())
+    def finish(self, now: float, *, cut: bool = False) -> None:
+        """No more audio comes: send the rest, ask for the last results, wait for them, but not for ever.
+
+        `cut`: the call goes on, and what comes after this is kept for later; a word that lies across the cut is left
+        to that, whole.
+        """
+        cut = cut and self.policy.kept and self._backlog.mid_speech
+        self._ending.begin(now, self._backlog.unsent, self._backlog.waiting, cut=cut)
         if self.state is State.OPEN:
             self._send_audio(now)
         elif self.state in (State.IDLE, State.REFUSED):
@@ -208,8 +202,7 @@ class Session:
 
     def abort(self) -> None:
         """Wait for nothing more: what no final covers yet is left uncovered."""
-        if self.state is not State.ENDED:
-            self._end()
+        self._end()
 
     # When.
 
@@ -217,9 +210,9 @@ class Session:
         """When to call `handle_timer`; None: not at all."""
         times = [time for time in (self._ending.deadline, self._retry_at) if time is not None]
         if self.state is State.OPEN:
-            if self._window.next_size():
+            if self._backlog.ready:
                 times.append(self._pace.next_time())
-            elif self._timeline.sent:
+            elif self._backlog.begun:
                 times.append(self._last_sent + self.policy.keep_alive)
         return min(times, default=None)
 
@@ -230,9 +223,9 @@ class Session:
         elif self._retry_at is not None and now >= self._retry_at:
             self._connect()
         elif self.state is State.OPEN:
-            if self._window.next_size():
+            if self._backlog.ready:
                 self._send_audio(now)
-            elif self._timeline.sent and now >= self._last_sent + self.policy.keep_alive:
+            elif self._backlog.begun and now >= self._last_sent + self.policy.keep_alive:
                 # Only after the first audio: Deepgram does not let a KeepAlive alone keep a stream.
                 self._commands.append(Send(KEEP_ALIVE))
                 self._last_sent = now
@@ -251,100 +244,69 @@ class Session:
 
     # Inside.
 
-    def _become(self, state: State) -> None:
-        if state not in TRANSITIONS[self.state]:
-            raise LocalProtocolError(f"{self.state.name} does not become {state.name}")
-        self.state = state
+    def _become(self, trigger: Trigger) -> bool:
+        """Whether that changed the state; what comes too late does not."""
+        state, self.state = self.state, follow(self.state, trigger)
+        return self.state is not state
 
     def _connect(self) -> None:
-        self._become(State.CONNECTING)
-        self._retry_at = None
+        self._become(Trigger.CONNECT)
+        self._retry_at = self.request_id = None
         self._commands.append(Connect())
 
     def _send_audio(self, now: float) -> None:
         """As much of what waits as the ceiling allows; after the last of it, CloseStream if that is all."""
-        window = self._window
-        while not self._ending.leaving and window.next_size() and self._pace.allows(now):
-            chunk = window.next_chunk()
+        while not self._ending.leaving and self._backlog.ready and self._pace.allows(now):
+            chunk = self._backlog.next_chunk()
             self._pace.take(len(chunk) / STEREO_RATE)
-            self._timeline.advance(len(chunk) // CHANNELS)
             self._commands.append(Send(chunk))
             self._last_sent = now
             self._watchdog.sent(chunk, now)
-        if self._ending.leaving or (self._ending.begun and not window.waiting):
-            self._become(State.CLOSING)
+        if self._ending.leaving or (self._ending.begun and not self._backlog.unsent):
+            self._become(Trigger.ALL_SENT)
             self._commands.append(Send(CLOSE_STREAM))
             self._ending.all_sent(now)
         elif self._watchdog.is_deaf(now):
             self._lose_socket("no results", None, self.request_id, now)
             self._commands.append(Close())
-        elif window.missing:
-            self._fetch()
-
-    def _fetch(self) -> None:
-        if not self._fetching:
-            self._fetching = True
-            self._commands.append(Fetch(self._window.sent, min(self._window.missing, _FETCH)))
+        elif self._asked is None and (fetch := self._backlog.missing()):
+            self._asked = fetch.start
+            self._commands.append(fetch)
 
     def _lose_socket(
         self, reason: str, status: int | None, request_id: str | None, now: float, *, slow: bool = False
     ) -> None:
-        self._attempt += 1
-        pause = min(self.policy.longest_retry, self.policy.first_retry * 2 ** min(self._attempt - 1, 16))
-        self._retry_at = now + (self.policy.longest_retry if slow else pause) * self._random.uniform(0.5, 1.0)
-        self._become(State.WAITING)
-        self._tell(reason, status, request_id, retry=not slow)
+        """However it was lost: what is owed decides whether there is another. Told twice, it is lost once."""
+        if self.state is State.CLOSING and (self._ending.leaving or not self._backlog.uncovered):
+            self._end(Trigger.DONE)
+        elif self.state is State.OPEN and not self._backlog.uncovered:
+            self._become(Trigger.DONE)
+        elif self._become(Trigger.LOST):
+            self._attempt += 1
+            pause = min(self.policy.longest_retry, self.policy.first_retry * 2 ** min(self._attempt - 1, 16))
+            self._retry_at = now + (self.policy.longest_retry if slow else pause) * self._random.uniform(0.5, 1.0)
+            self._tell(reason, status, request_id, retry=not slow)
 
     def _tell(self, reason: str, status: int | None, request_id: str | None, *, retry: bool) -> None:
         """The same trouble is said once, not once a try."""
         if self.interruption != (status, reason):
             self.interruption = (status, reason)
-            self._events.append(Interrupted(reason, status, request_id, self._attempt, self._waiting(), retry))
+            waiting = self._backlog.waiting
+            self._events.append(Interrupted(reason, status, request_id, self._attempt, waiting, retry))
 
-    def _hear(self, message: Results | UtteranceEnd | SpeechStart) -> None:
-        match message:
-            case Results():
-                settled = self.settled
-                fresh = self._coverage.fresh(self._shifted(message), self._window.sent)
-                if self.settled > settled:
-                    self._attempt = 0  # it gets on, not merely answers: the next trouble starts with a short pause
-                    self._window.trim(self.settled)
-                if fresh:
-                    self._events.append(fresh)
-            case UtteranceEnd():
-                ended = message.last_word_end
-                self._events.append(
-                    replace(message, last_word_end=self._timeline.end(ended)) if ended >= 0 else message
-                )
-            case SpeechStart():
-                self._events.append(replace(message, at=self._timeline.start(message.at)))
+    def _hear(self, message: Recognized) -> None:
+        settled = self.settled
+        if fresh := self._backlog.hear(message, partial=self._ending.partial):
+            self._events.append(fresh)
+        if self.settled > settled:
+            self._attempt = 0  # it gets on, not merely answers: the next trouble starts with a short pause
 
-    def _shifted(self, results: Results) -> Results:
-        """The same in seconds of the call."""
-        start, end = self._timeline.start, self._timeline.end
-        words = tuple(replace(word, start=start(word.start), end=end(word.end)) for word in results.words)
-        results = replace(results, start=start(results.start), end=end(results.end), words=words)
-        return before(results, (self._window.sent - _EDGE) / SAMPLE_RATE) if self._ending.leaving else results
-
-    def _uncovered(self) -> int:
-        return self._window.end - self._coverage.earliest
-
-    def _unsent(self) -> float:
-        return self._window.waiting / SAMPLE_RATE
-
-    def _waiting(self) -> float:
-        """Seconds of audio that the next socket would have to be sent."""
-        oldest = self._coverage.earliest if self.policy.kept else max(self._window.start, self._coverage.earliest)
-        return (self._window.end - oldest) / SAMPLE_RATE
-
-    def _tell_lost(self, skipped: list[Skipped]) -> None:
-        """Say aloud that nothing will be heard of this: it fell off the window, and is not kept elsewhere."""
-        self._events += [AudioLost(*span, "overflow") for span in skipped]
-
-    def _end(self) -> None:
-        if self._flushed and not self._ending.leaving:
-            self._coverage.give_up(self._window.sent)  # all that was sent has had its finals
-        self._become(State.ENDED)
-        self._ending.deadline = self._retry_at = None
+    def _end(self, trigger: Trigger = Trigger.ENDED) -> None:
+        if not self._become(trigger):
+            return
+        if trigger is Trigger.FLUSHED and not self._ending.partial:
+            self._backlog.settle_tail()
+        self._ending.end()
+        self._retry_at = None
         self._commands.append(Close())
-        self._events.append(Finished(tuple(self._coverage.give_up(self._window.end))))
+        self._events.append(Finished(self._backlog.give_up()))

@@ -1,21 +1,23 @@
 """What a moment of one socket's audio means in the call.
 
 Deepgram counts the audio it was sent on this socket, from 0. That begins somewhere in the call, and where kept audio
-turns out to be gone, what was sent goes on behind the hole: from there on every time means a later moment.
+turns out to be gone, what was sent goes on after the hole: from there on every time means a later moment.
 """
 
 from bisect import bisect_left, bisect_right
+from dataclasses import replace
 
-from bridge.audio import SAMPLE_RATE
+from bridge.recognition import Recognized, Result, SpeechStart, TurnEnd
+from bridge.spans import Span
 
 
 class Timeline:
-    """Positions are samples of the call; times that come in are seconds of the socket's audio."""
+    """Samples of the socket's audio in, samples of the call out."""
 
     def __init__(self, position: int) -> None:
         self.sent = 0
         """Samples sent on this socket."""
-        self._begins = [0.0]  # seconds of the socket at which a stretch begins
+        self._begins = [0]  # samples of the socket at which a stretch begins
         self._shifts = [position]  # what to add to a position within it
 
     def advance(self, samples: int) -> None:
@@ -24,17 +26,38 @@ class Timeline:
 
     def skip_to(self, position: int) -> None:
         """What goes out next is from `position` on."""
-        begin, shift = self.sent / SAMPLE_RATE, position - self.sent
+        begin, shift = self.sent, position - self.sent
         if begin == self._begins[-1]:
             self._shifts[-1] = shift
         else:
             self._begins.append(begin)
             self._shifts.append(shift)
 
-    def start(self, seconds: float) -> float:
-        """Seconds of the call at which something begins."""
-        return seconds + self._shifts[bisect_right(self._begins, seconds) - 1] / SAMPLE_RATE
+    def start(self, position: int) -> int:
+        """Where in the call something begins."""
+        return position + self._shifts[max(0, bisect_right(self._begins, position) - 1)]
 
-    def end(self, seconds: float) -> float:
-        """Seconds of the call at which something ends: at the seam of two stretches, in the earlier one."""
-        return seconds + self._shifts[max(0, bisect_left(self._begins, seconds) - 1)] / SAMPLE_RATE
+    def end(self, position: int) -> int:
+        """Where in the call something ends: at the seam of two stretches, in the earlier one."""
+        return position + self._shifts[max(0, bisect_left(self._begins, position) - 1)]
+
+    def moved(self, message: Recognized) -> Recognized:
+        """What is said of this socket's audio, at its place in the call."""
+        match message:
+            case Result():
+                words = tuple(replace(word, span=self.place(word.span)) for word in message.words)
+                return replace(message, span=self.place(message.span), words=words)
+            case SpeechStart():
+                return replace(message, at=self.start(message.at))
+            case TurnEnd(last_word_end=ended):
+                return message if ended is None else replace(message, last_word_end=self.end(ended))
+
+    def place(self, span: Span) -> Span:
+        """A span of the socket's audio in the call, as far as there was audio.
+
+        What a recognizer says of audio that it was never sent is kept, at the nearest moment that was sent.
+        """
+        span = span.clipped(0, self.sent)
+        start = self.start(span.start)
+        # An empty span at a seam has two places; it begins where it ends.
+        return Span(start, max(start, self.end(span.end)))

@@ -7,7 +7,7 @@ from bridge.audio import STEREO_RATE, is_audible
 
 
 class Watchdog:
-    """Of one call; begins anew with every socket."""
+    """Of one call; starts again with every socket."""
 
     def __init__(self, patience: float) -> None:
         """`patience`: seconds without any answer, with speech in the later half of them."""

@@ -1,8 +1,8 @@
 """The audio of a call that Deepgram has not settled yet, held so that it can be sent again.
 
 Positions are samples of the call, per channel; one sample of both channels is two octets. Only so much is held in
-memory: when the bound is reached the oldest falls off, `start` moves past it, and whoever wants it again must fetch it
-from where it is kept. This remembers audio and what has been handed out; when to send is the session's affair.
+memory: when the bound is reached the oldest falls off, `start` moves past it, and it must be fetched from where
+it is kept to be had again. This remembers audio and what has been handed out; when to send is the session's affair.
 """
 
 from collections import deque
@@ -64,6 +64,16 @@ class AudioWindow:
             self._unsent -= 1
         self.sent += len(chunk) // CHANNELS
         return chunk
+
+    def tail(self, samples: int) -> bytes:
+        """The newest audio held, so many samples of it or a chunk more."""
+        found: list[bytes] = []
+        for chunk in reversed(self._chunks):
+            if samples <= 0:
+                break
+            found.append(chunk)
+            samples -= len(chunk) // CHANNELS
+        return b"".join(reversed(found))
 
     def refill(self, audio: bytes, chunk: int) -> None:
         """Fetched audio that begins at `sent`; handed out in chunks of `chunk` samples."""

@@ -7,7 +7,7 @@ due is `lane`'s business.
     OPEN       one probe at a time, 1 s after opening, then 2, 4 … 60 s after a failed one.
     HALF_OPEN  after a success: 2 in flight, then 4, 8 … after as many successes, until the cap closes it. A row of two
                failures from two calls opens it again.
-    DISABLED   the endpoint said it is gone (410): nothing until somebody enables it.
+    DISABLED   the endpoint said it is gone (410): nothing until a person enables it.
 
 A row of failures of *one* call never opens it: that lane's own schedule spares the endpoint, and a call that cannot be
 delivered must not hold up the others. Any answer that speaks of the event, and not of the endpoint, ends a row.

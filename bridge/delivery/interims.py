@@ -22,12 +22,9 @@ from bridge.store.base import LiveBus
 IN_FLIGHT = 16
 """The most interims on their way at a time, one of a call."""
 
-TIMEOUT = 5.0
-"""Seconds after which nobody wants an interim any more."""
-
 
 @dataclass(slots=True)
-class _Call:
+class _InterimPosting:
     header: str
     idle: bool = True
     sending: bool = False
@@ -36,7 +33,10 @@ class _Call:
 
 
 class InterimSender:
-    """The interims of all calls to one webhook. `allowed`: whether the endpoint is well enough for extras."""
+    """The interims of all calls to one webhook.
+
+    `allowed`: whether the endpoint is well enough for extras. `timeout`: seconds for a POST.
+    """
 
     def __init__(
         self,
@@ -46,6 +46,7 @@ class InterimSender:
         *,
         allowed: Callable[[], bool],
         counters: Counter[str],
+        timeout: float,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
@@ -53,13 +54,14 @@ class InterimSender:
         self._signer = signer
         self._allowed = allowed
         self._counters = counters
+        self._timeout = timeout
         self._clock = clock
-        self._calls: dict[str, _Call] = {}
+        self._calls: dict[str, _InterimPosting] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def idle(self, call_id: str, header: str) -> None:
         """Everything of this call has been delivered."""
-        self._calls.setdefault(call_id, _Call(header)).idle = True
+        self._calls.setdefault(call_id, _InterimPosting(header)).idle = True
 
     def busy(self, call_id: str) -> None:
         """This call's lane has something to deliver."""
@@ -87,7 +89,7 @@ class InterimSender:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _send(self, call_id: str, call: _Call) -> None:
+    async def _send(self, call_id: str, call: _InterimPosting) -> None:
         """One after the other, always the newest, for as long as there is something new and the lane is idle."""
         try:
             while call.idle and (interim := await self._next(call_id, call)):
@@ -95,7 +97,7 @@ class InterimSender:
         finally:
             call.sending = False
 
-    async def _post(self, call_id: str, call: _Call, interim: Event) -> None:
+    async def _post(self, call_id: str, call: _InterimPosting, interim: Event) -> None:
         data = interim.data
         assert isinstance(data, TranscriptInterim)
         call.shown[data.segment_id] = data.revision
@@ -105,12 +107,12 @@ class InterimSender:
         self._counters["interims"] += 1
         outcome = None
         with suppress(TimeoutError):
-            async with asyncio.timeout(TIMEOUT):
+            async with asyncio.timeout(self._timeout):
                 outcome = await self._poster.post(body, headers, now)
         if outcome is None or classify(outcome) is not Answer.ACCEPTED:
             self._counters["interims_failed"] += 1
 
-    async def _next(self, call_id: str, call: _Call) -> Event | None:
+    async def _next(self, call_id: str, call: _InterimPosting) -> Event | None:
         """An interim that has not been sent; what the store still has is the newest and has no final."""
         interims = [
             (event, event.data)

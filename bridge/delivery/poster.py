@@ -31,6 +31,8 @@ class Timeouts:
     """From the start of a POST to the head of its answer."""
     body: float = 1.0
     """For the body of an answer whose status is known: worth waiting for only to keep the connection."""
+    interim: float = 5.0
+    """For the whole POST of an interim, which is worth less than the newer one that waits for it."""
 
 
 class Poster:

@@ -1,7 +1,7 @@
 """Delivering events to the webhook: claim lanes, post their batches, settle what came of it.
 
 This shell owns the tasks and the clock. What an answer means for a lane is decided in `lane`, how hard the endpoint
-may be pressed in `breaker`, what is due and durable in the store; interims are `previews`' affair. It keeps no event
+may be pressed in `breaker`, what is due and durable in the store; interims are `interims`' affair. It keeps no event
 that the store does not have, so killing it loses nothing: at worst a batch goes out twice, under the same webhook-id.
 """
 
@@ -53,6 +53,7 @@ class Sender:
         retry: RetryPolicy | None = None,
         pressure: CircuitBreakerPolicy | None = None,
         timeouts: Timeouts | None = None,
+        poll: float = POLL,
         rng: Random | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
@@ -65,13 +66,14 @@ class Sender:
         self._endpoint = endpoint
         self._interims = interims
         self._retry = retry or RetryPolicy()
+        self._pause = poll
         self._rng = rng or Random()
         # Signatures go by the wall clock. Retries outlive the process, so they are told in its terms, but spared its
         # jumps: a clock that is set back by an hour while this runs delays none by an hour.
         self._clock = clock
         self._monotonic = monotonic
         self._epoch = clock() - monotonic()
-        # An attempt can take two totals and a body; whoever has held a lease this long is not sending any more.
+        # An attempt can take two totals and a body; a holder that has had a lease this long is not sending any more.
         self._lease = 4 * (timeouts or Timeouts()).total
         # Tells this address from the next without keeping it: a URL may carry a token.
         self._address = hashlib.sha256(url.encode()).hexdigest()[:16]
@@ -84,6 +86,7 @@ class Sender:
             signer,
             allowed=lambda: self.healthy,
             counters=self.counters,
+            timeout=(timeouts or Timeouts()).interim,
             clock=clock,
         )
         self._stack = AsyncExitStack()
@@ -151,7 +154,7 @@ class Sender:
     async def _poll(self) -> None:
         while True:
             await self._round()
-            await asyncio.sleep(POLL)
+            await asyncio.sleep(self._pause)
 
     async def _round(self) -> None:
         """Start whatever is due, as far as the endpoint may be pressed. Called whenever something may have changed."""

@@ -128,7 +128,7 @@ class UtteranceCompleted(Data):
 
 
 class SpeechStarted(Data):
-    """Somebody began to speak; the words follow."""
+    """A speaker began; the words follow."""
 
     type: ClassVar[str] = "speech.started"
     durable: ClassVar[bool] = False
@@ -156,7 +156,7 @@ class DtmfReceived(Data):
 
 
 class AudioGap(Data):
-    """Audio that never reached the transcript, said aloud."""
+    """Audio that never reached the transcript."""
 
     type: ClassVar[str] = "audio.gap"
 
@@ -164,7 +164,7 @@ class AudioGap(Data):
     from_: float = Field(alias="from")
     to: float
     missing: float
-    """Seconds without audio between `from` and `to`; less than their distance where several holes lie close."""
+    """Seconds without audio between `from` and `to`; less than their distance where several gaps lie close."""
     why: str
     """A `Cause`; records of other versions may hold others."""
 
@@ -178,7 +178,7 @@ class CallResumed(Data):
     stream_id: str
     """The other stream's."""
     at: float
-    """Where the audio goes on; the hole before it follows as `audio.gap`."""
+    """Where the audio goes on; the gap before it follows as `audio.gap`."""
     uncovered: list[Stretch] = []
     """Kept audio from before that no final covers yet; it is transcribed after the call."""
 
@@ -210,7 +210,7 @@ class TranscriptionInterrupted(Data):
     waiting: float
     """Seconds of audio that are kept for it."""
     retry: bool
-    """Whether it can heal by itself. False: somebody must mend the account (`status` 401, 402, 403), which is looked
+    """Whether it can heal by itself. False: a person must mend the account (`status` 401, 402, 403), which is looked
     for now and then, or the request (any other), which is not tried again in this call.
     """
 
@@ -253,7 +253,7 @@ class CallEnded(Data):
     ended_at: str
     """When this was said: after the wait for the last words."""
     flush: Literal["complete", "timed_out"]
-    """`complete`: every final came before this. `timed_out`: not all did, or, after a crash, nobody can tell."""
+    """`complete`: every final came before this. `timed_out`: not all did, or, after a crash, it is not known."""
     missing: float
     """Seconds of audio that no final covers, on the track that lacks more, as far as is known."""
     uncovered: list[Stretch] = []
@@ -262,18 +262,17 @@ class CallEnded(Data):
     """
     counts: dict[str, int]
     """How often what happened, where it did: `finals`, `words`, `utterances`, `gaps`, `deepgram_sockets`,
-    `deepgram_bad_messages`; the carrier's `bad_messages`, `streams`, `streams_lost`, `streams_asked_for`; and what
-    `bridge.align`'s `Aligner` counts of frames that were not simply the next. The first four are of the whole call, the
-    others of the process that ended it.
+    `deepgram_bad_messages`, `deepgram_bad_words` (words that could not be read whole; their sentences are there); the
+    carrier's `bad_messages`, `streams`, `streams_lost`, `streams_asked_for`; and what `bridge.align`'s `Aligner` counts
+    of frames that were not simply the next. The first four are of the whole call, the others of the process that ended
+    it.
     """
     figures: Figures | None = None
     """Of what was transcribed while the call lasted; None where the bridge was restarted in mid-call, or no stream
     came.
     """
     transcript_url: str | None = None
-    """The record's, as JSON, for whoever has a token. None without `PUBLIC_URL`, or where a restart or a failed stream
-    ended the call.
-    """
+    """The record's, as JSON, for clients with a token. None without `PUBLIC_URL`, or where no stream came."""
 
 
 EVENT_TYPES: Mapping[str, type[Data]] = {

@@ -12,14 +12,14 @@ TRACKS: tuple[Track, Track] = ("inbound", "outbound")
 """The channel of a track is its place here."""
 
 Direction = Literal["inbound", "outbound"]
-"""`inbound`: somebody called the number. `outbound`: the call was made through the carrier's API, or by a `<Dial>`."""
+"""`inbound`: a caller rang the number. `outbound`: the call was made through the carrier's API, or by a `<Dial>`."""
 
 EndReason = Literal[
     "stopped", "carrier_disconnected", "carrier_silent", "server_stopping", "bridge_restarted", "stream_failed"
 ]
 """Why a call is over.
 
-`stopped`: the carrier ended the stream in order, as it does when somebody hangs up.
+`stopped`: the carrier ended the stream in order, as it does when a party hangs up.
 `carrier_disconnected`: the carrier's socket was lost, and no other stream came in time.
 `carrier_silent`: the carrier's socket carried nothing for too long, and no other stream came in time.
 `server_stopping`: the bridge was told to stop.
@@ -103,7 +103,7 @@ class Stretch(BaseModel):
 
 
 class Figures(BaseModel):
-    """Figures of a call, by speaker label where they are somebody's.
+    """Figures of a call, by speaker label where they belong to one speaker.
 
     Talk is words and the pauses between one speaker's words that are shorter than half a second.
     """
@@ -119,9 +119,9 @@ class Figures(BaseModel):
     talk_over: float
     """Seconds in which both talked at once, stretches of less than 0.1 s left out."""
     longest_silence: float
-    """Seconds of the longest stretch in which nobody talked, the call's start and end included."""
+    """Seconds of the longest stretch without talk, the call's start and end included."""
     response_time: dict[str, float | None]
-    """Median seconds from the end of the other's turn to the start of one's own; 0 for whoever did not wait for it.
+    """Median seconds from the end of the other's turn to the start of one's own; 0 if the speaker did not wait for it.
 
-    None: this speaker answered nobody. What is said within the other's talk ("mhm") is no turn.
+    None: this speaker never answered the other. What is said within the other's talk ("mhm") is no turn.
     """

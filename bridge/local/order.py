@@ -10,7 +10,7 @@ from typing import Literal
 
 
 @dataclass(slots=True)
-class _Call:
+class _Received:
     seen: dict[int, str] = field(default_factory=dict)
     """`seq` to the event's id."""
     reached: int = 0
@@ -28,7 +28,7 @@ class OrderOracle:
         self.violations: list[str] = []
         self._from_start = from_start
         self._keep = keep
-        self._calls: dict[str, _Call] = {}
+        self._calls: dict[str, _Received] = {}
 
     def skip(self, call_id: str, seqs: Iterable[int]) -> None:
         """The sender says that it gave these events up."""
@@ -48,7 +48,7 @@ class OrderOracle:
             return self._violation(f"call {call_id}: number {seq} came after {reached}, expected {expected}")
         return "new"
 
-    def _expected(self, call: _Call, seq: int) -> int:
+    def _expected(self, call: _Received, seq: int) -> int:
         if not call.seen and not self._from_start:
             return seq
         expected = call.reached + 1
@@ -60,10 +60,10 @@ class OrderOracle:
         self.violations.append(text)
         return "violation"
 
-    def _call(self, call_id: str) -> _Call:
+    def _call(self, call_id: str) -> _Received:
         call = self._calls.get(call_id)
         if call is None:
             if len(self._calls) >= self._keep:
                 del self._calls[next(iter(self._calls))]
-            call = self._calls[call_id] = _Call()
+            call = self._calls[call_id] = _Received()
         return call

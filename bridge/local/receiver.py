@@ -30,6 +30,8 @@ class Fault:
     status: int | None = None
     delay: float = 0.0
     """Seconds before the answer."""
+    held: asyncio.Event | None = None
+    """No answer before this is set."""
     retry_after: str | None = None
     location: str | None = None
     reset: bool = False
@@ -128,7 +130,7 @@ class Receiver:
         self._port = self._runner.addresses[0][1]
 
     async def go_down(self) -> None:
-        """Close the port and every connection: whoever posts now is refused."""
+        """Close the port and every connection: later posts are refused."""
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -174,6 +176,8 @@ class Receiver:
         self._news.set()
         if fault.delay:
             await asyncio.sleep(fault.delay)
+        if fault.held:
+            await fault.held.wait()
         if status < 300:
             self._take(call, events, skipped)
             self._news.set()

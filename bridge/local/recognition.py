@@ -37,7 +37,7 @@ class Hypothesis:
 
 @dataclass(frozen=True, slots=True)
 class SpeechBegan:
-    """The voice activity detector heard somebody begin."""
+    """The voice activity detector heard speech begin."""
 
     at: float
 

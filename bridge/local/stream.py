@@ -78,7 +78,7 @@ class CallerFaults:
     frame_sizes: tuple[int, ...] = (20 * SAMPLES_PER_MS,)
     """Octets of the frames, one after the other, over and over."""
     jump_at: float | None = None
-    """Seconds of audio after which the carrier's clock is set anew..."""
+    """Seconds of audio after which the carrier's clock is set again..."""
     jump_ms: int = 0
     """...by this."""
     garbage_every: int = 0

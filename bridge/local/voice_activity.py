@@ -1,4 +1,4 @@
-"""Whether somebody is speaking, frame by frame: loudness against a noise floor that follows the line.
+"""Whether there is speech, frame by frame: loudness against a noise floor that follows the line.
 
 A machine; time is counted in frames of 20 ms. Digital silence is silence, a hum that stays becomes the floor, and a
 click is too short to be speech.

@@ -78,7 +78,7 @@ class CallFilter:
     until: float | None = None
     """Begun before that."""
     text: str | None = None
-    """Words that were said, in any order and by anybody; `"two words"` follow each other, `begin*` is a beginning."""
+    """Words that were said, in any order and by any speaker; `"two words"` follow each other, `begin*` begins one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,14 +210,14 @@ class Outbox(Protocol):
     async def settle(self, lane: Lane, settlement: Settlement) -> bool:
         """Write down how a try went and give the lease back.
 
-        False: the lease was lost to somebody else and nothing was written.
+        False: another holder has the lease, and nothing was written.
         """
 
     async def resume(self, endpoint: str, call_id: str | None = None, *, after: int | None = None) -> int:
         """Make lanes due at once, parked ones too; the number of lanes. One call's or all that have undelivered events.
 
-        `after` (with a call id) moves the cursor: the events above it are sent again, in order. Whoever holds such
-        a lane loses its lease.
+        `after` (with a call id) moves the cursor: the events above it are sent again, in order. The holder of
+        such a lane loses its lease.
         """
 
     async def parked(self, endpoint: str) -> list[ParkedLane]:

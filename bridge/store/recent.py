@@ -17,7 +17,7 @@ TAIL = 8
 
 
 @dataclass(slots=True)
-class _Call:
+class _RecentCall:
     header: str
     tail: deque[StoredEvent] = field(default_factory=lambda: deque(maxlen=TAIL))
     interims: dict[str, Event] = field(default_factory=dict)
@@ -28,7 +28,7 @@ class Recent:
     """The calls that have begun and not ended."""
 
     def __init__(self) -> None:
-        self._calls: dict[str, _Call] = {}
+        self._calls: dict[str, _RecentCall] = {}
 
     def __contains__(self, call_id: str) -> bool:
         return call_id in self._calls
@@ -38,10 +38,10 @@ class Recent:
 
     def begin(self, call_id: str, header: str) -> None:
         """Remember a call up to its `end`; one that is known stays as it is. `header`: as a `CallRow`'s."""
-        self._calls.setdefault(call_id, _Call(header))
+        self._calls.setdefault(call_id, _RecentCall(header))
 
     def end(self, call_id: str) -> None:
-        """Forget a call, its interims too: who still reads it finds it on the disk."""
+        """Forget a call, its interims too: a reader finds it on the disk."""
         self._calls.pop(call_id, None)
 
     def header(self, call_id: str) -> str | None:

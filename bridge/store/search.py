@@ -2,7 +2,7 @@
 
 Every word of a search, and the rest of the filter, has a cursor of its own, which gives calls from the newest back;
 where all cursors meet is a call that is like that. So the first page costs what the first page holds, and a call need
-not say all words in one breath. A cursor that is far behind the others is set anew instead of walked: between two
+not say all words in one breath. A cursor that is far behind the others is set again instead of walked: between two
 calls in which a rare word was said, a common one was said ten thousand times.
 """
 
@@ -21,7 +21,7 @@ _TERMS = re.compile(r'"([^"]*)"?|([^\s"]+)')
 _NEWEST = 1 << 38  # above the number of any call
 
 _STEPS = 32
-"""Rows walked before a cursor is set anew, which costs about as much."""
+"""Rows walked before a cursor is set again, which costs about as much."""
 
 
 class _Numbers:
@@ -29,7 +29,7 @@ class _Numbers:
 
     def __init__(self, connection: sqlite3.Connection, statement: str, values: dict[str, Any], below: int) -> None:
         self.leapt = False
-        """It was set anew."""
+        """It was set again."""
         self._connection = connection
         self._statement = statement
         self._values = values

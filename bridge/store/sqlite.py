@@ -34,7 +34,7 @@ from bridge.store.files import READERS, Files
 from bridge.store.hints import Hints, Watch
 from bridge.store.lanes import LaneRow, Lanes
 from bridge.store.recent import Recent
-from bridge.store.writer import CAPACITY, Writer
+from bridge.store.writer import CAPACITY, CLOSE_GRACE, Writer
 
 FILENAME = "bridge.db"
 
@@ -58,6 +58,7 @@ class SQLiteStore:
         batching: Batching | None = None,
         capacity: int = CAPACITY,
         busy_timeout: float = 10.0,
+        close_grace: float = CLOSE_GRACE,
     ) -> None:
         self.counters: Counter[str] = Counter()
         self.owner = owner or secrets.token_hex(8)
@@ -66,6 +67,7 @@ class SQLiteStore:
         self._batching = batching or Batching()
         self._capacity = capacity
         self._busy_timeout = busy_timeout
+        self._close_grace = close_grace
         self._hints = Hints()
         self._recent = Recent()
         self._lanes = Lanes()
@@ -86,7 +88,9 @@ class SQLiteStore:
             self._recent.begin(call_id, header)
         for row in pending:
             self._lanes.put(row)
-        self._writer = Writer(self._files.writing, capacity=self._capacity, tidy=self._tidy)
+        self._writer = Writer(
+            self._files.writing, capacity=self._capacity, close_grace=self._close_grace, tidy=self._tidy
+        )
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -234,7 +238,7 @@ class SQLiteStore:
         rewound = call_id is not None and after is not None
 
         def resumed(rows: list[LaneRow]) -> int:
-            # Without a new cursor, whoever has a lane in flight may finish.
+            # Without a new cursor, the holder of a lane in flight may finish.
             self._put_lanes([row for row in rows if rewound or not self._lanes.leased(row.key)])
             return len(rows)
 

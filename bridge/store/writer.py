@@ -45,7 +45,7 @@ _PASSING = frozenset(
         sqlite3.SQLITE_READONLY,
     }
 )
-"""The disk is full, broken, or locked by somebody: that passes, or a person makes it pass."""
+"""The disk is full, broken, or locked by another process: that passes, or a person makes it pass."""
 
 
 @dataclass(slots=True)
@@ -65,6 +65,7 @@ class Writer:
         connection: sqlite3.Connection,
         *,
         capacity: int = CAPACITY,
+        close_grace: float = CLOSE_GRACE,
         tidy: Callable[[sqlite3.Connection], bool] = lambda connection: False,
     ) -> None:
         """`tidy`: some milliseconds of work that is done while nothing waits; True: there is more of it."""
@@ -73,6 +74,7 @@ class Writer:
         self._connection = connection
         self._loop = asyncio.get_running_loop()
         self._capacity = capacity
+        self._close_grace = close_grace
         self._tidy = tidy
         self._queue: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._waiting = 0
@@ -91,8 +93,8 @@ class Writer:
 
         `do` runs in the writer's thread inside a transaction shared with other work, and runs again if that is rolled
         back. It raises a `BridgeError` before it has written anything to refuse itself alone. `committed` gets its
-        result on the event loop, in the order of the work and before anybody who waits is woken, whether or not
-        somebody still waits; what it returns is the result of the future.
+        result on the event loop, in the order of the work and before the waiting callers are woken, whether or not
+        a caller still waits; what it returns is the result of the future.
 
         Raises `StoreError` when the queue is full or closed.
         """
@@ -110,7 +112,7 @@ class Writer:
         self._closed = True
         self._queue.put(None)
         ended = asyncio.get_running_loop().run_in_executor(None, self._thread.join)
-        done, _ = await asyncio.wait({ended}, timeout=CLOSE_GRACE)
+        done, _ = await asyncio.wait({ended}, timeout=self._close_grace)
         self._closing.set()
         if not done:
             await ended
@@ -204,7 +206,7 @@ class Writer:
             except Exception as error:  # noqa: BLE001 - a bug of one piece's owner, and so it goes to its owner
                 work.error = error
             if work.future.done():
-                continue  # whoever waited has gone; the commit stands all the same
+                continue  # the caller has gone; the commit stands all the same
             if work.error is None:
                 work.future.set_result(result)
             else:

@@ -1,4 +1,4 @@
-"""The writes of the SQLite store, each a function of a connection inside a transaction that somebody else commits.
+"""The writes of the SQLite store, each a function of a connection inside a transaction that the writer commits.
 
 They run in the writer's thread, and again when a commit fails: so they depend on their arguments and on the database
 alone. A refusal (`BridgeError`) comes before the first write.
@@ -162,7 +162,7 @@ class Tidy:
         if connection.total_changes - before > 1:  # SQLite's own way to tell: one change is the command's
             return True
         if self._wiping:
-            self._wiping = not _emptied(connection)  # somebody reads; it is tried again after the next commit
+            self._wiping = not _emptied(connection)  # a reader is busy; it is tried again after the next commit
         return False
 
     def delete(self, connection: sqlite3.Connection, call_id: str) -> bool:
@@ -180,7 +180,7 @@ class Tidy:
 
 
 def _emptied(connection: sqlite3.Connection) -> bool:
-    """Whether the write-ahead log could be emptied, without waiting for those who read."""
+    """Whether the write-ahead log could be emptied, without waiting for the readers."""
     (patience,) = connection.execute("PRAGMA busy_timeout").fetchone()
     connection.execute("PRAGMA busy_timeout = 0")
     try:

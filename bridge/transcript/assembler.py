@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
-from bridge.deepgram.messages import Results, ResultWord, SpeechStart, UtteranceEnd
+from bridge.audio import SAMPLE_RATE, samples, seconds
 from bridge.events import (
     TRACKS,
     Data,
@@ -26,11 +26,13 @@ from bridge.events import (
     Word,
     timestamp,
 )
+from bridge.recognition import Recognized, Result, SpeechStart, TurnEnd
+from bridge.recognition import Word as HeardWord
 from bridge.transcript.speech import SHORTEST_OVERLAP
 
 T = TypeVar("T", bound=Transcript)
 
-_EPSILON = 0.1  # seconds by which Deepgram's own times of one word may differ
+_EPSILON = SAMPLE_RATE // 10  # samples by which a recognizer's own times of one word may differ
 _REMEMBERED = 16  # segments per channel in which talk-over is looked for
 
 
@@ -41,14 +43,14 @@ class _Channel:
     index: int
     track: Track
     speaker: str
-    segments: int = 0
-    utterances: int = 0
+    segments: int
+    utterances: int
+    last_word_end: int
+    """Samples: end of the last word of any final; words after it do not begin before it."""
     revision: int = 0
     """Of the open segment; 0: none is open."""
     shown: Transcript | None = None
     """The open segment as it was last shown."""
-    settled: float = 0.0
-    """End of the last word of the last final: no later word begins before it."""
     turn: list[Transcript] = field(default_factory=list)
     """Finals of the turn that is not complete."""
     recent: deque[tuple[str, float, float]] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
@@ -57,18 +59,18 @@ class _Channel:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far others have come with the call, for who goes on with it."""
+    """How far another process has come with the call, to go on from there."""
 
     numbers: Mapping[str, int] = field(default_factory=dict)
     """The last segment of each track and, with `u` before the track, the last turn."""
-    settled: Mapping[Track, float] = field(default_factory=dict)
-    """Where their words end, in seconds of the call."""
+    last_word_ends: Mapping[Track, int] = field(default_factory=dict)
+    """Where their words end, in samples of the call."""
     turns: Mapping[Track, Sequence[Transcript]] = field(default_factory=dict)
     """Finals of turns that they have not completed."""
 
 
 class Assembler:
-    """Turns what Deepgram says of a call, in seconds of the call, into events."""
+    """Turns what a recognizer says of a call into events: samples in, seconds out."""
 
     def __init__(
         self,
@@ -94,7 +96,7 @@ class Assembler:
                 speakers.get(track, track),
                 segments=past.numbers.get(track, 0),
                 utterances=past.numbers.get(f"u{track}", 0),
-                settled=past.settled.get(track, 0.0),
+                last_word_end=past.last_word_ends.get(track, 0),
                 turn=list(past.turns.get(track, ())),
             )
             for index, track in enumerate(TRACKS)
@@ -105,15 +107,15 @@ class Assembler:
         state = ", ".join(f"{c.track}: {c.segments} segments, {c.utterances} turns" for c in self._channels)
         return f"<Assembler {self.call_id} {state}>"
 
-    def receive(self, message: Results | UtteranceEnd | SpeechStart) -> None:
+    def receive(self, message: Recognized) -> None:
         """One message of a channel that exists."""
         channel = self._channels[message.channel]
         match message:
-            case Results():
-                self._receive_results(channel, message)
-            case UtteranceEnd():
-                # -1 says: that turn has ended already. A later word says: the speaker went on.
-                if message.last_word_end >= 0 and channel.settled <= message.last_word_end + _EPSILON:
+            case Result():
+                self._receive_result(channel, message)
+            case TurnEnd(last_word_end=ended):
+                # None says that the turn has been ended already; a later word, that the speaker has gone on.
+                if ended is not None and channel.last_word_end <= ended + _EPSILON:
                     self._complete_turn(channel)
             case SpeechStart():
                 self._events.append(
@@ -121,8 +123,8 @@ class Assembler:
                         track=channel.track,
                         channel=channel.index,
                         speaker=channel.speaker,
-                        at=_seconds(message.at),
-                        at_time=timestamp(self.anchor + message.at),
+                        at=seconds(message.at),
+                        at_time=timestamp(self.anchor + message.at / SAMPLE_RATE),
                     )
                 )
 
@@ -145,36 +147,43 @@ class Assembler:
         events, self._events = self._events, []
         return events
 
-    def _receive_results(self, channel: _Channel, results: Results) -> None:
-        if results.is_final:
+    def _receive_result(self, channel: _Channel, result: Result) -> None:
+        if result.is_final:
+            # A final that comes late, for a time before the open segment, is a segment of its own.
+            late = channel.shown is not None and seconds(result.span.end) <= channel.shown.start
             # An empty final says something only where an interim had claimed words.
-            if results.text or channel.shown:
-                self._close_segment(channel, self._transcript(channel, results, TranscriptFinal))
-            if results.speech_final:
+            if result.text or (channel.shown and not late):
+                self._close_segment(channel, self._transcript(channel, result, TranscriptFinal, late=late), late=late)
+            if result.ends_turn:
                 self._complete_turn(channel)
-        elif results.text and not (channel.shown and channel.shown.text == results.text):
-            self._show(channel, self._transcript(channel, results, TranscriptInterim))
+        elif result.text and not (channel.shown and channel.shown.text == result.text):
+            self._show(channel, self._transcript(channel, result, TranscriptInterim))
 
-    def _transcript(self, channel: _Channel, results: Results, kind: type[T]) -> T:
-        words = _monotonic(results.words, channel.settled)
-        start = words[0].start if words else max(results.start, channel.settled)
-        end = max(start, words[-1].end if words else results.end)
+    def _transcript(self, channel: _Channel, result: Result, kind: type[T], *, late: bool = False) -> T:
+        words = _monotonic(result.words, channel.last_word_end)
+        # Without words it is where its audio is, but for what a word has had already.
+        bare = result.span.start
+        if bare < channel.last_word_end < result.span.end:
+            bare = channel.last_word_end
+        start = words[0].start if words else seconds(bare)
+        end = max(start, words[-1].end if words else seconds(result.span.end))
+        shown = None if late else channel.shown
         return kind(
-            segment_id=channel.shown.segment_id if channel.shown else self._next_segment(channel),
-            revision=channel.revision + 1,
-            final=results.is_final,
+            segment_id=shown.segment_id if shown else self._next_segment(channel),
+            revision=1 if late else channel.revision + 1,
+            final=result.is_final,
             track=channel.track,
             channel=channel.index,
             speaker=channel.speaker,
-            start=_seconds(start),
-            end=_seconds(end),
+            start=start,
+            end=end,
             start_time=timestamp(self.anchor + start),
             end_time=timestamp(self.anchor + end),
-            text=results.text,
-            confidence=results.confidence,
+            text=result.text,
+            confidence=result.confidence,
             words=words,
-            language=results.language or self.language,
-            speech_final=results.speech_final,
+            language=result.language or self.language,
+            speech_final=result.ends_turn,
             overlaps=self._overlaps(channel, start, end),
             source=self.source,
         )
@@ -188,11 +197,12 @@ class Assembler:
         channel.shown = transcript
         self._events.append(transcript)
 
-    def _close_segment(self, channel: _Channel, final: TranscriptFinal) -> None:
+    def _close_segment(self, channel: _Channel, final: TranscriptFinal, *, late: bool = False) -> None:
         self._events.append(final)
-        channel.revision, channel.shown = 0, None
+        if not late:
+            channel.revision, channel.shown = 0, None
         if final.text:
-            channel.settled = max(channel.settled, final.end)
+            channel.last_word_end = max(channel.last_word_end, samples(final.end))
             channel.recent.append((final.segment_id, final.start, final.end))
             channel.turn.append(final)
 
@@ -228,28 +238,25 @@ class Assembler:
                 spans.append((other.shown.segment_id, other.shown.start, other.shown.end))
             for segment_id, began, ended in spans:
                 both_from, both_to = max(start, began), min(end, ended)
-                if both_to - both_from >= SHORTEST_OVERLAP:
-                    found.append(Overlap(segment_id=segment_id, start=_seconds(both_from), end=_seconds(both_to)))
+                if round(both_to - both_from, 3) >= SHORTEST_OVERLAP:
+                    found.append(Overlap(segment_id=segment_id, start=both_from, end=both_to))
         return found
 
 
-def _monotonic(words: tuple[ResultWord, ...], floor: float) -> list[Word]:
-    """The words with times that never go back, neither among themselves nor behind `floor`."""
-    placed = []
+def _monotonic(words: tuple[HeardWord, ...], last_word_end: int) -> list[Word]:
+    """The words with times that never go back among themselves, nor into words that earlier finals have ended with.
+
+    A word whose middle lies before those belongs to a final that comes late, out of order: it keeps its time.
+    """
+    placed: list[Word] = []
+    floor = 0
     for word in words:
-        start = max(word.start, floor)
-        floor = max(word.end, start)
+        start, end = word.span
+        if word.span.middle >= last_word_end:
+            floor = max(floor, last_word_end)
+        start = max(start, floor)
+        floor = max(end, start)
         placed.append(
-            Word(
-                word=word.word,
-                text=word.text,
-                start=_seconds(start),
-                end=_seconds(floor),
-                confidence=word.confidence,
-            )
+            Word(word=word.word, text=word.text, start=seconds(start), end=seconds(floor), confidence=word.confidence)
         )
     return placed
-
-
-def _seconds(value: float) -> float:
-    return round(value, 3)

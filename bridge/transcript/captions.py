@@ -20,7 +20,7 @@ LINE = 42
 """Characters of a line, the speaker's name included."""
 
 SHORTEST = 800
-"""Milliseconds a cue stands if its speaker does not go on; nobody reads faster. It may reach into the other's cue."""
+"""Milliseconds a cue stands if its speaker does not go on; no one reads faster. It may reach into the other's cue."""
 
 LONGEST = 7000
 """Milliseconds."""
@@ -145,8 +145,8 @@ def _lines(label: str, pieces: Sequence[Piece]) -> tuple[str, ...]:
     if len(whole) <= LINE:
         return (whole,)
     pairs = [((label + join(pieces[:n])).rstrip(), join(pieces[n:])) for n in range(len(pieces))]
-    fitting = [pair for pair in pairs if pair[0] and max(map(len, pair)) <= LINE]
-    return min(fitting, key=lambda pair: abs(len(pair[0]) - len(pair[1])))
+    # As both fit in some way, they do in the most even one.
+    return min(pairs, key=lambda pair: abs(len(pair[0]) - len(pair[1])))
 
 
 def _short(speaker: str) -> str:

@@ -1,7 +1,7 @@
 """The live conversation: both speakers' segments merged into one view that only ever grows at its end.
 
 The recognizer knows nothing of the other channel, so what was said first may be heard of last. A machine without clock
-or socket, one per reader of a call, that holds a segment back until nobody else can have begun before it, gives it its
+or socket, one per reader of a call, that holds a segment back until no other segment can begin before it, gives it its
 place, and never moves it again. A segment gets its place with its first interim; its later revisions and its final
 replace what stands there, and a final without words takes it away. So the hold-back counts from a segment's first word,
 and only short ones ever wait.
@@ -32,7 +32,7 @@ class Line:
     """One segment in the view, new or changed."""
 
     place: int
-    """From 0, without holes, for ever: the next one appends, a known one replaces."""
+    """From 0, without a number left out, for ever: the next one appends, a known one replaces."""
     turn: int
     """From 0: the lines of one speaker until the other speaks. What is late has turns of its own."""
     late: bool
@@ -77,7 +77,7 @@ class Conversation:
         )
 
     def receive(self, data: Data) -> None:
-        """What an event says. Events that nobody spoke in are let pass; `call.ended` is the end."""
+        """What an event says. Events without speech are let pass; `call.ended` is the end."""
         match data:
             case Transcript():
                 self._receive_transcript(data)
@@ -93,11 +93,11 @@ class Conversation:
 
     @property
     def waiting(self) -> list[Transcript]:
-        """Segments that have no place yet, in the order in which they will get one if nobody comes between."""
+        """Segments that have no place yet, in the order in which they will get one if no other comes between."""
         return sorted(self._waiting.values(), key=lambda waiting: (waiting.start, waiting.channel))
 
     def release(self, start: float) -> None:
-        """Whoever began at `start`, or before, has waited long enough. In seconds of the call."""
+        """Segments that began at `start`, or before, have waited long enough. In seconds of the call."""
         self._released = max(self._released, start)
         self._give_places()
 
@@ -152,7 +152,7 @@ class Conversation:
             self._append(transcript)
 
     def _is_due(self, transcript: Transcript) -> bool:
-        """Whether it can go nowhere but to the end: too late, waited long enough, or nobody can have begun before."""
+        """Whether it can go nowhere but to the end: too late, waited long enough, or no other can begin before."""
         start = transcript.start
         if start < self._latest or start <= self._released or self._position >= start + self._hold:
             return True

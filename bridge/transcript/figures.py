@@ -21,7 +21,7 @@ _MS = 1000
 
 
 class _Span(NamedTuple):
-    """A stretch in which somebody talks, in milliseconds of the call."""
+    """A stretch of talk, in milliseconds of the call."""
 
     start: int
     end: int
@@ -112,7 +112,7 @@ def _talk_over(spans: list[_Span]) -> int:
 
 
 def _longest_silence(spans: list[_Span], duration: int) -> int:
-    """Milliseconds of the longest stretch of the call in which nobody talked; `spans` in order."""
+    """Milliseconds of the longest stretch of the call without talk; `spans` in order."""
     longest = heard = 0
     for span in spans:
         longest = max(longest, span.start - heard)

@@ -1,7 +1,7 @@
 """A finished call's transcript as a file: plain text to read, JSON to work with, SubRip and WebVTT for players.
 
 All take the call's finals as they were sent, in any order, and put them in order themselves. Pure: what a cue is stands
-in `captions`, who asked for which file is a door's business.
+in `captions`, which client asked for which file is a handler's business.
 Sources: https://www.w3.org/TR/webvtt1/ for WebVTT; SubRip has no specification, so what its readers agree on.
 """
 
@@ -70,7 +70,7 @@ def document(
 
 
 def srt(finals: Iterable[TranscriptFinal]) -> str:
-    """SubRip, UTF-8: the speaker is named where it changes. Empty if nobody said anything."""
+    """SubRip, UTF-8: the speaker is named where it changes. Empty if nothing was said."""
     return "".join(_srt_cue(number, cue) for number, cue in enumerate(cues(finals, named=True), 1))
 
 

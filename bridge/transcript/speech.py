@@ -1,7 +1,7 @@
 """What was said when: finals taken apart into pieces with times, and put together again as runs of speech.
 
 A recognizer cuts its segments by its own rules: one may hold a pause in which the other speaker said a whole sentence.
-So whoever wants to know who spoke when looks at runs: the words of one segment between two pauses. Pure, and knows
+So code that asks who spoke when looks at runs: the words of one segment between two pauses. Pure, and knows
 nothing of turns, captions or figures, which are made of these.
 """
 

@@ -1,1 +1,1 @@
-"""The doors: what the world can reach of us by HTTP and WebSocket."""
+"""The handlers: everything that clients and carriers reach by HTTP and WebSocket."""

@@ -1,11 +1,11 @@
-"""Who may read the record: whoever has a token, or something that was got with one.
+"""Who may read the record: a reader with a token, or with a session or link that a token was exchanged for.
 
     Authorization: Bearer <token>      servers and commands
     the session cookie                 the page, after POST /login {"token": …}
     ?access=<link token>               one call, for reading, until it expires: POST /calls/{id}/links
 
-An address alone never opens the door, be it loopback or a proxy's. Sessions and links are signed and not stored, each
-with the key of the token it was got with: they survive a restart, and end when the token is taken away.
+An address alone never gives access, be it loopback or a proxy's. Sessions and links are signed and not stored, each
+with the key of its token: they survive a restart, and end when the token is removed from the settings.
 """
 
 import base64
@@ -37,10 +37,10 @@ _SAFE = frozenset(("GET", "HEAD"))
 
 
 class Access:
-    """Lets readers in."""
+    """Checks requests for the record, and issues sessions and links."""
 
     def __init__(self, tokens: Sequence[str], public_url: str | None, wall: Callable[[], float]) -> None:
-        """`tokens`: at least one. `public_url`: where https ends. `wall` tells seconds since 1970."""
+        """`tokens`: at least one. `public_url`: where https ends. `wall` returns seconds since 1970."""
         self._keys = {hashlib.sha256(token.encode()).digest(): _key(token) for token in tokens}
         self._first = _key(tokens[0])
         self._public = urlsplit(public_url) if public_url else None
@@ -50,15 +50,15 @@ class Access:
         return f"<Access with {len(self._keys)} tokens>"
 
     def routes(self) -> list[web.RouteDef]:
-        """The way in and out; without authentication."""
+        """Login and logout; without authentication."""
         return [web.post("/login", self.login), web.post("/logout", self.logout)]
 
     def only(self, handler: Handler) -> Handler:
-        """Let readers in only."""
+        """The handler, for clients with a token or a session."""
         return self._guarded(handler, links=False)
 
     def of_call(self, handler: Handler) -> Handler:
-        """Let in readers, and who has a link to the call `{id}`, to read."""
+        """The handler, for the same clients, and for reading by those with a link to the call `{id}`."""
         return self._guarded(handler, links=True)
 
     async def login(self, request: web.Request) -> web.Response:
@@ -79,18 +79,18 @@ class Access:
         return response
 
     async def logout(self, request: web.Request) -> web.Response:
-        """Take the cookie back."""
+        """Delete the cookie."""
         response = web.Response(status=204, headers=HEADERS)
         response.del_cookie(COOKIE, httponly=True, samesite="Strict")
         return response
 
     def link(self, call_id: str, seconds: float) -> tuple[str, float]:
-        """A token for one call and when it expires, seconds since 1970."""
+        """A token for one call, and when it expires in seconds since 1970. `seconds`: its lifetime."""
         expires = self._wall() + seconds
         return _signed(self._first, f"link {call_id}", expires), expires
 
     def origin(self, request: web.Request) -> str:
-        """Where this reader finds us: the public address if they came by it, else what they asked."""
+        """The origin that the reader used: the public one if `Host` names it, else the request's own."""
         if self._public and request.host == self._public.netloc:
             return f"{self._public.scheme}://{self._public.netloc}"
         return f"{request.scheme}://{request.host}"
@@ -124,16 +124,16 @@ class Access:
         return self._is_signed(request.query.get("access", ""), f"link {request.match_info['id']}")
 
     def _is_from_our_page(self, request: web.Request) -> bool:
-        """A cookie comes with whatever a browser sends: what changes something, or opens a socket, must be our page."""
+        """Browsers attach the cookie to other sites' requests too: to write, or open a socket, it must be our page."""
         origin = request.headers.get("Origin")
         if origin is not None:
-            host = origin.partition("://")[2]  # an origin has nothing behind it; what has is nobody's
+            host = origin.partition("://")[2]  # an origin ends with its host; a longer one matches no host
             return host != "" and host in (request.host, self._public.netloc if self._public else None)
         return request.method in _SAFE and request.headers.get("Sec-Fetch-Site", "none") in ("same-origin", "none")
 
     def _key_of(self, token: str) -> bytes | None:
-        digest = hashlib.sha256(token.encode(errors="replace")).digest()
-        return next((key for known, key in self._keys.items() if hmac.compare_digest(known, digest)), None)
+        hashed = hashlib.sha256(token.encode(errors="replace")).digest()
+        return next((key for known, key in self._keys.items() if hmac.compare_digest(known, hashed)), None)
 
     def _is_signed(self, given: str, what: str) -> bool:
         expires = digits(given.partition(".")[0])

@@ -1,7 +1,7 @@
-"""The door for recordings: a call's audio as a WAV file that is nowhere on the disk, whole or any range of it.
+"""Serves recordings: a call's audio as a WAV file that is made while it is sent, whole or any range of it.
 
-Inbound is the left channel, outbound the right, call time 0 the first sample, and the length is the call's. Which call
-is asked for, who may hear it and how long it was is decided elsewhere; one piece at a time is in memory.
+Inbound is the left channel, outbound the right, call time 0 the first sample, and the length is the call's. `calls`
+decides which call is served, to which client, and how long it is; one piece at a time is in memory.
 """
 
 import logging
@@ -22,8 +22,8 @@ _PIECE = 32 * 1024  # samples per channel: 64 kB of mu-law
 _LONGEST = 36 * 3600 * SAMPLE_RATE  # a WAV header counts octets in 32 bits: PCM of 37 hours
 
 
-class Piece(NamedTuple):
-    """Read `samples` from `start` on, encode them, and take these `octets` of that."""
+class WavPiece(NamedTuple):
+    """Read `samples` from `start` on, encode them, and send these `octets` of the result."""
 
     start: int
     samples: int
@@ -32,7 +32,7 @@ class Piece(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class WavFile:
-    """A WAV file of `samples` per channel, as a row of octets: a header, and then pieces of a recording."""
+    """A WAV file of `samples` per channel: a header, then pieces of a recording."""
 
     samples: int
     pcm: bool = False
@@ -47,17 +47,17 @@ class WavFile:
         """Octets."""
         return len(self.header) + self.samples * self._block
 
-    def pieces(self, start: int, stop: int) -> Iterator[Piece]:
-        """What to read, one after the other, for the octets from `start` to `stop` that follow the header."""
+    def pieces(self, start: int, stop: int) -> Iterator[WavPiece]:
+        """The pieces to read for the octets `start` to `stop`, counted after the header."""
         while start < stop:
             first = start // self._block
             end = min(stop, (first + _PIECE) * self._block)
             last = -(-end // self._block)
-            yield Piece(first, last - first, slice(start - first * self._block, end - first * self._block))
+            yield WavPiece(first, last - first, slice(start - first * self._block, end - first * self._block))
             start = end
 
     def encode(self, mulaw: bytes) -> bytes:
-        """Interleaved mu-law as this file has it."""
+        """Interleaved mu-law, in the encoding of this file."""
         return mulaw_to_pcm(mulaw) if self.pcm else mulaw
 
     @property
@@ -72,8 +72,8 @@ async def respond(
     """Answer a GET or HEAD with the WAV of a call of `duration` seconds: mu-law, or 16-bit PCM.
 
     Longer audio is cut, shorter is filled with silence. A single range, `If-Range`, `If-Match` and `If-None-Match`
-    are understood as RFC 9110 has them. What cannot be read, as a recording that is deleted meanwhile, cuts the
-    connection: whoever reads sees that something is missing.
+    follow RFC 9110. If the recording cannot be read, because it was deleted meanwhile for example, the connection is
+    cut: the client sees that the file is not complete.
     """
     wav = WavFile(min(max(0, round(duration * SAMPLE_RATE)), _LONGEST), pcm)
     tag = f"{recording.version}-{wav.samples}-{'pcm' if pcm else 'ulaw'}"
@@ -81,7 +81,7 @@ async def respond(
     response = web.StreamResponse(status=status)
     response.etag = tag
     response.headers["Accept-Ranges"] = "bytes"
-    # Whoever has it asks again before using it: it may be deleted by then, and not everybody may hear it.
+    # A cache must ask again before using its copy: the recording may be deleted by then, or access withdrawn.
     response.headers["Cache-Control"] = "private, no-cache"
     if status != 304:
         response.content_length = span.stop - span.start
@@ -97,7 +97,7 @@ async def respond(
         if request.method == "GET" and span.stop:
             await _send(response, recording, wav, span)
     except ConnectionError:
-        pass  # whoever asked has left
+        pass  # the client has left
     except StoreError as error:
         log.warning("download cut off", extra={"call_id": recording.call_id, "reason": str(error)})
         if request.transport:
@@ -106,7 +106,7 @@ async def respond(
 
 
 def _decide(request: web.Request, size: int, tag: str) -> tuple[int, Range]:
-    """The status, and which octets go with it. The order is that of RFC 9110, section 13.2.2."""
+    """The status, and which octets to send. The order of the checks is that of RFC 9110, section 13.2.2."""
     if request.if_match is not None and not any(
         each.value in (tag, "*") and not each.is_weak for each in request.if_match
     ):
@@ -124,7 +124,6 @@ def _decide(request: web.Request, size: int, tag: str) -> tuple[int, Range]:
 
 
 async def _send(response: web.StreamResponse, recording: Recording, wav: WavFile, span: Range) -> None:
-    """These octets of the file."""
     header = wav.header
     if span.start < len(header):
         await response.write(header[span.start : span.stop])

@@ -1,7 +1,7 @@
-"""The door to the record: the list of calls, one call, its events, its transcript in every form, its end.
+"""Handlers for the record: the list of calls, one call, its events, its transcript in every form, its deletion.
 
-It asks and answers; what is in the answers stands in `record`, the forms of a transcript in `transcript/`. Whoever
-comes here has been let in by `readers`.
+`record` makes the bodies of the answers, `transcript/` the forms of a transcript. `access` has checked every request
+that comes here.
 """
 
 import asyncio
@@ -30,39 +30,39 @@ _EVENTS, _MOST_EVENTS = 200, 1000
 _TALLIES = 256  # calls whose figures are remembered
 _FORMS = {"json": "application/json", "txt": "text/plain", "srt": "application/x-subrip", "vtt": "text/vtt"}
 
-_TOLD: Mapping[str, type[AudioGap] | type[TranscriptionBackfilled]] = {
+_GAP_EVENTS: Mapping[str, type[AudioGap] | type[TranscriptionBackfilled]] = {
     AudioGap.type: AudioGap,
     TranscriptionBackfilled.type: TranscriptionBackfilled,
 }
-"""What tells which audio has no words."""
+"""The events that say which audio has no words."""
 
 _FILTERS = frozenset(("active", "carrier_call_id", "from", "to", "since", "until", "q", "limit", "before"))
 
 Delete = Callable[[str], Awaitable[bool]]
-"""Forget a call and all that belongs to it; False: there is none. Raises StoreError if it is going on, or
+"""Deletes a call and everything that belongs to it; False: there is none. Raises StoreError if the call is going on, or
 cannot be deleted now."""
 
 
-class Record(EventLog, CallIndex, Outbox, Protocol):
-    """What the record is read from."""
+class RecordStore(EventLog, CallIndex, Outbox, Protocol):
+    """The parts of a store that these handlers read."""
 
 
 class CallHandlers:
-    """`/calls` and what is below, but for the streams."""
+    """`/calls` and the paths below it, except the streams."""
 
     def __init__(
         self,
-        store: Record,
-        readers: Access,
+        store: RecordStore,
+        access: Access,
         *,
         endpoint: str,
         delete: Delete,
         recordings: Recordings,
         wall: Callable[[], float],
     ) -> None:
-        """`endpoint`: whose delivery is told of. `wall` tells seconds since 1970."""
+        """`endpoint`: the one whose delivery is shown. `wall` returns seconds since 1970."""
         self._store = store
-        self._readers = readers
+        self._access = access
         self._endpoint = endpoint
         self._delete = delete
         self._recordings = recordings
@@ -70,8 +70,8 @@ class CallHandlers:
         self._tallies: OrderedDict[str, tuple[int, Tally]] = OrderedDict()
 
     def routes(self) -> list[web.RouteDef]:
-        """For readers; most of one call also for who has a link to it."""
-        only, of_call = self._readers.only, self._readers.of_call
+        """All require access; a share link is enough to read one call."""
+        only, of_call = self._access.only, self._access.of_call
         return [
             web.get("/calls", only(self.index)),
             web.get("/calls/{id}", of_call(self.details)),
@@ -82,7 +82,7 @@ class CallHandlers:
         ]
 
     async def index(self, request: web.Request) -> web.Response:
-        """Calls, the newest first, page by page."""
+        """A page of calls, the newest first."""
         try:
             wanted = _filter(request)
             limit = number(request, "limit", _PAGE, least=1, most=_LONGEST_PAGE)
@@ -105,7 +105,7 @@ class CallHandlers:
         return answer(record.details(call, figures, delivery, await self._recording(call) is not None))
 
     async def events(self, request: web.Request) -> web.Response:
-        """A page of a call's events as JSON: what a webhook's consumer makes sure with."""
+        """A page of a call's events as JSON, for a webhook's consumer to check that it has all."""
         call = await self._call(request)
         if call is None:
             return no_such_call()
@@ -151,7 +151,7 @@ class CallHandlers:
         return await audio.respond(request, recording, record.duration(call, self._wall()), pcm=form == "pcm")
 
     async def delete(self, request: web.Request) -> web.Response:
-        """Forget a call that has ended: record, audio, search index, what is still to be delivered."""
+        """Delete a call that has ended: record, audio, search index, what is still to be delivered."""
         call_id = request.match_info["id"]
         try:
             deleted = await self._delete(call_id)
@@ -164,15 +164,15 @@ class CallHandlers:
         return web.Response(status=204, headers=HEADERS) if deleted else no_such_call()
 
     async def link(self, request: web.Request) -> web.Response:
-        """A link with which somebody without a token can read this one call for a while."""
+        """Make a link that lets a reader without a token read this one call until it expires."""
         call = await self._call(request)
         if call is None:
             return no_such_call()
         seconds = 3600.0 if not request.can_read_body else await json_field(request, "expires_in")
         if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not 1 <= seconds <= LONGEST_LINK:
             return refusal(400, f"expires_in must be seconds, 1 to {LONGEST_LINK:.0f}, in a body of application/json.")
-        token, expires = self._readers.link(call.row.id, seconds)
-        url = f"{self._readers.origin(request)}/?call={call.row.id}#access={token}"
+        token, expires = self._access.link(call.row.id, seconds)
+        url = f"{self._access.origin(request)}/?call={call.row.id}#access={token}"
         return answer({"url": url, "token": token, "expires_at": timestamp(int(expires))})
 
     async def _call(self, request: web.Request) -> FoundCall | None:
@@ -180,11 +180,11 @@ class CallHandlers:
         return found[0] if found else None
 
     async def _recording(self, call: FoundCall) -> Recording | None:
-        """What was heard, once the call has ended."""
+        """The recording, once the call has ended; None while it goes on."""
         return await self._recordings.open(call.row.id) if call.row.ended_at is not None else None
 
     async def _figures(self, call: FoundCall) -> Figures:
-        """Of everything that was transcribed by now; only what is new since the last time is read."""
+        """The figures of everything that is transcribed by now; only finals since the last request are read."""
         if told := record.final_figures(call):
             return told
         known = self._tallies.pop(call.row.id) if call.row.id in self._tallies else None
@@ -194,7 +194,7 @@ class CallHandlers:
         self._tallies[call.row.id] = (max([seq, *(final.seq for final in finals)]), tally)
         while len(self._tallies) > _TALLIES:
             self._tallies.popitem(last=False)
-        # What was said since the newest final is not known yet, and no silence.
+        # While the call goes on, the time after the newest final is not known yet; it must not count as silence.
         live = call.row.ended_at is None
         return tally.figures(tally.heard if live else record.duration(call, self._wall()))
 
@@ -213,9 +213,9 @@ def _add(tally: Tally, finals: list[StoredEvent]) -> None:
 
 
 def _rendered(form: str, call: FoundCall, events: list[StoredEvent], now: float) -> str:
-    """In a thread: a call of hours takes a while."""
+    """Runs in a thread: rendering a call of hours takes long enough to hold up the event loop."""
     finals = [_data(TranscriptFinal, event) for event in events if event.type == TranscriptFinal.type]
-    gaps = standing(_data(_TOLD[event.type], event) for event in events if event.type in _TOLD)
+    gaps = standing(_data(_GAP_EVENTS[event.type], event) for event in events if event.type in _GAP_EVENTS)
     completeness = record.completeness(call)
     header = json.loads(call.row.header)
     match form:
@@ -235,7 +235,7 @@ def _data(kind: type[D], event: StoredEvent) -> D:
 
 
 def _filter(request: web.Request) -> CallFilter:
-    """What is asked for. Raises BadRequest."""
+    """The filter in the query. Raises BadRequest."""
     query = request.query
     if unknown := sorted(set(query) - _FILTERS):
         raise BadRequest(f"There is no filter {unknown[0]}; there are {', '.join(sorted(_FILTERS))}.")
@@ -253,7 +253,7 @@ def _filter(request: web.Request) -> CallFilter:
 
 
 def _party(text: str | None) -> str | None:
-    """Part of a number; a plus sign that nobody encoded comes as a space."""
+    """Part of a number, stripped: a plus sign that the client did not encode arrives as a space."""
     return text.strip() if text else None
 
 
@@ -262,7 +262,7 @@ def _time(request: web.Request, name: str) -> float | None:
     if not text:
         return None
     try:
-        # A time zone's plus sign that nobody encoded comes as a space.
+        # A time zone's plus sign that the client did not encode arrives as a space.
         return record.seconds(text.replace(" ", "+"))
     except ValueError:
         raise BadRequest(f"{name} must be a time such as 2026-11-20T10:00:00Z.") from None

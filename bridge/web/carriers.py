@@ -1,4 +1,4 @@
-"""From the settings: which carriers are let in, with what proof, and which can be asked for a lost stream."""
+"""Sets the carriers up from the settings: how each authenticates, and how to ask it for a lost stream."""
 
 import hashlib
 import secrets
@@ -23,13 +23,13 @@ from twiml.web import STREAM_STATUS_PATH, OnStreamStatus, StreamStatus, VoiceSet
 
 
 def media_handlers(registry: CallRegistry, settings: Settings, token_secret: bytes) -> MediaHandlers:
-    """The door, with every carrier's path."""
+    """The handlers, with every carrier's path."""
     policy = MediaPolicy(settings.bridge_start_timeout, settings.bridge_idle_timeout)
     return MediaHandlers(registry, mounts(settings, token_secret), policy)
 
 
 def mounts(settings: Settings, token_secret: bytes) -> list[Mount]:
-    """All carriers: one whose secret is not set refuses its streams, and says what to set."""
+    """All carriers: one whose secret is not set refuses its streams with a message that says what to set."""
     twilio = TwilioAccess(
         public_url=settings.public_url,
         clock=time.time,
@@ -77,14 +77,14 @@ def voice_settings(settings: Settings, token_secret: bytes | None) -> VoiceSetti
 
 
 def token_secret(settings: Settings) -> bytes:
-    """From the auth token, so that all processes agree and a restart does not turn streams away; else by chance."""
+    """Derived from the auth token, so that all processes agree and a restart refuses no stream; else random."""
     if settings.twilio_auth_tokens:
         return hashlib.sha256(b"stream tokens\n" + settings.twilio_auth_tokens[0].encode()).digest()
     return secrets.token_bytes(32)
 
 
 def stream_status(registry: CallRegistry) -> OnStreamStatus:
-    """What Twilio reports of a stream goes into the record of its call."""
+    """A callback that writes a stream's failure, as Twilio reports it, to the record of its call."""
 
     async def receive(status: StreamStatus) -> None:
         if status.error is not None:

@@ -1,10 +1,10 @@
-"""The door to the delivery: what the webhook did not take, or has lost since, is posted to it again.
+"""Handlers for the delivery: they post to the webhook again what it did not take, or has lost since.
 
     POST /deliveries              all calls: what was given up, or waits for its next try, is due now; also after a 410
-    POST /calls/{id}/deliveries   one call; with `{"after": 12}` everything behind that `seq`, delivered or not
+    POST /calls/{id}/deliveries   one call; with `{"after": 12}` everything after that `seq`, delivered or not
 
-The answer is 202 and how many calls it concerns: how it goes on stands in `GET /calls/{id}`, under `delivery`. What
-comes again comes in order and with the ids it had: a consumer that keeps them sees nothing twice.
+The answer is 202 and how many calls it concerns; `GET /calls/{id}` shows the progress, under `delivery`. Events are
+posted in order and with the ids they had: a consumer that keeps the ids sees nothing twice.
 """
 
 from typing import Protocol
@@ -17,33 +17,33 @@ from bridge.web.http import HEADERS, json_field, no_such_call, refusal
 
 
 class Resume(Protocol):
-    """As `Sender.resume`."""
+    """The signature of `Sender.resume`."""
 
     async def __call__(self, call_id: str | None = None, *, after: int | None = None) -> int: ...
 
 
 class DeliveryHandlers:
-    """For readers with a token."""
+    """`POST /deliveries` and `POST /calls/{id}/deliveries`."""
 
-    def __init__(self, resume: Resume | None, store: CallIndex, readers: Access) -> None:
+    def __init__(self, resume: Resume | None, store: CallIndex, access: Access) -> None:
         """`resume`: None without a webhook."""
         self._resume = resume
         self._store = store
-        self._readers = readers
+        self._access = access
 
     def routes(self) -> list[web.RouteDef]:
-        """Not for who has only a link to a call."""
+        """Both require a token or a session; a share link is not enough."""
         return [
-            web.post("/deliveries", self._readers.only(self.all_calls)),
-            web.post("/calls/{id}/deliveries", self._readers.only(self.one_call)),
+            web.post("/deliveries", self._access.only(self.all_calls)),
+            web.post("/calls/{id}/deliveries", self._access.only(self.one_call)),
         ]
 
     async def all_calls(self, request: web.Request) -> web.Response:
-        """Everything that is not delivered, now."""
+        """Deliver everything that is not delivered, now."""
         return await self._resumed(None, None)
 
     async def one_call(self, request: web.Request) -> web.Response:
-        """One call's events: those that are not delivered, or those behind `after`."""
+        """Deliver one call's events: those that are not delivered, or those after `after`."""
         after = None
         if request.can_read_body:
             given = await json_field(request, "after")

@@ -1,72 +1,85 @@
-"""The door to the live feed: one call's events, or those of all calls, as they become durable.
+"""Handlers for the live feed: one call's events, or those of all calls, as they become durable.
 
     GET /calls/{id}/events   JSON, a page; a stream to `Accept: text/event-stream`, or to a WebSocket's upgrade
     GET /calls/live          all calls; always a stream
 
-Server-sent events carry a cursor as `id`, and interims none: whoever comes back with `Last-Event-ID` or `?after=` gets
-history first and then goes on live, without a hole or a repeat. An `event: reset` says that the cursor was of another
-record, `event: end` that the call is over. Over a WebSocket it is the same, each message an event's JSON.
+Server-sent events carry a cursor as `id`, interims none. A client that comes back with `Last-Event-ID` or `?after=`
+gets history first and then live events, without a hole or a repeat. An `event: reset` says that the cursor was of
+another record, `event: end` that the call is over. A WebSocket carries the same events, each message one event's JSON.
 """
 
 import asyncio
 import struct
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from random import Random
 from socket import SO_LINGER, SOL_SOCKET
 
 from aiohttp import WSCloseCode, web
 
 from bridge.event_stream import COMMENT, encode
-from bridge.live import PULSE, Follower, Item, Live
+from bridge.live import Follower, Item, Live
 from bridge.store import CallFilter, CallIndex
 from bridge.web.access import Access, Handler
 from bridge.web.http import HEADERS, BadRequest, digits, no_such_call, number, refusal, types
-
-SILENCE = 15.0
-"""Seconds after which at the latest a comment says that the line is alive; proxies cut what is silent for a minute."""
-
-STALL = 20.0
-"""Seconds that a reader may take nothing, before the line is cut."""
 
 _RESET = encode(event="reset", data="{}")
 _END = encode(event="end", data="{}")
 
 _EVENT_STREAM = {"Content-Type": "text/event-stream; charset=utf-8", "X-Accel-Buffering": "no"}
 
-_SMALL = 16 * 1024  # octets: less than makes a line that holds nothing wait for its reader
-_LARGEST_MESSAGE = 4096  # octets of what a reader says, which nobody listens to
+_SMALL = 16 * 1024  # octets: a smaller write to an empty buffer does not wait for the reader
+_LARGEST_MESSAGE = 4096  # octets of a reader's message; all of them are ignored
+
+_Batches = AsyncIterator[list[Item]]
 
 
-_Told = AsyncIterator[list[Item]]
+@dataclass(frozen=True, slots=True)
+class FeedPolicy:
+    """In seconds."""
+
+    silence: float = 15.0
+    """After so long a comment is sent; proxies cut a connection that is silent for a minute."""
+    stall: float = 20.0
+    """For so long a reader may take nothing, before the connection is cut."""
 
 
 class FeedHandlers:
-    """Streams to readers."""
+    """Streams events to readers."""
 
-    def __init__(self, live: Live, store: CallIndex, readers: Access, page: Handler, random: Random) -> None:
-        """`page` answers who wants JSON."""
+    def __init__(
+        self,
+        live: Live,
+        store: CallIndex,
+        access: Access,
+        page: Handler,
+        random: Random,
+        policy: FeedPolicy | None = None,
+    ) -> None:
+        """`page`: handler for clients that did not ask for a stream."""
+        self._policy = policy or FeedPolicy()
         self._live = live
         self._store = store
-        self._readers = readers
+        self._access = access
         self._page = page
         self._random = random
 
     def routes(self) -> list[web.RouteDef]:
-        """For readers; the events of one call also for who has a link to it."""
+        """Both require access; a share link is enough for the events of its call."""
         return [
-            web.get("/calls/live", self._readers.only(self.all_calls)),
-            web.get("/calls/{id}/events", self._readers.of_call(self.one_call)),
+            web.get("/calls/live", self._access.only(self.all_calls)),
+            web.get("/calls/{id}/events", self._access.of_call(self.one_call)),
         ]
 
     async def all_calls(self, request: web.Request) -> web.StreamResponse:
-        """Every call's events from now on, after the `call.started` of those that go on; or from behind a cursor."""
+        """Every call's events after a cursor; or from now on, preceded by the `call.started` of those that go on."""
         try:
             return await self._stream(request, None, _cursor(request), types(request))
         except BadRequest as error:
             return refusal(400, str(error))
 
     async def one_call(self, request: web.Request) -> web.StreamResponse:
-        """One call's events, from the first or from behind a cursor, up to its end."""
+        """One call's events, from the first or after a cursor, up to its end."""
         if not (_is_socket(request) or "text/event-stream" in request.headers.get("Accept", "")):
             return await self._page(request)
         call_id = request.match_info["id"]
@@ -77,7 +90,7 @@ class FeedHandlers:
         try:
             cursor = _cursor(request)
             if cursor == row.tip and row.ended_at is not None and not _is_socket(request):
-                return web.Response(status=204, headers=HEADERS)  # it stops an EventSource from coming back
+                return web.Response(status=204, headers=HEADERS)  # 204 stops an EventSource from reconnecting
             return await self._stream(request, call_id, cursor or 0, types(request))
         except BadRequest as error:
             return refusal(400, str(error))
@@ -89,29 +102,30 @@ class FeedHandlers:
             from_now = call_id is None and (cursor is None or follower.reset)
             first = _chosen(await follower.starts(), wanted) if from_now else []
             send = self._to_socket if _is_socket(request) else self._to_event_source
-            return await send(request, follower, first, _told(follower, wanted))
+            return await send(request, follower, first, self._batches(follower, wanted))
 
     async def _to_event_source(
-        self, request: web.Request, follower: Follower, first: list[Item], told: _Told
+        self, request: web.Request, follower: Follower, first: list[Item], batches: _Batches
     ) -> web.StreamResponse:
         response = web.StreamResponse(headers={**HEADERS, **_EVENT_STREAM})
 
         async def write(data: bytes) -> None:
             transport = request.transport
             if transport and not transport.get_write_buffer_size() and len(data) < _SMALL:
-                await response.write(data)  # it waits for nobody
+                await response.write(data)  # does not block, so it needs no timeout
                 return
-            async with asyncio.timeout(STALL):
+            async with asyncio.timeout(self._policy.stall):
                 await response.write(data)
 
         try:
             await response.prepare(request)
-            if request.method == "HEAD":  # a stream of octets after it would be taken for the next answer
+            if request.method == "HEAD":  # the client would take a body for the next answer
                 return response
-            # When to come back, not all at once after a restart; and where to go on, should nothing come before that.
+            # `retry` is random, so that readers do not all reconnect at once after a restart. The cursor comes first,
+            # for a connection that breaks before the first event.
             head = encode(retry=self._random.randint(1000, 4000)) + (_RESET if follower.reset else b"")
             await write(head + _encoded(first) + encode(id=follower.cursor))
-            async for items in told:
+            async for items in batches:
                 await write(_encoded(items) or COMMENT)
             await write(_END if follower.ended else b"")
         except TimeoutError:
@@ -121,19 +135,19 @@ class FeedHandlers:
         return response
 
     async def _to_socket(
-        self, request: web.Request, follower: Follower, first: list[Item], told: _Told
+        self, request: web.Request, follower: Follower, first: list[Item], batches: _Batches
     ) -> web.StreamResponse:
-        socket = web.WebSocketResponse(heartbeat=SILENCE, max_msg_size=_LARGEST_MESSAGE)
+        socket = web.WebSocketResponse(heartbeat=self._policy.silence, max_msg_size=_LARGEST_MESSAGE)
 
         async def send(items: list[Item]) -> None:
-            async with asyncio.timeout(STALL):
+            async with asyncio.timeout(self._policy.stall):
                 for item in items:
                     await socket.send_str(item.body)
 
         async def write() -> None:
             try:
                 await send(first)
-                async for items in told:
+                async for items in batches:
                     await send(items)
                 why = (WSCloseCode.OK, b"call ended") if follower.ended else (WSCloseCode.SERVICE_RESTART, b"")
                 await socket.close(code=why[0], message=why[1])
@@ -146,24 +160,23 @@ class FeedHandlers:
             await socket.prepare(request)
         except ConnectionError:
             return socket  # the reader has gone
-        async with asyncio.TaskGroup() as both:  # what goes wrong with one ends the other
+        async with asyncio.TaskGroup() as both:  # an error in one ends the other
             writing = both.create_task(write())
-            async for _ in socket:  # whatever a reader says: it tells when they go
+            async for _ in socket:  # reads only to notice that the reader has gone
                 pass
             writing.cancel()
         return socket
 
-
-async def _told(follower: Follower, wanted: tuple[str, ...]) -> AsyncIterator[list[Item]]:
-    """What a reader gets, until there is nothing more; an empty list is a sign of life."""
-    clock = asyncio.get_running_loop().time
-    spoke = clock()
-    while (items := await follower.receive()) is not None:
-        chosen = _chosen(items, wanted)
-        # A follower looks up every `PULSE`, so that no silence needs a timer of its own.
-        if chosen or clock() - spoke >= SILENCE - PULSE:
-            yield chosen
-            spoke = clock()
+    async def _batches(self, follower: Follower, wanted: tuple[str, ...]) -> AsyncIterator[list[Item]]:
+        """The items for a reader, until nothing follows; an empty list asks for a keep-alive comment."""
+        clock = asyncio.get_running_loop().time
+        spoke = clock()
+        while (items := await follower.receive()) is not None:
+            chosen = _chosen(items, wanted)
+            # A follower returns at least every pulse seconds, so the keep-alive needs no timer of its own.
+            if chosen or clock() - spoke >= self._policy.silence - self._live.pulse:
+                yield chosen
+                spoke = clock()
 
 
 def _chosen(items: list[Item], wanted: tuple[str, ...]) -> list[Item]:
@@ -175,7 +188,7 @@ def _encoded(items: list[Item]) -> bytes:
 
 
 def _cursor(request: web.Request) -> int | None:
-    """Where the reader stands; the header is the newer, because an EventSource keeps its URL. Raises BadRequest."""
+    """The reader's cursor. The header is newer than the query, as an EventSource keeps its URL. Raises BadRequest."""
     last = request.headers.get("Last-Event-ID", "")
     if last:
         cursor = digits(last)
@@ -190,9 +203,9 @@ def _is_socket(request: web.Request) -> bool:
 
 
 def _abort(request: web.Request) -> None:
-    """Cut the line of a reader who takes nothing: what waits for it in the kernel is dropped, too."""
+    """Cut the connection of a reader that takes nothing, and drop what the kernel still holds for it."""
     if request.transport is not None:
-        line = request.transport.get_extra_info("socket")
-        # Without this the kernel goes on offering what it has for minutes, and the reader does not learn of the end.
-        line.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
+        connection = request.transport.get_extra_info("socket")
+        # Without this the kernel retries for minutes, and the reader does not learn of the end.
+        connection.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
         request.transport.abort()

@@ -1,4 +1,4 @@
-"""What the doors of the record have in common: how a query is read, how an answer looks, how a door says no."""
+"""What the record's handlers share: reading a query, answering, refusing."""
 
 import json
 from collections.abc import Mapping
@@ -13,32 +13,32 @@ HEADERS: Mapping[str, str] = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-"""Of every answer about calls: nobody keeps it, and no address, which may hold a token, goes anywhere."""
+"""Headers of every answer about calls: no cache stores it, and the address, which may hold a token, is not sent on."""
 
-_LONGEST_NUMBER = 100  # digits: of thousands Python refuses to make a number
+_LONGEST_NUMBER = 100  # digits: Python refuses to convert thousands of them
 
 
 class BadRequest(Exception):
-    """What is asked for makes no sense; the message is a sentence for who asked."""
+    """The request cannot be understood; the message is a sentence for the client."""
 
 
 def answer(body: Mapping[str, Any]) -> web.Response:
-    """JSON."""
+    """An answer of JSON about calls, in UTF-8."""
     return web.json_response(body, headers=HEADERS, dumps=lambda value: json.dumps(value, ensure_ascii=False))
 
 
 def refusal(status: int, sentence: str, headers: Mapping[str, str] | None = None) -> web.Response:
-    """No, and why."""
+    """An error with one sentence that says why."""
     return web.json_response({"error": sentence}, status=status, headers={**HEADERS, **(headers or {})})
 
 
 def no_such_call() -> web.Response:
-    """404."""
+    """The 404 of a call that is not in the record."""
     return refusal(404, "There is no such call.")
 
 
 def number(request: web.Request, name: str, default: int, *, least: int = 0, most: int = 2**53) -> int:
-    """A whole number in the query. Raises BadRequest."""
+    """A whole number from the query, `least` to `most`. Raises BadRequest."""
     text = request.query.get(name)
     if text is None:
         return default
@@ -49,12 +49,12 @@ def number(request: web.Request, name: str, default: int, *, least: int = 0, mos
 
 
 def digits(text: str) -> int | None:
-    """What ASCII digits say; None for anything else, and for a number that is longer than any of ours."""
+    """The number that ASCII digits spell; None for other text, and for more digits than we ever write."""
     return int(text) if text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER else None
 
 
 def types(request: web.Request) -> tuple[str, ...]:
-    """The event types that are asked for; empty: all. Raises BadRequest."""
+    """The event types in the query; empty: all. Raises BadRequest."""
     names = tuple(name for name in request.query.get("types", "").split(",") if name)
     if unknown := set(names) - set(EVENT_TYPES):
         raise BadRequest(f"There is no event type {min(unknown)}; there are {', '.join(EVENT_TYPES)}.")
@@ -62,11 +62,11 @@ def types(request: web.Request) -> tuple[str, ...]:
 
 
 async def json_field(request: web.Request, name: str) -> object:
-    """One field of a JSON body; None where there is none. Another content type is no JSON: forms send those."""
+    """One field of a JSON body, or None. Other content types are not read: a form of another site can send them."""
     if request.content_type != "application/json":
         return None
     try:
         body = await request.json()
-    except (ValueError, RecursionError):  # no JSON, no text, a number of thousands of digits; brackets without an end
+    except (ValueError, RecursionError):  # not JSON, not text, a number of thousands of digits; too many open brackets
         return None
     return body.get(name) if isinstance(body, dict) else None

@@ -1,8 +1,8 @@
-"""The door for media: a carrier's WebSocket, from the upgrade to the last frame.
+"""Handlers for media: a carrier's WebSocket, from the upgrade to the last frame.
 
-Trust comes first: the proof that the upgrade bears before the 101, the token with `start`, and only then a call, which
-is what opens a Deepgram session. After `stop` the socket stays ours to read until the carrier closes it: carriers log
-an error when a server closes first.
+Authentication comes first: the upgrade is checked before the 101, the token with `start`, and only then is a call made,
+which opens a Deepgram session. After `stop` the socket is read until the carrier closes it: carriers log an error when
+a server closes first.
 """
 
 import asyncio
@@ -24,34 +24,34 @@ log = logging.getLogger("bridge.media")
 
 _LARGEST_START = 1024 * 1024  # octets: 99 parameters of 500 characters, of which JSON may spell each with twelve
 _LARGEST_MESSAGE = 64 * 1024  # octets of any other; an ordinary one has under 400
-_EARLY_MESSAGES = 1024  # kept until the call is there: ten seconds of both tracks
+_EARLY_MESSAGES = 1024  # kept until the call is made: ten seconds of both tracks
 _LONGEST_REASON = 123  # octets that a close frame can hold
 _CLOSE_WAIT = 10.0  # seconds a carrier gets to close after `stop`
 
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """A carrier, and who may come in by its path."""
+    """A carrier, and the checks of its streams."""
 
     carrier: Carrier
     authenticate: Callable[[web.Request], None]
-    """Checks the upgrade. Raises the HTTP error that it is answered with."""
+    """Checks the upgrade. Raises the HTTP error to answer with."""
     check_start: Callable[[Started], str | None] = lambda started: None
-    """Checks what came with `start`: None, or why the stream is refused."""
+    """Checks the `start` message. Returns None, or why the stream is refused."""
 
 
 @dataclass(frozen=True, slots=True)
 class MediaPolicy:
-    """How long the door waits, in seconds."""
+    """How long a socket may be silent, in seconds."""
 
     start_timeout: float = 10.0
     """From the upgrade to `start`."""
     idle_timeout: float = 60.0
-    """Without any message, after which the stream counts as lost; a live one sends fifty a second."""
+    """Without any message, until the stream counts as lost; a live one sends fifty a second."""
 
 
 class MediaHandlers:
-    """Lets streams in and keeps hold of their sockets."""
+    """Accepts streams, and closes their sockets when the server stops."""
 
     def __init__(self, registry: CallRegistry, mounts: Sequence[Mount], policy: MediaPolicy) -> None:
         self._registry = registry
@@ -69,11 +69,9 @@ class MediaHandlers:
 
     async def close(self) -> None:
         """Tell every carrier that the server is going away."""
-        for socket in list(self._sockets):
-            await socket.close(code=WSCloseCode.GOING_AWAY)
+        await asyncio.gather(*(socket.close(code=WSCloseCode.GOING_AWAY) for socket in self._sockets))
 
     async def _handle(self, mount: Mount, request: web.Request) -> web.WebSocketResponse:
-        """One socket of a carrier."""
         mount.authenticate(request)
         carrier = mount.carrier
         if self._registry.closed_to_all:
@@ -87,8 +85,8 @@ class MediaHandlers:
         await socket.prepare(request)
         self._sockets.add(socket)
         try:
-            await _Reader(socket, mount, self._policy, self._registry).run()
-        except _Refused as refusal:
+            await _StreamReader(socket, mount, self._policy, self._registry).run()
+        except _StreamRefused as refusal:
             log.warning(
                 "stream refused",
                 extra={"carrier": carrier.name, "call_id": refusal.call_id, "reason": str(refusal)},
@@ -103,11 +101,11 @@ class MediaHandlers:
 
 
 def _reason(refusal: Exception) -> bytes:
-    """As much of the reason as a close frame holds, and no half letter."""
+    """As much of the reason as a close frame holds, cut between characters."""
     return str(refusal).encode()[:_LONGEST_REASON].decode(errors="ignore").encode()
 
 
-class _Refused(Exception):
+class _StreamRefused(Exception):
     """The stream may not go on; the message is the reason in the close frame."""
 
     def __init__(self, reason: str, call_id: str | None = None) -> None:
@@ -115,7 +113,7 @@ class _Refused(Exception):
         self.call_id = call_id
 
 
-class _Reader:
+class _StreamReader:
     """Reads one socket to its end."""
 
     def __init__(
@@ -134,7 +132,7 @@ class _Reader:
         self._messages = 0
         self._bad = 0
         self._reading: asyncio.Task[Media | Digit | None] | None = None
-        """Begun while the call was made, and not done by then."""
+        """The read that was still waiting when the call had been made."""
         self._pending: deque[Message] = deque()
         """Messages that came in one frame with the one before."""
         self._started: Started | None = None
@@ -145,16 +143,16 @@ class _Reader:
         """Why the stream is over."""
 
     async def run(self) -> None:
-        """From `connected` to the close. Raises _Refused where the stream may not go on."""
+        """Read from `connected` to the close. Raises _StreamRefused if the stream may not go on."""
         early: list[Media | Digit] = []
         started = await self._read_start(early)
         if started is None:
             log.info("socket closed before start")
             return
         if reason := self._mount.check_start(started):
-            raise _Refused(reason, started.call_id)
+            raise _StreamRefused(reason, started.call_id)
         self._started = started
-        self._look_after(-1)
+        self._check_idle(-1)
         try:
             await self._feed(await self._open_call(started, early), early)
         finally:
@@ -164,7 +162,7 @@ class _Reader:
         await self._read_to_close()
 
     async def _feed(self, stream: Stream, early: list[Media | Digit]) -> None:
-        """Everything to the call, until the stream is over."""
+        """Hand every message to the call, until the stream is over."""
         try:
             for message in early:
                 stream.receive(message)
@@ -176,7 +174,7 @@ class _Reader:
             stream.end(self._end or "server_stopping", self._bad)
 
     async def _read_start(self, early: list[Media | Digit]) -> Started | None:
-        """Skips to `start`; media that comes before it is kept, it belongs to the call all the same."""
+        """Read up to `start`; media that comes before it is kept in `early`, since it belongs to the call, too."""
         try:
             async with asyncio.timeout(self._policy.start_timeout):
                 while True:
@@ -191,10 +189,10 @@ class _Reader:
                         case Stopped() | None:
                             return None
         except TimeoutError:
-            raise _Refused("no start message came") from None
+            raise _StreamRefused("no start message came") from None
 
     async def _open_call(self, started: Started, early: list[Media | Digit]) -> Stream:
-        """Reads on while the call is made, so that the store's pace is not the carrier's."""
+        """Make the call, and read on meanwhile, so that a slow store does not hold up the carrier."""
         opening = self._loop.create_task(self._registry.open(started))
         try:
             while not opening.done() and len(early) < _EARLY_MESSAGES:
@@ -229,11 +227,11 @@ class _Reader:
             elif isinstance(message, Started):
                 self._bad += 1  # a stream starts once
             elif isinstance(message, Failed):
-                await self._tell_failure(message.error)
+                await self._record_failure(message.error)
         return None
 
     async def _receive(self) -> Message | None:
-        """The next message that can be read; None when the socket is closed."""
+        """The next readable message; None when the socket is closed. Unreadable ones are counted and skipped."""
         while not self._pending:
             frame = await self._socket.receive()
             self._messages += 1
@@ -241,7 +239,7 @@ class _Reader:
                 messages = self._read(frame)
             except UnsupportedMedia as error:
                 if self._started is None:
-                    raise _Refused(str(error)) from None
+                    raise _StreamRefused(str(error)) from None
                 self._count_bad(str(error))
                 continue
             except RemoteProtocolError as error:
@@ -257,7 +255,7 @@ class _Reader:
         return self._pending.popleft()
 
     def _read(self, frame: WSMessage) -> Sequence[Message]:
-        """What a frame says. Raises RemoteProtocolError."""
+        """The messages of one frame. Raises RemoteProtocolError."""
         if frame.type is WSMsgType.TEXT:
             if self._started and len(frame.data) > _LARGEST_MESSAGE:
                 raise RemoteProtocolError("a text frame of more than 64 kB")
@@ -268,28 +266,28 @@ class _Reader:
             return self._dialect.receive_binary(frame.data)
         return self._dialect.receive_close(frame.data if frame.type is WSMsgType.CLOSE else None)
 
-    async def _tell_failure(self, error: str) -> None:
-        """The carrier complains about this stream: that stands in the record of its call."""
+    async def _record_failure(self, error: str) -> None:
+        """Write the carrier's complaint about this stream to the record of its call."""
         started = self._started
-        assert started  # such a message before `start` is passed over
+        assert started  # before `start` such a message is skipped
         log.warning("the carrier reports an error", extra={"call_id": started.call_id, "stream_id": started.stream_id})
         await self._registry.fail_stream(started.carrier, started.call_id, started.stream_id, error)
 
     def _count_bad(self, reason: str) -> None:
         self._bad += 1
-        if self._bad == 1:  # once a stream: a carrier that sends rubbish sends a lot of it
+        if self._bad == 1:  # once a stream: a carrier that sends one such message sends many
             log.warning("message not readable", extra={"reason": reason})
 
-    def _look_after(self, seen: int) -> None:
-        """Called once an idle time: a socket that has carried nothing since is lost."""
+    def _check_idle(self, seen: int) -> None:
+        """Called once per idle timeout: close the socket if no message has come since (`seen`: their count then)."""
         if self._messages == seen:
             self._end = self._end or "carrier_silent"
             self._closing = self._loop.create_task(self._socket.close())
         else:
-            self._watchdog = self._loop.call_later(self._policy.idle_timeout, self._look_after, self._messages)
+            self._watchdog = self._loop.call_later(self._policy.idle_timeout, self._check_idle, self._messages)
 
     async def _read_to_close(self) -> None:
-        """After `stop` whatever comes is ignored, until the carrier closes."""
+        """Ignore what comes after `stop`, until the carrier closes."""
         if self._end != "stopped":
             return
         try:

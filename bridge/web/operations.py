@@ -1,6 +1,6 @@
-"""The door for operators: is it alive, should it get calls, and what has it done so far.
+"""Handlers for operators: is the process alive, should it get calls, and what has it done so far.
 
-The metrics are collected when they are asked for, from what the rooms count themselves: no other room knows a metric
+Metrics are collected at each scrape from the counters that the other modules keep: only this one imports a metrics
 library.
 """
 
@@ -16,10 +16,10 @@ from prometheus_client.registry import Collector
 from bridge.call import CallRegistry
 
 Counters = Mapping[str, Mapping[str, int]]
-"""Room to its counters."""
+"""The counters of each part of the bridge, by its name in the metrics."""
 
 Gauge = tuple[str, Callable[[], float]]
-"""What it is, and how it is now."""
+"""Its description, and a function that returns its value."""
 
 
 class OperationsHandlers:
@@ -28,12 +28,12 @@ class OperationsHandlers:
     def __init__(self, calls: CallRegistry, counters: Counters, gauges: Mapping[str, Gauge]) -> None:
         self._calls = calls
         self._registry = CollectorRegistry()
-        self._registry.register(_Rooms(counters, gauges))
+        self._registry.register(_Collector(counters, gauges))
         self.stopping = False
-        """Set it when the server begins to stop: it then asks for no more calls."""
+        """True once the server is stopping: `/readyz` then answers 503."""
 
     def routes(self) -> list[web.RouteDef]:
-        """Without authentication: they name no call."""
+        """Without authentication: the answers name no call."""
         return [
             web.get("/healthz", self.health),
             web.get("/readyz", self.readiness),
@@ -41,23 +41,23 @@ class OperationsHandlers:
         ]
 
     async def health(self, request: web.Request) -> web.Response:
-        """Alive: the event loop answers."""
+        """200 whenever the event loop runs."""
         return web.json_response({"status": "ok", "calls": len(self._calls.calls)})
 
     async def readiness(self, request: web.Request) -> web.Response:
-        """Fit to get another call; 503 with the reason where not."""
+        """200 if another call can be taken, else 503 with the reason."""
         reason = "stopping" if self.stopping else "full" if self._calls.full else None
         if reason:
             return web.json_response({"status": reason}, status=503)
         return web.json_response({"status": "ready"})
 
     async def metrics(self, request: web.Request) -> web.Response:
-        """Prometheus' text format."""
+        """All counters and gauges in Prometheus' text format."""
         return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-class _Rooms(Collector):
-    """Asks the rooms at the moment of the scrape."""
+class _Collector(Collector):
+    """Reads the counters and gauges at each scrape."""
 
     def __init__(self, counters: Counters, gauges: Mapping[str, Gauge]) -> None:
         self._counters = counters
@@ -66,8 +66,8 @@ class _Rooms(Collector):
     def collect(self) -> Iterator[Metric]:
         for name, (what, now) in self._gauges.items():
             yield GaugeMetricFamily(f"bridge_{name}", what, value=now())
-        for room, counted in self._counters.items():
-            family = CounterMetricFamily(f"bridge_{room}", f"What {room} has counted", labels=["what"])
+        for part, counted in self._counters.items():
+            family = CounterMetricFamily(f"bridge_{part}", f"What {part} has counted", labels=["what"])
             for what, count in sorted(counted.items()):
                 family.add_metric([what], count)
             yield family

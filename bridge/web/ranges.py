@@ -1,25 +1,25 @@
-"""The `Range` of an HTTP request, as arithmetic: which octets of so many are asked for (RFC 9110, section 14).
+"""The `Range` of an HTTP request: which octets of a file it asks for (RFC 9110, section 14).
 
-One range of octets, or everything: of several ranges, of another unit and of what cannot be read the RFC allows to
-send everything, and so it is. aiohttp's own `http_range` takes `bytes=-0` for everything, so it is not used.
+One range of octets, or everything: for several ranges, another unit or a range that cannot be read, the RFC allows to
+send everything, and so do we. aiohttp's own `http_range` takes `bytes=-0` for everything, so it is not used.
 """
 
 import re
 from typing import NamedTuple
 
-# A number is bounded because Python refuses to read one of thousands of digits.
+# Digits are bounded because Python refuses to convert thousands of them.
 _BYTES = re.compile(r"bytes=[ \t]*([0-9]{0,100})-([0-9]{0,100})[ \t]*", re.IGNORECASE | re.ASCII)
 
 
 class Range(NamedTuple):
-    """Octets from `start` up to, not including, `stop`; where nothing of what was asked for is there, both are 0."""
+    """Octets from `start` up to, not including, `stop`; both are 0 if the file has none of those asked for."""
 
     start: int
     stop: int
 
 
 def parse_range(header: str | None, size: int) -> Range | None:
-    """What a `Range` header asks for of `size` octets; None: everything, as if there were no header."""
+    """The range that the header asks for of `size` octets; None: everything, as without a header."""
     match = _BYTES.fullmatch(header or "")
     if match is None:
         return None

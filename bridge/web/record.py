@@ -1,6 +1,6 @@
-"""What the record says of a call, as the query API answers it: shapes of JSON, made of what the store has.
+"""What the record says of a call: the JSON of the query API, made from what the store returns.
 
-Pure. How they are asked for, and by whom, is `calls`' business. Of every call, in a list and alone:
+Pure; `calls` handles the requests. Of every call, in a list and alone:
 
     id, carrier, carrier_call_id, continues, from, to, direction, speakers, started_at
                 as the `call` object of a webhook's envelope has them
@@ -29,7 +29,7 @@ Of a call alone:
       cursor    the last `seq` that was delivered, or skipped; null with `none`
       attempts  failures in a row
       reason    why it was given up; null but for `parked`
-    audio       `available`: whether there is a recording; `url`: where, to whoever may read the call
+    audio       `available`: whether there is a recording; `url`: where, for a client that may read the call
 """
 
 import json
@@ -47,7 +47,7 @@ _SUMMARY = ("carrier", "carrier_call_id", "continues", "from", "to", "direction"
 
 
 def summary(call: FoundCall) -> dict[str, Any]:
-    """One entry of the list of calls."""
+    """One entry of the list of calls, as described above."""
     header = json.loads(call.row.header)
     end = _end(call)
     return {
@@ -66,8 +66,8 @@ def summary(call: FoundCall) -> dict[str, Any]:
 
 
 def details(call: FoundCall, figures: Figures, delivery: LaneState | None, audio: bool) -> dict[str, Any]:
-    """Everything about one call but its events. `figures`: of what is transcribed by now. `audio`: whether there is a
-    recording.
+    """Everything about one call except its events. `figures`: of what is transcribed by now. `audio`: whether there is
+    a recording.
     """
     end = _end(call)
     return {
@@ -88,20 +88,20 @@ def completeness(call: FoundCall) -> Completeness | None:
 
 
 def final_figures(call: FoundCall) -> Figures | None:
-    """What the end of the call told, where nothing was transcribed after it."""
+    """The figures of `call.ended`; None if the call goes on, or was transcribed further after its end."""
     end = _end(call)
     told = end.get("figures") if end.get("flush") == "complete" else None
     return Figures.model_validate(told) if told else None
 
 
 def duration(call: FoundCall, now: float) -> float:
-    """Seconds of the call; so far, where it goes on. `now`: seconds since 1970."""
+    """Seconds of the call; so far, if it goes on. `now`: seconds since 1970."""
     told = _end(call).get("duration")
     return float(told) if told is not None else max(0.0, now - call.row.started_at)
 
 
 def seconds(text: str) -> float:
-    """An ISO 8601 time as seconds since 1970; UTC where it does not say. Raises ValueError."""
+    """An ISO 8601 time as seconds since 1970; UTC if it names no zone. Raises ValueError."""
     moment = datetime.fromisoformat(text)
     return (moment if moment.tzinfo else datetime.fromisoformat(f"{moment.isoformat()}+00:00")).timestamp()
 

@@ -1,4 +1,4 @@
-"""What shows that an upgrade comes from a carrier that signs nothing: a secret, set there and here by its owner."""
+"""Authenticates carriers that sign nothing: by a secret that the owner sets on both sides."""
 
 import base64
 import hmac
@@ -11,9 +11,9 @@ log = logging.getLogger("bridge.media")
 
 
 def by_secret(secrets: Sequence[str], setting: str, header: str) -> Callable[[web.Request], None]:
-    """Lets in what bears one of the secrets: in `header`, as `Authorization: Bearer`, after the path, or as `?token=`.
+    """A check for one of the secrets: in `header`, as `Authorization: Bearer`, after the path, or as `?token=`.
 
-    `setting`: what the owner sets; without it all are refused. Several secrets: while one is being replaced.
+    `setting`: the setting with the secrets; without any, every upgrade is refused. Several: while one is replaced.
     """
 
     def authenticate(request: web.Request) -> None:
@@ -32,7 +32,7 @@ def by_secret(secrets: Sequence[str], setting: str, header: str) -> Callable[[we
 
 
 def by_password(pairs: Sequence[str], setting: str) -> Callable[[web.Request], None]:
-    """Lets in what bears one of the pairs `user:password` by HTTP Basic (RFC 7617); otherwise as `by_secret`."""
+    """A check for one of the pairs `user:password` by HTTP Basic (RFC 7617); otherwise as `by_secret`."""
 
     def authenticate(request: web.Request) -> None:
         _refuse_unless_set(pairs, setting)
@@ -57,7 +57,7 @@ def _refuse_unless_set(secrets: Sequence[str], setting: str) -> None:
 
 
 def _matches(secrets: Sequence[str], given: str) -> bool:
-    """Compared in constant time, and all of them."""
+    """Whether one matches; all are compared, each in constant time."""
     octets = given.encode("utf-8", "surrogateescape")
     return sum(hmac.compare_digest(secret.encode(), octets) for secret in secrets if secret) > 0
 

@@ -1,8 +1,7 @@
-"""The door to the live page: its files, served from memory to anybody, because they hold no data.
+"""Handlers for the live page: its files, served from memory without authentication, because they hold no data.
 
-Which calls the page may read is not decided here but by the doors that it asks. What is decided here is what a browser
-lets the page do: load from and talk to this origin only, never be framed, and give its address to nobody, which may
-hold a token.
+The handlers that the page asks decide which calls it may read. This module decides what a browser lets the page do:
+load from and talk to this origin only, never be framed, and send its address, which may hold a token, to no server.
 """
 
 import gzip
@@ -33,7 +32,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
-    # Kept by the browser, asked about each time: a new version is there with the next load, whole.
+    # The browser keeps the files and revalidates them each time, so that the next load has a new version of all.
     "Cache-Control": "no-cache",
     "Vary": "Accept-Encoding",
 }
@@ -46,7 +45,7 @@ class _File:
     type: str
     body: bytes
     packed: bytes
-    """The same, gzipped."""
+    """`body`, gzipped."""
     etag: str
 
 
@@ -61,11 +60,11 @@ class PageHandlers:
         return [web.get("/", self.page), web.get("/static/{name}", self.file)]
 
     async def page(self, request: web.Request) -> web.Response:
-        """The page, the same for everybody and every address."""
+        """The page, the same for every reader and every address."""
         return _answer(request, self._files["index.html"])
 
     async def file(self, request: web.Request) -> web.Response:
-        """One of the page's own files; there is no path to any other."""
+        """One of the page's own files; no other file can be named."""
         found = self._files.get(request.match_info["name"])
         if found is None:
             return web.json_response({"error": "There is no such file."}, status=404)

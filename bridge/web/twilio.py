@@ -1,4 +1,4 @@
-"""What shows that a stream comes from Twilio: its signature on the upgrade, and the token of its call with `start`."""
+"""Authenticates Twilio's streams: by its signature on the upgrade, and by the call's token in `start`."""
 
 import logging
 from collections.abc import Callable
@@ -27,7 +27,7 @@ class TwilioAccess:
     require_token: bool = False
 
     def authenticate(self, request: web.Request) -> None:
-        """Over the URL that the TwiML gave; `Host` and forwarded headers are not asked. Raises HTTPForbidden."""
+        """Check the signature, over the URL in the TwiML, not `Host` or forwarded headers. Raises HTTPForbidden."""
         if self.signature_mode == "off":
             return
         url = f"{(self.public_url or '').replace('http', 'ws', 1)}{request.path}"
@@ -42,7 +42,7 @@ class TwilioAccess:
             raise web.HTTPForbidden(text="X-Twilio-Signature does not match\n")
 
     def check_start(self, started: Started) -> str | None:
-        """The token, where there is one or there has to be one: why the stream is refused, or None."""
+        """Check the token. Returns why the stream is refused, or None; a missing token counts only if required."""
         if started.token is None:
             return "the stream has no token" if self.require_token else None
         outcome = token.verify(self.token_secret, started.token, started.call_id, self.clock())

@@ -2,7 +2,7 @@
 
 Half of the calls are held in one invented language and half in another, so that two very common words need not meet.
 In each the words are as unequal as people's: the r-th comes 1/(r + 2) as often as the first would (Zipf, Mandelbrot).
-Nobody's commits are measured here, and so nothing waits for the disk.
+No commits are measured here, so nothing waits for the disk.
 """
 
 import random
@@ -20,7 +20,7 @@ STRETCH = 500_000
 FINALS = 20
 RARE = "quetzal"
 RARE_CALLS = 7
-"""Calls in which somebody says the rare word, spread over the record."""
+"""Calls in which the rare word is said, spread over the record."""
 
 BEGAN = 1_780_000_000.0  # seconds since 1970
 APART = 30.0  # seconds between the beginnings of two calls
@@ -82,7 +82,7 @@ def fill(folder, calls, seed=1):
 
 
 def final(call_id, seq, words):
-    """JSON of a final and its text. When each word was said does not matter to anybody here."""
+    """JSON of a final and its text. When each word was said does not matter here."""
     text, start = " ".join(words), seq * 4.0
     said = ",".join(map(_spoken, words))
     return _FINALS[seq % 2] % (seq, call_id, seq, call_id, seq, start, start + 3.0, text, said), text
@@ -172,8 +172,8 @@ def _final_template(track):
         words=[],
         language="en",
     )
-    body = Event("", "%d", "%s-%d", timestamp(BEGAN), data).to_json()
-    for place, filled in (("111.0", "%.2f"), ("222.0", "%.2f"), ("[]", "[%s]")):
+    body = Event("", 333, "%s-%d", timestamp(BEGAN), data).to_json()
+    for place, filled in (("333", "%d"), ("111.0", "%.2f"), ("222.0", "%.2f"), ("[]", "[%s]")):
         body = body.replace(place, filled, 1)
     return body
 

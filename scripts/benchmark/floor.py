@@ -1,7 +1,7 @@
 """The floor: the same load through a bare loop. aiohttp and uvloop, JSON parse, interleave, send, nothing else.
 
 No alignment, no session, no store, no webhook, no errors: what any Python server of this kind pays before it does
-anything for anybody. It sends chunks of the same length as the bridge, so that both pay for the same number of frames.
+anything. It sends chunks of the same length as the bridge, so that both pay for the same number of frames.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """How late many readers have what is said in a call, what that costs, and whether one who comes back misses anything.
 
-The target (`doors.py`) runs alone on the first core; the readers run in this process on the second.
+The target (`served.py`) runs alone on the first core; the readers run in this process on the second.
 """
 
 import argparse
@@ -120,7 +120,7 @@ def show(measured, resumed, options):
 async def main(options):
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "scripts.benchmark.served", folder]
-        target = Target("the doors", command, {"PORT": str(free_port())})
+        target = Target("the server", command, {"PORT": str(free_port())})
         headers = {"Authorization": f"Bearer {TOKEN}"}
         try:
             await target.ready()

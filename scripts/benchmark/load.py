@@ -41,10 +41,11 @@ def encode_media(inbound, outbound):
 class LoadCall:
     """One call; `sent[i]` is the loop's time at which the second frame of the i-th 20 ms was written."""
 
+    _writer: asyncio.StreamWriter
+
     def __init__(self, call_id):
         self.call_id = call_id
         self.sent = []
-        self._writer = None
 
     async def start(self, port):
         self._reader, self._writer = await asyncio.open_connection("127.0.0.1", port)

@@ -61,7 +61,7 @@ async def follow(port, call_id, token, cursors=None):
 
 async def come_back(port, call_id, token, cuts, random, longest):
     """Follow a call to its end, cut at `cuts` moments by chance, `longest` seconds apart at most: all cursors."""
-    cursors = []
+    cursors: list[int] = []
     for _ in range(cuts):
         reader = await follow(port, call_id, token, cursors)
         await asyncio.sleep(random.uniform(0, longest))

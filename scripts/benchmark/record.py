@@ -61,7 +61,8 @@ def questions(ids):
 
 def ask(port, path):
     """What each answer took, in ms."""
-    connection, times = http.client.HTTPConnection("127.0.0.1", port, timeout=60), []
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    times: list[float] = []
     until = time.perf_counter() + PATIENCE
     while len(times) < REQUESTS and (len(times) < 2 or time.perf_counter() < until):
         began = time.perf_counter()
@@ -99,7 +100,7 @@ async def serve(folder, ids):
 
 async def appends(*folders):
     """What each append takes, in ms, by the folder: in turns, so that the disk is the same to all."""
-    times = [[] for _ in folders]
+    times: list[list[float]] = [[] for _ in folders]
     stores = [SQLiteStore(folder) for folder in folders]
     for store in stores:
         await store.__aenter__()
@@ -123,8 +124,8 @@ async def opening(folder):
 
 
 async def main(options):
-    with tempfile.TemporaryDirectory() as large, tempfile.TemporaryDirectory() as empty:
-        large, empty = Path(large), Path(empty)
+    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
+        large, empty = Path(one), Path(other)
         began = time.perf_counter()
         ids = fill(large, options.calls)
         filled = time.perf_counter() - began

@@ -1,4 +1,4 @@
-"""The doors of the record, and a call that goes on behind them: the target of `bench live`, a process of its own.
+"""The handlers of the record, and a call that goes on meanwhile: the target of `bench live`, a process of its own.
 
 Everything from the store to the socket is the bridge's; only the call is made up here, at a pace that is asked for:
 
@@ -30,7 +30,7 @@ from scripts.benchmark.archive import call_started
 TOKEN = "a-token-for-readers"
 BEGAN = 1_800_000_000.0
 WORDS = 10  # in a segment
-HISTORY = 200  # finals that were said before anybody reads
+HISTORY = 200  # finals that were said before the first reader
 
 
 def event(call_id, seq, data):

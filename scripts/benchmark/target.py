@@ -1,4 +1,4 @@
-"""What is measured: a server in a process and on a core of its own. Whoever measures it takes the second core."""
+"""What is measured: a server in a process and on a core of its own. The benchmark takes the second core."""
 
 import asyncio
 import contextlib

@@ -1,12 +1,12 @@
 """Whatever is lost, repeated, swapped or stamped askew: each channel is its track's audio in order, with silence in
-the holes, and the holes are told exactly."""
+the gaps, and the gaps are told exactly."""
 
 from typing import NamedTuple
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.align import Aligner, AlignPolicy, Hole
+from bridge.align import Aligner, AlignPolicy, Gap
 from bridge.carriers.messages import Media
 from tests.fakes.stereo import deinterleave
 
@@ -90,7 +90,7 @@ def messages(sent: dict[str, list[Expected]], arrivals: dict[str, list[Arrival]]
     return [Media(name, a.stamp, sequences[name, a.number], a.payload) for a, name in received]
 
 
-def check_channel(channel: bytes, frames: list[Expected], holes: list[Hole]) -> None:
+def check_channel(channel: bytes, frames: list[Expected], gaps: list[Gap]) -> None:
     """Walk through a channel; every octet is accounted for."""
     at = 0
     silent: list[tuple[int, int]] = []
@@ -112,12 +112,12 @@ def check_channel(channel: bytes, frames: list[Expected], holes: list[Hole]) -> 
     assert channel[at:].strip(b"\xff") == b""
     if len(channel) - at >= PAUSE:
         silent.append((at, len(channel)))
-    for hole in holes:
-        first, last = round(hole.start * 8000), round(hole.end * 8000)
+    for gap in gaps:
+        first, last = gap.span.start, gap.span.end
         inside = sum(end - start for start, end in silent if first <= start and end <= last)
-        assert round(hole.missing * 8000) == inside
-        assert hole.why == "lost" or last == len(channel)
-    assert sum(round(hole.missing * 8000) for hole in holes) == sum(end - start for start, end in silent)
+        assert gap.missing == inside
+        assert gap.why == "lost" or last == len(channel)
+    assert sum(gap.missing for gap in gaps) == sum(end - start for start, end in silent)
 
 
 @settings(deadline=None, max_examples=60)
@@ -129,21 +129,21 @@ def test_every_octet_is_accounted_for(inbound: list[Sent], outbound: list[Sent],
     aligner = Aligner(AlignPolicy(chunk_ms=chunk_ms))
     stream, _ = aligner.open_stream(0)
     stereo = b""
-    holes: list[Hole] = []
+    gaps: list[Gap] = []
     for media in messages(sent, arrivals):
         aligner.receive_media(media, stream)
         out = aligner.data_to_send()
         assert len(out) % (2 * 8 * chunk_ms) == 0
         stereo += out
-        holes += aligner.events_received()
+        gaps += aligner.events_received()
         assert aligner.position * 2 == len(stereo)
     stereo += aligner.flush()
-    holes += aligner.events_received()
+    gaps += aligner.events_received()
 
     assert aligner.position * 2 == len(stereo)
     assert not aligner.counters.keys() & {"late", "stray", "padded", "trimmed", "overflow"}
     for channel, name in zip(deinterleave(stereo), ("inbound", "outbound"), strict=True):
-        check_channel(channel, sent[name], [hole for hole in holes if hole.track == name])
+        check_channel(channel, sent[name], [gap for gap in gaps if gap.track == name])
 
 
 GARBAGE = st.builds(

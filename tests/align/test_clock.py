@@ -6,7 +6,7 @@ from math import inf
 import pytest
 
 from bridge.align.clock import MAX_OPENING, Clock, Stamped
-from bridge.align.holes import Hole
+from bridge.align.gaps import Gap
 from bridge.align.policy import AlignPolicy
 from bridge.align.track import Frame, Track
 
@@ -19,7 +19,7 @@ class Room:
 
     def __init__(self, start: int = 0) -> None:
         self.counters: Counter[str] = Counter()
-        told: list[Hole] = []
+        told: list[Gap] = []
         policy = AlignPolicy()
         self.inbound = Track("inbound", policy, self.counters, told)
         self.outbound = Track("outbound", policy, self.counters, told)
@@ -156,7 +156,7 @@ def test_a_leap_ahead_of_more_than_a_minute_is_a_new_clock(running: Room) -> Non
     assert running.counters == {"resets": 1}
 
 
-def test_a_leap_ahead_of_up_to_a_minute_is_a_hole(running: Room) -> None:
+def test_a_leap_ahead_of_up_to_a_minute_is_a_gap(running: Room) -> None:
     stamp = SECOND + 1440 + 60 * SECOND
     assert [running.receive(stamp + 160 * place) for place in range(3)] == [0, 0, 3]
 
@@ -166,7 +166,7 @@ def test_a_leap_ahead_of_up_to_a_minute_is_a_hole(running: Room) -> None:
 
 @pytest.mark.parametrize("apart", [-480, -160, 0, 160, 480])
 def test_tracks_that_disagree_about_the_new_clock_lose_nothing(running: Room, apart: int) -> None:
-    """Outbound is a frame behind when the clock is set anew."""
+    """Outbound is a frame behind when the clock is set again."""
     running.receive(SECOND + 1600, running.inbound)
     new = 10**9
     for place in range(5):
@@ -197,3 +197,32 @@ def test_a_track_that_was_silent_begins_a_new_clock_behind_all_audio(running: Ro
 
     running.outbound.give_up(inf, end)
     assert running.positions()[-3:] == [end, end + 160, end + 320]
+
+
+def test_256_frames_of_one_moment_are_looked_at() -> None:
+    room = Room()
+
+    assert [room.receive(800) for _ in range(256)] == [0] * 255 + [256]
+
+
+def test_frames_of_one_moment_begin_in_the_order_of_their_numbers() -> None:
+    room = Room()
+    for number in (7, 3, None):
+        room.clock.receive(Stamped(room.inbound, 800, number, FRAME), 0)
+
+    assert [frame.sequence for frame in room.clock.start(0)] == [None, 3, 7]
+
+
+@pytest.mark.parametrize(("leap", "believed"), [(2 * SECOND, 1), (2 * SECOND + 1, 0)])
+def test_a_stamp_two_seconds_off_is_believed_at_once(running: Room, leap: int, believed: int) -> None:
+    newest = SECOND + 1600 - 160
+
+    assert running.receive(newest + leap) == believed
+    assert running.receive(newest - leap) == (believed if leap > 2 * SECOND else 0)
+
+
+@pytest.mark.parametrize(("apart", "found"), [(SECOND // 2, 3), (SECOND // 2 + 1, 0)])
+def test_strays_half_a_second_apart_agree(running: Room, apart: int, found: int) -> None:
+    strays = [100 * SECOND + apart * number for number in range(3)]
+
+    assert [running.receive(stamp) for stamp in strays][-1] == found

@@ -28,3 +28,12 @@ def test_a_chunk_of_another_length_is_refused(chunk_ms: int) -> None:
 def test_times_that_contradict_each_other_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(ConfigError, match="tolerance <= hold <= longest hold <= idle < stray"):
         AlignPolicy(**wrong)
+
+
+def test_the_limits_may_meet() -> None:
+    AlignPolicy(tolerance_ms=60, hold_ms=60, max_hold_ms=60, idle_ms=60, stray_ms=61)
+    AlignPolicy(tolerance_ms=1)
+
+
+def test_a_leap_of_a_minute_is_a_hole() -> None:
+    assert AlignPolicy().reset_ms == 60_000

@@ -54,7 +54,7 @@ def test_the_first_number_may_be_any() -> None:
         assert sequence(first).expected == first + 1
 
 
-def test_numbers_that_begin_anew_are_counted_anew() -> None:
+def test_numbers_that_begin_again_are_counted_anew() -> None:
     noted = sequence(5000, 5001)
 
     assert [noted.receive(number) for number in (1, 2, 4)] == [True, True, True]
@@ -76,3 +76,36 @@ def test_memory_is_bounded_when_gaps_are_split_too() -> None:
         assert noted.receive(number) is True
 
     assert len(noted._gaps) <= MAX_GAPS
+
+
+def test_a_number_a_thousand_back_is_late_and_one_before_it_begins_anew() -> None:
+    sequence = Sequence()
+    sequence.receive(2000)
+
+    assert sequence.receive(1001)
+    assert sequence.expected == 2001
+    assert sequence.receive(1000)
+    assert sequence.expected == 1001
+
+
+def test_before_the_first_number_all_from_1_on_may_be_on_their_way() -> None:
+    sequence = Sequence()
+    sequence.receive(5)
+
+    assert sequence.missing(0, 5) == 4
+
+
+def test_the_newest_256_gaps_are_remembered() -> None:
+    sequence = Sequence()
+    for number in range(1, 1000, 2):
+        sequence.receive(number)
+
+    assert sequence.missing(0, 1000) == 256
+
+
+def test_numbers_in_a_row_push_no_gap_out() -> None:
+    sequence = Sequence()
+    for number in (1, *range(3, 1000)):
+        sequence.receive(number)
+
+    assert sequence.missing(0, 1000) == 1

@@ -4,15 +4,19 @@ A step is 20 ms. What a fork carries is the same audio in all its streams, on a 
 """
 
 import random
+from collections import Counter, deque
 from collections.abc import Iterable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.align import Aligner, AlignPolicy, Hole
+from bridge.align import Aligner, AlignPolicy, Gap
+from bridge.align.clock import Clock
 from bridge.align.source import Source
+from bridge.align.track import Frame
 from bridge.carriers.messages import Media
+from tests.fakes.gaps import gap
 from tests.fakes.stereo import deinterleave
 
 IN, OUT = "inbound", "outbound"
@@ -50,16 +54,16 @@ class Call:
     def __init__(self) -> None:
         self.aligner = Aligner(AlignPolicy())
         self.stereo = b""
-        self.holes: list[Hole] = []
+        self.gaps: list[Gap] = []
 
     def receive(self, media: Media, source: Source) -> None:
         self.aligner.receive_media(media, source)
         self.stereo += self.aligner.data_to_send()
-        self.holes += self.aligner.events_received()
+        self.gaps += self.aligner.events_received()
 
     def flush(self) -> tuple[bytes, bytes]:
         self.stereo += self.aligner.flush()
-        self.holes += self.aligner.events_received()
+        self.gaps += self.aligner.events_received()
         inbound, outbound = deinterleave(self.stereo)
         return inbound, outbound
 
@@ -72,7 +76,7 @@ def test_a_stream_for_each_track_is_one_call() -> None:
         two.send(step, OUT)
 
     assert call.flush() == (spoken(IN, range(100)), spoken(OUT, range(100)))
-    assert call.holes == []
+    assert call.gaps == []
 
 
 def test_the_tracks_of_two_streams_are_placed_on_one_clock() -> None:
@@ -86,7 +90,7 @@ def test_the_tracks_of_two_streams_are_placed_on_one_clock() -> None:
         two.send(step, OUT)
 
     assert call.flush() == (spoken(IN, range(60)), SILENT * 10 + spoken(OUT, range(10, 60)))
-    assert call.holes == []
+    assert call.gaps == []
 
 
 def test_when_one_tracks_stream_ends_the_other_track_goes_on() -> None:
@@ -100,10 +104,10 @@ def test_when_one_tracks_stream_ends_the_other_track_goes_on() -> None:
         two.send(step, OUT)
 
     assert call.flush() == (spoken(IN, range(50)) + SILENT * 100, spoken(OUT, range(150)))
-    assert call.holes == [Hole(IN, 1.0, 3.0, 2.0, "not_sent")]
+    assert call.gaps == [gap(IN, 1.0, 3.0, 2.0, "not_sent")]
 
 
-def test_a_track_whose_stream_came_back_has_a_hole_with_a_cause() -> None:
+def test_a_track_whose_stream_came_back_has_a_gap_with_a_cause() -> None:
     call = Call()
     one, two = Fork(call, 0, 99), Fork(call, 0, 5000)
     for step in range(50):
@@ -121,7 +125,7 @@ def test_a_track_whose_stream_came_back_has_a_hole_with_a_cause() -> None:
         spoken(IN, range(50)) + SILENT * 30 + spoken(IN, range(80, 120)),
         spoken(OUT, range(120)),
     )
-    assert call.holes == [Hole(IN, 1.0, 1.6, 0.6, "carrier_reconnected")]
+    assert call.gaps == [gap(IN, 1.0, 1.6, 0.6, "carrier_reconnected")]
 
 
 @pytest.mark.parametrize("first_ends", [True, False])
@@ -142,7 +146,7 @@ def test_a_fork_that_came_twice_is_heard_once_and_either_may_end(lag: int, first
         goes_on.send(step)
 
     assert call.flush() == (spoken(IN, range(120)), spoken(OUT, range(120)))
-    assert call.holes == []
+    assert call.gaps == []
 
 
 @pytest.mark.parametrize("ahead", [-3, 3])
@@ -159,7 +163,7 @@ def test_a_rival_may_be_some_frames_ahead_or_behind_on_the_wire(ahead: int) -> N
 
     last = 120 + ahead
     assert call.flush() == (spoken(IN, range(last)), spoken(OUT, range(last)))
-    assert call.holes == []
+    assert call.gaps == []
 
 
 def test_a_fork_that_falls_silent_hands_over_before_anything_is_missed() -> None:
@@ -172,7 +176,7 @@ def test_a_fork_that_falls_silent_hands_over_before_anything_is_missed() -> None
         two.send(step)
 
     assert call.flush() == (spoken(IN, range(100)), spoken(OUT, range(100)))
-    assert call.holes == []
+    assert call.gaps == []
     assert call.aligner.counters["handed_over"] == 2
 
 
@@ -188,7 +192,7 @@ def test_a_frame_that_one_fork_lost_comes_from_the_other() -> None:
         two.send(step)
 
     assert call.flush() == (spoken(IN, range(100)), spoken(OUT, range(100)))
-    assert call.holes == []
+    assert call.gaps == []
 
 
 def test_sounds_that_are_alike_by_chance_move_no_clock() -> None:
@@ -236,7 +240,7 @@ def test_three_forks_end_one_after_the_other() -> None:
                 fork.end()
 
     assert call.flush() == (spoken(IN, range(120)), spoken(OUT, range(120)))
-    assert call.holes == []
+    assert call.gaps == []
 
 
 @settings(deadline=None, max_examples=40)
@@ -266,3 +270,97 @@ def test_whatever_one_of_two_forks_loses_the_other_has(
 
     assert inbound == spoken(IN, range(160))
     assert outbound == spoken(OUT, range(160))
+
+
+def test_a_stream_left_alone_is_compared_with_no_other() -> None:
+    call = Call()
+    one, two, three = Fork(call, 0, 99), Fork(call, 0, 155), Fork(call, 0, 3)
+    for step in range(20):
+        for fork in (one, two, three):
+            fork.send(step)
+    three.end()
+    assert one.source.recent and two.source.recent, "two are still compared"
+    two.end()
+    assert one.source.recent == {}
+    for step in range(20, 30):
+        one.send(step)
+
+    assert not any(track.shared for track in call.aligner._pair)
+    assert all(track.in_step for track in call.aligner._pair)
+    # What is not heard is counted: what came of the two before they ended.
+    assert call.aligner.counters == {"rival": 2 * 2 * 20}
+
+
+def test_of_two_forks_no_frame_is_kept_waiting() -> None:
+    call = Call()
+    one, two = Fork(call, 0, 99), Fork(call, 0, 155)
+    for step in range(300):
+        one.send(step)
+        two.send(step)
+        assert step < 10 or call.aligner.received == 160 * (step + 1)
+
+
+# A source alone
+
+SOUND = bytes(range(160))
+
+
+def alone() -> Source:
+    return Source(Clock(0, AlignPolicy(), Counter()), "carrier_reconnected")
+
+
+def test_a_source_remembers_the_newest_64_frames() -> None:
+    source = alone()
+    track = Call().aligner._inbound
+    for number in range(65):
+        source.keep(track, Frame(160 * number, None, bytes([number]) + SOUND))
+
+    assert source.distance(track, Frame(0, None, bytes([0]) + SOUND)) is None
+    assert source.distance(track, Frame(160, None, bytes([1]) + SOUND)) == 0
+
+
+@pytest.mark.parametrize(
+    ("position", "distance"), [(2400, 2400), (2401, None), (-2400, -2400), (-2401, None), (7, 7), (0, 0)]
+)
+def test_a_sound_tells_a_distance_of_300_ms_at_most(position: int, distance: int | None) -> None:
+    source = alone()
+    track = Call().aligner._inbound
+    source.keep(track, Frame(0, None, SOUND))
+
+    assert source.distance(track, Frame(position, None, SOUND)) == distance
+
+
+@pytest.mark.parametrize(("payload", "told"), [(SOUND[:79], False), (SOUND[:80], True), (b"\xff" * 160, False)])
+def test_what_is_short_or_silent_tells_no_distance(payload: bytes, told: bool) -> None:
+    source = alone()
+    track = Call().aligner._inbound
+    source.keep(track, Frame(0, None, payload))
+
+    assert (source.distance(track, Frame(0, None, payload)) is not None) is told
+
+
+@pytest.mark.parametrize(
+    ("distances", "in_step", "shift"),
+    [
+        ([0], False, 0),
+        ([100], False, 0),
+        ([0, 0], True, 0),
+        ([31, 31], True, 0),
+        ([32, 32], True, 32),
+        ([-32, -32], True, -32),
+        ([100, 131], True, 131),
+        ([100, 132], False, 0),
+        ([100, 0, 100], False, 0),
+        ([100, 100, 32], True, 100),
+        ([100, 100, 50, 50], True, 150),
+    ],
+)
+def test_a_clock_is_put_right_when_two_frames_in_a_row_agree(distances: list[int], in_step: bool, shift: int) -> None:
+    source = alone()
+    track = Call().aligner._inbound
+    source.keep(track, Frame(1000, None, SOUND))
+    for distance in distances:
+        source.learn(distance)
+
+    assert (source.in_step, source.clock.shift, source.clock.newest) == (in_step, shift, shift)
+    assert source.recent == {track: deque([Frame(1000 + shift, None, SOUND)])}

@@ -165,10 +165,10 @@ async def test_afterwards_the_call_is_heard_and_taken_away(configured, reader):
         await reader.leave()
 
 
-async def test_the_bridge_stops_in_mid_call_and_comes_back(configured, reader):
+async def test_a_bridge_that_ends_its_calls_stops_and_comes_back(configured, reader):
     reader.expected += AWAY
     async with contextlib.AsyncExitStack() as stack:
-        async with bridge(configured) as origin:
+        async with bridge(configured.model_copy(update={"bridge_stop": "end"})) as origin:
             page = await reader.open()
             caller = await stack.enter_async_context(Caller(origin))
             await caller.speak(PAUSE)
@@ -186,6 +186,25 @@ async def test_the_bridge_stops_in_mid_call_and_comes_back(configured, reader):
         await page.reload()
         await expect_all_finals(page, reader)
         await expect(page.locator("#login")).to_be_hidden()
+
+
+async def test_the_bridge_stops_in_mid_call_and_the_next_one_has_the_call(configured, reader):
+    reader.expected += AWAY
+    async with contextlib.AsyncExitStack() as stack:
+        async with bridge(configured) as origin:
+            page = await reader.open()
+            caller = await stack.enter_async_context(Caller(origin))
+            await caller.speak(PAUSE)
+            await page.locator("#live-calls a.call").click()
+            await expect(page.locator(".segment.final", has_text="Yes.")).to_be_visible()
+        # The call is left open, and the page waits for the bridge.
+        await expect(page.locator("#call-state")).to_contain_text("Reconnecting since")
+    async with bridge(configured):
+        # No stream comes within the grace.
+        await expect(page.locator("#call-state")).to_have_text("Ended")
+        await expect(page.locator("#list-state")).to_be_hidden()
+        await expect(page.locator("#earlier-calls a.call")).to_have_count(1)
+        await expect_all_finals(page, reader)
 
 
 async def test_the_bridge_is_killed_in_mid_call_and_call_and_page_go_on(configured, engine, reader):

@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from bridge.align import Aligner, AlignPolicy
-from bridge.call.audio_path import Line, read_kept
+from bridge.call.audio_path import AudioPath, read_kept
 from bridge.carriers.messages import Media
 from bridge.deepgram.breaker import CircuitBreaker
 from bridge.deepgram.client import Client
@@ -23,7 +23,7 @@ async def audio(tmp_path):
         yield store
 
 
-def line(audio=None, start=0):
+def path(audio=None, start=0):
     client = Client(
         Session(SessionPolicy(), Random(1), start),
         url="ws://127.0.0.1:1",
@@ -32,18 +32,18 @@ def line(audio=None, start=0):
         breaker=CircuitBreaker(),
         on_event=lambda event: None,
     )
-    return Line(Aligner(AlignPolicy(chunk_ms=60), start), client, audio, 60)
+    return AudioPath(Aligner(AlignPolicy(chunk_ms=60), start), client, audio, 60)
 
 
-def play(line, source, frames, first=0):
+def play(path, source, frames, first=0):
     for index in range(first, first + frames):
         for place, track in enumerate(("inbound", "outbound")):
-            line.receive_media(Media(track, 20 * index, 2 + 2 * index + place, FRAME), source)
+            path.receive_media(Media(track, 20 * index, 2 + 2 * index + place, FRAME), source)
 
 
 async def test_what_the_streams_send_is_kept_and_handed_on(audio):
     file = audio.open("CA1")
-    given = line(file)
+    given = path(file)
     source, position = given.open_stream(0, "carrier_reconnected")
     play(given, source, 51)
 
@@ -56,7 +56,7 @@ async def test_what_the_streams_send_is_kept_and_handed_on(audio):
 
 async def test_after_the_last_words_were_asked_for_the_audio_is_only_kept(audio):
     file = audio.open("CA1")
-    given = line(file)
+    given = path(file)
     source, _ = given.open_stream(0, "carrier_reconnected")
     play(given, source, 30)
     handed = given.position
@@ -70,7 +70,7 @@ async def test_after_the_last_words_were_asked_for_the_audio_is_only_kept(audio)
 
 
 async def test_the_silence_before_another_stream_goes_out_at_once(audio):
-    given = line(audio.open("CA1"))
+    given = path(audio.open("CA1"))
     source, _ = given.open_stream(0, "carrier_reconnected")
     play(given, source, 30)
     given.end_stream(source)
@@ -82,7 +82,7 @@ async def test_the_silence_before_another_stream_goes_out_at_once(audio):
 
 
 async def test_silence_takes_the_place_of_what_does_not_come(audio):
-    given = line(audio.open("CA1"))
+    given = path(audio.open("CA1"))
     source, _ = given.open_stream(0, "carrier_reconnected")
     play(given, source, 30)
     given.end_stream(source)
@@ -93,7 +93,7 @@ async def test_silence_takes_the_place_of_what_does_not_come(audio):
 
 
 async def test_its_counters_are_the_aligners_and_the_sessions():
-    given = line()
+    given = path()
     source, _ = given.open_stream(0, "carrier_reconnected")
     given.receive_media(Media("both", 0, 1, FRAME), source)
 

@@ -213,7 +213,7 @@ async def test_a_slow_answer_here_does_not_close_the_gate_to_live_calls(stores, 
     async with backfill(stores, server, breaker) as service:
         await service.offer("CA1")
 
-    assert breaker.is_open
+    assert breaker.is_closed
     assert breaker.turned_away == 0
 
 
@@ -224,7 +224,7 @@ async def test_a_bad_key_closes_it(stores, server):
     async with backfill(stores, server, breaker) as service:
         await service.offer("CA1")
 
-    assert not breaker.is_open
+    assert not breaker.is_closed
 
 
 async def test_after_a_start_what_was_left_is_taken_up_but_for_what_was_given_up(stores, server):

@@ -9,6 +9,8 @@ from bridge.call import Call, ContinuityPolicy
 from bridge.carriers.messages import Digit
 from bridge.clock import SystemClock
 from bridge.errors import StoreError
+from bridge.local.deepgram import Faults
+from bridge.store.audio import AudioStore
 from bridge.store.base import Query
 from bridge.store.sqlite import SQLiteStore
 from tests.fakes.calls import HandClock, feed, services, started
@@ -124,3 +126,23 @@ async def test_the_silence_between_two_streams_is_deepgrams_to_hear_and_no_part_
     said = json.loads(ended.body)["data"]
     assert (said["reason"], said["duration"], said["flush"]) == ("carrier_disconnected", 2.0, "complete")
     assert len(server.connections[0].audio) > 2 * 8000 * 2.3
+
+
+async def test_a_hole_between_finals_is_noted_for_the_next_process(tmp_path):
+    async with (
+        deepgram() as server,
+        SQLiteStore(tmp_path) as store,
+        AudioStore(tmp_path, limit=2**30) as audio,
+    ):
+        server.faults = Faults(lose_finals=3)
+        file = audio.open("CA1")
+        call = Call("CA1", started(), services(store, server, HandClock()), audio=file)
+        feed(call.attach(started()), 12.0)
+        async with asyncio.timeout(10):
+            while not file.note or not file.note["holes"]:
+                await asyncio.sleep(0.005)
+        call.end("stopped")
+        await call.wait_over()
+
+    assert file.note["holes"]
+    assert call.uncovered

@@ -185,6 +185,21 @@ def test_a_track_is_no_longer_missing_once_a_stream_of_it_is_here():
     assert call.get_timer() is None
 
 
+def test_of_two_missing_tracks_the_one_that_is_not_here_is_still_asked_for():
+    call = lost()
+    call.attach(2, ("inbound",))
+
+    assert wake(call, 110.0) == [Ask(("outbound",))]
+
+
+def test_once_nothing_is_missing_the_carrier_is_not_asked():
+    call = lost()
+    call.attach(2, BOTH)
+
+    assert not any(isinstance(command, Ask) for command in wake(call, 111.0))
+    assert call.get_timer() == 111.25  # the next silence, until its first frame
+
+
 def test_a_stream_without_named_tracks_may_carry_both():
     call = fresh()
     call.attach(1, ())
@@ -240,9 +255,10 @@ def test_a_carrier_that_agreed_is_not_asked_again():
 
 
 def test_a_refusal_near_the_end_of_the_grace_asks_no_more():
-    call = lost()
+    call = lost(policy=ContinuityPolicy(tick=100.0))
     wake(call, 110.0)
     call.ask_refused(121.0)  # 121 + 4 is the end of the grace
+    assert call.get_timer() == 125.0
 
     assert not any(isinstance(command, Ask) for command in wake(call, 124.9))
 
@@ -414,6 +430,17 @@ def test_a_stream_that_is_lost_while_the_process_stops_is_the_next_ones_to_ask_f
     assert (call.state, call.get_timer()) == (State.LEAVING, None)
 
 
+def test_one_of_two_streams_that_is_lost_while_the_process_stops_is_not_asked_for():
+    call = fresh()
+    call.attach(1, ("inbound",))
+    call.attach(2, ("outbound",))
+    call.leave()
+    call.lose(1, "carrier_disconnected", 0, 100.0)
+
+    assert call.data_to_send() == [Drop(1)]
+    assert call.get_timer() is None
+
+
 def test_a_first_frame_while_the_process_stops_is_placed():
     call = fresh()
     call.attach(1, BOTH)
@@ -445,6 +472,20 @@ def test_a_call_ends_once(made):
 
     assert call.data_to_send() == [End("server_stopping")]
     assert (call.state, call.waiting, call.get_timer()) == (State.ENDED, False, None)
+
+
+def test_a_stream_that_ends_after_the_call_changes_nothing():
+    call = streaming()
+    call.end("server_stopping")
+    call.data_to_send()
+    call.stop(1)
+    call.lose(1, "carrier_disconnected", 0, 101.0)
+
+    assert call.data_to_send() == []
+
+
+def test_its_patience_is_what_the_readme_says():
+    assert ContinuityPolicy() == ContinuityPolicy(grace=15.0, tick=0.25, lag=0.1, ask_again=4.0)
 
 
 @pytest.mark.parametrize(

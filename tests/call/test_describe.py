@@ -2,11 +2,11 @@ import json
 
 import pytest
 
-from bridge.align import Hole
 from bridge.call import describe
 from bridge.carriers.messages import Started
 from bridge.carriers.parameters import read
 from bridge.deepgram import options
+from tests.fakes.gaps import gap
 
 
 def started(**parameters):
@@ -66,10 +66,10 @@ def test_an_unknown_direction_is_not_repeated():
     assert describe.call_started(started(direction="sideways"), {}, 0.0, None).direction is None
 
 
-def test_a_hole_is_a_gap():
-    gap = describe.audio_gap(Hole("outbound", 1.0, 2.0, 0.1, "lost"))
+def test_the_aligners_gap_is_told_in_seconds():
+    told = describe.audio_gap(gap("outbound", 1.0, 2.0, 0.1, "lost"))
 
-    assert (gap.track, gap.from_, gap.to, gap.missing, gap.why) == ("outbound", 1.0, 2.0, 0.1, "lost")
+    assert (told.track, told.from_, told.to, told.missing, told.why) == ("outbound", 1.0, 2.0, 0.1, "lost")
 
 
 def test_the_record_of_a_call_whose_stream_never_came():

@@ -44,7 +44,7 @@ async def store(tmp_path):
 
 
 def writer(store, seq=0):
-    return EventWriter("CA1", store, lambda: STARTED_AT, seq)
+    return EventWriter("CA1", store, lambda: STARTED_AT, seq, pause=0.01)
 
 
 def said(text="hello"):
@@ -92,8 +92,7 @@ async def test_what_a_full_store_refuses_is_given_again_in_order(store, caplog):
     assert caplog.text.count("events wait for the store") == 1
 
 
-async def test_it_goes_as_soon_as_there_is_room_not_with_the_next_event(store, monkeypatch):
-    monkeypatch.setattr("bridge.call.event_writer._STORE_PAUSE", 0.01)
+async def test_it_goes_as_soon_as_there_is_room_not_with_the_next_event(store):
     book = writer(reluctant := Reluctant(store, 3))
     book.add(started().data)
     book.commit()
@@ -105,8 +104,7 @@ async def test_it_goes_as_soon_as_there_is_room_not_with_the_next_event(store, m
     assert [event["type"] for event in await record(store)] == ["call.started"]
 
 
-async def test_who_gives_up_waiting_leaves_nothing_behind_that_writes(store, monkeypatch):
-    monkeypatch.setattr("bridge.call.event_writer._STORE_PAUSE", 0.01)
+async def test_who_gives_up_waiting_leaves_nothing_behind_that_writes(store):
     book = writer(reluctant := Reluctant(store, 1_000_000))
     book.add(started().data)
     book.commit()

@@ -15,22 +15,22 @@ def lacking(*stretches):
 
 
 def test_both_tracks_are_asked_for_together_each_from_its_own_place():
-    (span,) = pieces.spans(lacking(("inbound", 3.0, 10.0), ("outbound", 5.0, 10.0)))
+    (piece,) = pieces.pieces(lacking(("inbound", 3.0, 10.0), ("outbound", 5.0, 10.0)))
 
-    assert span == (3 * SECOND, 10 * SECOND, (3 * SECOND, 5 * SECOND))
+    assert piece == (3 * SECOND, 10 * SECOND, (3 * SECOND, 5 * SECOND))
 
 
 def test_a_track_that_lacks_nothing_gets_nothing():
-    (span,) = pieces.spans(lacking(("outbound", 5.0, 10.0)))
+    (piece,) = pieces.pieces(lacking(("outbound", 5.0, 10.0)))
 
-    assert span.floors[0] > 10**9
-    assert span.floors[1] == 5 * SECOND
+    assert piece.floors[0] > 10**9
+    assert piece.floors[1] == 5 * SECOND
 
 
 def test_stretches_that_do_not_touch_are_asked_for_apart():
-    found = pieces.spans(lacking(("inbound", 20.0, 30.0), ("inbound", 3.0, 10.0), ("outbound", 10.5, 11.0)))
+    found = pieces.pieces(lacking(("inbound", 20.0, 30.0), ("inbound", 3.0, 10.0), ("outbound", 10.5, 11.0)))
 
-    assert [(span.start, span.end) for span in found] == [
+    assert [(piece.start, piece.end) for piece in found] == [
         (3 * SECOND, 10 * SECOND),
         (84_000, 11 * SECOND),
         (20 * SECOND, 30 * SECOND),
@@ -41,14 +41,14 @@ def test_stretches_that_do_not_touch_are_asked_for_apart():
     st.lists(st.tuples(st.sampled_from(["inbound", "outbound"]), st.integers(0, 90), st.integers(1, 30)), max_size=8)
 )
 def test_every_second_that_is_lacking_is_asked_for_once(stretches):
-    found = pieces.spans(lacking(*((track, start, start + size) for track, start, size in stretches)))
+    found = pieces.pieces(lacking(*((track, start, start + size) for track, start, size in stretches)))
     wanted = {second for _, start, size in stretches for second in range(start, start + size)}
-    asked = [second for span in found for second in range(span.start // SECOND, span.end // SECOND)]
+    asked = [second for piece in found for second in range(piece.start // SECOND, piece.end // SECOND)]
 
     assert sorted(asked) == sorted(wanted)
     for track, start, _ in stretches:
-        (span,) = [span for span in found if span.start <= start * SECOND < span.end]
-        assert span.floors[("inbound", "outbound").index(track)] <= start * SECOND
+        (piece,) = [piece for piece in found if piece.start <= start * SECOND < piece.end]
+        assert piece.floors[("inbound", "outbound").index(track)] <= start * SECOND
 
 
 def speech(seconds):

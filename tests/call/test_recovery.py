@@ -156,6 +156,22 @@ async def test_a_call_that_was_left_in_order_lacks_what_its_note_says(stores):
     assert adopted.past.latest == 9.5
 
 
+async def test_what_finals_had_passed_over_before_a_crash_is_not_forgotten(stores):
+    store, audio = stores
+    await left_open(store, audio)
+    file = await audio.reopen("CA1")
+    file.write_note({"anchor": STARTED_AT, "heard": None, "holes": [{"track": "outbound", "from": 1.0, "to": 1.5}]})
+    file.close()
+    await audio.flush()
+    adopted = await (await found(store, audio)).adopt("CA1")
+
+    assert adopted.past.uncovered == [
+        Stretch(track="outbound", from_=1.0, to=1.5),
+        Stretch(track="inbound", from_=3.0, to=10.0),
+        Stretch(track="outbound", from_=5.0, to=10.0),
+    ]
+
+
 async def test_a_further_record_is_found_by_the_carriers_id(stores):
     store, audio = stores
     await left_open(store, audio, "CA1--2", carrier_call_id="CA1")

@@ -10,9 +10,10 @@ from bridge.call.event_writer import EventWriter
 from bridge.call.recovery import read_projection
 from bridge.call.repair import Repair
 from bridge.deepgram.batch import Transcribed
-from bridge.deepgram.messages import Results, ResultWord
 from bridge.events import CallEnded, Event, Stretch, timestamp
 from bridge.local.script import decode
+from bridge.recognition import Result, Word
+from bridge.spans import Span
 from bridge.store.audio import AudioStore
 from bridge.store.base import Query
 from bridge.store.sqlite import SQLiteStore
@@ -33,12 +34,12 @@ async def ask(audio):
         words = []
         for index, groups in sorted(heard.items()):
             word = SCRIPT.words[index]
-            start = (groups[0].end - 8) / SAMPLE_RATE - groups[0].ms / 1000
-            words.append(ResultWord(word.word, word.text, max(0.0, start), groups[-1].end / SAMPLE_RATE, 1.0))
+            start = groups[0].end - 8 * (groups[0].ms + 1)
+            words.append(Word(word.word, word.text, Span(max(0, start), groups[-1].end), 1.0))
         if words:
             text = " ".join(word.text for word in words)
-            span = words[0].start, words[-1].end
-            results.append(Results(channel, *span, text, 1.0, tuple(words), True, True, False, None))
+            span = Span(words[0].span.start, words[-1].span.end)
+            results.append(Result(channel, span, text, 1.0, tuple(words), True, True))
     return Transcribed(tuple(results), "r1", 0)
 
 

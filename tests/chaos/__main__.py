@@ -29,6 +29,10 @@ def main() -> int:
     size = chance.SHORT if options.short else chance.FULL
     size = replace(size, calls=options.calls or size.calls, at_once=options.at_once or size.at_once)
     plan = chance.make(options.seed, size)
+    if options.altered:
+        plan = chance.altered(plan)
+    if options.restarts:
+        plan = chance.restarts(options.seed, options.calls or 20, options.restarts, 6.0)
     if options.only:
         plan = scenario.only(plan, frozenset(int(number) for number in options.only.split(",")))
     command = _command(options)
@@ -44,6 +48,9 @@ def main() -> int:
         return 1
     for line in report.summary(outcome, time.monotonic() - began):
         print(line)
+    if options.restarts:
+        for line in report.restarts(outcome):
+            print(line)
     if outcome.passed:
         if not options.keep:
             shutil.rmtree(folder)
@@ -60,6 +67,8 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6), help="by default another every time")
     parser.add_argument("--short", action="store_true", help="a dozen calls, as in the tests")
+    parser.add_argument("--altered", action="store_true", help="with finals that are lost, late or odd")
+    parser.add_argument("--restarts", type=int, metavar="N", help="only N restarts by SIGTERM under 20 calls")
     parser.add_argument("--calls", type=int, help=f"by default {chance.FULL.calls}")
     parser.add_argument("--at-once", type=int, help=f"by default {chance.FULL.at_once}")
     parser.add_argument("--only", help="numbers of the calls to play, with commas between them")
@@ -71,6 +80,8 @@ def _command(options: argparse.Namespace) -> str:
     """What does the same again."""
     words = ["./scripts/chaos", f"--seed {options.seed}"]
     words += ["--short"] if options.short else []
+    words += ["--altered"] if options.altered else []
+    words += [f"--restarts {options.restarts}"] if options.restarts else []
     words += [f"--calls {options.calls}"] if options.calls else []
     words += [f"--at-once {options.at_once}"] if options.at_once else []
     return " ".join(words)

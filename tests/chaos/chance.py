@@ -4,15 +4,16 @@ Pure. Each call draws from a stream of its own, so that it is the same however m
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from random import Random
 
 from bridge.local.deepgram import NO_FAULTS, Faults
 from bridge.local.receiver import Fault
-from tests.chaos.scenario import FRAME, GRACE, Break, CallPlan, Kind, Loss, Scenario, Window
+from tests.chaos.scenario import FRAME, GRACE, Break, CallPlan, Fork, Kind, Loss, Scenario, Window
 
 _BUSY: tuple[Kind, ...] = ("503", "429", "down", "cut")
+_ALTERED = 12  # sockets of a call
 _WEBHOOK: tuple[Kind, ...] = ("500", "down", "slow")
 
 
@@ -26,14 +27,16 @@ class Size:
     seconds: tuple[float, float]
     """A call's shortest and longest."""
     kills: int
+    restarts: int
+    """By SIGTERM, the last one aside."""
     windows: int
     """Server-wide faults of Deepgram's, and half as many of the webhook's."""
     account: bool = False
     """Whether Deepgram refuses the account for a while, which nobody asks about more often than every 30 s."""
 
 
-FULL = Size(calls=200, at_once=40, seconds=(10.0, 20.0), kills=4, windows=8, account=True)
-SHORT = Size(calls=12, at_once=24, seconds=(5.0, 8.0), kills=1, windows=2)
+FULL = Size(calls=200, at_once=40, seconds=(10.0, 20.0), kills=4, restarts=4, windows=8, account=True)
+SHORT = Size(calls=12, at_once=24, seconds=(5.0, 8.0), kills=1, restarts=1, windows=2)
 
 
 def make(seed: int, size: Size) -> Scenario:
@@ -48,18 +51,64 @@ def make(seed: int, size: Size) -> Scenario:
         seed,
         calls,
         tuple(_spread(chance, size.kills, 2.0, stops - 1.0)),
+        tuple(_spread(chance, size.restarts, 2.0, stops - 1.0)),
         stops,
         tuple(_deepgram(chance, size, stops)),
         tuple(_webhook(chance, size.windows // 2, stops)),
         {
             "BRIDGE_GRACE": f"{GRACE:g}",
             "BRIDGE_BACKFILL_TIMEOUT": "600",
+            "BRIDGE_STOP": chance.choice(("keep", "keep", "end")),
             "BRIDGE_STOP_TIMEOUT": "10",
             "BRIDGE_FLUSH_TIMEOUT": chance.choice(("1", "2", "4")),
             "BRIDGE_REPLAY_SPEED": chance.choice(("1.25", "2", "8")),
             "BRIDGE_REPLAY_WINDOW": chance.choice(("5", "120")),
             "BRIDGE_CHUNK_MS": chance.choice(("20", "60", "100")),
         },
+    )
+
+
+def altered(plan: Scenario) -> Scenario:
+    """The same, with finals on every socket that are lost, late, or have an odd word."""
+
+    def alter(call: CallPlan) -> CallPlan:
+        chance = Random(f"{plan.seed} altered {call.number}")
+        sockets = [*call.connections, *[NO_FAULTS] * (_ALTERED - len(call.connections))]
+        return replace(
+            call,
+            connections=tuple(
+                replace(
+                    faults, **{chance.choice(("lose_finals", "late_finals", "odd_words")): chance.choice((1, 2, 4))}
+                )
+                for faults in sockets
+            ),
+        )
+
+    return replace(plan, calls=tuple(map(alter, plan.calls)))
+
+
+def restarts(seed: int, calls: int, count: int, pause: float) -> Scenario:
+    """Calls that all talk through `count` restarts by SIGTERM, `pause` seconds apart, on an otherwise good day."""
+    seconds = count * pause + 5.0
+    return Scenario(
+        seed,
+        tuple(
+            CallPlan(
+                number,
+                f"CA{seed % 2**32:08x}{number:024x}",
+                seed * 1_000_003 + number,
+                round(0.05 * number, 3),
+                seconds,
+                asked=0.3,
+            )
+            for number in range(calls)
+        ),
+        kills=(),
+        restarts=tuple(2.0 + pause * place for place in range(count)),
+        stops=seconds + 3.0,
+        deepgram=(),
+        webhook=(),
+        settings={"BRIDGE_GRACE": "15", "BRIDGE_STOP": "keep"},
     )
 
 
@@ -104,6 +153,7 @@ def _call(seed: int, number: int, starts: float, size: Size) -> CallPlan:
             return frozenset()
         return frozenset((chance.randrange(2), chance.randrange(frames)) for _ in range(frames // 50))
 
+    fork = _fork(Random(f"{seed} fork {number}"), seconds)
     return CallPlan(
         number,
         f"CA{seed % 2**32:08x}{number:024x}",
@@ -118,11 +168,32 @@ def _call(seed: int, number: int, starts: float, size: Size) -> CallPlan:
         first_ms=chance.choice((5, 100, 155)),
         garbage_every=chance.choice((0, 0, 7, 50)),
         two_starts=chance.random() < 0.1,
-        breaks=tuple(_breaks(chance, seconds)),
+        breaks=tuple(_breaks(chance, seconds)) if fork is None or fork.split else (),
         stops=chance.random() < 0.85,
-        after_kill=tuple(_after_kill(chance) for _ in range(size.kills)),
+        after_kill=tuple(_after_kill(chance) for _ in range(size.kills + size.restarts)),
+        fork=fork,
+        asked=Random(f"{seed} asked {number}").choice((None, 0.1, 0.3, 1.0)),
         connections=tuple(_connections(chance)),
         webhook=tuple(_troubles(chance)),
+    )
+
+
+def _fork(chance: Random, seconds: float) -> Fork | None:
+    """Four calls of ten have a second stream: half of them one for each track."""
+    kind = chance.random()
+    if kind > 0.4:
+        return None
+    begins = round(chance.uniform(0.3, 2.0), 2)
+    early = round(chance.uniform(begins + 0.5, seconds - 0.5), 2)
+    first_early = round(chance.uniform(begins + 1.0, seconds - 0.5), 2)
+    stops, first_stops, which = chance.random() < 0.5, chance.random() < 0.5, chance.choice("12-")
+    return Fork(
+        split=kind < 0.2,
+        begins=begins,
+        ends=early if which == "2" else seconds,
+        stops=stops,
+        first_ends=first_early if which == "1" else None,
+        first_stops=first_stops,
     )
 
 

@@ -6,6 +6,8 @@ import os
 import socket
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
@@ -16,6 +18,15 @@ _WATCH = 0.1  # seconds between two questions for its health
 _AROUND = 1.0  # seconds before and after a moment that tell how busy it was then
 
 
+@dataclass(slots=True)
+class Restart:
+    """A SIGTERM and the start after it; all in the loop's time."""
+
+    begun: float
+    exited: float = 0.0
+    listening: float = 0.0
+
+
 class House:
     """`async with House(folder, environment) as house:` ends the process in any case."""
 
@@ -23,8 +34,9 @@ class House:
         """`folder`: for the log and the record, which survive this."""
         self.kills: list[float] = []
         """The loop's time of each."""
+        self.restarts: list[Restart] = []
         self.stopped: float | None = None
-        """The loop's time of the first SIGTERM."""
+        """The loop's time of the last SIGTERM but for the one that ends the run."""
         self._folder = folder
         self._port = _free_port()
         self._environment = {
@@ -72,8 +84,13 @@ class House:
         )
 
     def died_since(self, moment: float) -> bool:
-        """Whether it was killed around or after a moment of the loop's time."""
-        return any(kill > moment - 1.0 for kill in self.kills)
+        """Whether it was killed, or was stopping, around or after a moment of the loop's time."""
+        ends = [*self.kills, *(restart.exited or inf for restart in self.restarts)]
+        return any(end > moment - 1.0 for end in ends)
+
+    def restarting_at(self, moment: float) -> bool:
+        """Whether it was about to stop at a moment of the loop's time, rather than killed."""
+        return any(one.begun - 0.1 < moment < (one.exited or inf) + 0.1 for one in self.restarts)
 
     async def start(self) -> None:
         """Until it takes connections. Raises RuntimeError if it does not."""
@@ -98,9 +115,23 @@ class House:
 
     async def stop(self) -> int:
         """SIGTERM; the exit status."""
+        self.stopped = self.stopped or asyncio.get_running_loop().time()
+        return await self._terminate()
+
+    async def restart(self) -> int:
+        """SIGTERM, and a start as soon as the process is gone; the exit status."""
+        clock = asyncio.get_running_loop().time
+        restart = Restart(clock())
+        self.restarts.append(restart)
+        status = await self._terminate()
+        restart.exited = clock()
+        await self.start()
+        restart.listening = clock()
+        return status
+
+    async def _terminate(self) -> int:
         assert self._process
         self._up.clear()
-        self.stopped = self.stopped or asyncio.get_running_loop().time()
         self._process.terminate()
         return await asyncio.wait_for(self._process.wait(), _STOP)
 

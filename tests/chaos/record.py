@@ -5,14 +5,18 @@ Pure. Events are the dicts of the deliveries' JSON, each once, in the order of t
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
+from math import inf
 from typing import Any
 
 from bridge.events import TRACKS
-from tests.chaos.spoken import Leg, Span
+from tests.chaos.spoken import Leg, Span, Spoken
 
 Event = Mapping[str, Any]
 
 _AFTER_THE_END = {"transcript.final", "utterance.completed", "audio.gap", "transcription.backfilled"}
+CLOCK = 0.3
+"""Seconds by which a stream's place in the record may be off, as the bridge has only its clock for it."""
+
 _STEP = 0.0011
 """Seconds that rounding may take two neighbours over each other."""
 
@@ -20,7 +24,7 @@ _STEP = 0.0011
 class Record:
     """The events of a record, and which of the call's streams they speak of."""
 
-    def __init__(self, record_id: str, events: Sequence[Event], legs: Sequence[Leg]) -> None:
+    def __init__(self, record_id: str, events: Sequence[Event], spoken: Spoken | None = None) -> None:
         self.id = record_id
         self.events = events
         self.at: dict[str, float] = {}
@@ -31,7 +35,41 @@ class Record:
                     self.at[event["data"]["stream_id"]] = 0.0
                 case "call.resumed":
                     self.at[event["data"]["stream_id"]] = event["data"]["at"]
-        self.legs = [leg for leg in legs if leg.stream_id in self.at]
+        self.loose: dict[str, float] = {}
+        """Seconds by which a stream's place is not known, by stream id."""
+        self.legs: list[Leg] = []
+        if spoken is None:
+            return
+        known = [leg for leg in spoken.legs if leg.stream_id in self.at]
+        self.legs += known
+        for leg in sorted(spoken.legs, key=lambda leg: leg.start):
+            if leg not in known:
+                self._find_place(leg, spoken)
+        self.legs.sort(key=lambda leg: leg.start)
+
+    def _find_place(self, leg: Leg, spoken: Spoken) -> None:
+        """Of a stream that came while another was there, which no event tells."""
+        if spoken.refused(leg) or leg.start == leg.end:
+            return
+        if not spoken.streaming(leg):
+            return
+        ends = self.ended["duration"] if self.ended else inf
+        hosts = [one for one in self.legs if one.start - CLOCK <= leg.start < ends - self.shift(one)]
+        if not hosts:
+            return
+        host = min(hosts, key=lambda one: (not spoken.in_step(one, leg), self.loose.get(one.stream_id, 0.0)))
+        self.at[leg.stream_id] = leg.start + self.shift(host)
+        by_clock = 0.0 if spoken.in_step(host, leg) else CLOCK + leg.lag + host.lag
+        self.loose[leg.stream_id] = self.loose.get(host.stream_id, 0.0) + by_clock
+        self.legs.append(leg)
+
+    def about(self, leg: Leg) -> float:
+        """Seconds by which a stream's place is not known."""
+        return self.loose.get(leg.stream_id, 0.0)
+
+    def carry(self, channel: int) -> list[Leg]:
+        """The streams that carry a channel."""
+        return [leg for leg in self.legs if channel in leg.channels and leg.start < leg.end]
 
     def of(self, kind: str) -> list[Mapping[str, Any]]:
         """The data of the events of a type."""
@@ -60,10 +98,16 @@ class Record:
         return [Span(gap["from"], gap["to"]) for gap in self.of("audio.gap") if gap["track"] == TRACKS[channel]]
 
     def uncovered(self, channel: int) -> list[Span]:
-        """What was left to be backfilled."""
+        """What was left to be backfilled; neighbours are transcribed in one piece."""
         stretches = [stretch for data in self.of("call.resumed") for stretch in data["uncovered"]]
         stretches += self.ended["uncovered"] if self.ended else []
-        return [Span(stretch["from"], stretch["to"]) for stretch in stretches if stretch["track"] == TRACKS[channel]]
+        spans: list[Span] = []
+        for span in sorted(Span(s["from"], s["to"]) for s in stretches if s["track"] == TRACKS[channel]):
+            if spans and span.start <= spans[-1].end:
+                spans[-1] = Span(spans[-1].start, max(spans[-1].end, span.end))
+            else:
+                spans.append(span)
+        return spans
 
     def faults(self) -> Iterator[str]:
         """What is wrong whatever was said."""

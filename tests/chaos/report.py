@@ -1,7 +1,8 @@
 """What a run says of itself: a summary for everybody, and for who must find out why, all of a call on one page."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from bridge.events import TRACKS
@@ -24,10 +25,26 @@ def summary(outcome: Outcome, seconds: float) -> Iterator[str]:
         f"{counts['in gaps']} lie in gaps, {counts['to nobody']} were said while there was no stream"
     )
     yield (
-        f"{counts['kills']} kills, {counts['drops']} dropped streams; Deepgram: {counts['refusals']} refusals, "
+        f"{counts['kills']} kills, {counts['restarts']} restarts by SIGTERM, {counts['asked']} streams asked for, "
+        f"{counts['drops']} dropped streams; Deepgram: {counts['refusals']} refusals, "
         f"{counts['cuts']} sockets cut; webhook: {counts['retried']} deliveries retried, "
         f"{counts['duplicates']} duplicate events"
     )
+
+
+def restarts(outcome: Outcome) -> Iterator[str]:
+    """What restarts cost, a line each, and all of them together."""
+    yield "SIGTERM to exit, start to listening, to the last stream asked for, to its first frame; audio not heard"
+    for place, one in enumerate(outcome.restarts, 1):
+        times = f"{one.stopping:.2f} s, {one.starting:.2f} s, {one.asking:.2f} s, {one.first_frame:.2f} s"
+        yield f"{place:2}: {times}; {_not_heard(one.not_heard)}"
+    yield f"all: {_not_heard([seconds for one in outcome.restarts for seconds in one.not_heard])}"
+
+
+def _not_heard(seconds: Sequence[float]) -> str:
+    if not seconds:
+        return "no gap was told"
+    return f"{len(seconds)} gaps, median {median(seconds):.2f} s, longest {max(seconds):.2f} s"
 
 
 def failures(outcome: Outcome, scenario: Scenario, folder: Path, command: str) -> Iterator[str]:

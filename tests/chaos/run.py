@@ -3,22 +3,24 @@
 import asyncio
 import sqlite3
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 
 from bridge.delivery.signing import format_secret
 from bridge.local.deepgram import Limits, LocalDeepgram
 from bridge.local.receiver import Receiver
 from bridge.local.script import CodedRecognizers
+from tests.chaos.carrier import Carrier
 from tests.chaos.house import House
 from tests.chaos.oracle import judge
 from tests.chaos.player import Player
 from tests.chaos.record import Event, Record
 from tests.chaos.scenario import Scenario
 from tests.chaos.speech import Speech
-from tests.chaos.spoken import Spoken
+from tests.chaos.spoken import Leg, Spoken
 from tests.chaos.weather import Weather
 
 SECRET = format_secret(bytes(range(32)))
@@ -40,6 +42,22 @@ class Judged:
         return self.player.spoken
 
 
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """What a restart by SIGTERM took, in seconds."""
+
+    stopping: float
+    """From SIGTERM to the end of the process."""
+    starting: float
+    """From the start to the first connection."""
+    asking: float
+    """From then until the last of the calls' streams was asked for."""
+    first_frame: float
+    """From then until the last of the calls had a frame again."""
+    not_heard: tuple[float, ...]
+    """Of each call, as it tells of its gap."""
+
+
 @dataclass(slots=True)
 class Outcome:
     """What came of a run."""
@@ -48,6 +66,7 @@ class Outcome:
     faults: list[str] = field(default_factory=list)
     """Those of no call."""
     counts: Counter[str] = field(default_factory=Counter)
+    restarts: list[Restarted] = field(default_factory=list)
     behind: float = 0.0
     """The most that a frame went out late, in seconds: much of it means a machine that is too busy."""
     lag: float = 0.0
@@ -72,7 +91,7 @@ class Run:
         """From the first call to the last word."""
         speech = Speech(self._scenario.calls)
         async with LocalDeepgram(CodedRecognizers(speech.script), limits=_LIMITS, remember=False) as deepgram:
-            async with Receiver(SECRET) as receiver:
+            async with Receiver(SECRET) as receiver, Carrier() as carrier:
                 weather = Weather(self._scenario, deepgram, receiver)
                 environment = {
                     "DEEPGRAM_URL": deepgram.url,
@@ -81,9 +100,11 @@ class Run:
                     "WEBHOOK_URL": receiver.url,
                     "WEBHOOK_SECRET": SECRET,
                     **self._scenario.settings,
+                    **carrier.settings,
                 }
                 async with House(self._folder, environment) as house:
                     players = [Player(plan, speech, house) for plan in self._scenario.calls]
+                    carrier.asks = {player.plan.call_id: player.ask for player in players}
                     await self._live(players, house, weather)
                     await self._settle(players, house, receiver)
                     self._judge(players, receiver)
@@ -103,10 +124,15 @@ class Run:
             await player.play()
 
         async def strike() -> None:
-            for kill in self._scenario.kills:
-                await until(kill)
-                await house.kill()
-                await house.start()
+            kills = [(moment, house.kill) for moment in self._scenario.kills]
+            strikes = [*kills, *((moment, None) for moment in self._scenario.restarts)]
+            for moment, kill in sorted(strikes, key=lambda strike: strike[0]):
+                await until(moment)
+                if kill:
+                    await kill()
+                    await house.start()
+                elif status := await house.restart():
+                    self._outcome.faults.append(f"the bridge ended with {status} at a restart")
             await until(self._scenario.stops)
             await self._stop(house)
 
@@ -135,8 +161,8 @@ class Run:
 
     def _complete(self, player: Player, receiver: Receiver) -> bool:
         records = records_of(player, receiver)
-        return (bool(records) or not player.spoken.legs) and all(
-            Record(name, events, ()).complete for name, events in records.items()
+        return (bool(records) or all(map(_traceless, player.spoken.legs))) and all(
+            Record(name, events).complete for name, events in records.items()
         )
 
     # What came of it.
@@ -144,6 +170,7 @@ class Run:
     def _judge(self, players: Sequence[Player], receiver: Receiver) -> None:
         outcome = self._outcome
         for player in players:
+            player.spoken.keeps = self._scenario.settings.get("BRIDGE_STOP") != "end"
             player.remember()
             records = records_of(player, receiver)
             verdict = judge(player.spoken, records)
@@ -173,12 +200,45 @@ class Run:
         counts["calls"] = len(players)
         counts["streams"] = sum(len(player.spoken.legs) for player in players)
         counts["kills"] = len(house.kills)
+        counts["restarts"] = len(house.restarts)
+        counts["asked"] = sum(len(player.asked) for player in players)
         counts["drops"] = sum(player.drops for player in players)
         counts["refusals"] = weather.live.refused
         counts["cuts"] = weather.cuts
+        self._outcome.restarts = list(self._restarts(players, house, receiver))
         self._outcome.lag = max((house.lag(kill) for kill in house.kills), default=0.0)
         counts["retried"] = len(receiver.deliveries) - len({delivery.webhook_id for delivery in receiver.deliveries})
         counts["duplicates"] = receiver.counters["duplicate"]
+
+    def _restarts(self, players: Sequence[Player], house: House, receiver: Receiver) -> Iterator[Restarted]:
+        """Each restart, with the gaps that calls tell of it."""
+        gaps: dict[int, list[float]] = {place: [] for place in range(len(house.restarts))}
+        for player in players:
+            if player.begun is None:
+                continue
+            events = [event for events in records_of(player, receiver).values() for event in events]
+            for gap in [event["data"] for event in events if event["type"] == "audio.gap"]:
+                if gap["why"] == "bridge_restarted" and gap["track"] == "inbound":
+                    until = player.begun + gap["to"]
+                    place = max((n for n, one in enumerate(house.restarts) if one.begun < until), default=0)
+                    gaps[place].append(gap["missing"])
+        ends = [*(restart.begun for restart in house.restarts[1:]), inf]
+        for place, (restart, until) in enumerate(zip(house.restarts, ends, strict=True)):
+            asked = [t for player in players for t in player.asked if restart.exited < t < until]
+            frames = [t for player in players for t in player.answered if restart.exited < t < until]
+            yield Restarted(
+                restart.exited - restart.begun,
+                restart.listening - restart.exited,
+                max(asked, default=restart.listening) - restart.listening,
+                max(frames, default=restart.listening) - restart.listening,
+                tuple(gaps[place]),
+            )
+
+
+def _traceless(leg: Leg) -> bool:
+    """Whether a stream need not have opened a record: a bridge that was about to stop, or was killed, had it only for a
+    moment."""
+    return leg.cause in ("closed", "killed") and leg.end - leg.start < 1.0
 
 
 def records_of(player: Player, receiver: Receiver) -> dict[str, Sequence[Event]]:

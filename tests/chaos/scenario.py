@@ -40,6 +40,22 @@ class Break:
 
 
 @dataclass(frozen=True, slots=True)
+class Fork:
+    """A second stream of the call beside the first."""
+
+    split: bool
+    """Each of the two carries a track of its own; False: both carry both tracks."""
+    begins: float
+    ends: float
+    """Its own end; the call's, where that comes sooner."""
+    stops: bool
+    """Whether its own end is said with a `stop`."""
+    first_ends: float | None = None
+    """When the first stream ends while this one goes on; None: with the call."""
+    first_stops: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class CallPlan:
     """One call: who says how much, and what befalls it."""
 
@@ -65,6 +81,10 @@ class CallPlan:
     """Whether the end is said with a `stop`."""
     after_kill: tuple[float | None, ...] = ()
     """For each time the bridge dies under it: seconds from the bridge's return to the stream's; None: never."""
+    fork: Fork | None = None
+    asked: float | None = None
+    """Seconds after which the carrier sends a stream that the bridge asks for, instead of one that comes back by
+    itself; None: it refuses."""
     connections: tuple[Faults, ...] = ()
     """What befalls its first sockets to Deepgram, one after the other."""
     webhook: tuple[Fault, ...] = ()
@@ -84,6 +104,10 @@ class CallPlan:
         for break_ in self.breaks:
             then = "for good" if break_.away is None else f"for {break_.away:.2f} s"
             yield f"the socket drops at {break_.at:.2f} s {then}"
+        if self.fork:
+            yield f"two streams: {self.fork}"
+        if self.asked is not None:
+            yield f"a stream that is asked for comes {self.asked:.2f} s later"
         if not self.stops:
             yield "the end comes without a stop"
         if self.after_kill:
@@ -114,8 +138,10 @@ class Scenario:
     seed: int
     calls: tuple[CallPlan, ...]
     kills: tuple[float, ...]
+    restarts: tuple[float, ...]
+    """When SIGTERM comes, and a new process after it."""
     stops: float
-    """When SIGTERM comes."""
+    """When the last SIGTERM comes."""
     deepgram: tuple[Window, ...]
     webhook: tuple[Window, ...]
     settings: Mapping[str, str]
@@ -126,7 +152,8 @@ class Scenario:
     def describe(self) -> Iterator[str]:
         """What befalls everybody, a line each."""
         kills = ", ".join(f"{kill:.1f}" for kill in self.kills) or "no moment"
-        yield f"kill -9 at {kills}, SIGTERM at {self.stops:.1f} s"
+        restarts = ", ".join(f"{restart:.1f}" for restart in (*self.restarts, self.stops))
+        yield f"kill -9 at {kills}, SIGTERM at {restarts} s"
         yield f"Deepgram: {', '.join(map(str, self.deepgram)) or 'fine'}"
         yield f"webhook: {', '.join(map(str, self.webhook)) or 'fine'}"
         yield " ".join(f"{name}={value}" for name, value in self.settings.items())
@@ -143,6 +170,7 @@ def only(scenario: Scenario, numbers: frozenset[int]) -> Scenario:
         begins=begins,
         stops=ends,
         kills=tuple(kill for kill in scenario.kills if begins < kill < ends),
+        restarts=tuple(restart for restart in scenario.restarts if begins < restart < ends),
         deepgram=tuple(window for window in scenario.deepgram if begins < window.begins < ends),
         webhook=tuple(window for window in scenario.webhook if begins < window.begins < ends),
     )

@@ -17,6 +17,12 @@ UNFLUSHED = 0.5
 MOMENT = 0.1
 """Seconds by which the player's clock and the bridge's reading of the socket may differ."""
 
+SHARED = 0.3
+"""Seconds that two streams must have in common for their clocks to be told apart by what they carry."""
+
+RELEASE = 0.3
+"""Seconds of audio that a stopping bridge may not have kept before it closed the socket."""
+
 
 class Span(NamedTuple):
     start: float
@@ -51,6 +57,10 @@ class Leg:
     """`cut` by the carrier, `closed` by the bridge."""
     lag: float = 0.0
     """How late its first frame may have been written, and read, in seconds."""
+    channels: tuple[int, ...] = (0, 1)
+    """Those that it carries."""
+    since: float | None = None
+    """When it was there, if that is known: it may have sent nothing for a while."""
     lost: tuple[list[Span], list[Span]] = field(default_factory=lambda: ([], []))
     """Frames within it that were never sent, by channel, in order."""
 
@@ -65,21 +75,77 @@ class Spoken:
     """When outbound began."""
     legs: list[Leg] = field(default_factory=list)
     kills: list[Kill] = field(default_factory=list)
+    restarts: list[Span] = field(default_factory=list)
+    """From each SIGTERM to the process's end."""
     stopped: float | None = None
-    """When the bridge got SIGTERM."""
+    """When the bridge got its last SIGTERM."""
+    keeps: bool = True
+    """SIGTERM leaves calls open for the next process."""
 
-    def away(self) -> Iterator[Span]:
-        """When there was no stream; the first and the last have no end."""
+    def carry(self, channel: int) -> list[Leg]:
+        """The streams that carry a channel, in the order of their beginnings."""
+        return sorted((leg for leg in self.legs if channel in leg.channels and not self.refused(leg)), key=_start)
+
+    @property
+    def closed(self) -> list[Leg]:
+        """The streams that a stopping bridge has closed."""
+        return [leg for leg in self.legs if leg.cause == "closed"]
+
+    def streaming(self, leg: Leg) -> bool:
+        """Whether another stream was there when one sent its first frame; it may have sent nothing yet."""
+        return any(
+            (one.start if one.since is None else one.since) - MOMENT <= leg.start < one.end + MOMENT
+            for one in self.legs
+            if one is not leg and not self.refused(one)
+        )
+
+    def refused(self, leg: Leg) -> bool:
+        """Whether a stream came to a bridge that was about to stop."""
+        return leg.cause == "closed" and any(span.start - MOMENT < leg.start < span.end for span in self.restarts)
+
+    def away(self, channel: int) -> Iterator[Span]:
+        """When there was no stream of a channel; the first and the last have no end."""
         end = -inf
-        for leg in self.legs:
-            yield Span(end, leg.start)
-            end = leg.end
+        for leg in self.carry(channel):
+            if leg.start > end:
+                yield Span(end, leg.start)
+            end = max(end, leg.end)
         yield Span(end, inf)
+
+    def in_step(self, one: Leg, other: Leg) -> bool:
+        """Whether two streams shared a sound, so that the bridge knows how their clocks are apart."""
+        begin, end = max(one.start, other.start) + SHARED, min(one.end, other.end) - SHARED
+        both = set(one.channels) & set(other.channels)
+        return any(
+            word.channel in both and min(word.end, end) - max(word.start, begin) > MOMENT
+            for word in self.words
+            if not any(span.touches(word.start, word.end) for span in one.lost[word.channel])
+        )
+
+    def released(self, leg: Leg) -> Span:
+        """What the bridge need not have kept of a stream that it closed."""
+        since = min((s.start for s in self.restarts if s.start - MOMENT < leg.end < s.end + 1.0), default=leg.end)
+        return Span(max(since, leg.end - RELEASE) if self.keeps else since - MOMENT, leg.end + MOMENT)
+
+    def handed_back(self) -> list[Span]:
+        """Around each SIGTERM: a word that is said then is heard in two parts, one live and one later."""
+        moments = [span.start for span in self.restarts] + ([] if self.stopped is None else [self.stopped])
+        return [Span(moment - MOMENT, moment + 2 * MOMENT) for moment in moments if self.keeps]
+
+    def _handed_over(self, channel: int) -> Iterator[Span]:
+        """Where one stream took another's place by the clock alone."""
+        legs = self.carry(channel)
+        for one in legs:
+            for other in legs:
+                if other is not one and other.start < one.end < other.end and not self.in_step(one, other):
+                    around = SHARED + one.lag + other.lag
+                    yield Span(one.end - around, one.end + around)
 
     def doubts(self, channel: int) -> list[Span]:
         """Where audio of a channel may be missing from the record."""
-        spans = [*self.away(), *(kill.unflushed for kill in self.kills)]
+        spans = [*self.away(channel), *(kill.unflushed for kill in self.kills), *self._handed_over(channel)]
         spans += [span for leg in self.legs for span in leg.lost[channel]]
+        spans += [*map(self.released, self.closed), *self.handed_back()]
         if self.stopped is not None:
             spans.append(Span(self.stopped - MOMENT, inf))
         return spans
@@ -87,5 +153,11 @@ class Spoken:
     def heard_until(self, leg: Leg, moment: float) -> float:
         """Where the last frame before a moment of a stream ends, of either track."""
         silences = leg.lost[0], [Span(0.0, self.late), *leg.lost[1]]
-        ends = [next((s.start for s in spans if s.start < moment <= s.end), moment) for spans in silences]
+        ends = [
+            next((s.start for s in silences[channel] if s.start < moment <= s.end), moment) for channel in leg.channels
+        ]
         return max(leg.start, *ends)
+
+
+def _start(leg: Leg) -> float:
+    return leg.start

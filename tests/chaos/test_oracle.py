@@ -327,3 +327,85 @@ def test_a_call_that_left_no_record_has_lost_its_words(spoken):
 
     assert "stream MZ1 is in 0 records" in seen
     assert "lost: w0, said at 0.500 to 0.900 s on inbound" in seen
+
+
+# Several streams at once.
+
+
+@pytest.fixture
+def split():
+    """A stream for each track; outbound's was away from 2 to 5 s."""
+    legs = [
+        Leg("MZ1", 0.0, 8.0, "stopped", channels=(0,)),
+        Leg("MZ2", 0.4, 2.0, "cut", channels=(1,)),
+        Leg("MZ3", 5.0, 8.0, "stopped", channels=(1,)),
+    ]
+    return Spoken("CA1", WORDS, legs=legs)
+
+
+def said_by_track(*between, shift=0.05):
+    return [
+        STARTED,
+        final(0, 1, WORDS[0], WORDS[1], WORDS[2]),
+        final(1, 1, WORDS[3], shift=shift),
+        *between,
+        final(1, 2, WORDS[5], shift=shift),
+        ended(duration=8.0),
+    ]
+
+
+def test_a_stream_for_each_track_is_judged_by_its_track(split):
+    assert faults(split, *said_by_track(gap("outbound", 2.05, 5.05))) == []
+
+
+def test_a_track_whose_stream_was_away_must_be_told(split):
+    seen = faults(split, *said_by_track())
+
+    assert any("no gap was told" in fault and "outbound" in fault for fault in seen)
+    assert any(fault.startswith("record CA1: missing, and in no gap: w4") for fault in seen)
+
+
+def test_a_track_that_is_far_off_its_place_is_seen(split):
+    seen = faults(split, *said_by_track(gap("outbound", 2.05, 5.05), shift=1.0))
+
+    assert any("misplaced" in fault for fault in seen)
+
+
+def test_a_fork_that_came_twice_is_heard_once_and_goes_on_alone():
+    call = Spoken("CA1", WORDS, legs=[Leg("MZ1", 0.0, 2.0, "cut"), Leg("MZ2", 0.3, 8.0, "stopped")])
+    whole = [
+        STARTED,
+        final(0, 1, *WORDS[:3]),
+        final(1, 1, *WORDS[3:]),
+        ended(duration=8.0),
+    ]
+    twice = [*whole[:3], final(0, 2, WORDS[1]), whole[3]]
+
+    assert faults(call, *whole) == []
+    assert any("heard 2 times: w1" in fault for fault in faults(call, *twice))
+    assert any("lost: w5" in fault for fault in faults(call, *whole[:2], final(1, 1, *WORDS[3:5]), whole[3]))
+
+
+# Restarts by SIGTERM.
+
+
+def test_a_stream_that_a_stopping_bridge_closed_goes_on_in_the_same_record():
+    legs = [Leg("MZ1", 0.0, 2.0, "closed"), Leg("MZ2", 5.0, 8.0, "stopped")]
+    call = Spoken("CA1", WORDS, legs=legs, restarts=[Span(1.9, 2.05)])
+    gaps = [gap(track, 2.0, AT, "bridge_restarted") for track in ("inbound", "outbound")]
+    events = perfect()
+    events[4:6] = gaps
+
+    assert faults(call, *events) == []
+    assert any("lost: w1" in fault for fault in faults(call, STARTED, final(0, 1, WORDS[0]), *events[2:]))
+
+
+def test_a_call_that_no_one_took_up_again_ends_as_the_setting_says():
+    call = Spoken("CA1", WORDS[:2], legs=[Leg("MZ1", 0.0, 2.0, "closed")], restarts=[Span(1.8, 2.05)])
+    said = STARTED, final(0, 1, *WORDS[:2])
+
+    assert faults(call, *said, ended(reason="bridge_restarted", duration=2.0)) == []
+    assert faults(call, *said, ended(reason="server_stopping", duration=2.0))
+    call.keeps = False
+    assert faults(call, *said, ended(reason="server_stopping", duration=1.8)) == []
+    assert faults(call, *said, ended(reason="bridge_restarted", duration=1.8))

@@ -37,6 +37,20 @@ def test_there_is_some_of_everything(full):
     for befallen in ("late", "losses", "repeated", "reordered", "garbage_every", "two_starts", "breaks", "webhook"):
         assert 0 < sum(bool(getattr(call, befallen)) for call in full.calls) < len(full.calls), befallen
     assert {call.stops for call in full.calls} == {True, False}
+    forks = [call.fork for call in full.calls if call.fork]
+    assert 0 < len(forks) < len(full.calls)
+    assert {fork.split for fork in forks} == {True, False}
+    assert {(fork.first_ends is None, fork.first_stops) for fork in forks} >= {(False, True), (False, False)}
+    assert {call.asked for call in full.calls} == {None, 0.1, 0.3, 1.0}
+    assert {chance.make(seed, chance.FULL).settings["BRIDGE_STOP"] for seed in range(9)} == {"keep", "end"}
+
+
+def test_finals_may_be_altered(full):
+    altered = chance.altered(full)
+
+    for name in ("lose_finals", "late_finals", "odd_words"):
+        assert any(getattr(faults, name) for call in altered.calls for faults in call.connections)
+        assert not any(getattr(faults, name) for call in full.calls for faults in call.connections)
 
 
 def _given(faults):

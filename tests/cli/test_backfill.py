@@ -57,7 +57,7 @@ def ended(receiver):
 async def test_what_was_given_up_is_transcribed_later(given_up, tmp_path):
     done = await asyncio.to_thread(run, tmp_path, frames.CALL, DEEPGRAM_API_KEY="key", DEEPGRAM_URL=given_up.url)
 
-    assert done[:2] == (0, f"{frames.CALL} is transcribed from what was kept of it.\n")
+    assert done[:2] == (0, f"{frames.CALL} is transcribed from its kept audio.\n")
     events = [json.loads(event.body) for event in await record(tmp_path, frames.CALL)]
     heard = [w["word"] for e in events if e["type"] == "transcript.final" for w in e["data"]["words"]]
     assert sorted(heard) == sorted(word.word for word in SCRIPT.words)
@@ -99,4 +99,4 @@ def test_a_call_that_nothing_is_kept_of_is_said(tmp_path):
 def test_without_a_key_it_says_what_to_do(tmp_path):
     code, _, said = run(tmp_path, "CA9")
 
-    assert (code, said) == (2, "bridge: set DEEPGRAM_API_KEY: what was kept is transcribed by Deepgram\n")
+    assert (code, said) == (2, "bridge: set DEEPGRAM_API_KEY: Deepgram transcribes the kept audio\n")

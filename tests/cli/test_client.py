@@ -3,14 +3,14 @@
 import asyncio
 import json
 import random
+from dataclasses import replace
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from bridge import config
-from bridge.cli import client as module
-from bridge.cli.client import Client, Place, ReadingError, Unreachable, place
+from bridge.cli.client import BridgeAddress, BridgeClient, ClientPolicy, ReadingError, Unreachable, find_bridge
 from bridge.errors import ConfigError
 from bridge.store.token import FILENAME
 from tests.fakes import words
@@ -19,6 +19,7 @@ from tests.fakes.waiting import until
 from tests.fakes.wire import Wire
 
 EVENTS = "/calls/CA1/events"
+QUICK = ClientPolicy(pauses=(0.0, 0.01), page=3)
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ async def wire(house):
 
 @pytest.fixture
 async def client(wire):
-    async with Client(Place(wire.origin, TOKEN)) as asking:
+    async with BridgeClient(BridgeAddress(wire.origin, TOKEN), QUICK) as asking:
         yield asking
 
 
@@ -54,7 +55,7 @@ async def answering():
         app.router.add_route("*", "/{path:.*}", answer)
         server = TestServer(app)
         await server.start_server()
-        asking = Client(Place(str(server.make_url("")).rstrip("/"), TOKEN))
+        asking = BridgeClient(BridgeAddress(str(server.make_url("")).rstrip("/"), TOKEN), ClientPolicy(message=100))
         opened.extend((asking._session, server))
         return asking, asked
 
@@ -69,24 +70,28 @@ def settings(**given):
 
 def test_the_bridge_of_this_machine_by_default(tmp_path):
     (tmp_path / FILENAME).write_text("kept-token\n")
-    assert place(settings(data_dir=tmp_path, port=9000), None) == Place("http://127.0.0.1:9000", "kept-token")
+    assert find_bridge(settings(data_dir=tmp_path, port=9000), None) == BridgeAddress(
+        "http://127.0.0.1:9000", "kept-token"
+    )
 
 
 def test_the_first_of_the_tokens(tmp_path):
     (tmp_path / FILENAME).write_text("kept-token\n")
     tokens = settings(data_dir=tmp_path, bridge_read_tokens="first-of-the-tokens second-of-the-tokens")
-    assert place(tokens, "https://calls.example.com/") == Place("https://calls.example.com", "first-of-the-tokens")
+    assert find_bridge(tokens, "https://calls.example.com/") == BridgeAddress(
+        "https://calls.example.com", "first-of-the-tokens"
+    )
 
 
 def test_no_token_is_made(tmp_path):
     with pytest.raises(ConfigError, match=r"no token: set BRIDGE_READ_TOKENS, or run this where .*\(DATA_DIR, now .*"):
-        place(settings(data_dir=tmp_path / "data"), None)
+        find_bridge(settings(data_dir=tmp_path / "data"), None)
     assert not (tmp_path / "data").exists()
 
 
 def test_any_port_is_no_address(tmp_path):
     with pytest.raises(ConfigError, match="--url"):
-        place(settings(port=0, data_dir=tmp_path), None)
+        find_bridge(settings(port=0, data_dir=tmp_path), None)
 
 
 @pytest.mark.parametrize(
@@ -104,16 +109,15 @@ def test_any_port_is_no_address(tmp_path):
 )
 def test_a_bad_address_is_said_and_not_repeated(tmp_path, url):
     with pytest.raises(ConfigError, match=r"--url must be the bridge's address") as told:
-        place(settings(data_dir=tmp_path, bridge_read_tokens=TOKEN), url)
+        find_bridge(settings(data_dir=tmp_path, bridge_read_tokens=TOKEN), url)
     assert "sesame" not in str(told.value)
 
 
 def test_a_token_is_not_shown():
-    assert TOKEN not in repr(Place("http://x", TOKEN))
+    assert TOKEN not in repr(BridgeAddress("http://x", TOKEN))
 
 
-async def test_pages_are_followed_up_to_the_limit(monkeypatch, house, client):
-    monkeypatch.setattr(module, "_LARGEST_PAGE", 3)
+async def test_pages_are_followed_up_to_the_limit(house, client):
     for number in range(8):
         await house.store.append([words.started(f"CA{number}")])
     assert [call["id"] async for call in client.calls({}, 7)] == [f"CA{7 - number}" for number in range(7)]
@@ -133,7 +137,7 @@ async def test_what_the_bridge_refuses_is_said_in_its_words(client):
 
 
 async def test_a_token_that_is_not_theirs(house):
-    async with Client(Place(house.origin, "another-token")) as client:
+    async with BridgeClient(BridgeAddress(house.origin, "another-token")) as client:
         with pytest.raises(ReadingError, match="does not take this token") as told:
             await client.call("CA1")
     assert "another-token" not in str(told.value)
@@ -165,7 +169,7 @@ async def test_what_is_no_feed(answering):
 
 
 async def test_nobody_there_is_said_at_once():
-    async with Client(Place("http://127.0.0.1:1", TOKEN)) as client:
+    async with BridgeClient(BridgeAddress("http://127.0.0.1:1", TOKEN)) as client:
         with pytest.raises(Unreachable, match="no bridge answers at http://127.0.0.1:1"):
             await client.call("CA1")
         with pytest.raises(Unreachable):
@@ -178,8 +182,7 @@ async def test_a_call_that_has_ended(house, client):
     assert seqs == [1, 2, 3, 4]
 
 
-async def test_cut_at_random_nothing_is_missed_or_repeated(monkeypatch, house, wire, client):
-    monkeypatch.setattr(module, "PAUSES", (0.0,))
+async def test_cut_at_random_nothing_is_missed_or_repeated(house, wire, client):
     chance, told, count = random.Random(3), [], 400
     await house.store.append([words.started()])
     came, reading = await following(client, told.append, path=EVENTS)
@@ -210,8 +213,7 @@ async def following(client, tell, **how):
     return came, asyncio.ensure_future(read())
 
 
-async def test_lost_and_back_is_told_once_however_often_it_is_tried(monkeypatch, house, wire, client):
-    monkeypatch.setattr(module, "PAUSES", (0.0, 0.01))
+async def test_lost_and_back_is_told_once_however_often_it_is_tried(house, wire, client):
     told = asyncio.Queue()
     await house.store.append([words.started()])
     came, reading = await following(client, told.put_nowait, path=EVENTS)
@@ -228,8 +230,7 @@ async def test_lost_and_back_is_told_once_however_often_it_is_tried(monkeypatch,
     reading.cancel()
 
 
-async def test_there_is_a_place_to_resume_at_before_anything_happens(monkeypatch, house, wire, client):
-    monkeypatch.setattr(module, "PAUSES", (0.0,))
+async def test_there_is_a_place_to_resume_at_before_anything_happens(house, wire, client):
     told = asyncio.Queue()
     await house.store.append([words.started()])
     came, reading = await following(client, told.put_nowait, path="/calls/live", whole=False)
@@ -242,8 +243,7 @@ async def test_there_is_a_place_to_resume_at_before_anything_happens(monkeypatch
     reading.cancel()
 
 
-async def test_another_record_is_no_coming_back(monkeypatch, tmp_path, house, wire, client):
-    monkeypatch.setattr(module, "PAUSES", (0.0,))
+async def test_another_record_is_no_coming_back(tmp_path, house, wire, client):
     told = asyncio.Queue()
     await house.store.append([words.started(), words.final(seq=2)])
     came, reading = await following(client, told.put_nowait, path=EVENTS)
@@ -259,8 +259,7 @@ async def test_another_record_is_no_coming_back(monkeypatch, tmp_path, house, wi
         wire.cut()
 
 
-async def test_a_call_that_is_deleted_meanwhile(monkeypatch, house, wire, client):
-    monkeypatch.setattr(module, "PAUSES", (0.0,))
+async def test_a_call_that_is_deleted_meanwhile(house, wire, client):
     await house.store.append([words.started()])
     came, reading = await following(client, lambda text: None, path=EVENTS)
     await came.get()
@@ -273,12 +272,10 @@ async def test_a_call_that_is_deleted_meanwhile(monkeypatch, house, wire, client
         await reading
 
 
-async def test_a_line_that_is_silent_is_dead(monkeypatch, house, client):
-    monkeypatch.setattr(module, "SILENCE", 0.3)
-    monkeypatch.setattr(module, "PAUSES", (0.0,))
+async def test_a_line_that_is_silent_is_dead(house, client):
     await house.store.append([words.started()])
     told = asyncio.Queue()
-    async with Client(Place(house.origin, TOKEN)) as impatient:
+    async with BridgeClient(BridgeAddress(house.origin, TOKEN), replace(QUICK, silence=0.3)) as impatient:
         _, reading = await following(impatient, told.put_nowait, path=EVENTS)
         assert await told.get() == "the connection is lost; reconnecting …"
         assert (await told.get()).endswith("nothing was missed")
@@ -290,8 +287,7 @@ async def test_who_has_everything_already(answering):
     assert [message async for message in client.follow(EVENTS, print)] == []
 
 
-async def test_a_message_without_an_end(monkeypatch, answering):
-    monkeypatch.setattr("bridge.event_stream.LARGEST", 100)
+async def test_a_message_without_an_end(answering):
     client, _ = await answering(body=b"data: " + b"x" * 200, content_type="text/event-stream")
     with pytest.raises(ReadingError, match="an event of more than 100 octets"):
         [message async for message in client.follow(EVENTS, print)]

@@ -5,13 +5,11 @@ from collections.abc import Mapping
 from io import StringIO
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from bridge.cli import printout
-from bridge.cli.conversation import Conversation
+from bridge.cli.conversation import ConversationPrinter
 from bridge.events import DtmfReceived, Event, Overlap
 from bridge.outbox import call_header
 from tests.fakes import words
@@ -22,14 +20,14 @@ def call(call_id: str = "CA1") -> Mapping[str, Any]:
     return json.loads(call_header(words.started(call_id)))  # type: ignore[no-any-return]
 
 
-def feed(conversation: Conversation, *events: Event) -> None:
+def feed(conversation: ConversationPrinter, *events: Event) -> None:
     for event in events:
         conversation.receive(call(event.call_id), json.loads(event.to_json()))
 
 
 def printed(*events: Event) -> list[str]:
     out = StringIO()
-    with Conversation(Console(file=out, width=100)) as conversation:
+    with ConversationPrinter(Console(file=out, width=100)) as conversation:
         feed(conversation, *events)
     return out.getvalue().splitlines()
 
@@ -118,10 +116,9 @@ def test_calls_at_once_wait_for_themselves_only() -> None:
     ]
 
 
-async def test_on_a_quiet_line_a_final_comes_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(printout, "WAIT", 0.05)
+async def test_on_a_quiet_line_a_final_comes_by_itself() -> None:
     out = StringIO()
-    with Conversation(Console(file=out, width=100)) as conversation:
+    with ConversationPrinter(Console(file=out, width=100), wait=0.05) as conversation:
         feed(conversation, words.final("CA1", 2, text="Hello?"), words.final("CA2", 2, text="Hi."))
         assert out.getvalue() == ""
         await until(lambda: out.getvalue().count("\n") == 2)
@@ -133,7 +130,7 @@ async def test_on_a_quiet_line_a_final_comes_by_itself(monkeypatch: pytest.Monke
 
 def test_whoever_is_forgotten_is_printed_before() -> None:
     out = StringIO()
-    with Conversation(Console(file=out, width=100)) as conversation:
+    with ConversationPrinter(Console(file=out, width=100)) as conversation:
         feed(conversation, words.final(text="Hello?"))
         conversation.forget("CA1")
         assert out.getvalue() == "00:02.0  caller   Hello?\n"
@@ -173,7 +170,7 @@ def test_talk_over_is_told() -> None:
 
 def test_only_what_may_still_change_is_dimmed() -> None:
     out = StringIO()
-    with Conversation(Console(file=out, force_terminal=True, width=80)) as conversation:
+    with ConversationPrinter(Console(file=out, force_terminal=True, width=80)) as conversation:
         feed(conversation, words.interim(segment_id="s3", text="so"))
         assert "\x1b[2;3mso" in out.getvalue()
         mark = out.tell()
@@ -187,7 +184,7 @@ def test_only_what_may_still_change_is_dimmed() -> None:
 
 def test_every_line_can_name_its_call() -> None:
     out = StringIO()
-    with Conversation(Console(file=out, width=100), name_calls=True) as conversation:
+    with ConversationPrinter(Console(file=out, width=100), name_calls=True) as conversation:
         feed(conversation, words.final("CA1111", 2, text="Hi."), words.ended("CA1111"))
         conversation.forget("CA1111")
         conversation.forget("CA2222")
@@ -201,7 +198,7 @@ def test_an_empty_final_and_an_unknown_event_are_no_lines() -> None:
 
 def test_an_event_of_another_version_is_a_note() -> None:
     out = StringIO()
-    conversation = Conversation(Console(file=out, width=100))
+    conversation = ConversationPrinter(Console(file=out, width=100))
     conversation.receive(call(), {"type": "transcript.final", "data": {"text": "no times, no speaker"}})
     assert out.getvalue() == "an event of type transcript.final that is not understood\n"
 
@@ -220,20 +217,20 @@ def test_words_cannot_play_with_the_terminal() -> None:
 
 def test_a_note_keeps_its_columns() -> None:
     out = StringIO()
-    Conversation(Console(file=out, width=100)).note("  curl\x1b -s      here  there\n")
+    ConversationPrinter(Console(file=out, width=100)).note("  curl\x1b -s      here  there\n")
     assert out.getvalue() == "  curl -s      here  there\n"
 
 
 def test_problems_are_loud() -> None:
     out = StringIO()
-    conversation = Conversation(Console(file=out, force_terminal=True, width=80))
+    conversation = ConversationPrinter(Console(file=out, force_terminal=True, width=80))
     conversation.problem("out of order")
     assert "!! out of order" in out.getvalue() and "\x1b[" in out.getvalue()
 
 
 def test_interims_stand_below_what_is_final() -> None:
     out = StringIO()
-    with Conversation(Console(file=out, force_terminal=True, width=80, color_system=None)) as conversation:
+    with ConversationPrinter(Console(file=out, force_terminal=True, width=80, color_system=None)) as conversation:
         feed(conversation, words.started(), words.interim(segment_id="a", text="hel"))
         feed(conversation, words.interim(segment_id="b", track="outbound", text="yes"))
         mark = out.tell()
@@ -255,7 +252,7 @@ def test_interims_stand_below_what_is_final() -> None:
 
 def test_the_whole_transcript_by_time() -> None:
     out = StringIO()
-    conversation = Conversation(Console(file=out, width=100))
+    conversation = ConversationPrinter(Console(file=out, width=100))
     feed(
         conversation,
         words.final(seq=2, start=5.0, text="second"),

@@ -127,7 +127,7 @@ async def test_a_search_shows_what_was_said(house):
 async def test_filters(house, utc, filters, found):
     await house.store.append([words.started("CA1")])
     told = await command("calls", *filters, **house.told)
-    assert ("CA1" in told.out, told.err) == ((True, "") if found else (False, "No call is like that.\n"))
+    assert ("CA1" in told.out, told.err) == ((True, "") if found else (False, "No call matches.\n"))
 
 
 async def test_a_bad_time_is_said(house):
@@ -221,7 +221,7 @@ async def test_the_token_that_is_kept(house, tmp_path):
 async def test_deleting(house):
     await house.store.append(words.conversation())
     asked = await command("delete", "CA1", **house.told)
-    assert asked == (2, "", "bridge: nobody can be asked here whether the call is to be deleted: say --yes\n")
+    assert asked == (2, "", "bridge: there is no terminal to confirm the deletion on: use --yes\n")
     assert await command("delete", "CA1", "--yes", **house.told) == (0, "CA1 is deleted.\n", "")
     assert (await command("transcript", "CA1", **house.told)).err == "bridge: there is no such call\n"
 

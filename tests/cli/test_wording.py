@@ -44,7 +44,7 @@ def test_what_went_wrong_is_said() -> None:
     gap = AudioGap(track="inbound", from_=3.0, to=4.5, missing=1.5, why="frames lost")
     assert said(gap) == ["00:03.0  1.5 s of inbound audio are missing: frames lost"]
     away = TranscriptionInterrupted(reason="refused", status=401, attempt=1, waiting=0.0, retry=False)
-    assert said(away) == ["transcription interrupted: refused; somebody must mend that"]
+    assert said(away) == ["transcription interrupted: refused; it must be fixed by hand"]
     assert said(TranscriptionResumed(attempt=2, waiting=4.0)) == ["transcription resumed, 4.0 s behind"]
     assert said(DtmfReceived(track="inbound", digit="#", at=2.0)) == ["00:02.0  key # pressed (inbound)"]
     failed = StreamFailed(stream_id="MZ1", error="31924\x1b[2J")

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from bridge.audio import interleave
 from bridge.deepgram import batch, options
 from bridge.deepgram.batch import Transcribed
-from bridge.deepgram.messages import Results, ResultWord
 from bridge.errors import RemoteProtocolError
 from bridge.local.wav import parse_wav
+from bridge.recognition import Result, Word
+from tests.fakes.json import paths, spoil
+from tests.fakes.speech import span
 
 HELLO = {"word": "hello", "start": 1.6, "end": 1.9, "confidence": 0.99, "punctuated_word": "Hello"}
 THERE = {"word": "there", "start": 2.0, "end": 2.4, "confidence": 0.9}
@@ -25,17 +27,14 @@ UTTERANCE = {
     "words": [HELLO, THERE],
     "id": "u",
 }
-FINAL = Results(
+FINAL = Result(
     channel=1,
-    start=1.6,
-    end=2.4,
+    span=span(1.6, 2.4),
     text="Hello there",
     confidence=0.98,
-    words=(ResultWord("hello", "Hello", 1.6, 1.9, 0.99), ResultWord("there", "there", 2.0, 2.4, 0.9)),
+    words=(Word("hello", "Hello", span(1.6, 1.9), 0.99), Word("there", "there", span(2.0, 2.4), 0.9)),
     is_final=True,
-    speech_final=True,
-    from_finalize=False,
-    language=None,
+    ends_turn=True,
 )
 
 
@@ -139,7 +138,7 @@ def test_an_utterance_is_a_final_that_ends_a_turn():
 def test_finals_come_in_the_order_of_their_start_whatever_the_channel():
     given = [{**UTTERANCE, "start": start, "channel": channel} for channel, start in ((0, 0.1), (0, 2.0), (1, 1.0))]
 
-    assert [(final.channel, final.start) for final in finals(*given)] == [(0, 0.1), (1, 1.0), (0, 2.0)]
+    assert [(final.channel, final.span.start) for final in finals(*given)] == [(0, 800), (1, 8000), (0, 16_000)]
 
 
 def test_the_most_frequent_language_counts():
@@ -166,7 +165,7 @@ def test_silence_is_a_transcript_too():
 def test_what_an_utterance_does_not_say_its_words_say():
     (final,) = finals({"channel": 1, "words": [HELLO, THERE]})
 
-    assert (final.start, final.end, final.text, final.confidence) == (1.6, 2.4, "Hello there", 0.0)
+    assert (final.span, final.text, final.confidence) == (span(1.6, 2.4), "Hello there", 0.0)
 
 
 def test_an_utterance_without_words_keeps_its_text():
@@ -176,13 +175,13 @@ def test_an_utterance_without_words_keeps_its_text():
 def test_no_moment_lies_outside_of_the_audio_that_was_sent():
     late = {**THERE, "end": 10.0000004}
     early = {**HELLO, "start": -1, "end": -1}
-    (final,) = finals({**UTTERANCE, "start": -0.5, "end": 1e300, "words": [early, late]})
+    (final,) = finals({**UTTERANCE, "start": -0.5, "end": 1e8, "words": [early, late]})
 
-    assert (final.start, final.end) == (0.0, 10.0)
-    assert [(word.start, word.end) for word in final.words] == [(0.0, 0.0), (2.0, 10.0)]
+    assert final.span == span(0.0, 10.0)
+    assert [word.span for word in final.words] == [span(2 / 3, 4 / 3), span(2.0, 10.0)]
 
 
-@pytest.mark.parametrize("bad", [{}, None, 5, {**HELLO, "start": None}, {**HELLO, "end": "x"}, {"start": 1, "end": 2}])
+@pytest.mark.parametrize("bad", [{}, None, 5, {"start": 1, "end": 2}])
 def test_a_bad_word_does_not_cost_the_others(bad):
     transcribed = batch.parse(answer({**UTTERANCE, "words": [HELLO, bad, THERE]}), 10.0)
 
@@ -190,25 +189,29 @@ def test_a_bad_word_does_not_cost_the_others(bad):
     assert transcribed.skipped == 1
 
 
+@pytest.mark.parametrize("odd", [{"start": None}, {"end": "x"}, {"confidence": "high"}, {"speaker": "a"}])
+def test_an_odd_word_is_counted_and_keeps_its_place(odd):
+    transcribed = batch.parse(answer({**UTTERANCE, "words": [HELLO, {**THERE, **odd}]}), 10.0)
+
+    assert [word.text for word in transcribed.results[0].words] == ["Hello", "there"]
+    assert transcribed.skipped == 1
+
+
 @pytest.mark.parametrize(
-    "bad",
-    [
-        None,
-        "utterance",
-        {**UTTERANCE, "channel": 2},
-        {**UTTERANCE, "channel": "1"},
-        {**UTTERANCE, "start": "soon"},
-        {**UTTERANCE, "end": 10**400},
-        {**UTTERANCE, "words": 5},
-        {**UTTERANCE, "confidence": float("nan")},
-        {"transcript": "when?"},
-    ],
+    "bad", [None, "utterance", {**UTTERANCE, "channel": 2}, {**UTTERANCE, "channel": "1"}, {"transcript": "when?"}]
 )
 def test_a_bad_utterance_does_not_cost_the_others(bad):
     transcribed = batch.parse(answer(bad, UTTERANCE), 10.0)
 
     assert transcribed.results == (FINAL,)
     assert transcribed.skipped == 1
+
+
+@pytest.mark.parametrize("odd", [{"start": "soon"}, {"end": 10**400}, {"words": 5}, {"confidence": float("nan")}])
+def test_an_odd_field_does_not_cost_its_utterance(odd):
+    (final,) = finals({**UTTERANCE, **odd})
+
+    assert (final.text, final.span) == (FINAL.text, FINAL.span)
 
 
 @pytest.mark.parametrize(
@@ -241,22 +244,6 @@ JSON = st.recursive(
 )
 
 
-def spoil(value, path, junk):
-    """A copy of a JSON value with what is at the path replaced."""
-    if not path:
-        return junk
-    copied = value.copy()
-    copied[path[0]] = spoil(value[path[0]], path[1:], junk)
-    return copied
-
-
-def paths(value, path=()):
-    yield path
-    children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, child in children:
-        yield from paths(child, (*path, key))
-
-
 WHOLE = json.loads(answer({**UTTERANCE, "languages": ["en"]}))
 CHANNELS_ONLY = {"metadata": {"request_id": "r"}, "results": {"channels": [{"alternatives": [UTTERANCE]}]}}
 
@@ -274,8 +261,9 @@ def test_an_answer_with_anything_spoilt_is_read_or_refused(place, junk):
     for final in transcribed.results:
         assert isinstance(final.text, str)
         assert final.language is None or isinstance(final.language, str)
-        assert 0.0 <= final.start <= final.end <= 10.0
-        assert all(0.0 <= word.start <= word.end <= 10.0 and isinstance(word.text, str) for word in final.words)
+        assert 0 <= final.span.start <= final.span.end <= 80_000
+        assert all(0 <= word.span.start <= word.span.end <= 80_000 for word in final.words)
+        assert all(word.text and isinstance(word.text, str) for word in final.words)
 
 
 @given(st.binary(max_size=200))

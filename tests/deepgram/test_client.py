@@ -7,15 +7,16 @@ from random import Random
 import pytest
 from websockets.asyncio.server import serve
 
-from bridge.audio import interleave
+from bridge.audio import interleave, seconds
 from bridge.deepgram import options
 from bridge.deepgram.breaker import CircuitBreaker
 from bridge.deepgram.client import Client
 from bridge.deepgram.exchange import Finished, Interrupted, Resumed, SessionPolicy
-from bridge.deepgram.messages import CLOSE_STREAM, Results
+from bridge.deepgram.messages import CLOSE_STREAM
 from bridge.deepgram.session import Session
 from bridge.local.deepgram import Faults, LocalDeepgram
 from bridge.local.script import CodedRecognizers, encode, random_script
+from bridge.recognition import Result
 
 SCRIPT = random_script(5, 12.0)
 AUDIO = interleave(*encode(SCRIPT, 12.0))
@@ -57,9 +58,9 @@ class Caller:
 
     def words(self, channel):
         return [
-            (word.word, round(word.start, 3))
+            (word.word, seconds(word.span.start))
             for event in self.happenings
-            if isinstance(event, Results) and event.is_final and event.channel == channel
+            if isinstance(event, Result) and event.is_final and event.channel == channel
             for word in event.words
         ]
 
@@ -142,7 +143,7 @@ async def test_a_refusal_for_good_tells_deepgrams_reason_and_is_not_tried_again(
     assert reason in interruption.reason
     assert interruption.request_id
     await caller.end()
-    assert caller.happenings[-1] == Finished(((0, 0.0, 12.0), (1, 0.0, 12.0)))
+    assert caller.happenings[-1] == Finished(((0, (0, 96_000)), (1, (0, 96_000))))
     assert len(deepgram.connections) == 1
 
 
@@ -197,7 +198,7 @@ async def test_a_flush_that_is_never_answered_is_bounded(deepgram):
     caller.say()
     await caller.end()
 
-    assert caller.happenings[-1] == Finished(((0, 0.0, 12.0), (1, 0.0, 12.0)))
+    assert caller.happenings[-1] == Finished(((0, (0, 96_000)), (1, (0, 96_000))))
 
 
 async def test_a_socket_that_takes_no_audio_is_given_up(deepgram):
@@ -261,7 +262,7 @@ async def test_an_error_of_deepgrams_is_logged_once(caplog):
 
     assert (record.call_id, record.code, record.description) == ("CA1", "SchemaError", "bad")
     assert caller.client.session.bad_messages == 2
-    assert caller.happenings == [Finished()]
+    assert caller.happenings == [Finished(((0, (0, 96_000)), (1, (0, 96_000))))]  # Metadata is no final
 
 
 async def test_while_the_gate_is_closed_deepgram_is_not_asked(deepgram):
@@ -319,4 +320,4 @@ async def test_a_redirect_is_a_refusal_and_is_not_followed(deepgram, redirector)
     assert [(event.status, event.reason, event.retry) for event in caller.happenings[:1]] == [(307, "HTTP 307", False)]
     assert len(asked) == 1
     assert deepgram.connections == []
-    assert not breaker.is_open
+    assert not breaker.is_closed

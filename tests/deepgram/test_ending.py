@@ -1,7 +1,10 @@
 """The bound of the end of a call, with the test holding the clock."""
 
-from bridge.deepgram.ending import Ending
+import pytest
+
+from bridge.deepgram.ending import TRANSITIONS, Ending, State, Trigger
 from bridge.deepgram.exchange import SessionPolicy
+from bridge.errors import LocalProtocolError
 
 POLICY = SessionPolicy(speed=1.25, flush=5.0, catch_up=10.0)
 KEPT = SessionPolicy(speed=1.25, flush=5.0, catch_up=10.0, kept=True)
@@ -67,3 +70,88 @@ def test_kept_audio_never_puts_it_off_for_longer_than_catching_up_may_take():
     ending.plan(114.0, 10.0)
 
     assert ending.deadline == 115.0
+
+
+# From each state, by each trigger: what the verbs below lead to. What is not here is our bug.
+TABLE = {
+    State.GOING_ON: {"audio": State.GOING_ON, "finish": State.SENDING, "cut": State.CUT, "end": State.OVER},
+    State.SENDING: {
+        **dict.fromkeys(("audio", "finish", "cut"), State.SENDING),
+        "too much": State.LEAVING,
+        "end": State.OVER,
+    },
+    State.CUT: {
+        **dict.fromkeys(("audio", "finish", "cut"), State.CUT),
+        "too much": State.LEAVING,
+        "end": State.OVER,
+    },
+    State.LEAVING: {
+        **dict.fromkeys(("audio", "finish", "cut", "too much"), State.LEAVING),
+        "end": State.OVER,
+    },
+    State.OVER: dict.fromkeys(("audio", "finish", "cut"), State.OVER),
+}
+VERBS = {
+    "audio": lambda ending: ending.receive_audio(),
+    "finish": lambda ending: ending.begin(100.0, 0.0, 0.0),
+    "cut": lambda ending: ending.begin(100.0, 0.0, 0.0, cut=True),
+    "too much": lambda ending: ending.plan(100.0, 3600.0),
+    "end": lambda ending: ending.end(),
+}
+WAYS = {
+    State.GOING_ON: (),
+    State.SENDING: ("finish",),
+    State.CUT: ("cut",),
+    State.LEAVING: ("finish", "too much"),
+    State.OVER: ("end",),
+}
+
+
+def reached(state):
+    ending = Ending(KEPT)
+    for verb in WAYS[state]:
+        VERBS[verb](ending)
+    assert ending.state is state
+    return ending
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("state", State, ids=lambda state: state.name)
+def test_what_is_in_the_table_leads_on_and_what_is_not_raises(state, verb):
+    ending = reached(state)
+    if verb in TABLE[state]:
+        VERBS[verb](ending)
+        assert ending.state is TABLE[state][verb]
+    else:
+        with pytest.raises(LocalProtocolError, match=state.name):
+            VERBS[verb](ending)
+
+
+def test_every_state_has_a_row_and_every_trigger_a_use():
+    assert set(TRANSITIONS) == set(State)
+    assert {trigger for ways in TRANSITIONS.values() for trigger in ways} == set(Trigger)
+
+
+def test_told_twice_nothing_is_put_off():
+    ending = begun(0.0, 0.0)
+    ending.begin(104.0, 0.0, 60.0)
+
+    assert ending.deadline == 105.0
+
+
+def test_what_is_cut_or_left_is_part_of_the_call():
+    assert {state for state in State if reached(state).partial} == {State.CUT, State.LEAVING}
+
+
+def test_what_has_been_left_is_not_taken_up_again():
+    ending = begun(20.0, 20.0, KEPT)
+    ending.plan(101.0, 1.0)
+
+    assert ending.leaving
+
+
+def test_when_it_is_over_nothing_is_waited_for():
+    ending = begun(12.5, 20.0)
+    ending.end()
+
+    assert (ending.deadline, ending.begun) == (None, True)

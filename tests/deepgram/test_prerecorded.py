@@ -7,7 +7,7 @@ import logging
 import aiohttp
 import pytest
 
-from bridge.audio import interleave, silence
+from bridge.audio import interleave, seconds, silence
 from bridge.deepgram import batch, options
 from bridge.deepgram.batch import Transcribed
 from bridge.deepgram.messages import Blame, Refusal
@@ -58,7 +58,7 @@ def http(status, body, *headers):
 
 def words(transcribed, channel):
     return [
-        (word.word, word.text, round(word.start, 3), round(word.end, 3))
+        (word.word, word.text, *map(seconds, word.span))
         for final in transcribed.results
         if final.channel == channel
         for word in final.words
@@ -85,10 +85,10 @@ async def test_turns_end_where_the_speaker_paused_as_they_do_live(deepgram, sess
 
     for channel in (0, 1):
         finals = [final for final in transcribed.results if final.channel == channel]
-        assert all(final.is_final and final.speech_final for final in finals)
-        assert all(after.start - before.end > 0.5 for before, after in zip(finals, finals[1:], strict=False))
+        assert all(final.is_final and final.ends_turn for final in finals)
+        assert all(after.span.start - before.span.end > 4000 for before, after in zip(finals, finals[1:], strict=False))
         said = [word for final in finals for word in final.words]
-        pauses = sum(after.start - before.end > 0.5 for before, after in zip(said, said[1:], strict=False))
+        pauses = sum(after.span.start - before.span.end > 4000 for before, after in zip(said, said[1:], strict=False))
         assert len(finals) == pauses + 1
 
 

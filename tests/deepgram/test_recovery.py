@@ -3,6 +3,7 @@ comes twice, none is on another channel, and every time is right to the millisec
 
 import pytest
 
+from bridge.audio import seconds
 from bridge.deepgram.exchange import SessionPolicy
 from bridge.local.deepgram.faults import NO_FAULTS, Faults
 from bridge.local.script import random_script
@@ -147,7 +148,7 @@ def test_without_kept_audio_what_falls_off_the_window_is_said_aloud():
     line = Line(
         SCRIPT, 60.0, SessionPolicy(window=5.0), refuse=between(20.0, 40.0), faults=only(0, Faults(drop_after=20.0))
     ).run()
-    gaps = [(gap.channel, gap.start, gap.end) for gap in line.lost]
+    gaps = [(gap.channel, *map(seconds, gap.span)) for gap in line.lost]
 
     assert gaps
     for channel, words in enumerate(line.spoken):

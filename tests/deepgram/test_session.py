@@ -5,6 +5,7 @@ from random import Random
 
 import pytest
 
+from bridge.audio import seconds
 from bridge.deepgram.exchange import (
     AudioLost,
     Close,
@@ -21,13 +22,12 @@ from bridge.deepgram.messages import (
     KEEP_ALIVE,
     DeepgramError,
     Refusal,
-    Results,
-    SpeechStart,
-    UtteranceEnd,
 )
 from bridge.deepgram.session import Session
-from bridge.deepgram.states import TRANSITIONS, State
+from bridge.deepgram.states import State
 from bridge.errors import LocalProtocolError
+from bridge.recognition import Result, SpeechStart, TurnEnd
+from tests.fakes.speech import span
 
 CHUNK = 0.1
 
@@ -86,7 +86,17 @@ def results(channel, start, end, *words, final=True, speech_final=False):
 
 
 def words(events):
-    return [(word.text, round(word.start, 3)) for event in events if isinstance(event, Results) for word in event.words]
+    said = [event for event in events if isinstance(event, Result)]
+    return [(word.text, seconds(word.span.start)) for result in said for word in result.words]
+
+
+def lost(channel, start, end):
+    return AudioLost(channel, span(start, end), "overflow")
+
+
+def finished(*uncovered):
+    """`uncovered` as (channel, from, to) in seconds."""
+    return Finished(tuple((channel, span(start, end)) for channel, start, end in uncovered))
 
 
 def test_it_connects_at_the_start_and_keeps_the_first_words():
@@ -143,7 +153,7 @@ def test_results_come_in_seconds_of_the_call():
     machine.receive_text(results(1, 0.0, 2.0, ("Hello", 0.5)), 3.0)
 
     (event,) = machine.events_received()
-    assert (event.channel, event.start, event.end, event.text) == (1, 0.0, 2.0, "Hello")
+    assert (event.channel, event.span, event.text) == (1, span(0.0, 2.0), "Hello")
 
 
 def test_bad_and_unknown_messages_change_nothing():
@@ -171,7 +181,7 @@ def test_speech_starts_and_utterance_ends_pass():
     machine.receive_text('{"type":"UtteranceEnd","channel":[0,2],"last_word_end":0.9}', 1.0)
     machine.receive_text('{"type":"UtteranceEnd","channel":[0,2],"last_word_end":-1}', 1.0)
 
-    assert machine.events_received() == [SpeechStart(1, 0.4), UtteranceEnd(0, 0.9), UtteranceEnd(0, -1)]
+    assert machine.events_received() == [SpeechStart(1, 3200), TurnEnd(0, 7200), TurnEnd(0, None)]
 
 
 def test_the_end_flushes_and_waits_for_metadata():
@@ -191,11 +201,135 @@ def test_the_end_says_that_the_flush_completed():
     machine = opened()
     now = feed(machine, 1.0)
     machine.finish(now)
+    for channel in (0, 1):
+        machine.receive_text(results(channel, 0.0, 0.9), now)
     machine.receive_text('{"type":"Metadata","request_id":"r1","duration":1.0}', now)
 
-    assert machine.events_received() == [Finished()]
+    # The last tenth of a second is too short for a word.
+    assert machine.events_received()[-1] == Finished()
     assert machine.data_to_send()[-1] == Close()
     assert machine.get_timer() is None
+
+
+def test_metadata_is_no_final_for_what_was_sent_and_not_answered():
+    machine = opened()
+    now = feed(machine, 3.0)
+    machine.finish(now)
+    machine.receive_text(results(0, 0.0, 1.0, ("one", 0.5)), now)
+    machine.receive_text(results(0, 2.0, 3.0, ("three", 2.5)), now)
+    machine.receive_text(results(1, 0.0, 2.7), now)
+    machine.receive_text('{"type":"Metadata","request_id":"r1","duration":3.0}', now)
+
+    assert machine.events_received()[-1] == finished((0, 1.0, 2.0), (1, 2.7, 3.0))
+
+
+def test_a_hole_keeps_what_it_needs_of_kept_audio_but_not_the_window():
+    machine = opened(kept=True, burst=600.0, deaf=600.0)
+    now = feed(machine, 60.0)
+    for second in range(60):
+        for channel in (0, 1):
+            if (second, channel) != (5, 0):
+                machine.receive_text(results(channel, second, second + 1), now)
+
+    assert machine.settled == 5 * 8000
+    assert machine._backlog._window.start >= 59 * 8000
+
+
+def lose_one_message(machine, now, seconds):
+    """A call of so many seconds in which one final of the second to last second does not come, and the socket drops."""
+    for second in range(seconds):
+        for channel in (0, 1):
+            if (second, channel) != (seconds - 2, 0):
+                machine.receive_text(results(channel, second, second + 1), now)
+    machine.closed(1011, "internal error", now)
+    machine.handle_timer(machine.get_timer())
+    machine.connected("r", now)
+    machine.data_to_send()
+    return machine._backlog._timeline.start(0) / 8000
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_hole_is_sent_once_more_and_then_left(kept):
+    machine = opened(kept=kept, burst=600.0, deaf=60.0)
+    now = feed(machine, 5.0)
+
+    assert lose_one_message(machine, now, 5) == 3.0
+    for channel in (0, 1):
+        machine.receive_text(results(channel, 1.0, 2.0), now)  # the final of what was sent again is lost again
+    machine.closed(1011, "internal error", now)
+    assert machine.state is State.IDLE
+    machine.finish(now)
+    assert machine.events_received()[-1] == finished((0, 3.0, 4.0))
+
+
+def test_a_hole_that_is_long_ago_is_not_worth_hearing_everything_again():
+    machine = opened(kept=True, burst=600.0, deaf=600.0)
+    now = feed(machine, 60.0)
+    machine.receive_text(results(0, 0.0, 5.0), now)
+    machine.receive_text(results(0, 6.0, 60.0), now)
+    machine.receive_text(results(1, 0.0, 60.0), now)
+    machine.closed(1011, "internal error", now)
+    assert machine.state is State.IDLE
+
+    machine.finish(now)
+    assert machine.events_received()[-1] == finished((0, 5.0, 6.0))
+
+
+def test_a_message_that_cannot_be_read_leaves_its_audio_uncovered():
+    machine = opened()
+    now = feed(machine, 2.0)
+    machine.receive_text(results(0, 0.0, 1.0, ("one", 0.5))[:-5], now)
+    machine.receive_text(results(7, 0.0, 1.0, ("one", 0.5)), now)
+    machine.receive_text(results(0, 1.0, 2.0, ("two", 1.5)), now)
+    machine.receive_text(results(1, 0.0, 2.0), now)
+    machine.finish(now)
+    machine.receive_text('{"type":"Metadata"}', now)
+
+    said = machine.events_received()
+    assert words(said) == [("two", 1.5)]
+    assert said[-1] == finished((0, 0.0, 1.0))
+    assert machine.bad_messages == 2
+
+
+def test_finals_out_of_order_are_all_taken():
+    machine = opened()
+    now = feed(machine, 3.0)
+    for second in (0, 2, 1, 1):
+        machine.receive_text(results(0, second, second + 1, (str(second), second + 0.5)), now)
+
+    assert words(machine.events_received()) == [("0", 0.5), ("2", 2.5), ("1", 1.5)]
+
+
+def test_a_result_about_audio_that_was_never_sent_is_shown_and_covers_nothing():
+    machine = opened()
+    now = feed(machine, 1.0)
+    machine.receive_text(results(0, 500.0, 501.0, ("soon", 500.5)), now)
+    machine.receive_text(results(1, 0.0, 1.0), now)
+    machine.finish(now)
+    machine.receive_text('{"type":"Metadata"}', now)
+
+    said = machine.events_received()
+    assert words(said) == [("soon", 1.0)]
+    assert said[-1] == finished((0, 0.0, 1.0))
+
+
+def test_odd_words_are_counted_and_their_sentence_is_heard():
+    machine = opened()
+    now = feed(machine, 1.0)
+    message = json.loads(results(0, 0.0, 1.0, ("good", 0.2), ("odd", 0.6)))
+    message["channel"]["alternatives"][0]["words"][1]["end"] = None
+    machine.receive_text(json.dumps(message), now)
+
+    assert words(machine.events_received()) == [("good", 0.2), ("odd", 0.6)]
+    assert (machine.bad_words, machine.bad_messages) == (1, 0)
+
+
+def test_a_message_in_a_binary_frame_is_a_message():
+    machine = opened()
+    now = feed(machine, 1.0)
+    machine.receive_text(results(0, 0.0, 1.0, ("good", 0.2)).encode(), now)
+
+    assert words(machine.events_received()) == [("good", 0.2)]
 
 
 def test_an_end_that_never_comes_is_bounded_and_says_what_is_missing():
@@ -208,7 +342,7 @@ def test_an_end_that_never_comes_is_bounded_and_says_what_is_missing():
 
     assert machine.get_timer() == pytest.approx(now + 5.0)
     machine.handle_timer(now + 5.0)
-    assert machine.events_received() == [Finished(((0, 1.5, 2.0),))]
+    assert machine.events_received() == [finished((0, 1.5, 2.0))]
 
 
 def test_a_close_without_metadata_is_complete_where_finals_cover_everything():
@@ -251,7 +385,7 @@ def test_a_flush_that_is_dropped_every_time_is_bounded():
             machine.handle_timer(now)
 
     assert now - finished_at == pytest.approx(5.0 + 10.0 / 1.25)  # the flush, and sending all of it once more
-    assert machine.events_received()[-1] == Finished(((0, 0.0, 10.0), (1, 0.0, 10.0)))
+    assert machine.events_received()[-1] == finished((0, 0.0, 10.0), (1, 0.0, 10.0))
 
 
 def test_a_drop_is_said_aloud_and_healed_from_the_first_uncovered_moment():
@@ -268,12 +402,12 @@ def test_a_drop_is_said_aloud_and_healed_from_the_first_uncovered_moment():
 
     machine.connected("r2", now + 1)
     assert machine.events_received() == [Resumed(1, 2.0, "r2")]
-    seconds, _ = sent(machine)
-    assert 0.9 <= seconds <= 1.2  # a burst; the rest at the ceiling
+    length, _ = sent(machine)
+    assert 0.9 <= length <= 1.2  # a burst; the rest at the ceiling
 
 
 def test_times_go_on_after_a_drop_and_nothing_comes_twice():
-    machine = opened()
+    machine = opened(burst=60.0)
     now = feed(machine, 4.0)
     machine.receive_text(results(0, 0.0, 3.0, ("yes", 2.0), ("yes", 2.5)), now)
     machine.receive_text(results(1, 0.0, 2.0), now)
@@ -291,7 +425,7 @@ def test_times_go_on_after_a_drop_and_nothing_comes_twice():
 
 
 def test_a_result_across_the_seam_keeps_only_what_is_new():
-    machine = opened()
+    machine = opened(burst=60.0)
     now = feed(machine, 4.0)
     machine.receive_text(results(0, 0.0, 3.0, ("old", 2.6)), now)
     machine.receive_text(results(1, 0.0, 2.0), now)
@@ -302,7 +436,7 @@ def test_a_result_across_the_seam_keeps_only_what_is_new():
     machine.receive_text(results(0, 0.0, 2.0, ("old", 0.6), ("new", 1.4)), now)
 
     (event,) = machine.events_received()
-    assert (event.text, event.start) == ("new", 3.0)
+    assert (event.text, event.span.start) == ("new", 24_000)
     assert words([event]) == [("new", 3.4)]
 
 
@@ -393,7 +527,7 @@ def test_refusals_for_good_are_never_tried_again(status):
     assert machine.data_to_send() == []
 
     machine.finish(3.0)
-    assert machine.events_received() == [Finished(((0, 0.0, 2.0), (1, 0.0, 2.0)))]
+    assert machine.events_received() == [finished((0, 0.0, 2.0), (1, 0.0, 2.0))]
 
 
 @pytest.mark.parametrize("status", [401, 402, 403])
@@ -414,8 +548,8 @@ def test_audio_that_falls_off_the_window_is_said_aloud_once():
     machine.connected("r1", now)
 
     assert machine.events_received() == [
-        AudioLost(0, 0.0, 3.0, "overflow"),
-        AudioLost(1, 0.0, 3.0, "overflow"),
+        lost(0, 0.0, 3.0),
+        lost(1, 0.0, 3.0),
     ]
 
 
@@ -458,7 +592,7 @@ def test_finishing_while_deepgram_is_away_is_bounded():
     machine.finish(0.6)
     machine.handle_timer(0.6 + 5.0 + 1.0 / 1.25)
 
-    assert machine.events_received()[-1] == Finished(((0, 0.0, 1.0), (1, 0.0, 1.0)))
+    assert machine.events_received()[-1] == finished((0, 0.0, 1.0), (1, 0.0, 1.0))
     assert Close() in machine.data_to_send()
 
 
@@ -489,24 +623,87 @@ def test_after_the_end_audio_is_ignored():
     assert machine.data_to_send() == []
 
 
-def test_every_state_has_its_transitions():
-    assert set(TRANSITIONS) == set(State)
-    assert TRANSITIONS[State.ENDED] == frozenset()
-
-
 def test_an_illegal_transition_is_our_bug():
     machine = opened()
 
     with pytest.raises(LocalProtocolError):
         machine.connected("again", 0.0)
+    with pytest.raises(LocalProtocolError):
+        machine.start(0.0)
+    with pytest.raises(LocalProtocolError):
+        machine.refused(Refusal(400, "no", None), 0.0)
+
+
+def test_audio_that_was_not_asked_for_is_our_bug():
+    machine = opened()
+
+    with pytest.raises(LocalProtocolError):
+        machine.receive_fetched(0, 0, audio(1.0), 0.0)
+
+
+@pytest.mark.parametrize("connecting", [False, True])
+def test_a_socket_that_fails_is_lost_once_however_often_it_is_told(connecting):
+    """The shell may tell an error of the socket and its end apart."""
+    machine = opened()
+    now = feed(machine, 2.0)
+    if connecting:
+        machine.closed(1011, "away", now)
+        now = machine.get_timer()
+        machine.handle_timer(now)
+        machine.events_received()
+    machine.refused(Refusal(None, "OSError", None), now)
+    due = machine.get_timer()
+    machine.closed(None, "OSError", now + 0.01)
+
+    assert (machine.state, machine.get_timer()) == (State.WAITING, due)
+    assert [type(event) for event in machine.events_received()] == [Interrupted]
+
+
+def test_a_socket_that_closes_before_it_was_open_is_lost_and_has_no_request_id():
+    machine = opened()
+    now = feed(machine, 2.0)
+    machine.closed(1011, "away", now)
+    now = machine.get_timer()
+    machine.handle_timer(now)
+    machine.events_received()
+    machine.closed(None, "OSError", now)
+
+    assert machine.state is State.WAITING
+    assert machine.events_received()[0].request_id is None
+
+
+@pytest.mark.parametrize(("cut", "flushed", "left"), [(False, True, False), (True, True, True), (False, False, True)])
+def test_the_tail_is_settled_by_deepgrams_last_word_and_only_where_the_call_ends(cut, flushed, left):
+    machine = opened(kept=True)
+    now = feed(machine, 1.2)
+    for channel in (0, 1):
+        machine.receive_text(results(channel, 0.0, 1.1), now)
+    machine.finish(now, cut=cut)
+    if flushed:
+        machine.receive_text('{"type":"Metadata"}', now)
+    machine.handle_timer(now + 60.0)
+
+    rest = [(0, 1.1, 1.2), (1, 1.1, 1.2)] if left else []
+    assert machine.events_received()[-1] == finished(*rest)
+
+
+def test_after_it_was_given_up_a_call_may_still_end_and_nothing_wakes_for_it():
+    machine = opened()
+    machine.abort()
+    machine.data_to_send()
+    machine.finish(1.0)
+    machine.abort()
+
+    assert (machine.get_timer(), machine.data_to_send()) == (None, [])
+    assert len(machine.events_received()) == 1
 
 
 def test_repr_shows_state_and_counters():
     machine = opened()
     machine.receive_text("rubbish", 0.0)
 
-    assert repr(machine).startswith("<Session OPEN <AudioWindow 0..0 sent 0")
-    assert repr(machine).endswith("sockets 1 messages 0 bad 1>")
+    assert repr(machine).startswith("<Session OPEN GOING_ON <Backlog <AudioWindow 0..0 sent 0")
+    assert repr(machine).endswith("fetching None sockets 1 messages 0 bad 1>")
 
 
 def kept_session(**policy):
@@ -551,7 +748,7 @@ def test_what_is_kept_no_longer_is_given_up_aloud():
     machine.data_to_send()
     machine.receive_fetched(0, 0, b"", now)
 
-    assert machine.events_received() == [AudioLost(0, 0.0, 3.0, "overflow"), AudioLost(1, 0.0, 3.0, "overflow")]
+    assert machine.events_received() == [lost(0, 0.0, 3.0), lost(1, 0.0, 3.0)]
     assert sent(machine)[0] == 5.0
 
 
@@ -589,7 +786,7 @@ def test_what_is_kept_only_from_later_on_is_sent_from_there():
     machine.data_to_send()
     machine.receive_fetched(0, 16_000, audio(1.0), now)
 
-    assert machine.events_received() == [AudioLost(0, 0.0, 2.0, "overflow"), AudioLost(1, 0.0, 2.0, "overflow")]
+    assert machine.events_received() == [lost(0, 0.0, 2.0), lost(1, 0.0, 2.0)]
     assert sent(machine)[0] == 6.0
     machine.receive_text(results(0, 0.0, 1.0, ("kept", 0.5)), now)
     machine.receive_text(results(0, 1.0, 6.0, ("held", 1.5)), now)
@@ -617,7 +814,7 @@ def test_an_end_while_deepgram_is_away_leaves_what_is_kept_to_later():
 
     assert machine.get_timer() == 105.0
     machine.handle_timer(105.0)
-    assert machine.events_received() == [Finished(((0, 0.0, 100.0), (1, 0.0, 100.0)))]
+    assert machine.events_received() == [finished((0, 0.0, 100.0), (1, 0.0, 100.0))]
 
 
 def test_a_backlog_at_the_end_is_left_to_later_but_for_what_was_sent():
@@ -627,15 +824,15 @@ def test_a_backlog_at_the_end_is_left_to_later_but_for_what_was_sent():
     machine.connected("r1", now)
     machine.finish(now)
 
-    seconds, texts = sent(machine)
-    assert seconds == pytest.approx(1.0, abs=0.2)
+    length, texts = sent(machine)
+    assert length == pytest.approx(1.0, abs=0.2)
     assert texts == [CLOSE_STREAM]
-    machine.receive_text(results(0, 0.0, seconds, ("hello", 0.2), ("cu", 0.8)), now)
-    machine.receive_text(results(1, 0.0, seconds), now)
+    machine.receive_text(results(0, 0.0, length, ("hello", 0.2), ("cu", 0.8)), now)
+    machine.receive_text(results(1, 0.0, length), now)
     machine.receive_text('{"type": "Metadata"}', now)
     said = machine.events_received()
     assert words(said) == [("hello", 0.2)]  # nobody knows what "cu" would have become
-    assert said[-1] == Finished(((0, 0.6, 30.0), (1, 0.6, 30.0)))
+    assert said[-1] == finished((0, 0.6, 30.0), (1, 0.6, 30.0))
 
 
 def test_a_backlog_at_the_end_that_is_kept_nowhere_is_sent_to_its_end():
@@ -659,7 +856,7 @@ def test_a_socket_that_opens_after_the_end_is_not_sent_a_long_backlog():
 
     assert sent(machine) == (0.0, [CLOSE_STREAM])
     machine.closed(1000, "", now)
-    assert machine.events_received()[-1] == Finished(((0, 0.0, 30.0), (1, 0.0, 30.0)))
+    assert machine.events_received()[-1] == finished((0, 0.0, 30.0), (1, 0.0, 30.0))
 
 
 def test_a_call_that_another_process_began_goes_on_where_its_audio_does():
@@ -674,7 +871,7 @@ def test_a_call_that_another_process_began_goes_on_where_its_audio_does():
     assert words(machine.events_received()) == [("new", 10.5)]
     machine.finish(1.0)
     machine.handle_timer(100.0)
-    assert machine.events_received() == [Finished(((1, 10.0, 11.0),))]
+    assert machine.events_received() == [finished((1, 10.0, 11.0))]
 
 
 def test_a_socket_that_says_nothing_to_speech_is_given_up():

@@ -86,6 +86,15 @@ def test_one_bad_call_alone_never_opens_it() -> None:
     assert breaker.slots(NOW) == 32
 
 
+def test_a_success_forgets_which_calls_have_failed() -> None:
+    breaker = CircuitBreaker()
+    post(breaker, "CA1", DOWN)
+    post(breaker, "CA2", OK)
+    for _ in range(100):
+        post(breaker, "CA3", DOWN)
+    assert breaker.state is State.CLOSED
+
+
 def test_probes_come_one_at_a_time_and_ever_more_seldom() -> None:
     breaker, now, waits = opened(), NOW, []
     for _ in range(8):
@@ -126,6 +135,22 @@ def test_after_a_success_it_opens_up_in_doubling_steps() -> None:
     assert limits == [2, 4, 8, 16]
     assert breaker.state is State.CLOSED
     assert breaker.slots(NOW + 1) == 32
+
+
+def test_half_open_every_success_counts_once() -> None:
+    breaker, slots = opened(), []
+    for n in range(1 + 2 + 4 + 8):
+        post(breaker, f"CA{n}", OK, NOW + 1)
+        slots.append(breaker.slots(NOW + 1))
+    assert slots == [2, 2, *[4] * 4, *[8] * 8, 16]
+
+
+def test_two_failures_half_open_suffice() -> None:
+    breaker = opened()
+    post(breaker, "CA1", OK, NOW + 1)
+    post(breaker, "CA1", DOWN, NOW + 2)
+    post(breaker, "CA2", DOWN, NOW + 2)
+    assert breaker.state is State.OPEN
 
 
 def test_two_failures_half_open_and_it_is_open_again_from_the_first_step() -> None:
@@ -183,6 +208,41 @@ def test_enabling_ends_a_pause_and_an_open_state() -> None:
     breaker.enable()
     assert breaker.slots(NOW) == 32
     breaker.enable()
+
+
+def test_enabling_ends_a_pause_for_any_clock() -> None:
+    breaker = CircuitBreaker()
+    post(breaker, "CA1", THROTTLED, 0.0)
+    breaker.enable()
+    assert breaker.slots(0.0) == 32
+
+
+def test_closed_again_it_knows_nothing_of_what_was() -> None:
+    breaker = opened()
+    for _ in range(4):
+        post(breaker, "CA1", DOWN, NOW + 100)
+    breaker.started("the probe")
+    breaker.enable()
+    for _ in range(100):
+        post(breaker, "CA1", DOWN, NOW + 100)
+    assert breaker.state is State.CLOSED, "of those that had failed before, none counts"
+    post(breaker, "CA2", DOWN, NOW + 200)
+    assert breaker.state is State.OPEN
+    assert (breaker.slots(NOW + 200.9), breaker.slots(NOW + 201)) == (0, 1), "the probe of then is no probe now"
+    post(breaker, "CA1", DOWN, NOW + 201)
+    assert (breaker.slots(NOW + 202.9), breaker.slots(NOW + 203)) == (0, 1), "the waits begin with the shortest"
+
+
+def test_half_open_it_can_be_enabled_at_once() -> None:
+    breaker = opened()
+    post(breaker, "CA1", OK, NOW + 1)
+    breaker.enable()
+    assert breaker.slots(NOW + 1) == 32
+
+
+def test_what_the_table_lacks_is_an_error() -> None:
+    with pytest.raises(LocalProtocolError, match="from CLOSED to HALF_OPEN"):
+        CircuitBreaker()._enter(State.HALF_OPEN)
 
 
 def test_its_face() -> None:

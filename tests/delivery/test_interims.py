@@ -1,5 +1,6 @@
 """Interims at the webhook: seldom enough, new enough, and in nobody's way."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 
 from bridge.delivery.lane import RetryPolicy
+from bridge.delivery.poster import Timeouts
 from bridge.delivery.sender import Sender
 from bridge.delivery.signing import Signer, format_secret
 from bridge.local.receiver import Fault, Receiver
@@ -31,10 +33,11 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 
 @pytest.fixture
-async def sender(store: SQLiteStore, receiver: Receiver) -> AsyncIterator[Sender]:
+async def sender(store: SQLiteStore, receiver: Receiver, request: pytest.FixtureRequest) -> AsyncIterator[Sender]:
     """With a call under way whose start has been delivered."""
     policy = RetryPolicy(live=(0.3,))
-    async with Sender(store, receiver.url, Signer(SECRET), interims=True, retry=policy) as sender:
+    timeouts = getattr(request, "param", None)
+    async with Sender(store, receiver.url, Signer(SECRET), interims=True, retry=policy, timeouts=timeouts) as sender:
         await store.append([words.started()])
         await until(lambda: sender.counters["delivered"] == 1)
         yield sender
@@ -151,10 +154,8 @@ async def test_it_is_never_retried_and_counts_for_nothing(
     await receiver.until(lambda: receiver.seqs("CA1") == [1, 2])
 
 
-async def test_one_that_takes_too_long_is_let_go(
-    store: SQLiteStore, receiver: Receiver, sender: Sender, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("bridge.delivery.interims.TIMEOUT", 0.05)
+@pytest.mark.parametrize("sender", [Timeouts(interim=0.05)], indirect=True)
+async def test_one_that_takes_too_long_is_let_go(store: SQLiteStore, receiver: Receiver, sender: Sender) -> None:
     receiver.faults = [Fault(delay=1.0, times=1)]
     await say(store, 1)
     await until(lambda: sender.counters["interims_failed"] == 1)
@@ -185,3 +186,31 @@ async def test_leaving_ends_what_is_on_its_way(store: SQLiteStore, receiver: Rec
         await receiver.until(lambda: len(receiver.deliveries) == 2)
         assert "InterimSender._send" in tasks_of("InterimSender")
     assert tasks_of("Sender", "InterimSender") == []
+
+
+async def test_sixteen_are_on_their_way_at_most(store: SQLiteStore, receiver: Receiver, sender: Sender) -> None:
+    calls = [f"CA{number}" for number in range(100, 117)]
+    for call_id in calls:
+        await store.append([words.started(call_id)])
+    await until(lambda: sender.counters["delivered"] == 1 + len(calls))
+    answering = asyncio.Event()
+    receiver.faults = [Fault(held=answering)]
+    for call_id in calls:
+        await store.append([], [words.interim(call_id)])
+    await until(lambda: sender.counters["interims_dropped"] == 1)
+    await until(lambda: len(receiver.deliveries) == 1 + len(calls) + 16)
+    answering.set()
+    await until(lambda: tasks_of("InterimSender") == [])
+    for revision in range(2, 20):
+        await say(store, revision)
+        await receiver.until(received(receiver, 15 + revision))
+    assert sender.counters["interims"] == receiver.counters["interims"] == 34
+
+
+@pytest.mark.parametrize("sender", [Timeouts(total=60.0, interim=60.0)], indirect=True)
+async def test_leaving_waits_for_no_answer(store: SQLiteStore, receiver: Receiver, sender: Sender) -> None:
+    receiver.faults = [Fault(held=asyncio.Event())]
+    await say(store, 1)
+    await receiver.until(lambda: len(receiver.deliveries) == 2)
+    await sender.__aexit__(None, None, None)
+    assert tasks_of("InterimSender") == []

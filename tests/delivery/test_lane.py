@@ -198,6 +198,8 @@ def test_a_lane_far_down_its_schedule_does_not_hold_the_endpoint_to_it() -> None
         ("0", 0.0),
         ("9" * 400, 999999999999.0),
         ("Fri, 15 Jan 2027 08:00:30 GMT", 30.0),
+        ("Fri, 15 Jan 2027 08:00:30 -0000", 30.0),
+        ("Fri, 15 Jan 2027 09:00:30 +0100", 30.0),
         ("Friday, 15-Jan-27 08:00:30 GMT", 30.0),
         ("Fri Jan 15 08:00:30 2027", 30.0),
         ("Fri, 15 Jan 2027 07:00:00 GMT", 0.0),
@@ -242,6 +244,12 @@ def test_one_event_that_is_too_large_is_skipped() -> None:
     judged = verdict(replace(LANE, skipped=(4,)), Answered(413))
     assert (judged.action, judged.endpoint) == ("skip", "alive")
     assert judged.settlement == Settlement(11, None, skipped=(4, 11))
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_two_events_that_are_refused_are_tried_one_by_one(status: int) -> None:
+    judged = verdict(replace(LANE, cursor=4, batch_to=6), Answered(status))
+    assert (judged.action, judged.settlement.batch_to) == ("split", 5)
 
 
 @pytest.mark.parametrize("status", [400, 422])

@@ -53,6 +53,8 @@ async def test_what_is_sent() -> None:
         assert await post(poster, b'{"a":2}') == Answered(204)
     head, body = requests[0].split(b"\r\n\r\n")
     assert body == b'{"a":1}'
+    assert b"\r\nContent-Type: application/json\r\n" in head
+    assert b"\r\nAccept-Encoding: identity\r\n" in head
     names = {line.split(b":")[0].lower() for line in head.split(b"\r\n")[1:]}
     assert names == {
         b"host",
@@ -70,6 +72,17 @@ async def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.Monkey
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1/")
     async with posting(answering(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")) as poster:
         assert await post(poster) == Answered(200)
+
+
+@pytest.mark.parametrize(("status", "location"), [(299, None), (300, "b"), (399, "b"), (400, None)])
+async def test_only_a_redirect_has_a_location(status: int, location: str | None) -> None:
+    answer = f"HTTP/1.1 {status} X\r\nLocation: https://b/c\r\nContent-Length: 0\r\n\r\n"
+    async with posting(answering(answer.encode())) as poster:
+        assert await post(poster) == Answered(status, None, location)
+
+
+def test_the_usual_timeouts() -> None:
+    assert Timeouts() == Timeouts(connect=5.0, total=15.0, body=1.0, interim=5.0)
 
 
 async def test_retry_after_and_location() -> None:

@@ -25,12 +25,8 @@ from tests.fakes.waiting import tasks_of, until
 OLD, NEW = format_secret(b"o" * 32), format_secret(b"n" * 32)
 RETRY = RetryPolicy(live=(0.01, 0.02, 0.05), after_call=(0.05,), jitter=0.2)
 PRESSURE = CircuitBreakerPolicy(first_probe=0.05, max_probe=0.2)
-
-
-@pytest.fixture(autouse=True)
-def quick_polling(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries are a hundredth of the real ones, and so is the grain of the sender's clock."""
-    monkeypatch.setattr("bridge.delivery.sender.POLL", 0.005)
+POLL = 0.005
+"""Retries are a hundredth of the real ones, and so is the grain of the sender's clock."""
 
 
 @pytest.fixture
@@ -48,7 +44,7 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 
 def make(store: Any, receiver: Receiver, **options: Any) -> Sender:
-    options = {"retry": RETRY, "pressure": PRESSURE, "rng": Random(1), **options}
+    options = {"retry": RETRY, "pressure": PRESSURE, "rng": Random(1), "poll": POLL, **options}
     return Sender(store, receiver.url, Signer(f"{OLD} {NEW}"), **options)
 
 
@@ -116,13 +112,16 @@ async def test_what_was_there_before_the_sender_is_delivered(store: SQLiteStore,
 
 
 async def test_a_slow_receiver_gets_everything_in_batches(store: SQLiteStore, receiver: Receiver) -> None:
-    receiver.faults = [Fault(delay=0.15)]
+    first, *others = words.conversation(finals=60)
+    answering = asyncio.Event()
+    receiver.faults = [Fault(held=answering, times=1)]
     async with make(store, receiver):
-        for event in words.conversation(finals=60):
-            await store.append([event])
-            await asyncio.sleep(0.002)
+        await store.append([first])
+        await receiver.until(lambda: receiver.deliveries)
+        await append_all(store, others)
+        answering.set()
         await receiver.until(complete(receiver, count=62))
-    assert len(receiver.deliveries) <= 6
+    assert [len(delivery.seqs) for delivery in receiver.deliveries] == [1, 50, 11]
     assert receiver.counters["duplicate"] == 0
 
 

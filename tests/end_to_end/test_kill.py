@@ -5,14 +5,18 @@ import contextlib
 import sqlite3
 
 import aiohttp
+import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from bridge.local.deepgram import Faults
 from bridge.local.receiver import Receiver
 from bridge.local.wav import parse_wav
 from bridge.store.token import own_token
 from tests.fakes import frames
 from tests.fakes.running import AUDIO, SCRIPT, WEBHOOK_SECRET, deepgram, serving
+
+MILLISECOND = 0.001
 
 
 def settings_of(data_dir, server, receiver, **given):
@@ -78,6 +82,15 @@ def words(receiver):
     ]
 
 
+def assert_all_words(receiver, at, cut=5.76):
+    """Those up to the break in their places, those after it from where the call goes on."""
+    for heard, spoken in zip(words(receiver), SCRIPT.channels, strict=True):
+        expected = [(word.start if word.end <= cut else word.start - cut + at, word.word) for word in spoken]
+        assert [word for _, word in heard] == [word for _, word in expected]
+        # Both `at` and the start of a word are rounded to milliseconds, each by itself.
+        assert [start for start, _ in heard] == pytest.approx([start for start, _ in expected], abs=1.1 * MILLISECOND)
+
+
 async def test_a_stream_that_comes_back_after_a_kill_goes_on_with_the_call(tmp_path):
     part = round(5.76 * 8000)  # to a pause in both tracks
     async with deepgram() as server, Receiver(WEBHOOK_SECRET) as receiver:
@@ -86,13 +99,13 @@ async def test_a_stream_that_comes_back_after_a_kill_goes_on_with_the_call(tmp_p
             with contextlib.suppress(ConnectionClosed):
                 async with connect(f"ws://127.0.0.1:{port}/media/twilio", compression=None) as socket:
                     await socket.send(frames.start())
+                    began = asyncio.get_running_loop().time()  # the last audio comes later, and so does the kill
                     for message in frames.talk(*(track[:part] for track in AUDIO)):
                         await socket.send(message)
                     kept = tmp_path / "audio" / frames.CALL / "000000000000.ulaw"
                     async with asyncio.timeout(20):
                         while not kept.exists() or kept.stat().st_size < 2 * part:
                             await asyncio.sleep(0.02)
-                    began = asyncio.get_running_loop().time()
                     process.kill()
                     await process.wait()
         async with serving(environment) as (_, port):
@@ -108,19 +121,14 @@ async def test_a_stream_that_comes_back_after_a_kill_goes_on_with_the_call(tmp_p
     events = {event["type"]: event["data"] for event in receiver.events(frames.CALL)}
     types = [event["type"] for event in receiver.events(frames.CALL)]
     at = events["call.resumed"]["at"]
-    before = [[(word.start, word.word) for word in words if word.end <= 5.76] for words in SCRIPT.channels]
-    after = [
-        [(round(word.start - 5.76 + at, 3), word.word) for word in words if word.start > 5.76]
-        for words in SCRIPT.channels
-    ]
 
     assert (types.count("call.started"), types.count("call.resumed"), types.count("call.ended")) == (1, 1, 1)
     assert events["call.resumed"]["reason"] == "bridge_restarted"
-    assert 5.76 <= at <= 5.76 + gone + 0.1
+    assert 5.76 <= at <= 5.76 + gone + MILLISECOND
     assert {event["data"]["why"] for event in receiver.events(frames.CALL) if event["type"] == "audio.gap"} <= {
         "bridge_restarted"
     }
-    assert words(receiver) == [[*one, *two] for one, two in zip(before, after, strict=True)]
+    assert_all_words(receiver, at)
     assert receiver.order.violations == []
 
 
@@ -155,7 +163,8 @@ async def test_sigterm_finishes_the_call_and_delivers_its_end(tmp_path):
 
 
 async def test_sigterm_leaves_the_call_to_the_next_process_with_all_its_words(tmp_path):
-    part = round(5.76 * 8000)  # to a pause in both tracks
+    quiet = 7.5  # no word lies across it, on either track
+    part = round(quiet * 8000)
     async with deepgram() as server, Receiver(WEBHOOK_SECRET) as receiver:
         environment = settings_of(tmp_path, server, receiver, BRIDGE_GRACE="20")
         async with serving(environment) as (process, port):
@@ -188,14 +197,51 @@ async def test_sigterm_leaves_the_call_to_the_next_process_with_all_its_words(tm
     assert [event["data"] for event in before if event["type"] == "call.ended"] == []
     assert (types.count("call.started"), types.count("call.resumed"), types.count("call.ended")) == (1, 1, 1)
     assert (events["call.ended"]["flush"], events["call.ended"]["uncovered"]) == ("complete", [])
-    assert words(receiver) == [
-        [
-            *((word.start, word.word) for word in words if word.end <= 5.76),
-            *((round(word.start - 5.76 + at, 3), word.word) for word in words if word.start > 5.76),
-        ]
-        for words in SCRIPT.channels
-    ]
+    assert_all_words(receiver, at, quiet)
     assert receiver.order.violations == []
+
+
+async def test_what_comes_between_sigterm_and_the_end_of_the_process_is_kept(tmp_path):
+    half = 3 * 8000
+    async with deepgram() as server, Receiver(WEBHOOK_SECRET) as receiver:
+        server.faults = Faults(metadata=False, close=False)
+        environment = settings_of(tmp_path, server, receiver, BRIDGE_FLUSH_TIMEOUT="2")
+        async with serving(environment) as (process, port):
+            async with connect(f"ws://127.0.0.1:{port}/media/twilio", compression=None) as socket:
+                await socket.send(frames.start())
+                messages = list(frames.talk(*(track[: 2 * half] for track in AUDIO)))
+                for message in messages[: len(messages) // 2]:
+                    await socket.send(message)
+                async with asyncio.timeout(20):
+                    while not server.connections or len(server.connections[0].audio) < half - 8000:
+                        await asyncio.sleep(0.02)
+                process.terminate()
+                async with asyncio.timeout(20):
+                    while await listens(port):
+                        await asyncio.sleep(0.02)
+                for message in messages[len(messages) // 2 :]:
+                    await socket.send(message)
+                with contextlib.suppress(ConnectionClosed):
+                    await asyncio.wait_for(socket.recv(), 20)
+                assert socket.close_code == 1001
+            assert await asyncio.wait_for(process.wait(), 20) == 0
+        async with serving(environment):
+            await receiver.until(
+                lambda: any(event["type"] == "call.ended" for event in receiver.events(frames.CALL)), 30
+            )
+    (end,) = [event["data"] for event in receiver.events(frames.CALL) if event["type"] == "call.ended"]
+
+    assert (end["reason"], end["duration"]) == ("bridge_restarted", 6.0)
+
+
+async def listens(port):
+    """Whether a connection is taken at the port."""
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
 
 
 async def test_a_recording_survives_a_kill(tmp_path):

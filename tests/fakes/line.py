@@ -5,22 +5,26 @@ from functools import cache
 from heapq import heappop, heappush
 from itertools import count
 from random import Random
+from urllib.parse import parse_qsl
 
-from bridge.audio import CHANNELS, SAMPLE_RATE, interleave
+from bridge.audio import CHANNELS, SAMPLE_RATE, interleave, seconds
 from bridge.deepgram import options
 from bridge.deepgram.exchange import AudioLost, Close, Connect, Fetch, Finished, Interrupted, Resumed, Send
-from bridge.deepgram.messages import Refusal, Results
+from bridge.deepgram.messages import Refusal
 from bridge.deepgram.session import Session
 from bridge.deepgram.states import State
 from bridge.local.deepgram import session as theirs
 from bridge.local.deepgram.faults import NO_FAULTS
-from bridge.local.deepgram.request import parse_request
+from bridge.local.deepgram.request import ListenRequest, parse_request
 from bridge.local.script import CodedRecognizers, encode
+from bridge.recognition import Result
 
 CHUNK = 0.06
 LATENCY = 0.05
 spoken = cache(encode)
-REQUEST = parse_request([pair.split("=", 1) for pair in options.parse("").query().split("&")])
+PARSED = parse_request(parse_qsl(options.parse("").query()))
+assert isinstance(PARSED, ListenRequest)
+REQUEST: ListenRequest = PARSED
 
 
 class Line:
@@ -54,10 +58,10 @@ class Line:
     @property
     def words(self):
         """What finals said, by channel: (word, start, end)."""
-        heard = [[], []]
+        heard: list[list[tuple[object, ...]]] = [[], []]
         for event in self.told:
-            if isinstance(event, Results) and event.is_final:
-                heard[event.channel] += [(word.word, round(word.start, 3), round(word.end, 3)) for word in event.words]
+            if isinstance(event, Result) and event.is_final:
+                heard[event.channel] += [(word.word, *map(seconds, word.span)) for word in event.words]
         return heard
 
     @property
@@ -71,7 +75,11 @@ class Line:
 
     @property
     def uncovered(self):
-        return self.told[-1].uncovered if isinstance(self.told[-1], Finished) else None
+        """As (channel, from, to)."""
+        finished = self.told[-1]
+        if not isinstance(finished, Finished):
+            return None
+        return tuple((channel, *map(seconds, span)) for channel, span in finished.uncovered)
 
     @property
     def waited(self):

@@ -11,12 +11,12 @@ import aiohttp
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from bridge.live import Live
+from bridge.live import PULSE, Live
 from bridge.store.audio import Recordings
 from bridge.store.sqlite import SQLiteStore
 from bridge.web.access import Access
 from bridge.web.calls import CallHandlers
-from bridge.web.feed import FeedHandlers
+from bridge.web.feed import FeedHandlers, FeedPolicy
 from tests.fakes import words
 
 TOKEN = "a-token-for-readers"
@@ -25,11 +25,17 @@ NOW = words.STARTED_AT + 100.0
 
 
 @asynccontextmanager
-async def doors(path: Any, tokens: tuple[str, ...] = (TOKEN,), public_url: str | None = None) -> AsyncIterator[Any]:
+async def doors(
+    path: Any,
+    tokens: tuple[str, ...] = (TOKEN,),
+    public_url: str | None = None,
+    pulse: float = PULSE,
+    policy: FeedPolicy | None = None,
+) -> AsyncIterator[Any]:
     """A namespace: the store, the live feeds, the folder of it all, the address, `now`."""
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(SQLiteStore(path, ["webhook"]))
-        place = SimpleNamespace(store=store, live=Live(store), folder=path, now=NOW)
+        place = SimpleNamespace(store=store, live=Live(store, pulse), folder=path, now=NOW)
         readers = Access(tokens, public_url, lambda: place.now)
 
         calls = CallHandlers(
@@ -41,7 +47,7 @@ async def doors(path: Any, tokens: tuple[str, ...] = (TOKEN,), public_url: str |
             wall=lambda: place.now,
         )
         place.door = calls
-        feed = FeedHandlers(place.live, store, readers, calls.events, Random(1))
+        feed = FeedHandlers(place.live, store, readers, calls.events, Random(1), policy)
         app = web.Application()
         app.add_routes([*readers.routes(), *feed.routes(), *calls.routes()])
         server = TestServer(app)

@@ -2,15 +2,22 @@
 
 from hypothesis import strategies as st
 
-from bridge.audio import SAMPLES_PER_MS, silence
-from bridge.deepgram.messages import Results, ResultWord, SpeechStart
+from bridge.audio import SAMPLES_PER_MS, samples, silence
 from bridge.events import TranscriptFinal, Word
 from bridge.local.recognition import Listening, SpeechBegan
 from bridge.local.script import TimedRecognizers
+from bridge.recognition import Result, SpeechStart
+from bridge.recognition import Word as HeardWord
+from bridge.spans import Span
 from bridge.transcript.assembler import Assembler
 from tests.fakes.words import transcript
 
 SPEAKERS = {"inbound": "caller", "outbound": "agent"}
+
+
+def span(start, end):
+    """Seconds as samples."""
+    return Span(samples(start), samples(end))
 
 
 def segment(track, *words, kind=TranscriptFinal, **said):
@@ -56,12 +63,11 @@ def heard(script, *, endpointing=0.3, chunk_ms=100):
 
 def _message(channel, said):
     if isinstance(said, SpeechBegan):
-        return SpeechStart(channel, said.at)
-    words = tuple(ResultWord(word.word, word.text, word.start, word.end, word.confidence) for word in said.words)
+        return SpeechStart(channel, samples(said.at))
+    words = tuple(HeardWord(word.word, word.text, span(word.start, word.end), word.confidence) for word in said.words)
     text = " ".join(word.text for word in words)
-    return Results(
-        channel, said.start, said.end, text, 0.9, words, said.is_final, said.speech_final, False, language="en"
-    )
+    place = span(said.start, said.end)
+    return Result(channel, place, text, 0.9, words, said.is_final, said.speech_final, languages=("en",))
 
 
 TEXTS = st.one_of(

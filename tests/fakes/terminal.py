@@ -50,11 +50,18 @@ class Terminal:
         os.close(self._master)
 
     async def shows(self, text):
-        """As soon as it does."""
+        """As soon as it does, whatever the colours."""
+        await self._until(lambda: self.text, text)
+
+    async def draws(self, octets):
+        """As soon as it does, in these colours and with this line end."""
+        await self._until(lambda: self.raw, octets)
+
+    async def _until(self, written, text):
         try:
-            await until(lambda: text in self.text)
+            await until(lambda: text in written())
         except TimeoutError:
-            raise AssertionError(f"it never showed {text!r} but {self.text!r}") from None
+            raise AssertionError(f"it never showed {text!r} but {written()!r}") from None
 
     def type(self, text):
         os.write(self._master, text.encode())

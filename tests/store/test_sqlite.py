@@ -123,12 +123,9 @@ async def test_a_full_queue_refuses_and_a_hole_cannot_follow(tmp_path: Path) -> 
         assert len(await store.read(Query("CA1"))) == 6
 
 
-async def test_closing_on_a_disk_that_fails_ends_and_says_what_is_lost(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("bridge.store.writer.CLOSE_GRACE", 0.1)
+async def test_closing_on_a_disk_that_fails_ends_and_says_what_is_lost(tmp_path: Path) -> None:
     other = None
-    async with SQLiteStore(tmp_path, busy_timeout=0.01) as store:
+    async with SQLiteStore(tmp_path, busy_timeout=0.01, close_grace=0.1) as store:
         await store.append([words.started()])
         other = sqlite3.connect(tmp_path / FILENAME, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")

@@ -2,9 +2,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.deepgram.messages import Results, ResultWord, SpeechStart, UtteranceEnd
+from bridge.audio import samples
 from bridge.events import Overlap, SpeechStarted, TranscriptFinal, TranscriptInterim, UtteranceCompleted
+from bridge.recognition import Result, SpeechStart, TurnEnd, Word
 from bridge.transcript.assembler import Assembler, Progress
+from tests.fakes.speech import span
 
 SPEAKERS = {"inbound": "caller", "outbound": "agent"}
 
@@ -18,17 +20,15 @@ def assembler():
 
 def results(channel, start, end, *words, final=False, speech_final=False, language=None):
     """`words` are (text, start) and last 0.2 s."""
-    return Results(
+    return Result(
         channel=channel,
-        start=start,
-        end=end,
+        span=span(start, end),
         text=" ".join(text for text, _ in words),
         confidence=0.9,
-        words=tuple(ResultWord(text.lower(), text, at, at + 0.2, 0.9) for text, at in words),
+        words=tuple(Word(text.lower(), text, span(at, at + 0.2), 0.9) for text, at in words),
         is_final=final,
-        speech_final=speech_final,
-        from_finalize=False,
-        language=language,
+        ends_turn=speech_final,
+        languages=(language,) if language else (),
     )
 
 
@@ -119,7 +119,7 @@ def test_an_empty_speech_final_ends_the_turn_too(assembler):
 
 
 def test_an_utterance_end_ends_a_turn_that_had_no_speech_final(assembler):
-    events = heard(assembler, results(0, 0.0, 2.0, ("Yes", 0.5), final=True), UtteranceEnd(0, 0.7))
+    events = heard(assembler, results(0, 0.0, 2.0, ("Yes", 0.5), final=True), TurnEnd(0, samples(0.7)))
 
     assert isinstance(events[-1], UtteranceCompleted)
 
@@ -128,19 +128,19 @@ def test_an_utterance_end_after_a_speech_final_says_nothing_twice(assembler):
     events = heard(
         assembler,
         results(0, 0.0, 2.0, ("Yes", 0.5), final=True, speech_final=True),
-        UtteranceEnd(0, 0.7),
+        TurnEnd(0, samples(0.7)),
     )
 
     assert sum(isinstance(event, UtteranceCompleted) for event in events) == 1
 
 
-@pytest.mark.parametrize("last_word_end", [-1, 0.7])
+@pytest.mark.parametrize("last_word_end", [None, 5600])
 def test_an_utterance_end_that_is_out_of_date_ends_nothing(assembler, last_word_end):
     events = heard(
         assembler,
         results(0, 0.0, 2.0, ("Yes", 0.5), final=True),
         results(0, 2.0, 4.0, ("but", 3.0), final=True),
-        UtteranceEnd(0, last_word_end),
+        TurnEnd(0, last_word_end),
     )
 
     assert not any(isinstance(event, UtteranceCompleted) for event in events)
@@ -177,7 +177,7 @@ def test_the_end_of_a_silent_call_says_nothing(assembler):
 
 
 def test_speech_that_starts_is_told(assembler):
-    assert heard(assembler, SpeechStart(1, 2.25)) == [
+    assert heard(assembler, SpeechStart(1, samples(2.25))) == [
         SpeechStarted(track="outbound", channel=1, speaker="agent", at=2.25, at_time="2023-11-14T22:13:22.250Z")
     ]
 
@@ -221,24 +221,21 @@ def test_an_unlabelled_track_speaks_under_its_own_name():
         max_size=12,
     )
 )
-def test_times_never_go_back_within_a_speaker(messages):
+def test_times_never_go_back_within_a_result(messages):
     machine = Assembler("CA1", SPEAKERS)
-    last = 0.0
     for start, spans, final, speech_final in messages:
-        spoken = tuple(ResultWord("x", "x", began, ended, 1.0) for began, ended in spans)
-        machine.receive(Results(0, start, start + 1, "x" * len(spoken), 1.0, spoken, final, speech_final, False, None))
+        spoken = tuple(Word("x", "x", span(began, ended), 1.0) for began, ended in spans)
+        machine.receive(Result(0, span(start, start + 1), "x" * len(spoken), 1.0, spoken, final, speech_final))
         for event in machine.events_received():
             if isinstance(event, UtteranceCompleted):
                 continue
-            times = [last, *(moment for word in event.words for moment in (word.start, word.end))]
+            times = [*(moment for word in event.words for moment in (word.start, word.end))]
             assert times == sorted(times)
             assert event.start <= event.end
-            if event.final and event.words:
-                last = event.words[-1].end
 
 
 def test_numbers_and_times_go_on_where_others_stopped():
-    assembler = Assembler("CA1", {}, progress=Progress({"inbound": 7, "uinbound": 2}, {"inbound": 5.0}))
+    assembler = Assembler("CA1", {}, progress=Progress({"inbound": 7, "uinbound": 2}, {"inbound": 40_000}))
     assembler.receive(results(0, 4.5, 6.0, ("hello", 4.9), final=True, speech_final=True))
     final, turn = assembler.events_received()
 
@@ -252,3 +249,92 @@ def test_what_is_backfilled_has_a_series_of_its_own():
     final, turn = assembler.events_received()
 
     assert (final.segment_id, final.source, turn.utterance_id) == ("CA1-outbound-b2", "backfill", "CA1-outbound-ub1")
+
+
+def test_words_that_two_finals_both_reach_do_not_overlap(assembler):
+    first, second = heard(
+        assembler,
+        results(0, 0.0, 1.0, ("one", 0.85), final=True),
+        results(0, 1.0, 2.0, ("two", 1.0), final=True),
+    )
+
+    assert (first.end, second.start) == (1.05, 1.05)
+
+
+def test_a_final_that_comes_late_keeps_its_time(assembler):
+    heard(assembler, results(0, 4.0, 6.0, ("after", 4.5), final=True))
+    (final,) = heard(assembler, results(0, 2.0, 4.0, ("before", 2.5), final=True))
+
+    assert (final.start, final.end, final.segment_id) == (2.5, 2.7, "CA1-inbound-2")
+
+
+def test_a_final_that_comes_late_leaves_the_open_segment_open(assembler):
+    (interim,) = heard(assembler, results(0, 4.0, 6.0, ("after", 4.5)))
+    (late,) = heard(assembler, results(0, 2.0, 4.0, ("before", 2.5), final=True))
+    (final,) = heard(assembler, results(0, 4.0, 6.0, ("after", 4.5), final=True))
+
+    assert late.segment_id != interim.segment_id == final.segment_id
+    assert (late.revision, interim.revision, final.revision) == (1, 1, 2)
+
+
+@pytest.mark.parametrize(("before", "ends"), [(0.1, True), (0.100125, False)])
+def test_a_turn_ends_with_a_word_that_the_recognizer_ends_a_little_sooner(assembler, before, ends):
+    events = heard(
+        assembler, results(0, 0.0, 2.0, ("Yes", 0.5), final=True), TurnEnd(0, samples(0.7) - samples(before))
+    )
+
+    assert isinstance(events[-1], UtteranceCompleted) is ends
+
+
+def test_an_assembler_without_an_anchor_counts_from_1970():
+    (event,) = heard(Assembler("CA1", SPEAKERS), results(1, 0.0, 1.0, ("Hello", 0.0)))
+
+    assert (event.start_time, event.end_time) == ("1970-01-01T00:00:00.000Z", "1970-01-01T00:00:00.200Z")
+
+
+def test_what_is_taken_back_says_nothing_and_is_taken_back_once(assembler):
+    heard(assembler, results(1, 0.0, 2.0, ("Well", 1.0), final=True))
+    (interim,) = heard(assembler, results(0, 0.0, 2.0, ("Huh", 1.0)))
+    assembler.finish(retract=True, turns=False)
+    (final,) = assembler.events_received()
+    assembler.finish(retract=True, turns=False)
+
+    assert interim.overlaps
+    assert (final.segment_id, final.revision, final.final) == (interim.segment_id, 2, True)
+    assert (final.text, final.words, final.overlaps) == ("", [], [])
+    assert assembler.events_received() == []
+
+
+def test_a_final_up_to_the_open_segments_start_is_a_segment_of_its_own(assembler):
+    interim, final = heard(
+        assembler, results(0, 0.0, 3.0, ("two", 1.5)), results(0, 0.0, 1.5, ("one", 0.5), final=True)
+    )
+
+    assert final.segment_id != interim.segment_id
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "expected"), [(1.0, 3.0, 2.0), (2.0, 3.0, 2.0), (1.0, 2.0, 1.0), (0.5, 1.0, 0.5), (3.0, 4.0, 3.0)]
+)
+def test_a_text_without_words_begins_after_the_words_before_it(assembler, start, end, expected):
+    heard(assembler, results(0, 0.0, 2.0, ("One", 1.8), final=True))
+    bare = Result(0, span(start, end), "two", 0.9, (), is_final=True, ends_turn=False, languages=())
+
+    assert heard(assembler, bare)[0].start == expected
+
+
+@pytest.mark.parametrize(("began", "found"), [(1.1, [(1.1, 1.2)]), (1.101, [])])
+def test_talk_over_has_a_shortest_length_and_is_told_on_either_channel(assembler, began, found):
+    heard(assembler, results(1, 0.0, 2.0, ("Well", 1.0)))
+    (event,) = heard(assembler, results(0, 0.0, 2.0, ("So", began)))
+
+    assert [(overlap.start, overlap.end) for overlap in event.overlaps] == found
+
+
+def test_talk_over_is_looked_for_in_the_last_finals(assembler):
+    for place in range(20):
+        heard(assembler, results(0, place, place + 1, (str(place), place + 0.5), final=True))
+    ends = Result(1, span(0.0, 20.0), "all of it", 0.9, (), is_final=True, ends_turn=False, languages=())
+    (event,) = heard(assembler, ends)
+
+    assert [overlap.segment_id for overlap in event.overlaps] == [f"CA1-inbound-{n}" for n in range(5, 21)]

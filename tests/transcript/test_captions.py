@@ -1,5 +1,6 @@
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -183,3 +184,71 @@ def test_a_cue_begins_with_its_first_word(finals):
 
     # Unless the cue before has to stand a while first, words having no length.
     assert all(cue.start in begins or (cue.speaker, cue.start) in ends for cue in cues(finals))
+
+
+@pytest.mark.parametrize(("end", "lines"), [(8.0, ["a b c d e f g", "h"]), (8.001, ["a b c d e f", "g h"])])
+def test_a_cue_stands_for_seven_seconds_at_most(end, lines):
+    words = [(letter, place + 1.0, place + 2.0) for place, letter in enumerate("abcdef")]
+
+    found = cues([segment("inbound", *words, ("g", 7.0, end), ("h", 8.2, 9.0))])
+
+    assert [" ".join(cue.lines) for cue in found] == lines
+
+
+def test_words_as_long_as_a_line_stand_two_in_a_cue():
+    words = [(letter * 42, place / 5, place / 5 + 0.2) for place, letter in enumerate("abcd")]
+
+    assert [cue.lines for cue in cues([segment("inbound", *words)])] == [
+        ("a" * 42, "b" * 42),
+        ("c" * 42, "d" * 42),
+    ]
+
+
+def test_a_blank_between_words_takes_room():
+    words = [(letter * 21, place / 5, place / 5 + 0.2) for place, letter in enumerate("abcd")]
+
+    assert [cue.lines for cue in cues([segment("inbound", *words)])] == [
+        ("a" * 21, "b" * 21),
+        ("c" * 21, "d" * 21),
+    ]
+
+
+def test_a_second_line_is_filled_to_its_end():
+    texts = ["a" * 40, "b" * 20, "c" * 21, "d"]
+    words = [(text, place / 5, place / 5 + 0.2) for place, text in enumerate(texts)]
+
+    assert [cue.lines for cue in cues([segment("inbound", *words)])] == [
+        ("a" * 40, f"{texts[1]} {texts[2]}"),
+        ("d",),
+    ]
+
+
+def test_a_language_without_spaces_fills_its_lines():
+    words = [("日本語", place / 5, place / 5 + 0.2) for place in range(30)]
+
+    found = cues([segment("inbound", *words, text="日本語" * 30)])
+
+    assert [line for cue in found for line in cue.lines] == ["日本語" * 14, "日本語" * 14, "日本語" * 2]
+
+
+@pytest.mark.parametrize("end", list(".?!…。？！"))
+@pytest.mark.parametrize(("place", "cut"), [(9, 10), (8, 9), (5, 6), (4, 10), (3, 10)])
+def test_a_cue_ends_with_a_sentence_in_its_second_half(end, place, cut):
+    texts = ["sevenab"] * 13
+    texts[place] = f"sevena{end}"
+    words = [(text, at / 5, at / 5 + 0.2) for at, text in enumerate(texts)]
+
+    assert sum(len(line.split()) for line in cues([segment("inbound", *words)])[0].lines) == cut
+
+
+def test_the_parts_of_an_address_share_its_time():
+    found = cues([segment("inbound", ("x" * 210, 1.0, 11.5))])
+
+    assert [(cue.start, cue.end) for cue in found] == [(1000, 5200), (5200, 9400), (9400, 11500)]
+
+
+@pytest.mark.parametrize(("name", "shown"), [("x" * 20, "x" * 20), ("x" * 21, "x" * 19 + "…")])
+def test_a_label_is_shortened_where_it_has_to_be(name, shown):
+    (cue,) = cues([sentence("inbound", 1.0, "Hi", speaker=name)], named=True)
+
+    assert cue.lines == (f"{shown}: Hi",)

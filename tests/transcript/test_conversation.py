@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.events import CallResumed, SpeechStarted, TranscriptFinal, TranscriptInterim
+from bridge.events import CallResumed, Overlap, SpeechStarted, TranscriptFinal, TranscriptInterim
 from bridge.local.sample import SCRIPT
 from bridge.local.script import load_script, random_script
 from bridge.transcript.conversation import FINALS_HOLD, HOLD, Conversation
@@ -235,3 +235,45 @@ def test_no_interleaving_of_arrivals_reorders_what_was_shown(arrivals, hold, pos
     finals = {said.segment_id: said.text for said in arrivals if isinstance(said, TranscriptFinal)}
     shown = {line.transcript.segment_id: line.transcript.text for line in view.lines}
     assert {segment: text for segment, text in shown.items() if text} == {s: t for s, t in finals.items() if t}
+
+
+@pytest.mark.parametrize(("position", "texts"), [(10.999, []), (11.0, ["Yes."])])
+def test_where_only_finals_come_one_waits_ten_seconds(position, texts):
+    speech = SpeechStarted(track="inbound", channel=0, speaker="caller", at=position, at_time="")
+
+    assert View().receive(final("outbound", 1.0, "Yes."), speech).texts == texts
+
+
+def test_nothing_is_taken_for_recognized_before_it_is():
+    assert View(hold=0.9).receive(interim("inbound", 0.1, "I")).texts == []
+
+
+def test_who_begins_where_the_other_ends_need_not_wait():
+    assert View().receive(final("outbound", 0.7, "Yes."), final("inbound", 1.0, "So.")).texts == ["Yes.", "So."]
+
+
+def test_who_begins_at_the_same_time_is_not_late():
+    view = View(hold=0.0).receive(interim("inbound", 1.0, "I"), interim("outbound", 1.0, "You"))
+
+    assert [(line.transcript.text, line.late) for line in view.lines] == [("I", False), ("You", False)]
+
+
+def test_a_revision_that_comes_twice_is_no_news():
+    view = View(hold=0.0).receive(interim("inbound", 1.0, "I"))
+    view.conversation.receive(interim("inbound", 1.0, "I"))
+
+    assert view.conversation.lines_received() == []
+
+
+def test_what_is_abandoned_has_no_words_and_what_is_final_stays():
+    back = CallResumed(reason="bridge_restarted", stream_id="MZ2", at=8.0)
+    overlap = Overlap(segment_id="x", start=1.0, end=1.2)
+    view = View(hold=0.0).receive(
+        interim("inbound", 1.0, "I", segment_id="s1"),
+        final("inbound", 1.0, "I.", segment_id="s1"),
+        interim("inbound", 2.0, "am", segment_id="s2", overlaps=[overlap]),
+        back,
+    )
+
+    assert view.texts == ["I.", ""]
+    assert (view.lines[1].transcript.words, view.lines[1].transcript.overlaps) == ([], [])

@@ -144,3 +144,20 @@ def test_figures_of_a_whole_call():
 
     assert found.words == {"caller": len(script.channels[0]), "agent": len(script.channels[1])}
     assert all(60 < rate < 250 for rate in found.words_per_minute.values())
+
+
+def test_a_median_between_milliseconds_is_rounded():
+    found = call(("outbound", 0.0, 1.0), ("inbound", 1.5, 2.0), ("outbound", 3.0, 4.0), ("inbound", 4.501, 5.0))
+
+    assert found.response_time["caller"] == round(0.5005, 3)
+
+
+@pytest.mark.parametrize(("began", "both"), [(1.9, 0.1), (1.901, 0.0)])
+def test_talk_over_has_a_shortest_length(began, both):
+    assert call(("inbound", 0.0, 2.0), ("outbound", began, 3.0)).talk_over == both
+
+
+def test_who_ends_with_the_other_has_had_no_turn():
+    found = call(("outbound", 0.0, 4.0), ("inbound", 2.0, 4.0), ("outbound", 5.0, 6.0), ("inbound", 7.0, 8.0))
+
+    assert found.response_time == {"caller": 1.0, "agent": None}

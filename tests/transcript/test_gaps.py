@@ -150,3 +150,17 @@ def test_a_second_is_a_gap_if_it_was_given_up_after_it_was_last_transcribed(step
 
 def test_a_stretch_has_the_names_that_are_read_here():
     assert Stretch(track="inbound", from_=1.0, to=2.0).model_dump(mode="json") == stretch(1.0, 2.0)
+
+
+def test_seconds_are_told_to_the_millisecond():
+    ended = {"missing": 1 / 3, "uncovered": [stretch(0, 1 / 3)]}
+
+    assert completeness(ended, [backfilled(9, 0, 0.1, 0.2333333)]) == Completeness(0.233, 0.233, 0.1)
+    assert [gap.missing for gap in standing([told(0, 1 / 3), came(0, 0.1)])] == [0.233]
+
+
+@pytest.mark.parametrize("beside", [came(1, 2), came(5, 6)])
+def test_a_backfill_beside_a_gap_leaves_it_as_it_was_told(beside):
+    gap = AudioGap(track="inbound", from_=2, to=5, missing=1.5, why="not_transcribed")
+
+    assert standing([gap, beside]) == [gap]

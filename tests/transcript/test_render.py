@@ -187,3 +187,13 @@ def test_a_text_has_a_line_for_every_turn(finals):
     lines = text_of(*finals).splitlines()
 
     assert len(lines) == len(render.document(CALL, finals)["turns"])
+
+
+def test_a_gap_stands_at_its_time():
+    gap = GAP.model_copy(update={"from_": 0.5})
+
+    assert text_of(AGENT, gaps=[gap]).splitlines()[0].startswith("[00:00.5] (1.5 s of caller")
+
+
+def test_webvtt_leaves_quotation_marks():
+    assert '"No" isn\'t' in render.vtt([sentence("inbound", 1.0, '"No" isn\'t')])

@@ -100,3 +100,18 @@ def test_the_timeline_does_not_depend_on_the_order_of_arrival(finals, random):
     shuffled = random.sample(finals, len(finals))
 
     assert timeline(shuffled) == timeline(finals)
+
+
+def test_talk_over_has_a_shortest_length():
+    agent, caller = segment("outbound", ("a", 0.0, 1.2)), segment("inbound", ("b", 1.1, 2.0))
+
+    assert [(over.start, over.end) for over in talk_over(timeline([agent, caller]))] == [(1.1, 1.2)]
+
+
+def test_a_share_of_the_time_is_told_to_the_millisecond():
+    assert pieces(segment("inbound", text="a b c", start=0.0, end=1.0)) == [
+        Piece("a", 0.0, 0.333, True),
+        Piece("b", 0.333, 0.667, True),
+        Piece("c", 0.667, 1.0, True),
+    ]
+    assert pieces(segment("inbound", text="a", start=0.0, end=1.0)) == [Piece("a", 0.0, 1.0, True)]

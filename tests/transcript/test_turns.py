@@ -128,3 +128,11 @@ def test_every_word_is_in_one_turn_and_speakers_alternate(finals):
         assert "".join(turn.text for turn in found if turn.track == track).replace(" ", "") == said.replace(" ", "")
     assert all(one.track != other.track for one, other in zip(found, found[1:], strict=False))
     assert [turn.start for turn in found] == sorted(turn.start for turn in found)
+
+
+def test_a_turn_ends_with_the_last_of_its_words():
+    long, short = segment("inbound", ("Well", 1.0, 9.0)), segment("inbound", ("so", 2.0, 2.5))
+
+    (turn,) = turns([long, short])
+
+    assert (turn.start, turn.end) == (1.0, 9.0)

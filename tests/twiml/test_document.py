@@ -12,7 +12,7 @@ from twilio.twiml.voice_response import Dial, Parameter, Start, Stream, VoiceRes
 from twiml.document import (
     NOT_XML,
     Answer,
-    Target,
+    DialTarget,
     check_parameter,
     check_stream_url,
     parse_target,
@@ -60,7 +60,7 @@ def test_everything_at_once_is_what_twilios_builder_says() -> None:
         status_callback="https://bridge.example.com/twiml/stream-status",
         parameters={"from": "+15550001", "speaker.inbound": NASTY},
         say=NASTY,
-        dial=Target("number", "+15551234567"),
+        dial=DialTarget("number", "+15551234567"),
         caller_id="+15550100",
     )
     stream = Stream(
@@ -83,7 +83,7 @@ def test_everything_at_once_is_what_twilios_builder_says() -> None:
 
 
 def test_the_attributes_have_twilios_spelling() -> None:
-    answer = replace(HOLD, status_callback="https://x.example/s", dial=Target("client", "bob"), caller_id="+1555")
+    answer = replace(HOLD, status_callback="https://x.example/s", dial=DialTarget("client", "bob"), caller_id="+1555")
     xml = answer.to_xml()
     assert 'statusCallback="https://x.example/s"' in xml
     assert 'callerId="+1555"' in xml
@@ -125,11 +125,11 @@ def test_any_other_dial_target_is_refused(text: str) -> None:
 
 def test_the_notice_comes_before_the_line_is_connected_or_held() -> None:
     assert verbs(replace(HOLD, say="Recorded.")) == ["Start", "Say", "Pause"]
-    assert verbs(replace(HOLD, say="Recorded.", dial=Target("number", "+1555"))) == ["Start", "Say", "Dial"]
+    assert verbs(replace(HOLD, say="Recorded.", dial=DialTarget("number", "+1555"))) == ["Start", "Say", "Dial"]
 
 
 def test_something_always_follows_the_fork_or_twilio_hangs_up() -> None:
-    for answer in (HOLD, replace(HOLD, say="Hello"), replace(HOLD, dial=Target("number", "+1555"))):
+    for answer in (HOLD, replace(HOLD, say="Hello"), replace(HOLD, dial=DialTarget("number", "+1555"))):
         assert verbs(answer)[-1] in ("Dial", "Pause")
 
 
@@ -169,7 +169,7 @@ def test_what_xml_cannot_carry_is_refused(character: str) -> None:
         {"parameters": {"a": text}},
         {"say": text},
         {"caller_id": text},
-        {"dial": Target("sip", text)},
+        {"dial": DialTarget("sip", text)},
     ]
     for fields in wrong:
         with pytest.raises(TwimlError, match="XML"):

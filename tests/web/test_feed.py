@@ -8,14 +8,14 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from bridge import live
-from bridge.web import feed
+from bridge.web.feed import FeedPolicy
 from tests.fakes import words
 from tests.fakes.reading import BEARER, Stream, doors, reader, stream
 from tests.fakes.waiting import tasks_of, until
 
 EVENTS = "/calls/CA1/events"
 LAST = "Last-Event-ID"
+RESTLESS = {"pulse": 0.02, "policy": FeedPolicy(silence=0.0)}
 UPGRADE = (
     "Connection: Upgrade\r\nUpgrade: websocket\r\n"
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
@@ -23,8 +23,8 @@ UPGRADE = (
 
 
 @pytest.fixture
-async def place(tmp_path):
-    async with doors(tmp_path) as running:
+async def place(request, tmp_path):
+    async with doors(tmp_path, **getattr(request, "param", {})) as running:
         await running.store.append([words.started(), words.final(seq=2)])
         yield running
 
@@ -105,9 +105,8 @@ async def test_only_some_types(place, session):
         assert [message["event"] for message in await told.until("end")] == ["call.started", "call.ended", "end"]
 
 
-async def test_a_silent_line_shows_that_it_is_alive(monkeypatch, place, session):
-    monkeypatch.setattr(live, "PULSE", 0.02)
-    monkeypatch.setattr(feed, "SILENCE", 0.0)
+@pytest.mark.parametrize("place", [RESTLESS], indirect=True)
+async def test_a_silent_line_shows_that_it_is_alive(place, session):
     async with stream(session, f"{EVENTS}?types=call.ended") as told:
         lines = [await told.response.content.readline() for _ in range(10)]
         assert lines.count(b": alive\n") == 3
@@ -194,8 +193,8 @@ async def test_all_calls_cut_and_resumed_at_random(place, session):
         assert [seq for name, seq in seen if name == call_id] == list(range(1, 12))
 
 
-async def test_a_reader_who_takes_nothing_is_cut_off_and_harms_nobody(monkeypatch, place, session):
-    monkeypatch.setattr(feed, "STALL", 0.2)
+@pytest.mark.parametrize("place", [{"policy": FeedPolicy(stall=0.2)}], indirect=True)
+async def test_a_reader_who_takes_nothing_is_cut_off_and_harms_nobody(place, session):
     host, port = place.origin.removeprefix("http://").split(":")
     _, writer = await asyncio.open_connection(host, int(port), limit=1024)
     fields = {"Host": "x", "Accept": "text/event-stream", **BEARER}
@@ -215,9 +214,8 @@ async def test_a_reader_who_takes_nothing_is_cut_off_and_harms_nobody(monkeypatc
     writer.transport.abort()
 
 
-async def test_readers_who_leave_are_forgotten(monkeypatch, place, session):
-    monkeypatch.setattr(live, "PULSE", 0.02)
-    monkeypatch.setattr(feed, "SILENCE", 0.0)
+@pytest.mark.parametrize("place", [RESTLESS], indirect=True)
+async def test_readers_who_leave_are_forgotten(place, session):
     async with stream(session, EVENTS) as told:
         await told.seqs(2)
         assert place.live.followers == 1

@@ -30,14 +30,14 @@ def read_credentials(headers: Mapping[str, str]) -> Credentials | None:
     if scheme.lower() in SCHEMES and key.strip():
         return Credentials(scheme.lower(), key.strip(), subprotocol)
     if subprotocol:
-        behind = offered[offered.index(subprotocol) + 1 :]
-        if behind and behind[0]:
-            return Credentials(subprotocol.lower(), behind[0], subprotocol)
+        after = offered[offered.index(subprotocol) + 1 :]
+        if after and after[0]:
+            return Credentials(subprotocol.lower(), after[0], subprotocol)
     return None
 
 
 def is_accepted(credentials: Credentials | None, key: str | None) -> bool:
-    """Whether these credentials open the door: those with `key`, or any at all if `key` is None."""
+    """Whether these credentials are accepted: those with `key`, or any at all if `key` is None."""
     if credentials is None:
         return False
     return key is None or hmac.compare_digest(credentials.key.encode(), key.encode())

@@ -36,6 +36,12 @@ class Faults:
     final_delay: float = 0.0
     """Seconds by which finals come later still: interims of the next segment overtake them."""
     duplicate_finals: bool = False
+    lose_finals: int = 0
+    """Every so-many-eth final never comes; 0: none."""
+    late_finals: int = 0
+    """Every so-many-eth final comes 0.7 s later still, and so out of order; 0: none."""
+    odd_words: int = 0
+    """Every so-many-eth final names, beside its words, one without times; 0: none."""
     metadata: bool = True
     """Whether `CloseStream` is answered with `Metadata`."""
     close: bool = True

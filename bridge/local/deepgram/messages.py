@@ -32,7 +32,7 @@ DATA_0000 = "Deepgram could not decode the received bytes as audio (DATA-0000). 
 
 @dataclass(frozen=True, slots=True)
 class KeepAlive:
-    """I am still here. Also stands for the undocumented `Sync`, which nobody has seen do anything."""
+    """Keeps the socket open. Also stands for the undocumented `Sync`, which has no known effect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,3 +248,11 @@ class Writer:
         """`Metadata`."""
         about = self.about(sha256=sha256, created=created, duration=duration, channels=channels)
         return json.dumps({"type": "Metadata", **about})
+
+
+def with_odd_word(text: str) -> str:
+    """A `Results` with one word more, of which it does not say when it was spoken."""
+    message = json.loads(text)
+    for alternative in message["channel"]["alternatives"]:
+        alternative["words"].append({"word": "odd", "start": None, "confidence": 0.5})
+    return json.dumps(message)

@@ -11,7 +11,7 @@ from bridge.audio import WAVE_FORMAT_MULAW, WAVE_FORMAT_PCM, wav_header
 from bridge.local.deepgram.request import ListenRequest
 
 _RATE_AT = 24
-"""Where a WAV header has the sample rate, and behind it the octets per second."""
+"""Where a WAV header has the sample rate, and after it the octets per second."""
 
 
 class Recording:

@@ -115,9 +115,8 @@ class LocalDeepgram:
         app.router.add_post("/v1/listen", self._transcribe)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_TIMEOUT)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._host, self.port)
-        await site.start()
-        self.port = site.port
+        await web.TCPSite(self._runner, self._host, self.port).start()
+        self.port = self._runner.addresses[0][1]
         log.info("listening", extra={"url": self.url})
 
     async def stop(self) -> None:
@@ -204,7 +203,7 @@ class LocalDeepgram:
             posted.request = outcome
             transcript = await self._prerecorded.transcribe(posted, request, faults)
             if transcript is None:
-                return web.Response()  # to nobody
+                return web.Response()  # the client has gone
             if not isinstance(transcript, Refusal):
                 posted.answer = transcript
                 log.info("transcribed", extra={"request_id": posted.request_id, "octets": len(posted.body)})
@@ -222,7 +221,7 @@ class LocalDeepgram:
         return None
 
     def _turn_away(self, headers: Mapping[str, str], faults: Faults) -> Refusal | None:
-        """Why somebody is refused whatever they ask for."""
+        """Why a client is refused, whatever it asks for."""
         if faults.refuse:
             return REFUSALS[faults.refuse]
         open_to_all = self._notices and self._key is None

@@ -24,6 +24,8 @@ from bridge.local.deepgram.request import ListenRequest
 from bridge.local.deepgram.transcription import Message, Transcription
 from bridge.local.recognition import RecognizerFactory
 
+_LATER = 0.7  # seconds by which a final comes late that others overtake
+
 
 class State(Enum):
     """Where a connection stands, as drawn above: DRAINING takes nothing more and still says what it has heard."""
@@ -118,6 +120,7 @@ class Session:
         self._unanswered_since: float | None = None
         self._outbox: list[tuple[float, int, Output]] = []
         self._said = 0
+        self._finals = 0
         self._latest_due = now
         if with_notices:
             self._notify(notices.opened(request), now)
@@ -299,8 +302,18 @@ class Session:
         self._unanswered_since = None
         for text, final in said:
             due = now + self.faults.delay + (self.faults.final_delay if final else 0.0)
+            if final:
+                self._finals += 1
+                if self._hits(self.faults.lose_finals):
+                    continue
+                due += _LATER if self._hits(self.faults.late_finals) else 0.0
+                text = messages.with_odd_word(text) if self._hits(self.faults.odd_words) else text
             for _ in range(2 if final and self.faults.duplicate_finals else 1):
                 self._send(text, due)
+
+    def _hits(self, every: int) -> bool:
+        """Whether a fault that befalls every so-many-eth final befalls the newest."""
+        return every > 0 and self._finals % every == 0
 
     def _notify(self, texts: Sequence[str], now: float) -> None:
         for text in texts:

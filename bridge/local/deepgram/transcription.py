@@ -35,7 +35,7 @@ class Transcription:
         self._last_word_end: float | None = None
         """Of the last finalised word, until the end of its utterance has been announced."""
         self._silence_due = float("inf")
-        """Octets at which it is certain, even without an interim, that nobody has spoken since."""
+        """Octets at which it is certain, even without an interim, that there was no speech since."""
 
     def feed(self, mulaw: bytes) -> list[Message]:
         """The next audio, and what there is to say about it."""
@@ -71,7 +71,7 @@ class Transcription:
             self._expect_silence(heard.words[-1].end if heard.is_final else None)
 
     def _expect_silence(self, last_word_end: float | None) -> None:
-        """Somebody has spoken: finalised up to `last_word_end`, or not yet, which proves no silence."""
+        """There was speech: finalised up to `last_word_end`, or not yet, which proves no silence."""
         needed = self._request.utterance_end
         self._silence_due = float("inf")
         if last_word_end is not None and needed is not None:
@@ -79,7 +79,7 @@ class Transcription:
             self._silence_due = (last_word_end + needed + INTERIM_CADENCE) * SAMPLE_RATE
 
     def _silent_until(self, until: float) -> Iterator[Message]:
-        """Nobody has spoken on this channel from its last finalised word until then."""
+        """There was no speech on this channel from its last finalised word until then."""
         end, needed = self._last_word_end, self._request.utterance_end
         if end is not None and needed is not None and until - end >= needed:
             self._last_word_end, self._silence_due = None, float("inf")

@@ -1,6 +1,6 @@
 """When a recognizer speaks up: cuts a channel's words into interims and finals, as Deepgram does.
 
-It knows neither audio nor script: somebody tells it that a word has begun and how far the audio has got. All
+It knows neither audio nor script: the caller tells it that a word has begun and how far the audio has got. All
 times are octets of the channel (eight to the millisecond) and every decision falls at an exact one, so what
 comes out does not depend on how the audio was cut into messages.
 
@@ -17,9 +17,9 @@ from bridge.local.recognition import Heard, HeardWord, Hypothesis, Listening, Sp
 INTERIM = SAMPLE_RATE
 """From one interim to the next."""
 LONGEST = 5 * SAMPLE_RATE
-"""From a segment's first word to its final, if nobody pauses."""
+"""From a segment's first word to its final, without a pause."""
 QUIET = 5 * SAMPLE_RATE
-"""From one empty final to the next, if nobody speaks."""
+"""From one empty final to the next, without speech."""
 VAD_PAUSE = SAMPLE_RATE * 3 // 10
 """Silence after which the next word is reported as the beginning of speech."""
 

@@ -11,8 +11,9 @@ from typing import Any
 
 from bridge.audio import CHANNELS
 from bridge.errors import LocalProtocolError
+from bridge.spans import Span, SpanSet
 from bridge.store.audio.flush import Flush, Then
-from bridge.store.audio.segments import Segments, Span
+from bridge.store.audio.segments import Segments
 from bridge.store.audio.writer import AudioWriter
 
 
@@ -42,8 +43,8 @@ class AudioFile:
         self.end = segments.end
         """Position after the newest: where the next `append` goes."""
         self.settled = 0
-        """Nobody needs what is before."""
-        self.lost = segments.holes()
+        """Audio before this position is no longer needed."""
+        self.lost = SpanSet(segments.gaps())
         """What was never written, or cannot be read: in order, and never touching each other."""
         self.note = note
         """What stands beside the audio, or will with the next flush."""
@@ -57,7 +58,7 @@ class AudioFile:
         self._then: Then = "go on"
 
     def __repr__(self) -> str:
-        lost = sum(span.end - span.start for span in self.lost)
+        lost = self.lost.total
         return f"<AudioFile {self.call_id} {self.start}..{self.end} settled {self.settled} lost {lost} {self._then}>"
 
     def append(self, audio: bytes) -> None:
@@ -76,11 +77,11 @@ class AudioFile:
         if position > self.end:
             if self._buffer:
                 self._writer.hand_over([self])
-            self.lost = merge(self.lost, Span(self.end, position))
+            self.lost.add(self.end, position)
             self.end = self._taken = position
 
     def settle(self, position: int) -> None:
-        """Nobody needs what is before `position` any more: what lies wholly before it goes, unless all is kept."""
+        """Audio before `position` is no longer needed: what lies wholly before it goes, unless all is kept."""
         self._check_open()
         if position > self.settled:
             self.settled = position
@@ -104,13 +105,13 @@ class AudioFile:
         audio, unreadable = await self._writer.call(self._segments.read, start, samples)
         if unreadable:
             self._writer.counters["unreadable_samples"] += unreadable.end - unreadable.start
-            self.lost = merge(self.lost, unreadable)
+            self.lost.add(*unreadable)
         return audio
 
     async def read_on(self, start: int, samples: int) -> tuple[int, bytes]:
         """As `read`, but from the first position at or after `start` where anything can be read; with that position.
 
-        What is lost costs no more than itself: nothing comes only where nothing is known to be behind it.
+        What is lost costs no more than itself: nothing comes only where nothing is known to come after it.
         """
         while True:
             start = self.next_kept(start)
@@ -120,11 +121,7 @@ class AudioFile:
 
     def next_kept(self, position: int) -> int:
         """The first position from here on that is neither lost nor deleted, as far as is known; it may be `end`."""
-        position = max(position, self.start)
-        for span in self.lost:
-            if span.start <= position < span.end:
-                return span.end
-        return position
+        return self.lost.contiguous_end(max(position, self.start))
 
     def close(self) -> None:
         """Write what is there; the files stay."""
@@ -132,7 +129,7 @@ class AudioFile:
             self._leave("close")
 
     async def finish(self) -> None:
-        """Nobody waits for any of it: remove it, or move it to the recordings where audio is kept for good.
+        """None of it is needed any more: remove it, or move it to the recordings where audio is kept for good.
 
         What cannot be moved is logged and stays as it is, closed; another process will try it again.
         """
@@ -157,7 +154,7 @@ class AudioFile:
     def flushed(self, flush: Flush) -> None:
         """For the writer: what came of it."""
         if flush.lost:
-            self.lost = merge(self.lost, flush.lost)
+            self.lost.add(*flush.lost)
         self.start = max(self.start, flush.start)
         if self._new_note is None:
             self._new_note = flush.note  # not written: the next flush tries again
@@ -173,14 +170,3 @@ class AudioFile:
     def _check_open(self) -> None:
         if self._then != "go on":
             raise LocalProtocolError(f"{self!r} is not open")
-
-
-def merge(spans: list[Span], new: Span) -> list[Span]:
-    """The spans with one more among them, in order; those that touch become one."""
-    merged: list[Span] = []
-    for span in sorted([*spans, new]):
-        if merged and span.start <= merged[-1].end:
-            merged[-1] = Span(merged[-1].start, max(merged[-1].end, span.end))
-        else:
-            merged.append(span)
-    return merged

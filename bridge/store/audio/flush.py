@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from bridge.audio import CHANNELS
-from bridge.store.audio.segments import Segments, Span
+from bridge.spans import Span
+from bridge.store.audio.segments import Segments
 
 Then = Literal["go on", "close", "remove", "move"]
 

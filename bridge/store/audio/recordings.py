@@ -1,8 +1,8 @@
 """The recordings: finished calls whose audio is kept for good. It reads and deletes them; `AudioFile.finish` puts them
 there, each in one step, and nothing in them changes after that.
 
-Nothing here is known in advance: whoever asks for a call, or for what is too old, looks at the disk, in a thread and in
-short pieces, so that a hundred thousand recordings hold up neither the event loop nor a server that wants to stop.
+Nothing here is known in advance: each question about a call, or about what is too old, goes to the disk, in a thread
+and in short pieces, so that 100,000 recordings hold up neither the event loop nor a server that wants to stop.
 What was never written is silence; what is there and cannot be read is an error.
 """
 
@@ -86,7 +86,7 @@ class Recordings:
 
     def __init__(self, data_dir: str | Path, *, unfinished: bool = True) -> None:
         """`unfinished`: whether what has still to be transcribed will be a recording; where audio is not kept for
-        good it is nobody's to hear."""
+        good it is not to be heard."""
         self._folder = Path(data_dir) / RECORDINGS
         self._unfinished = Path(data_dir) / FOLDER if unfinished else None
 

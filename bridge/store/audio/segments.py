@@ -14,22 +14,16 @@ import re
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from bridge.audio import CHANNELS
+from bridge.spans import Span
 
 log = logging.getLogger(__name__)
 
 NOTE = "call.json"
 
 _NAME = re.compile(r"(\d{12})\.ulaw", re.ASCII)
-
-
-class Span(NamedTuple):
-    """Samples from `start` up to, not including, `end`."""
-
-    start: int
-    end: int
 
 
 class NoRoom(OSError):
@@ -87,11 +81,11 @@ def remove_folder(folder: Path) -> None:
             path.unlink(missing_ok=True)
         folder.rmdir()
     except FileNotFoundError:
-        pass  # somebody else was faster
+        pass  # another thread or process was faster
 
 
 class Segments:
-    """The audio of one call: segments in the order of their positions, with holes where audio was lost."""
+    """The audio of one call: segments in the order of their positions, with gaps where audio was lost."""
 
     def __init__(self, folder: Path, room: Room, length: int) -> None:
         """`length`: samples after which a segment is full. Touches nothing; `load` looks what is there."""
@@ -125,7 +119,7 @@ class Segments:
         if self._folder.is_dir():
             self._segments = find(self._folder)
 
-    def holes(self) -> list[Span]:
+    def gaps(self) -> list[Span]:
         """What is missing between the oldest sample and the newest."""
         return [Span(one.end, next_.start) for one, next_ in pairwise(self._segments) if one.end < next_.start]
 
@@ -151,7 +145,7 @@ class Segments:
                 self._delete(self._segments.pop())
 
     def _segment_for(self, start: int) -> tuple[int, Segment]:
-        """The newest segment, or a new one where that is full, closed, or followed by a hole."""
+        """The newest segment, or a new one where that is full, closed, or followed by a gap."""
         if self._file is not None:
             newest = self._segments[-1]
             if start == newest.end and newest.end - newest.start < self._length:
@@ -246,7 +240,7 @@ class Segments:
             os.close(file)
 
     def write_note(self, text: str) -> None:
-        """Put the note in the place of the last one: whoever looks finds one or the other. Raises `OSError`."""
+        """Put the note in the place of the last one: a reader finds one or the other. Raises `OSError`."""
         self._make_folder()
         fresh = self._folder / f"{NOTE}.new"
         fresh.write_text(text)

@@ -96,7 +96,7 @@ class AudioStore:
         return sorted(self._left)
 
     def is_open(self, call_id: str) -> bool:
-        """Whether somebody has this call's audio now."""
+        """Whether this call's audio is open now."""
         return call_id in self._open or call_id in self._opening
 
     def open(self, call_id: str) -> AudioFile:

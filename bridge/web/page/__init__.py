@@ -1,4 +1,4 @@
 """The live page's files as the browser gets them: HTML, CSS and ES modules, without a build step.
 
-`bridge/web/static.py` serves them; each opens with what it is.
+`bridge/web/static.py` serves them; each begins with a comment that says what it is for.
 """

@@ -1,4 +1,4 @@
-// What can be done with a call: hand out a link to it, and delete it. Both ask first.
+// The actions on a call: make a link to it, and delete it. Both ask first.
 
 import { ask, callPath, post, Refused } from "./api.js";
 import { h, icon, toast } from "./dom.js";
@@ -8,7 +8,7 @@ const HOUR = 3600;
 const DAY = 24 * HOUR;
 const LASTS = [[HOUR, "An hour"], [DAY, "A day"], [7 * DAY, "A week"], [30 * DAY, "30 days"]];
 
-/** The buttons of an open call; `deleted(id)` is told when it is gone. With a `single` call's link one can only read. */
+/** The buttons of an open call; `deleted(id)` is called after deletion. A `single` call's link only allows reading. */
 export function tools(call, { deleted, single }) {
   const button = (name, label, click, more = {}) =>
     h("button", { type: "button", class: "icon", "aria-label": label, title: label, click, ...more }, icon(name));
@@ -27,7 +27,7 @@ export function tools(call, { deleted, single }) {
   ].filter(Boolean);
 }
 
-/** A modal dialog with a title; `build(close)` makes what is in it. It is taken away when it closes. */
+/** A modal dialog with a title; `build(close)` makes its content. It is removed when it closes. */
 export function dialog(title, build) {
   const element = h("dialog", { "aria-labelledby": "dialog-title", close: () => element.remove() });
   const close = () => element.close();
@@ -60,7 +60,7 @@ function linkDialog(call) {
       }
     };
     return [
-      h("p", {}, "Whoever has the link can read and hear this one call, without logging in, until it expires."),
+      h("p", {}, "Anyone with the link can read and hear this one call, without logging in, until it expires."),
       h("form", { class: "row", submit: make }, h("label", { for: "link-lasts" }, "Valid for"), lasts,
         h("button", { type: "submit", class: "primary" }, "Copy link")),
       result, error,
@@ -68,7 +68,7 @@ function linkDialog(call) {
   });
 }
 
-/** The link, copied where the browser lets us, and in any case there to be copied by hand. */
+/** Copies the link if the browser lets us, and shows it to be copied by hand. */
 async function offer(result, { url, expires_at }) {
   const select = () => field.select();
   const field = h("input", { type: "text", readonly: true, value: url, "aria-label": "Link", focus: select });

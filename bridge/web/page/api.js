@@ -1,7 +1,7 @@
-// Asking the bridge. One place knows how we are let in (the session cookie, or the access token of a link to one call),
-// what an error looks like, and what time it is on the server.
+// Requests to the bridge. How they get access (the session cookie, or the token of a link to one call), what an
+// error looks like, and the server's time, are known here only.
 
-/** The bridge said no; `status` says how, the message in its own words. */
+/** The bridge refused a request: the status, and a message in its own words. */
 export class Refused extends Error {
   constructor(status, message) {
     super(message);
@@ -10,9 +10,9 @@ export class Refused extends Error {
 }
 
 export const session = {
-  /** Token of a link to one call; it rides in the query, because links and players cannot send headers. */
+  /** Token of a link to one call; it is sent in the query, because links and players cannot send headers. */
   access: null,
-  /** Called when the bridge does not know us (any more). */
+  /** Called when the bridge answers 401: there is no session, or it has expired. */
   expired: () => {},
 };
 
@@ -36,7 +36,7 @@ function readClock(response) {
   if (!Number.isNaN(told)) skew = Math.abs(told - Date.now()) < 2000 ? 0 : told - Date.now();
 }
 
-/** As fetch, but a refusal is thrown, and a 401 tells `session.expired` first. */
+/** Like fetch, but a refusal is thrown, and a 401 calls `session.expired` first. */
 export async function ask(path, { query, body, ...options } = {}) {
   const headers = { Accept: "application/json", ...options.headers };
   if (body !== undefined) headers["Content-Type"] = "application/json";
@@ -63,7 +63,7 @@ async function sentence(response) {
     const { error } = await response.json();
     if (typeof error === "string") return error;
   } catch {
-    // Not ours: a proxy's page, or nothing at all. The status has to do.
+    // Not the bridge's answer: a proxy's page, or an empty body. Only the status is known.
   }
   return `The server answered ${response.status}.`;
 }

@@ -1,4 +1,4 @@
-// One call, open: its feed, its words, its recording, and how well we are connected to it.
+// The open call: its feed, its words, its recording, and the state of the connection.
 
 import { callPath, get, now, Refused } from "./api.js";
 import { Conversation } from "./conversation.js";
@@ -10,9 +10,9 @@ import { clock, dayAndTime, length, parties, timeOfDay, wall } from "./format.js
 import { Player } from "./player.js";
 import { Transcript } from "./transcript.js";
 
-const FIGURES = 10_000; // milliseconds between two looks at the figures of a live call
-const BACKFILL = 3_600_000; // milliseconds after a call in which it is looked for late words
-const RESUMED = 8000; // for how long it says that we are back
+const FIGURES = 10_000; // milliseconds between two requests for the figures of a live call
+const BACKFILL = 3_600_000; // milliseconds after a call for which late words are asked for
+const RESUMED = 8000; // milliseconds for which the page says that it has reconnected
 const READ_OUT = 6; // finals that are kept for the screen reader
 
 export class CallView {
@@ -35,7 +35,7 @@ export class CallView {
   #learned;
   #gone;
 
-  /** `learned(call)`: we know more of the call. `gone(status)`: it is not there, or not for us. */
+  /** `learned(call)`: more is known of the call. `gone(status)`: there is no such call, or no access to it. */
   constructor({ learned, gone }) {
     this.#learned = learned;
     this.#gone = gone;
@@ -89,7 +89,7 @@ export class CallView {
     this.#feed.start();
   }
 
-  /** An empty conversation: of another call, or of another record. */
+  /** Start with an empty conversation, for another call or another record. */
   #begin() {
     this.#conversation = new Conversation();
     this.#transcript.live = false;
@@ -99,7 +99,7 @@ export class CallView {
     byId("call").setAttribute("aria-busy", "true");
   }
 
-  /** Mark these words in what is open; the reader stays where they are. */
+  /** Mark these words in the open call, without scrolling. */
   mark(query) {
     this.#mark = "";
     this.#transcript.mark(query);
@@ -128,7 +128,7 @@ export class CallView {
     byId("log").replaceChildren();
   }
 
-  /** Ask for what is known of the call beside its events. */
+  /** Ask for everything about the call except its events. */
   async #learn() {
     const id = this.#id;
     try {
@@ -138,21 +138,21 @@ export class CallView {
       this.#tip = call.seq;
       this.#describe(call);
       this.#verify();
-      // What was transcribed after the call came when its stream had ended.
+      // Words transcribed after the call come when its stream has already ended.
       if (this.#feed.state === "ended" && this.#conversation.seq < call.seq) this.#feed.restart();
     } catch (error) {
       if (!(error instanceof Refused || error instanceof TypeError)) throw error;
       if (id !== this.#id) return;
       if (error.status === 404) return this.#gone(404);
     }
-    // Whether the call is live says where to begin to read: nothing is shown before that is known.
+    // Where to begin reading depends on whether the call is live: nothing is shown before that is known.
     this.#known = true;
     this.#later();
   }
 
   #describe(call) {
     const shown = JSON.stringify(call);
-    // What is being read or clicked at this moment is left alone.
+    // Content that has the focus is not replaced.
     if (shown === this.#shown || (call.active && byId("details").contains(document.activeElement))) return;
     this.#shown = shown;
     this.#head(call);
@@ -160,12 +160,12 @@ export class CallView {
     this.#learned(call);
   }
 
-  /** Draw with the next frame, whatever comes until then. */
+  /** Draw once with the next frame, for all changes until then. */
   #later() {
     if (this.#known) this.#frame ||= requestAnimationFrame(() => this.#render());
   }
 
-  // What comes.
+  // Events.
 
   #received(messages) {
     for (const { event, data } of messages) {
@@ -180,7 +180,7 @@ export class CallView {
         if (event === "call.ended") this.#ended();
         continue;
       }
-      // A hole: never shown as if it were none. The stream is asked again from where it tore.
+      // A hole must not be hidden: ask for the stream again from the last event before it.
       this.#feed.lastId = String(this.#conversation.seq);
       this.#holes += 1;
       if (this.#holes > 3) this.#state("broken", "Parts are missing", "The server left out events. Reload to try again.");
@@ -203,7 +203,7 @@ export class CallView {
     const first = byId("call").getAttribute("aria-busy") === "true";
     const finals = this.#transcript.render();
     if (first && this.#conversation.items.length + this.#conversation.seq) byId("call").removeAttribute("aria-busy");
-    // From here on: what was history when it came is not read out as news.
+    // Only events from here on are read out: history is not news.
     this.#transcript.live = this.#caughtUp && !this.#conversation.ended;
     if (!this.#conversation.ended) this.#followWhat(false);
     this.#follow.arrived(finals);
@@ -215,14 +215,14 @@ export class CallView {
     this.#follow.mode = playing ? "voice" : this.#call?.active && !this.#conversation.ended ? "live" : null;
   }
 
-  /** The player, once there is something to play and the whole of it is read. */
+  /** Open the player, once there is a recording and all events have been read. */
   #recording() {
     const ready = Boolean(this.#call?.audio?.available && this.#conversation.ended && !this.#frame);
     this.#transcript.playable = ready;
     if (ready && !this.#player.open) this.#player.load(this.#call, this.#conversation);
   }
 
-  // How it stands.
+  // The state of the connection.
 
   #connection({ state, since, away, status }) {
     switch (state) {
@@ -248,7 +248,7 @@ export class CallView {
     }
   }
 
-  /** Only what has been counted is claimed: all events up to the newest that the server knows are here. */
+  /** Say "nothing missed" only after counting: all events up to the server's newest are here. */
   #verify() {
     if (this.#caughtUp || this.#feed?.state !== "live" || this.#conversation.seq < this.#tip) return;
     this.#caughtUp = true;
@@ -284,7 +284,7 @@ export class CallView {
     document.title = call.started_at ? `${call.active ? "● " : ""}${other} · Calls` : "Calls";
   }
 
-  /** It goes on, or kept audio of it is still being transcribed. */
+  /** Whether the call goes on, or its kept audio is still being transcribed. */
   #isGrowing() {
     const soon = () => now() - Date.parse(this.#call.ended_at) < BACKFILL;
     return this.#call.active || (this.#conversation.waiting !== null && soon());
@@ -300,7 +300,7 @@ export class CallView {
   }
 }
 
-/** Finals only, and only live ones, one after the other. */
+/** Have the screen reader read a final; only live ones, one after the other. */
 function readOut(item) {
   const log = byId("log");
   log.append(h("p", {}, `${item.speaker}: ${item.text}`));

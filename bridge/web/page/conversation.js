@@ -1,24 +1,24 @@
 // What was said in one call, and what happened, in the order of the call's clock. Pure: no elements, no network.
 //
-// Finals append, interims replace, keyed on `segment_id`. An item keeps the place it was first shown at: what is being
-// read does not jump.
+// Finals append, interims replace, keyed on `segment_id`. An item keeps the place at which it was first shown, so that
+// the text does not jump while it is read.
 
 const END = Number.MAX_SAFE_INTEGER;
 
-// Seconds: a frame that is lost now and then takes no word with it, and has no row of its own between the words.
+// Seconds: a shorter gap, a single lost frame, loses no word and gets no row.
 const SHORTEST_GAP = 0.2;
 
-// Why a gap is told whose audio may be kept all the same, and transcribed later.
+// The `why` of a gap whose audio may still be kept, and transcribed later.
 const GIVEN_UP = "not_transcribed";
 
 export class Conversation {
   /** Items by time: `{key, kind: "segment" | "speaking" | "note", at, …}`. */
   items = [];
-  /** The last `seq` that is there. */
+  /** The last `seq` received. */
   seq = 0;
   started = null;
   ended = null;
-  /** Seconds that are transcribed after the call; null: there is nothing more to come. */
+  /** Seconds still to be transcribed after the call; null: nothing more comes. */
   waiting = null;
   /** Seconds of audio of each track that was lost after the call ended, before it could be transcribed. */
   #lost = { inbound: 0, outbound: 0 };
@@ -33,7 +33,7 @@ export class Conversation {
 
   /**
    * Take an event. False: its `seq` leaves a hole, nothing was done and the feed must be asked again.
-   * What was there already is left alone.
+   * An event that was received before is ignored.
    */
   receive(event) {
     if (event.seq !== undefined && event.seq !== null) {
@@ -45,7 +45,7 @@ export class Conversation {
     return true;
   }
 
-  /** The items that are new or different, and those that are gone, since the last time this was asked. */
+  /** The items that are new or changed, and those removed, since the last call. */
   changes() {
     const changes = { changed: this.#changed, removed: this.#removed };
     this.#changed = new Set();
@@ -62,7 +62,7 @@ export class Conversation {
     return this.#position(item);
   }
 
-  /** Finals that are being said at this second: of each speaker the last that began. */
+  /** The finals spoken at this second: of each speaker the last that began. */
   at(seconds) {
     const found = [];
     const after = this.#position({ at: seconds, order: END });
@@ -125,8 +125,8 @@ export class Conversation {
   }
 
   /**
-   * Each segment tells of its talk-over with those that are known by then, all of it anew with every revision: of two
-   * segments what was told last counts, for both.
+   * Each revision of a segment lists all its talk-over with the segments known by then: of two segments, the newer list
+   * counts for both.
    */
   #overlap(item, overlaps) {
     const others = new Set(overlaps.map(({ segment_id }) => this.#byKey.get(segment_id)).filter(Boolean));
@@ -145,11 +145,11 @@ export class Conversation {
   #speaking(data) {
     if (this.ended) return;
     this.#quiet(data.track);
-    // Always at the end: where the words will stand is known when they come.
+    // Shown at the end: the place of the words is known only when they come.
     this.#put({ key: `speaking-${data.track}`, kind: "speaking", at: END, track: data.track, speaker: data.speaker });
   }
 
-  /** The words are there, or nothing came of it. */
+  /** Remove the mark of a speaker who has begun: the words have come, or none follow. */
   #quiet(track) {
     const speaking = this.#byKey.get(`speaking-${track}`);
     if (speaking) this.#remove(speaking);
@@ -160,7 +160,7 @@ export class Conversation {
     this.#put({ key, kind: "note", at, start: at, ...what });
   }
 
-  /** Every further attempt says so again: one note tells how it stands. */
+  /** Each failed attempt sends the event again: one note shows the newest. */
   #interrupted(data, event) {
     const since = this.#interruption?.since ?? Date.parse(event.time);
     const key = this.#interruption?.key ?? event.id;
@@ -184,9 +184,9 @@ export class Conversation {
     }
     this.length = Math.max(this.length, data.duration);
     const { reason, duration, missing, uncovered } = data;
-    // Seconds that are still to be transcribed from kept audio; null: nothing follows.
+    // Seconds still to be transcribed from kept audio; null: nothing follows.
     this.waiting = uncovered?.length ? missing : null;
-    // `left`: seconds that have no words by now; what is missing beyond that was transcribed afterwards.
+    // `left`: seconds that have no words by now; the rest of `missing` was transcribed afterwards.
     const note = { kind: "note", what: "ended", start: duration, time: event.time, reason };
     this.#put({ key: "ended", at: END, ...note, missing, left: missing, waiting: this.waiting });
   }
@@ -197,7 +197,7 @@ export class Conversation {
       this.#lost[track] += missing;
       return;
     }
-    // For good: what `bridge backfill` transcribes all the same is counted when it comes, and not awaited.
+    // Nothing is awaited any more; words that `bridge backfill` adds later are counted when they come.
     this.#givenUp = true;
     this.waiting = null;
     if (ended) this.#put({ ...ended, waiting: null });
@@ -210,7 +210,7 @@ export class Conversation {
       const left = Math.min(ended.missing, waiting + Math.max(this.#lost.inbound, this.#lost.outbound));
       this.#put({ ...ended, left, waiting: this.waiting });
     }
-    // What was given up before is no gap any more.
+    // A gap that was given up before is filled now, whole or in part.
     for (const gap of this.items.filter((item) => item.what === "gap" && item.why === GIVEN_UP)) {
       if (to <= gap.start || from >= gap.end) continue;
       this.#remove(gap);
@@ -246,7 +246,7 @@ export class Conversation {
     this.#removed.add(item);
   }
 
-  /** The first place whose item is not before this one. */
+  /** The index of the first item that is not before this one. */
   #position({ at, order }) {
     let [low, high] = [0, this.items.length];
     while (low < high) {

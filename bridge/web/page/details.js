@@ -1,4 +1,4 @@
-// What there is to know about a call besides its words: figures, delivery, parameters, and the record to take away.
+// The panel of a call: figures, delivery, parameters, and downloads.
 
 import { address, callPath } from "./api.js";
 import { h } from "./dom.js";
@@ -40,7 +40,7 @@ function figures(call) {
   ]));
 }
 
-/** Who spoke for how much of it: a bar for the eye, the table says it in figures. */
+/** Each speaker's share as a bar; hidden from screen readers, which have the table. */
 function share(call, labels) {
   const bar = h("div", { class: "share", "aria-hidden": "true" });
   for (const [track, label] of labels) {
@@ -70,7 +70,7 @@ function delivery(call) {
   return section("Record", facts(pairs));
 }
 
-/** What has no words yet, and what got them after the call. */
+/** How complete the transcript is: seconds without words, and seconds transcribed after the call. */
 function completeness({ flush, missing, waiting, backfilled }) {
   const parts = [];
   if (waiting) parts.push(`${length(waiting)} still to be transcribed`);

@@ -1,4 +1,4 @@
-// Making elements. Everything goes in as text or as an attribute; nothing here, or anywhere on the page, reads HTML.
+// Makes elements. Content goes in as text or as an attribute; nothing on the page parses HTML.
 
 export const byId = (id) => document.getElementById(id);
 
@@ -14,7 +14,7 @@ export function h(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** Text that only a screen reader reads. */
+/** Text for screen readers only. */
 export const sr = (text) => h("span", { class: "sr" }, text);
 
 const PATHS = {
@@ -38,7 +38,7 @@ const PATHS = {
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** A line drawing, for the eye only. */
+/** A line drawing, hidden from screen readers. */
 export function icon(name) {
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("viewBox", "0 0 24 24");
@@ -50,7 +50,7 @@ export function icon(name) {
   return svg;
 }
 
-/** An SVG of paths that are drawn later, stretched to whatever room it gets. */
+/** An SVG of paths that are drawn later, stretched to the space it gets. */
 export function lanes(width, height, names) {
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
@@ -67,7 +67,7 @@ export function lanes(width, height, names) {
 
 let toastTimer;
 
-/** Say something for a few seconds. */
+/** Show a message for a few seconds. */
 export function toast(text) {
   const element = byId("toast");
   element.textContent = text;

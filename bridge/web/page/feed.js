@@ -1,4 +1,4 @@
-// One stream of events that does not give up: server-sent events, read with fetch.
+// One stream of server-sent events, read with fetch, that reconnects by itself.
 //
 // Not an EventSource: that hides the status (a session that has expired looks like a network that is down), hides the
 // server's keep-alive comments (so a dead connection looks like a quiet call), and cannot name the event to resume
@@ -6,10 +6,10 @@
 
 import { address, session } from "./api.js";
 
-const SILENCE = 40_000; // the server sends a comment every 15 s; without a byte for this long the line is dead
+const SILENCE = 40_000; // the server sends a comment every 15 s; without a byte for this long the connection is dead
 const PAUSES = [100, 500, 1000, 2000, 4000, 8000];
 
-/** What fetch rejects with when the network or the server went away becomes null; all else is a bug, to be seen. */
+/** Null if fetch rejects because the network or the server went away; any other error is a bug and is thrown. */
 const lost = (promise) =>
   promise.catch((error) => {
     if (error instanceof TypeError || error?.name === "AbortError") return null;
@@ -48,7 +48,7 @@ export class Parser {
 }
 
 /**
- * `received(messages)` gets what came, a piece at a time. `changed(state)` is told
+ * `received(messages)` gets the messages as they come. `changed(state)` gets
  *   connecting | live | reconnecting (`since`: ms, `again`) | ended | refused (`status`) | paused.
  */
 export class Feed {
@@ -77,7 +77,7 @@ export class Feed {
     this.#run(this.#abort.signal);
   }
 
-  /** Hang up; `start` goes on where it stopped. */
+  /** Disconnect; `start` resumes after the last event. */
   stop(state = "idle") {
     this.#abort?.abort();
     this.#abort = null;
@@ -85,12 +85,12 @@ export class Feed {
     if (state === "paused" && this.state !== "ended") this.#tell("paused");
   }
 
-  /** Go on after a pause; what has ended or was refused stays so. */
+  /** Start again after a pause; a feed that has ended or was refused stays so. */
   resume() {
     if (this.state !== "ended" && this.state !== "refused") this.start();
   }
 
-  /** Do not sit out the pause: something suggests that it will work now. */
+  /** End the pause before the next attempt: something suggests that it will succeed now. */
   hurry() {
     this.#failures = 0;
     this.#wake();
@@ -121,7 +121,7 @@ export class Feed {
   }
 
   async #connect(signal) {
-    // A line of its own to cut, so that silence can end it without ending the feed.
+    // A controller of its own, so that silence can end the connection without ending the feed.
     const line = new AbortController();
     const cut = () => line.abort();
     signal.addEventListener("abort", cut);
@@ -179,7 +179,7 @@ export class Feed {
     this.#failures = 0;
     const ended = messages.some(({ event }) => event === "end");
     for (const { id, event } of messages) {
-      if (event === "reset") this.lastId = null; // it was a place in another record
+      if (event === "reset") this.lastId = null; // it was of another record
       else if (id !== undefined) this.lastId = id;
     }
     this.#received(messages.filter(({ event }) => event !== "end"));

@@ -1,4 +1,4 @@
-// Keeping what is being said in view, for as long as the reader does not look elsewhere.
+// Keeps the words that are being spoken in view, until the reader scrolls elsewhere.
 //
 // Two things can be followed: the end of a live call, and the voice of a recording. Scrolling away stops it and shows a
 // button that goes back; scrolling down to the end of a live call goes on with it too.
@@ -44,7 +44,7 @@ export class Follow {
     return this.#following;
   }
 
-  /** So many more lines are there. */
+  /** So many lines were added. */
   arrived(count) {
     if (this.#mode !== "live") return;
     if (this.#following) this.#pin();
@@ -59,7 +59,7 @@ export class Follow {
     if (this.#mode === "voice" && this.#following) this.#glide();
   }
 
-  /** Back to what is being said. */
+  /** Scroll back to the words that are being spoken. */
   now() {
     this.#resume();
     if (this.#mode === "voice") this.#glide();
@@ -87,7 +87,7 @@ export class Follow {
     this.#spot.scrollIntoView({ block: "center", behavior: calm.matches ? "auto" : "smooth" });
   }
 
-  /** The reader's own push: no need to wait for what comes of it. */
+  /** The reader scrolls by hand: act at once, without waiting for the scroll event. */
   #pushed(up) {
     if (this.#mode === "voice" || (up && this.#mode === "live" && this.#scroller.scrollTop > 0)) this.#leave();
   }

@@ -63,13 +63,13 @@ export function party(address) {
   return american ? `+1 ${american[1]} ${american[2]} ${american[3]}` : address;
 }
 
-/** Who is at the other end, and which of our numbers it is. */
+/** The party at the other end, and our own number. */
 export function parties(call) {
   const [other, ours] = call.direction === "outbound" ? [call.to, call.from] : [call.from, call.to];
   return { other: party(other ?? ours), ours: other && ours ? party(ours) : null };
 }
 
-/** Does this look like a telephone number rather than words? Then how the record writes it. */
+/** A search text that looks like a telephone number, as the record writes it; null for words. */
 export function asNumber(text) {
   if (!/^\+?[\d\s().-]{3,}$/.test(text.trim())) return null;
   const digits = text.replace(/\D/g, "");
@@ -90,7 +90,7 @@ const GAPS = {
   late: "came too late",
   not_sent: "was not sent",
   not_transcribed: "could not be transcribed",
-  overflow: "there was no room to keep it",
+  overflow: "there was no space to keep it",
   carrier_reconnected: "the carrier connected again",
   bridge_restarted: "the bridge was restarted",
 };

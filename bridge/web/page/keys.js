@@ -1,4 +1,4 @@
-// The keyboard: what the keys do, in one table, which is also what the help shows.
+// The keyboard: one table says what the keys do, and the help shows it.
 
 import { dialog } from "./actions.js";
 import { byId, h } from "./dom.js";
@@ -14,7 +14,7 @@ const HELP = [
   ["?", "These keys"],
 ];
 
-/** `actions`: key to what it does; false means that the key was not for us. */
+/** `actions`: from key to function; it returns false if the key was not handled. */
 export function listen(actions) {
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;

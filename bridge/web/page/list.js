@@ -1,8 +1,8 @@
-// The calls on the left: the live ones first, then the earlier ones by day, more of them as one scrolls, or what a
-// search finds.
+// The calls on the left: the live ones first, then the earlier ones by day, more of them on scrolling, or the results
+// of a search.
 //
-// The stream of all calls says who calls and what the last sentence was; each event names its call. After every
-// (re)connection the list itself is asked for as well, so that nothing that happened while we were away is missing.
+// The stream of all calls brings new calls and their last sentences; each event names its call. After every connection
+// the list itself is asked for as well, so that changes during a lost connection are not missed.
 
 import { callPath, get, now, Refused } from "./api.js";
 import { byId, h } from "./dom.js";
@@ -25,7 +25,7 @@ export class CallList {
   #live = byId("live-calls");
   #earlier = byId("earlier-calls");
 
-  /** `changed(state)`: how the stream of all calls is. `searched(query)`: this is looked for now. */
+  /** `changed(state)`: the state of the stream of all calls. `searched(query)`: a search for it has begun. */
   constructor({ changed, searched }) {
     this.#searched = searched;
     this.#feed = new Feed("/calls/live", {
@@ -33,7 +33,7 @@ export class CallList {
       received: (messages) => messages.forEach((message) => this.#received(message)),
       changed: (state) => {
         if (state.state === "live") this.#refresh();
-        // After a pause the list is asked for; what was said in every call meanwhile nobody needs to be told.
+        // After a pause the list is asked for again; the sentences spoken meanwhile are not needed.
         if (state.state === "paused") this.#feed.lastId = null;
         changed(state);
       },
@@ -63,7 +63,7 @@ export class CallList {
     return this.#feed;
   }
 
-  /** Show what holds these words, or what has this number; everything for "". */
+  /** Show the calls with these words or this number; all calls for "". */
   async search(text) {
     if (text.trim() === this.#query) return;
     this.#query = text.trim();
@@ -79,7 +79,7 @@ export class CallList {
     this.#rove();
   }
 
-  /** Take what is known of a call from elsewhere. */
+  /** Take a call's data from the open call. */
   update(call) {
     const { snippet, ...rest } = call;
     if (this.#rows.has(call.id)) this.#put(snippet ? call : rest);
@@ -90,7 +90,7 @@ export class CallList {
     this.#counts();
   }
 
-  /** Put the focus so many rows further; into the list, at the open call, where it is not in it yet. */
+  /** Move the focus by so many rows; if it is outside the list, to the open call. */
   focus(step) {
     const links = [...document.querySelectorAll("#list-scroll a.call")];
     if (!links.length) return;
@@ -103,7 +103,7 @@ export class CallList {
     links[next].scrollIntoView({ block: "nearest" });
   }
 
-  // What the list holds.
+  // The list's content.
 
   #clear() {
     this.#generation += 1;
@@ -114,7 +114,7 @@ export class CallList {
     this.#pages = [];
   }
 
-  /** The first page of everything; what is there already stays where it is. */
+  /** Load the first page of all calls; rows that are shown already stay in place. */
   async #load() {
     const generation = this.#generation;
     const number = asNumber(this.#query);
@@ -126,7 +126,7 @@ export class CallList {
     if (generation === this.#generation) await this.#more();
   }
 
-  /** All active calls; those we thought active and that are not any more are asked for one by one. */
+  /** Load all active calls; those that have ended since are asked for one by one. */
   async #loadActive() {
     const active = new Set();
     let before = null;
@@ -164,7 +164,7 @@ export class CallList {
     const page = await this.#ask({ active: false, limit: PAGE });
     if (!page || this.#query) return;
     for (const call of page.calls) this.#put(call);
-    // What should be among them and is not has been deleted.
+    // A call that should be among them and is not has been deleted.
     const there = new Set(page.calls.map(({ id }) => id));
     const from = page.next ? page.calls.at(-1).started_at : "";
     for (const { id, started_at } of ended) if (started_at > from && !there.has(id)) this.#drop(id);
@@ -191,11 +191,11 @@ export class CallList {
     this.#counts();
     const end = byId("list-end").getBoundingClientRect();
     const room = byId("list-scroll").getBoundingClientRect();
-    // Still in view: nobody will scroll to ask for more.
+    // The end is still in view, so no scrolling will ask for more.
     if (pages.length && end.top < room.bottom + 400 && room.height) await this.#loadMore(generation);
   }
 
-  /** A page of calls; null when the bridge cannot be asked now (the stream will say so, and ask again). */
+  /** A page of calls; null if the bridge does not answer now (the stream shows that, and tries again). */
   async #ask(query) {
     try {
       return await get("/calls", query);
@@ -229,7 +229,7 @@ export class CallList {
     this.#counts();
   }
 
-  // How it looks.
+  // Drawing.
 
   #put(call) {
     const known = this.#rows.get(call.id);
@@ -312,7 +312,7 @@ export class CallList {
   }
 }
 
-/** The network or the server is away, or our session is over: others say so. */
+/** The network or the server is away, or the session is over: other modules report it. */
 const lost = (error) =>
   error instanceof TypeError || (error instanceof Refused && (error.status === 401 || error.status >= 500));
 
@@ -321,7 +321,7 @@ function mark(link, current) {
   else link.removeAttribute("aria-current");
 }
 
-/** Newest first; pages come at the end, so the place is looked for from there. */
+/** Insert by time, the newest first; pages come at the end, so the search for the place begins there. */
 function place(list, element, startedAt) {
   element.dataset.started = startedAt ?? "";
   let after = list.lastElementChild;

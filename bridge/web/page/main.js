@@ -1,4 +1,4 @@
-// Who is reading, and what they look at: the way in, the address bar, the keys. Everything else is in its own module.
+// Starts the page: login, address bar, keys, theme. Everything else is in its own module.
 
 import { tools } from "./actions.js";
 import { get, post, Refused, session } from "./api.js";
@@ -8,7 +8,7 @@ import { timeOfDay, wall } from "./format.js";
 import { help, listen } from "./keys.js";
 import { CallList } from "./list.js";
 
-const HIDDEN = 60_000; // a tab that nobody has looked at for so long gives its connections back
+const HIDDEN = 60_000; // milliseconds after which a hidden tab closes its connections
 
 let list = null;
 let view = null;
@@ -73,7 +73,7 @@ function askToLogIn(why) {
   byId("token").focus();
 }
 
-/** A link that does not open its call any more: there is nothing to log in to. */
+/** A link that does not open its call any more: a login would not help. */
 function noEntry(text) {
   switchTo("app");
   view.close();
@@ -89,7 +89,7 @@ async function logIn(token) {
     await post("/login", { token });
   } catch (failure) {
     if (!(failure instanceof Refused || failure instanceof TypeError)) throw failure;
-    askToLogIn("Calls are for those who have the token.");
+    askToLogIn("Reading calls needs a token.");
     if (failure instanceof TypeError) error.textContent = "The server cannot be reached.";
     else error.textContent = [401, 403].includes(failure.status) ? "This token is not valid." : failure.message;
     byId("token").select();
@@ -103,7 +103,7 @@ async function enter() {
   if (!single) list.feed.start();
   if (view.feed) view.feed.start();
   else show(callInAddress());
-  // The app is shown when we are known to be let in: nobody sees it flash before the login.
+  // The app is shown only after access is certain, so that it does not flash before the login.
   if (single || (await letIn())) switchTo("app");
 }
 
@@ -162,7 +162,7 @@ function theme(step) {
   }
 }
 
-/** A browser gives a server few connections: tabs out of sight do without, and catch up when they are seen again. */
+/** A browser opens few connections per server: hidden tabs close theirs, and catch up when they are shown again. */
 function mindTheTab() {
   let timer;
   const feeds = () => [list?.feed, view.feed].filter(Boolean);

@@ -1,4 +1,4 @@
-// The recording: play, jump, pick a speed, and see who spoke when.
+// The recording: play, jump, choose a speed, and see when each speaker spoke.
 
 import { address, callPath } from "./api.js";
 import { h, icon, lanes } from "./dom.js";
@@ -16,7 +16,7 @@ export class Player {
   #played;
   #frame = 0;
 
-  /** `moved(seconds)`: the recording is here now. `played(bool)`: it plays, or stands. */
+  /** `moved(seconds)`: the recording's position. `played(bool)`: it plays, or is paused. */
   constructor(root, { moved, played }) {
     this.#root = root;
     this.#moved = moved;
@@ -45,7 +45,7 @@ export class Player {
     cancelAnimationFrame(this.#frame);
     if (!this.#audio) return;
     this.#audio.pause();
-    // Lets the connection go.
+    // Closes the connection.
     this.#audio.replaceChildren();
     this.#audio.load();
     this.#audio = null;
@@ -110,7 +110,7 @@ export class Player {
     this.#show();
   }
 
-  /** Who spoke when: one path per lane, so that the theme colours it and three hours cost no more than a minute. */
+  /** When each speaker spoke: one path per lane, coloured by the theme; three hours cost no more than a minute. */
   #draw(conversation) {
     const paths = { inbound: "", outbound: "", gaps: "" };
     const x = (seconds) => ((seconds / this.#length) * WIDTH).toFixed(1);

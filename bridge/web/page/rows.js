@@ -1,4 +1,4 @@
-// One row of the list of calls: who, when, and a line about it.
+// One row of the list of calls: the party, the time, and a line about the call.
 
 import { now } from "./api.js";
 import { h, icon, sr } from "./dom.js";
@@ -7,7 +7,7 @@ import { matches, searchWords } from "./words.js";
 
 const PLAIN = ["stopped", null, undefined]; // how a call ends when nothing is wrong
 
-/** A row without its words. */
+/** A row without its text. */
 export function makeRow(call) {
   const href = `/?call=${encodeURIComponent(call.id)}`;
   const link = h("a", { class: "call", href, tabindex: "-1", "data-call": call.id },
@@ -17,7 +17,7 @@ export function makeRow(call) {
   return { link, element: h("li", {}, link) };
 }
 
-/** The words of a row: what a search found in the call, what was said last, or how long it was. */
+/** Fill in a row's text: what a search found in the call, the last sentence, or the call's length. */
 export function fillRow({ link, call }, query) {
   const [who, when, line] = link.children;
   const { other, ours } = parties(call);

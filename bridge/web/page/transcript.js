@@ -27,10 +27,10 @@ export class Transcript {
   #found = canHighlight ? new Highlight() : null;
   #seek;
   #said;
-  /** Whether what comes now is being said now: it then fades in and is read out. */
+  /** Whether new items are live: they then fade in and are read out. */
   live = false;
 
-  /** `seek(seconds)`: the reader wants to hear this. `said(item)`: a final has come, live. */
+  /** `seek(seconds)`: the reader wants to play from there. `said(item)`: a live final has come. */
   constructor(list, { seek, said }) {
     this.#list = list;
     this.#seek = seek;
@@ -62,12 +62,12 @@ export class Transcript {
     this.#list.classList.toggle("playable", on);
   }
 
-  /** Bring the page up to date; the number of new finals. */
+  /** Bring the page up to date; returns the number of new finals. */
   render() {
     const { changed, removed } = this.#conversation.changes();
     for (const item of removed) this.#drop(item);
     const settled = [];
-    // From the first to the last: what stands before an item is there when the item is put after it.
+    // From first to last, so that an item's predecessor is on the page when the item is inserted after it.
     const order = [...changed].sort((a, b) => a.at - b.at || a.order - b.order);
     for (const item of order) {
       const known = this.#elements.get(item.key);
@@ -83,7 +83,7 @@ export class Transcript {
     return settled.length;
   }
 
-  /** Mark what the recording says at this second; the element it is in, if any. */
+  /** Mark the words of the recording at this second; returns their element, if any. */
   showTime(seconds) {
     const items = seconds === null ? [] : this.#conversation.at(seconds);
     const elements = new Set(items.map((item) => this.#elements.get(item.key)).filter(Boolean));
@@ -99,7 +99,7 @@ export class Transcript {
     return items.length ? this.#elements.get(items[0].key) : null;
   }
 
-  /** Mark what a search is for; the first element that has it. */
+  /** Mark the words of a search; returns the first element that has one. */
   mark(query) {
     this.#search = searchWords(query);
     this.#found?.clear();
@@ -304,7 +304,7 @@ function talkOver(item) {
   return h("p", { class: "talk-over", title: `Both spoke from ${clock(from)}` }, `Talk-over ${length(seconds)}`);
 }
 
-/** What became of audio that had no words when the call ended. */
+/** Sentences on the audio that had no words when the call ended. */
 function wordless(missing, left, waiting) {
   const parts = [];
   if (waiting) parts.push(`${length(waiting)} are still to be transcribed.`);
@@ -319,7 +319,7 @@ const noteWords = {
   failed: ({ error }) => [`The carrier reports: ${error}`],
   interrupted: ({ reason, retry, away }) => {
     if (away !== null) return [`Transcription was away for ${length(away)}: ${reason}`];
-    const outlook = retry ? "The audio is kept, the words will follow." : "It goes on when somebody has mended that.";
+    const outlook = retry ? "The audio is kept, the words will follow." : "It goes on when this is fixed.";
     return [`Transcription interrupted: ${reason}. ${outlook}`];
   },
   resumed: ({ reason }) => [`The call goes on: ${gapReason(reason)}`],

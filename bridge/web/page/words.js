@@ -1,8 +1,8 @@
-// Where the words of a segment stand in its text, and which of them want marking. Pure.
+// Where the words of a segment stand in its text, and which of them are marked. Pure.
 
 const UNSURE = 0.5; // below this confidence a word is marked as a guess
 
-/** For each word `{start, end, from, to}`: its seconds, and its characters in the text. What is not found is left out. */
+/** For each word `{start, end, from, to}`: its seconds, and its characters in the text. Words not found are left out. */
 export function places(item) {
   const found = [];
   let from = 0;
@@ -16,7 +16,7 @@ export function places(item) {
   return found;
 }
 
-/** The text in runs `{text, over, unsure}`: said over the other speaker, and only guessed. */
+/** The text in runs `{text, over, unsure}`: spoken over the other speaker, and of low confidence. */
 export function runs(item) {
   const marks = item.final ? item.words.some((word) => word.confidence < UNSURE) || item.over.length > 0 : false;
   if (!marks) return [{ text: item.text }];
@@ -44,7 +44,7 @@ export function runs(item) {
   return result;
 }
 
-/** The word that is being said at this second, or was last. */
+/** The word spoken at this second, or the last one before it. */
 export function wordAt(found, seconds) {
   return found.findLast((word) => word.start <= seconds) ?? found[0];
 }
@@ -62,5 +62,5 @@ export function matches(text, words) {
   return found.sort(([a], [b]) => a - b);
 }
 
-/** What is searched for, as words to mark. */
+/** The words of a search query, to mark. */
 export const searchWords = (query) => query.toLowerCase().match(/[\p{L}\p{N}']+/gu) ?? [];

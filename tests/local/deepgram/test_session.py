@@ -466,6 +466,26 @@ def test_finals_twice():
     assert len(transcripts(sent, final=False)) == 2
 
 
+def test_a_final_that_never_comes():
+    sent = play(open_session(Faults(lose_finals=1)), 1.4)
+
+    assert transcripts(sent) == []
+    assert len(transcripts(sent, final=False)) == 2
+
+
+def test_a_final_that_comes_late():
+    sent = play(open_session(Faults(late_finals=1)), 1.4)
+    in_time = play(open_session(), 1.4)
+
+    assert len(transcripts(sent)) < len(transcripts(in_time))
+
+
+def test_a_final_with_an_odd_word():
+    (final,) = [message for message in play(open_session(Faults(odd_words=1)), 1.4) if message.get("is_final")]
+
+    assert final["channel"]["alternatives"][0]["words"][-1] == {"word": "odd", "start": None, "confidence": 0.5}
+
+
 def test_no_metadata_at_the_end():
     session = open_session(Faults(metadata=False))
     play(session, 0.8)

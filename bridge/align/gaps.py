@@ -1,37 +1,37 @@
 """The silence we had to invent, told as a few records: a stretch of random loss is one record a second, not fifty.
 
-Pure bookkeeping: whether something is a hole, and why, is the track's business.
+Pure bookkeeping: whether something is a gap, and why, is the track's business.
 """
 
 from dataclasses import dataclass
 
 from bridge.audio import SAMPLE_RATE
-from bridge.events import Cause
+from bridge.events import Cause, Track
+from bridge.spans import Span
 
 CAUSES: tuple[Cause, ...] = ("not_sent", "late", "lost")
 """Why audio is missing, the gravest last: the carrier sent none, it came too late, it got lost on the way."""
 
 MERGE = SAMPLE_RATE
-"""Samples. Holes closer than this become one record, and a record that has grown this long is closed."""
+"""Samples. Gaps closer than this become one record, and a record that has grown this long is closed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Hole:
-    """Silence in the output that stands for audio of a started track. Times are seconds of the call."""
+class Gap:
+    """Silence in the output that stands for audio of a started track, in samples of the call."""
 
-    track: str
-    start: float
-    end: float
-    missing: float
-    """Seconds of silence between `start` and `end`; less than their distance where several holes lie close."""
+    track: Track
+    span: Span
+    missing: int
+    """Samples of silence in it; fewer than it is long where several gaps lie close."""
     why: Cause
-    """The gravest of `CAUSES` among the holes of this record, or what `Aligner.restart` was given."""
+    """The gravest of `CAUSES` among the gaps of this record, or what `Aligner.open_stream` was given."""
 
 
-class Holes:
-    """The holes of one track, merged. Positions are samples of the call."""
+class Gaps:
+    """The gaps of one track, merged. Positions are samples of the call."""
 
-    def __init__(self, track: str, told: list[Hole]) -> None:
+    def __init__(self, track: Track, told: list[Gap]) -> None:
         """`told` receives the finished records."""
         self._track = track
         self._told = told
@@ -39,7 +39,7 @@ class Holes:
         self._why: Cause = "not_sent"
 
     def add(self, start: int, end: int, why: Cause) -> None:
-        """Note a hole; it begins where or after the last one ended."""
+        """Note a gap; it begins where or after the last one ended."""
         if self._missing and start - self._end < MERGE and why in CAUSES and self._why in CAUSES:
             self._end = end
             self._missing += end - start
@@ -58,6 +58,5 @@ class Holes:
     def tell(self) -> None:
         """Tell what there is, finished or not."""
         if self._missing:
-            start, end, missing = (n / SAMPLE_RATE for n in (self._start, self._end, self._missing))
-            self._told.append(Hole(self._track, start, end, missing, self._why))
+            self._told.append(Gap(self._track, Span(self._start, self._end), self._missing, self._why))
             self._missing = 0

@@ -1,0 +1,152 @@
+"""The call's audio as Deepgram has yet to settle it, and where what Deepgram says of it belongs in the call.
+
+Keeps three things in step: the window holds audio, the coverage knows what finals have settled, and the timeline turns
+the times of one socket, which start at 0 again, into the call's. A socket begins at the earliest moment that is not
+covered. What the window could not hold is fetched from where it is kept, or given up and told. When to send is the
+session's affair.
+"""
+
+from bridge.audio import CHANNELS, SAMPLE_RATE, SAMPLES_PER_MS, is_audible
+from bridge.deepgram.coverage import Coverage, before
+from bridge.deepgram.exchange import AudioLost, Fetch, SessionPolicy, Uncovered
+from bridge.deepgram.timeline import Timeline
+from bridge.deepgram.window import AudioWindow
+from bridge.recognition import Recognized, Result
+from bridge.spans import Span
+
+_CHUNK = 60 * SAMPLES_PER_MS  # samples in a message of fetched audio
+_QUIET = SAMPLE_RATE // 5  # samples without a sound before a cut: no word lies across it
+_PIECE = SAMPLE_RATE // 10  # samples that are looked at together for a sound
+_EDGE = SAMPLE_RATE // 2  # samples before a cut within the audio in which no word is trusted
+_FETCH = 10 * SAMPLE_RATE  # samples fetched at once
+_REACH = 10 * SAMPLE_RATE  # how far back a hole is sent once more, where audio is kept for later
+
+
+class Backlog:
+    """Of one call, over all its sockets. Positions are samples of the call."""
+
+    def __init__(self, policy: SessionPolicy, start: int) -> None:
+        """`start`: position of the first sample that will come."""
+        self._kept = policy.kept
+        self._window = AudioWindow(int(policy.window * SAMPLE_RATE), start)
+        self._coverage = Coverage((start,) * CHANNELS)
+        self._timeline = Timeline(start)
+
+    def __repr__(self) -> str:
+        return f"<Backlog {self._window!r} {self._coverage!r}>"
+
+    @property
+    def settled(self) -> int:
+        """How far every channel is covered by finals without a hole."""
+        return self._coverage.earliest
+
+    @property
+    def holes(self) -> list[Uncovered]:
+        """What finals have passed over and not covered, so far."""
+        return self._coverage.holes
+
+    @property
+    def begun(self) -> bool:
+        """This socket has been sent audio."""
+        return self._timeline.sent > 0
+
+    @property
+    def ready(self) -> bool:
+        """There is a chunk that can be sent now, without a fetch."""
+        return self._window.next_size() > 0
+
+    @property
+    def unsent(self) -> float:
+        """Seconds of audio that this socket has not been sent."""
+        return self._window.waiting / SAMPLE_RATE
+
+    @property
+    def uncovered(self) -> bool:
+        """Another socket would be sent something."""
+        return self._window.end > self._replay_from()
+
+    @property
+    def waiting(self) -> float:
+        """Seconds of audio that another socket would have to be sent."""
+        held = 0 if self._kept else self._window.start
+        return (self._window.end - max(held, self._replay_from())) / SAMPLE_RATE
+
+    @property
+    def mid_speech(self) -> bool:
+        """There is sound where the audio ends, so a word may go on after it."""
+        return is_audible(self._window.tail(_QUIET))
+
+    def append(self, chunk: bytes) -> None:
+        """More of the call: whole samples."""
+        self._window.append(chunk)
+
+    def rewind(self) -> list[AudioLost]:
+        """Begin another socket; what is lost for good, because it fell off the window and is not kept elsewhere."""
+        skipped = [] if self._kept else self._coverage.skip(self._replay_from(), self._window.start)
+        self._timeline = Timeline(self._window.rewind(self._replay_from()))
+        self._coverage.begin(self._window.sent)
+        return _lost(skipped)
+
+    def next_chunk(self) -> bytes:
+        """The oldest chunk that this socket has not been sent."""
+        chunk = self._window.next_chunk()
+        self._timeline.advance(len(chunk) // CHANNELS)
+        return chunk
+
+    def missing(self) -> Fetch | None:
+        """What must be fetched before the next chunk can be sent; None: nothing."""
+        missing = self._window.missing
+        return Fetch(self._window.sent, min(missing, _FETCH)) if missing else None
+
+    def refill(self, asked: int, start: int, audio: bytes) -> list[AudioLost]:
+        """What was fetched where `asked` was asked for, from `start` on; what is lost because it is gone there too.
+
+        What was asked for a socket that is gone is let go: the next one asks for what it needs.
+        """
+        if asked != self._window.sent:
+            return []
+        skipped: list[Uncovered] = []
+        if start > asked or not audio:
+            self._window.skip(start if audio else self._window.start)
+            self._timeline.skip_to(self._window.sent)
+            skipped = self._coverage.skip(asked, self._window.sent)
+        self._window.refill(audio, _CHUNK)
+        return _lost(skipped)
+
+    def hear(self, message: Recognized, *, partial: bool) -> Recognized | None:
+        """What is new in a message, at its place in the call. `partial`: audio follows that this socket is not sent."""
+        moved = self._timeline.moved(message)
+        if not isinstance(moved, Result):
+            return moved
+        if partial:
+            moved = before(moved, self._window.sent - _EDGE)
+        fresh = self._coverage.fresh(moved, self._window.sent)
+        if moved.is_final:
+            self._window.trim(self._replay_from())
+        return fresh
+
+    def settle_tail(self) -> None:
+        """Deepgram has said its last: what it was sent and has not answered by now is a hole like any other."""
+        self._coverage.settle_tail(self._window.sent, self._has_sound)
+
+    def give_up(self) -> tuple[Uncovered, ...]:
+        """What no final covers, at the end."""
+        return tuple(self._coverage.give_up(self._window.end))
+
+    def _has_sound(self, channel: int, span: Span) -> bool:
+        """Whether a channel may say something in a span; what memory no longer holds may."""
+        if span.start < self._window.start:
+            return True
+        held = self._window.tail(self._window.end - span.start)
+        first = len(held) // CHANNELS - (self._window.end - span.start)
+        audio = held[channel::CHANNELS][first : first + span.length]
+        # Piece by piece: over a long silence a short word would be averaged away.
+        return any(is_audible(audio[at : at + _PIECE]) for at in range(0, len(audio), _PIECE))
+
+    def _replay_from(self) -> int:
+        # Without kept audio, sending a hole once more is the only chance that its words have.
+        return self._coverage.replay_from(_REACH if self._kept else self._window.limit)
+
+
+def _lost(skipped: list[Uncovered]) -> list[AudioLost]:
+    return [AudioLost(channel, span, "overflow") for channel, span in skipped]

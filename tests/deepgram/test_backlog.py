@@ -1,0 +1,149 @@
+"""What is still owed of a call's audio, over its sockets. Times are seconds here, samples there."""
+
+import pytest
+
+from bridge.audio import CHANNELS
+from bridge.deepgram.backlog import Backlog
+from bridge.deepgram.exchange import AudioLost, Fetch, SessionPolicy
+from bridge.recognition import Result, SpeechStart
+from tests.fakes.speech import span
+
+SECOND = 8000
+SILENCE = b"\xff"
+
+
+def sound(seconds, fill=b"\x10"):
+    return fill * round(seconds * SECOND * CHANNELS)
+
+
+def backlog(seconds=0, start=0, **policy):
+    """So many seconds have come, in chunks of one, and a socket has begun."""
+    log = Backlog(SessionPolicy(**policy), start)
+    for _ in range(seconds):
+        log.append(sound(1.0))
+    log.rewind()
+    return log
+
+
+def send(log):
+    """All that can be sent now; how many seconds that is."""
+    octets = 0
+    while log.ready:
+        octets += len(log.next_chunk())
+    return octets / CHANNELS / SECOND
+
+
+def final(channel, start, end):
+    return Result(channel, span(start, end), "", 1.0, (), True)
+
+
+def settle(log, start, end):
+    """Finals of both channels, in the socket's time."""
+    for channel in range(CHANNELS):
+        log.hear(final(channel, start, end), partial=False)
+
+
+def test_what_is_not_sent_is_told_from_what_is_not_covered():
+    log = backlog(3)
+    assert (log.unsent, log.waiting, log.uncovered, log.begun) == (3.0, 3.0, True, False)
+
+    assert send(log) == 3.0
+    assert (log.unsent, log.waiting, log.uncovered, log.begun) == (0.0, 3.0, True, True)
+    settle(log, 0.0, 3.0)
+    assert (log.waiting, log.uncovered, log.settled) == (0.0, False, 3 * SECOND)
+
+
+def test_another_socket_begins_at_what_is_not_covered_and_its_times_are_the_calls():
+    log = backlog(5, start=10 * SECOND)
+    send(log)
+    settle(log, 0.0, 2.0)
+
+    assert log.rewind() == []
+    assert send(log) == 3.0
+    assert log.hear(SpeechStart(0, SECOND), partial=False) == SpeechStart(0, 13 * SECOND)
+    assert log.hear(final(0, 0.0, 1.0), partial=False).span == span(12.0, 13.0)
+
+
+def test_what_a_final_says_again_is_nothing_new():
+    log = backlog(2)
+    send(log)
+
+    assert log.hear(final(0, 0.0, 2.0), partial=False)
+    assert log.hear(final(0, 0.0, 2.0), partial=False) is None
+
+
+def test_where_audio_follows_the_edge_is_left_uncovered():
+    log = backlog(2)
+    send(log)
+
+    assert log.hear(final(0, 0.0, 2.0), partial=True).span.end < 2 * SECOND
+    assert log.give_up() == tuple((channel, span(edge, 2.0)) for channel, edge in ((0, 1.5), (1, 0.0)))
+
+
+def test_what_falls_off_the_window_is_told_with_the_next_socket():
+    log = Backlog(SessionPolicy(window=2.0), 0)
+    for _ in range(5):
+        log.append(sound(1.0))
+
+    assert log.rewind() == [AudioLost(channel, span(0.0, 3.0), "overflow") for channel in range(CHANNELS)]
+    assert log.rewind() == []
+    assert (log.missing(), log.waiting) == (None, 2.0)
+
+
+def test_what_is_kept_is_fetched_and_no_more_than_ten_seconds_at_once():
+    log = backlog(15, window=2.0, kept=True)
+    assert (log.missing(), log.ready) == (Fetch(0, 10 * SECOND), False)
+
+    assert log.refill(0, 0, sound(10.0)) == []
+    assert send(log) == 10.0
+    assert log.missing() == Fetch(10 * SECOND, 3 * SECOND)
+
+
+@pytest.mark.parametrize(("start", "audio", "until"), [(2.0, sound(1.0), 2.0), (0.0, b"", 3.0)])
+def test_what_is_not_kept_any_more_is_lost_and_what_follows_is_placed_after_it(start, audio, until):
+    log = backlog(5, window=2.0, kept=True)
+
+    lost = log.refill(0, round(start * SECOND), audio)
+    assert lost == [AudioLost(channel, span(0.0, until), "overflow") for channel in range(CHANNELS)]
+    send(log)
+    assert log.hear(SpeechStart(0, 0), partial=False) == SpeechStart(0, round(until * SECOND))
+
+
+def test_what_was_fetched_for_a_socket_that_is_gone_is_let_go():
+    log = backlog(5, window=2.0, kept=True)
+
+    assert log.refill(SECOND, SECOND, sound(1.0)) == []
+    assert (log.ready, log.missing()) == (False, Fetch(0, 3 * SECOND))
+
+
+def test_speech_that_goes_on_is_told_from_a_pause():
+    log = backlog(1)
+    assert log.mid_speech
+
+    log.append(sound(1.0, SILENCE))
+    assert not log.mid_speech
+
+
+def test_only_deepgrams_last_word_settles_the_tail():
+    log = backlog(2)
+    send(log)
+    settle(log, 0.0, 1.9)
+    assert log.settled == round(1.9 * SECOND)
+
+    log.settle_tail()
+    assert log.settled == 2 * SECOND
+
+
+@pytest.mark.parametrize(("spoken", "settled"), [((), 5.0), ((0,), 2.0), ((1,), 2.0)])
+def test_a_long_tail_lacks_nothing_where_it_is_silent(spoken, settled):
+    """A recognizer need not give a final for the silence in which a call ends."""
+    log = backlog(2)
+    silent = bytearray(sound(3.0, SILENCE))
+    for channel in spoken:  # a tenth of a second of sound, in the middle of the tail
+        silent[2 * SECOND + channel : 2 * SECOND + 1600 : CHANNELS] = sound(0.1)[::CHANNELS]
+    log.append(bytes(silent))
+    send(log)
+    settle(log, 0.0, 2.0)
+    log.settle_tail()
+
+    assert log.settled == round(settled * SECOND)
