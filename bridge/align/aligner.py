@@ -274,11 +274,13 @@ class Aligner:
 
     def _wait_until(self, track: Track) -> int:
         """Before this position a track is not waited for: it is idle, has no stream, or has had its time."""
-        newest, source = self._newest, self._heard_from.get(track)
+        newest, heard_from = self._newest, self._heard_from
+        source = heard_from.get(track)
         if source is None:
             return newest
         # A stream of its own may stall by itself. What is missing is lost once that stream has gone on.
-        apart = any(other is not source for other in self._heard_from.values())
+        other = heard_from.get(self._outbound if track is self._inbound else self._inbound)
+        apart = other is not None and other is not source
         if newest - track.heard > (self._apart if apart else self._idle):
             return newest
         return max(source.clock.newest - track.hold, newest - (self._apart if apart else track.hold))

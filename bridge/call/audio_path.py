@@ -60,11 +60,13 @@ class AudioPath:
         self._forward(self.aligner.data_to_send())
         return source, position
 
-    def receive_media(self, media: Media, source: Source) -> None:
-        """The hot path: a hundred times a second in every call."""
+    def receive_media(self, media: Media, source: Source) -> bool:
+        """The hot path: a hundred times a second in every call. Whether audio went out."""
         self.aligner.receive_media(media, source)
-        if audio := self.aligner.data_to_send():
+        audio = self.aligner.data_to_send()
+        if audio:
             self._forward(audio)
+        return bool(audio)
 
     def end_stream(self, source: Source) -> None:
         """Nothing more comes of a stream."""

@@ -21,6 +21,7 @@ from bridge.call.stream import Stream
 from bridge.carriers.messages import Digit, Media, Started
 from bridge.deepgram.exchange import AudioLost, Finished, Interrupted, Resumed, SessionEvent
 from bridge.events import TRACKS, CallResumed, DtmfReceived, EndReason, StreamFailed, Stretch, Track
+from bridge.recognition import Result
 from bridge.store.base import CallAudio
 
 log = logging.getLogger("bridge.call")
@@ -120,8 +121,8 @@ class Call:
             self._continuity.receive_first(stream.number, len(media.payload), stream.late, self._clock.now())
             self._obey()
         assert self._path and stream.source
-        self._path.receive_media(media, stream.source)
-        self._tell_gaps()
+        if self._path.receive_media(media, stream.source):
+            self._tell_gaps()
 
     def receive_digit(self, digit: Digit) -> None:
         """A key was pressed."""
@@ -284,7 +285,8 @@ class Call:
                 self._conclude()
             case _:
                 self._record.receive(event)
-                self._settle()
+                if isinstance(event, Result) and event.is_final:
+                    self._settle()
 
     def _settle(self) -> None:
         """Let go of kept audio that finals cover; what they have passed over is noted for the next process."""
@@ -293,9 +295,11 @@ class Call:
         session = self._path.client.session
         if not self.uncovered:
             self._audio.settle(session.settled)
-        if (holes := describe.stretches(session.holes)) != self._note.holes:
-            self._note.holes = holes
-            self._write_note()
+        if (found := session.holes) or self._note.holes:
+            holes = describe.stretches(found)
+            if holes != self._note.holes:
+                self._note.holes = holes
+                self._write_note()
 
     # The end.
 

@@ -80,6 +80,8 @@ def read_words(value: object, within: tuple[float, float] | None, confidence: fl
     if not isinstance(value, list):
         odd.words += value is not None
         return ()
+    if within and None not in (whole := [_whole(raw, within[0] - _ASTRAY, within[1] + _ASTRAY) for raw in value]):
+        return tuple(word for word in whole if word)
     read = [word for raw in value if (word := _Draft.read(raw, within, confidence, odd))]
     if not read:
         return ()
@@ -89,6 +91,21 @@ def read_words(value: object, within: tuple[float, float] | None, confidence: fl
         span = Span(samples(start), samples(max(start, end)))
         found.append(Word(word.bare, word.text, span, word.confidence, word.speaker, word.language))
     return tuple(found)
+
+
+def _whole(raw: object, least: float, most: float) -> Word | None:
+    """A word in which nothing is odd, as nearly all are; None where each field must be looked at by itself."""
+    if type(raw) is not dict:
+        return None
+    bare, start, end, confidence = raw.get("word"), raw.get("start"), raw.get("end"), raw.get("confidence")
+    text = raw.get("punctuated_word", bare)
+    if not (type(bare) is type(text) is str and bare and text and bare.isascii() and text.isascii()):
+        return None
+    if not (type(start) is type(end) is type(confidence) is float and start >= 0.0 and least <= start <= end <= most):
+        return None
+    if not 0.0 <= confidence <= 1.0 or "speaker" in raw or "language" in raw:
+        return None
+    return Word(bare, text, Span(samples(start), samples(end)), confidence)
 
 
 @dataclass(frozen=True, slots=True)
