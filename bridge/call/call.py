@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections import Counter
 
-from bridge.audio import SAMPLE_RATE
+from bridge.audio import SAMPLE_RATE, samples, seconds
 from bridge.call import describe
 from bridge.call.audio_path import AudioPath, open_path
 from bridge.call.continuity import OVER, Ask, Begin, Continuity, Drop, End, Fill, Place, State
@@ -127,7 +127,7 @@ class Call:
     def receive_digit(self, digit: Digit) -> None:
         """A key was pressed."""
         position = self._path.position if self._path else 0
-        self._record.tell(DtmfReceived(track=digit.track, digit=digit.digit, at=_seconds(position)))
+        self._record.tell(DtmfReceived(track=digit.track, digit=digit.digit, at=seconds(position)))
 
     def fail_stream(self, stream_id: str | None, error: str) -> None:
         """The carrier says that a stream of this call went wrong."""
@@ -234,7 +234,7 @@ class Call:
         self._note.add_tracks(stream.tracks)
         self._write_note()
         if place.resumed:
-            at, uncovered = _seconds(position), self.uncovered
+            at, uncovered = seconds(position), self.uncovered
             self._record.tell(CallResumed(reason=place.resumed, stream_id=stream.id, at=at, uncovered=uncovered))
 
     def _drop(self, stream: Stream) -> None:
@@ -329,7 +329,7 @@ class Call:
     def _adopt(self, past: Projection) -> None:
         """Go on with another process's call, as soon as a stream of it is here."""
         now = self._clock.now()
-        heard = round(past.latest * SAMPLE_RATE)
+        heard = samples(past.latest)
         # The wall clock may have been set back since: no stream of the call is placed where there is audio already.
         least = max(heard, self._audio.end if self._audio else 0) / SAMPLE_RATE
         origin = now - max(self._clock.wall() - self._record.anchor, least)
@@ -344,7 +344,3 @@ class Call:
     def _tell_gaps(self) -> None:
         if self._path and (gaps := self._path.gaps()):
             self._record.tell(*map(describe.audio_gap, gaps))
-
-
-def _seconds(samples: int) -> float:
-    return round(samples / SAMPLE_RATE, 3)

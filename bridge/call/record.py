@@ -1,6 +1,6 @@
 """What is written of a call: its transcripts as they come, what became of its audio, and its end."""
 
-from bridge.audio import SAMPLE_RATE
+from bridge.audio import seconds
 from bridge.call import describe
 from bridge.call.event_writer import EventWriter
 from bridge.call.projection import NOT_TRANSCRIBED, Projection
@@ -86,18 +86,18 @@ class Record:
 
     def end(self, reason: EndReason, duration: int, counts: dict[str, int], missing: float, url: str | None) -> None:
         """The last event of the record, after `close`. `missing`: seconds that were not transcribed."""
-        seconds = round(duration / SAMPLE_RATE, 3)
+        length = seconds(duration)
         self.tell(
             CallEnded(
                 reason=reason,
-                duration=seconds,
+                duration=length,
                 ended_at=timestamp(self._clock.wall()),
                 flush="complete" if self._complete and not missing else "timed_out",
                 missing=missing,
                 uncovered=self.uncovered,
                 counts=counts,
                 # What is not transcribed yet was no silence.
-                figures=self._tally and self._tally.figures(self._tally.heard if self.uncovered else seconds),
+                figures=self._tally and self._tally.figures(self._tally.heard if self.uncovered else length),
                 transcript_url=url,
             )
         )
