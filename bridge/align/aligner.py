@@ -12,6 +12,7 @@ Every method may be called at any time: there is no order that a carrier could b
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from math import inf
 
 from bridge.align.clock import Clock, Stamped
@@ -22,6 +23,7 @@ from bridge.align.track import Frame, Track
 from bridge.audio import SAMPLE_RATE, SAMPLES_PER_MS, interleave
 from bridge.carriers.messages import Media
 from bridge.events import TRACKS, Cause
+from bridge.events import Track as Direction
 
 DEFAULT_POLICY = AlignPolicy()
 
@@ -48,14 +50,18 @@ class Aligner:
         padded         octets of silence put in, as audio and timestamps did not agree
     """
 
-    def __init__(self, policy: AlignPolicy = DEFAULT_POLICY, start: int = 0, heard: int | None = None) -> None:
-        """In a call that another process has begun: `start` is where its audio goes on, `heard` where it broke off."""
+    def __init__(
+        self, policy: AlignPolicy = DEFAULT_POLICY, start: int = 0, heard: Mapping[Direction, int] | None = None
+    ) -> None:
+        """In a call that another process has begun: `start` is where its audio goes on, `heard` where each track's
+        broke off."""
+        heard = heard or {}
         self.counters: Counter[str] = Counter()
         self._policy = policy
         self._told: list[Gap] = []
         self._pair = self._inbound, self._outbound = (
-            Track(TRACKS[0], policy, self.counters, self._told, start, heard),
-            Track(TRACKS[1], policy, self.counters, self._told, start, heard),
+            Track(TRACKS[0], policy, self.counters, self._told, start, heard.get(TRACKS[0])),
+            Track(TRACKS[1], policy, self.counters, self._told, start, heard.get(TRACKS[1])),
         )
         self._tracks: dict[str, Track] = {track.name: track for track in self._pair}
         self._chunk = policy.chunk_ms * SAMPLES_PER_MS
@@ -82,6 +88,12 @@ class Aligner:
     def received(self) -> int:
         """Samples per channel from call time 0 to the end of the newest audio that has its place."""
         return max(self._inbound.next, self._outbound.next)
+
+    @property
+    def silent_since(self) -> dict[Direction, int]:
+        """Where the audio of each track ended that is silent now; what that silence is will be told when it goes on."""
+        found = {track.name: track.silent_since for track in self._pair}
+        return {name: since for name, since in found.items() if since is not None}
 
     def open_stream(self, position: int, why: Cause = "carrier_reconnected") -> tuple[Source, int]:
         """A stream of the call begins, with a clock and numbers of its own; its earliest frame belongs at `position`.

@@ -6,7 +6,7 @@ is handed nothing more, but what still comes is kept, to be transcribed from the
 
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from bridge.align import Aligner, Gap
@@ -20,7 +20,7 @@ from bridge.deepgram.exchange import Finished, SessionEvent
 from bridge.deepgram.options import Options
 from bridge.deepgram.session import Session
 from bridge.errors import StoreError
-from bridge.events import Cause, Stretch
+from bridge.events import Cause, Stretch, Track
 from bridge.spans import Span
 from bridge.store.base import CallAudio
 
@@ -115,9 +115,10 @@ def open_path(
     audio: CallAudio | None,
     on_event: Callable[[SessionEvent], None],
     start: int,
-    heard: int | None,
+    heard: Mapping[Track, int],
 ) -> AudioPath:
-    """Connect to Deepgram. The audio goes on at `start`; `heard`: where it broke off, in another process's hands."""
+    """Connect to Deepgram. The audio goes on at `start`; `heard`: where each track's broke off, in another process's
+    hands."""
     policy = services.policy
     if audio:
         audio.leap(start)

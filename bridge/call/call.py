@@ -58,7 +58,7 @@ class Call:
         self._timer: asyncio.TimerHandle | None = None
         self._asking: set[asyncio.Task[None]] = set()
         self._streams: dict[int, Stream] = {}  # those that are here, by their numbers
-        self._note = Note(tracks=past.tracks if past else ())
+        self._note = Note(tracks=past.tracks, silent=past.silent) if past else Note()
         self._continuity = Continuity(services.policy.continuity)
         self._path: AudioPath | None = None  # of a call that another process has begun only once its stream is here
         self._over = asyncio.Event()
@@ -273,7 +273,8 @@ class Call:
 
     def _open_path(self, start: int, heard: int | None = None) -> AudioPath:
         """From `start` on; `heard`: where the audio of another process ended. In samples since call time 0."""
-        return open_path(self.id, self._services, self._options, self._audio, self._receive, start, heard)
+        broke_off = {} if heard is None else dict.fromkeys(TRACKS, heard) | self._note.silent
+        return open_path(self.id, self._services, self._options, self._audio, self._receive, start, broke_off)
 
     def _receive(self, event: SessionEvent) -> None:
         match event:
@@ -339,6 +340,8 @@ class Call:
     def _write_note(self) -> None:
         if self._audio:
             self._note.anchor, self._note.heard = self._record.anchor, self._continuity.heard
+            if self._path:
+                self._note.silent = self._path.aligner.silent_since
             self._audio.write_note(self._note.dump())
 
     def _tell_gaps(self) -> None:

@@ -62,6 +62,8 @@ class Projection:
         """Kept audio that is still to be transcribed, as the last event that names it says."""
         self.tracks: tuple[Track, ...] = ()
         """Those that its streams carried, as far as that is known."""
+        self.silent: dict[Track, int] = {}
+        """Where the audio of each track had ended that was silent when the process before was last heard of."""
         self.resumed_at = 0.0
         """Where the newest process but this went on with the call, in seconds of it."""
         self.audio_lost = False

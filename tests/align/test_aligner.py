@@ -757,8 +757,24 @@ def test_between_two_streams_the_call_goes_on_in_silence():
     ] == [("inbound", 0.2, 0.4, "carrier_reconnected")]
 
 
+def test_it_says_since_when_a_track_is_silent():
+    aligner = Aligner()
+    stream, _ = aligner.open_stream(0)
+    told = [aligner.silent_since]
+    for track, frames in (("inbound", 2), ("outbound", 1)):
+        for number in range(frames):
+            aligner.receive_media(Media(track, 20 * number, None, b"\x10" * 160), stream)
+    told.append(aligner.silent_since)
+    aligner.flush()
+    told.append(aligner.silent_since)
+    aligner.advance(1600)
+    told.append(aligner.silent_since)
+
+    assert told == [{}, {}, {"outbound": 160}, {"outbound": 160, "inbound": 320}]
+
+
 def test_a_call_that_others_have_begun_goes_on_at_its_place():
-    aligner = Aligner(start=80_000, heard=72_000)
+    aligner = Aligner(start=80_000, heard={"inbound": 72_000, "outbound": 71_840})
     stream, _ = aligner.open_stream(80_800, "bridge_restarted")
     aligner.receive_media(Media("inbound", 5000, 1, b"\x10" * 160), stream)
     aligner.receive_media(Media("outbound", 5020, 4, b"\x10" * 160), stream)
@@ -770,7 +786,7 @@ def test_a_call_that_others_have_begun_goes_on_at_its_place():
         (gap.track, seconds(gap.span.start), seconds(gap.span.end), gap.why) for gap in aligner.events_received()
     ] == [
         ("inbound", 9.0, 10.1, "bridge_restarted"),
-        ("outbound", 9.0, 10.12, "bridge_restarted"),
+        ("outbound", 8.98, 10.12, "bridge_restarted"),
     ]
 
 

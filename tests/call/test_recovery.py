@@ -154,6 +154,19 @@ async def test_a_call_that_was_left_in_order_lacks_what_its_note_says(stores):
 
     assert adopted.past.uncovered == [Stretch(track="outbound", from_=9.0, to=9.5)]
     assert adopted.past.latest == 9.5
+    assert adopted.past.silent == {}
+
+
+async def test_since_when_a_track_was_silent_is_not_forgotten(stores):
+    store, audio = stores
+    await left_open(store, audio)
+    file = await audio.reopen("CA1")
+    file.write_note({"silent": {"inbound": 60_000, "outbound": 90_000}})  # the last second did not reach the disk
+    file.close()
+    await audio.flush()
+    adopted = await (await found(store, audio)).adopt("CA1")
+
+    assert adopted.past.silent == {"inbound": 60_000, "outbound": 80_000}
 
 
 async def test_what_finals_had_passed_over_before_a_crash_is_not_forgotten(stores):

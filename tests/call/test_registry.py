@@ -425,6 +425,31 @@ async def test_a_call_that_was_left_goes_on_in_the_next_process(tmp_path, server
     assert (record[-1]["data"]["flush"], record[-1]["data"]["uncovered"]) == ("complete", [])
 
 
+async def test_a_short_silence_that_a_call_is_left_with_is_told_by_the_next_process(tmp_path, server, clock):
+    async with AudioStore(tmp_path, limit=2**30) as audio:
+        async with SQLiteStore(tmp_path) as store:
+            before = CallRegistry(services(store, server, clock), max_calls=3, audio=audio)
+            await before.recover()
+            for track, length in (("inbound", QUIET - 0.36), ("outbound", QUIET)):
+                feed(await before.open(started(stream=track, tracks=(track,))), length, tracks=(track,))
+            clock.time += QUIET
+            await before.leave_all(10.0)
+        clock.time += 0.24
+        async with SQLiteStore(tmp_path) as store:
+            after = CallRegistry(services(store, server, clock, grace=10.0), max_calls=3, audio=audio)
+            await after.recover()
+            feed(stream := await after.open(started(stream="MZ2")), 1.0, skip=7.74)
+            stream.end("stopped")
+            await ended(after)
+            record = await events(store, "CA1")
+
+    gaps = [event["data"] for event in record if event["type"] == "audio.gap"]
+    assert {(gap["track"], gap["from"], gap["to"], gap["why"]) for gap in gaps} == {
+        ("inbound", 7.14, 7.74, "bridge_restarted"),
+        ("outbound", 7.5, 7.74, "bridge_restarted"),
+    }
+
+
 async def test_after_a_restart_the_tracks_of_all_streams_are_asked_for(tmp_path, server, clock):
     asked = []
 
