@@ -264,6 +264,8 @@ class Aligner:
     def _hand_over(self, track: Track, source: Source) -> None:
         """The track goes on with the frames of another stream, where its audio ends."""
         self.counters["handed_over"] += 1
+        if before := self._heard_from.get(track):
+            before.in_step = source.in_step
         self._heard_from[track] = source
         track.change_stream(source.sequence)
         for frame in [frame for frame in source.recent[track] if _goes_on(frame, track)]:
@@ -271,13 +273,17 @@ class Aligner:
 
     def _ready(self, track: Track) -> int:
         """How far the output need not wait for a track any more."""
-        newest = self._newest
         limit = self._wait_until(track)
-        if track.shared and limit > track.next and (rival := self._rival(track)):
+        if track.shared and limit > track.next and (rival := self._rival(track)) and self._may_take(track, rival):
             self._hand_over(track, rival)
             limit = self._wait_until(track)
-        track.give_up(limit, newest)
+        track.give_up(limit, self._newest)
         return max(track.next, limit)
+
+    def _may_take(self, track: Track, rival: Source) -> bool:
+        """Whether a track may go on with a rival's frames: their place is known, or the stream it is heard from has
+        stalled for so long that a place by the clock is better than none."""
+        return rival.in_step or self._newest - self._heard_from[track].clock.newest >= self._apart
 
     def _opening(self, clock: Clock) -> int:
         """How far the output need not wait for a stream whose first frames are looked at: they are to find their place
@@ -290,12 +296,18 @@ class Aligner:
         source = heard_from.get(track)
         if source is None:
             return newest
-        # A stream of its own may stall by itself. What is missing is lost once that stream has gone on.
-        other = heard_from.get(self._outbound if track is self._inbound else self._inbound)
-        apart = other is not None and other is not source
-        if newest - track.heard > (self._apart if apart else self._idle):
+        # What is missing is lost once its own stream has gone on.
+        alone = self._may_stall_alone(track, source)
+        if newest - track.heard > (self._apart if alone else self._idle):
             return newest
-        return max(source.clock.newest - track.hold, newest - (self._apart if apart else track.hold))
+        return max(source.clock.newest - track.hold, newest - (self._apart if alone else track.hold))
+
+    def _may_stall_alone(self, track: Track, source: Source) -> bool:
+        """Whether other streams go on while this one, that a track is heard from, is late, and none can stand in."""
+        if track.shared:
+            return not any(other.in_step and track in other.recent for other in self._sources if other is not source)
+        other = self._heard_from.get(self._outbound if track is self._inbound else self._inbound)
+        return other is not None and other is not source
 
     def _release(self, size: int) -> bytes:
         """Let out the next `size` samples of each channel, silence for what is missing."""

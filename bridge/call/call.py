@@ -184,6 +184,8 @@ class Call:
         log.info("call over", extra={"call_id": self.id, "reason": self.reason, "seq": self._record.events.seq})
         if self._audio and self.reason is None:
             self._note.uncovered = self.uncovered
+            if self._path:
+                self._note.silent = self._path.aligner.silent_since
             self._write_note()
             self._audio.close()
         elif self._audio and (self.uncovered or self.unkept):
@@ -340,8 +342,6 @@ class Call:
     def _write_note(self) -> None:
         if self._audio:
             self._note.anchor, self._note.heard = self._record.anchor, self._continuity.heard
-            if self._path:
-                self._note.silent = self._path.aligner.silent_since
             self._audio.write_note(self._note.dump())
 
     def _tell_gaps(self) -> None:

@@ -63,7 +63,7 @@ class Projection:
         self.tracks: tuple[Track, ...] = ()
         """Those that its streams carried, as far as that is known."""
         self.silent: dict[Track, int] = {}
-        """Where the audio of each track had ended that was silent when the process before was last heard of."""
+        """Where the audio of each track had ended that was silent when the process before left the call."""
         self.resumed_at = 0.0
         """Where the newest process but this went on with the call, in seconds of it."""
         self.audio_lost = False

@@ -157,16 +157,23 @@ async def test_a_call_that_was_left_in_order_lacks_what_its_note_says(stores):
     assert adopted.past.silent == {}
 
 
-async def test_since_when_a_track_was_silent_is_not_forgotten(stores):
+@pytest.mark.parametrize(
+    ("left", "silent"),
+    [
+        ({"uncovered": []}, {"inbound": 60_000, "outbound": 80_000}),  # the last second did not reach the disk
+        ({}, {}),  # the track may have gone on since
+    ],
+)
+async def test_since_when_a_track_is_silent_is_known_of_a_call_that_was_left_in_order(stores, left, silent):
     store, audio = stores
     await left_open(store, audio)
     file = await audio.reopen("CA1")
-    file.write_note({"silent": {"inbound": 60_000, "outbound": 90_000}})  # the last second did not reach the disk
+    file.write_note({"silent": {"inbound": 60_000, "outbound": 90_000}, **left})
     file.close()
     await audio.flush()
     adopted = await (await found(store, audio)).adopt("CA1")
 
-    assert adopted.past.silent == {"inbound": 60_000, "outbound": 80_000}
+    assert adopted.past.silent == silent
 
 
 async def test_what_finals_had_passed_over_before_a_crash_is_not_forgotten(stores):

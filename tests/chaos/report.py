@@ -25,7 +25,7 @@ def summary(outcome: Outcome, seconds: float) -> Iterator[str]:
         f"{counts['in gaps']} lie in gaps, {counts['to nobody']} were said while there was no stream"
     )
     yield (
-        f"{counts['kills']} kills, {counts['restarts']} restarts by SIGTERM, {counts['asked']} streams asked for, "
+        f"{counts['kills']} kills, {counts['restarts']} restarts by SIGTERM, {counts['full']} full disks, {counts['asked']} streams asked for, "
         f"{counts['drops']} dropped streams; Deepgram: {counts['refusals']} refusals, "
         f"{counts['cuts']} sockets cut; webhook: {counts['retried']} deliveries retried, "
         f"{counts['duplicates']} duplicate events"

@@ -136,9 +136,18 @@ class Run:
             await until(self._scenario.stops)
             await self._stop(house)
 
+        async def fill() -> None:
+            for begins, ends in self._scenario.full:
+                await until(begins)
+                await house.wait_up()  # nothing starts on a full disk
+                house.fill_disk()
+                await until(ends)
+                house.empty_disk()
+
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(weather.blow(until))
             tasks.create_task(strike())
+            tasks.create_task(fill())
             for player in players:
                 tasks.create_task(play(player))
 
@@ -201,6 +210,7 @@ class Run:
         counts["streams"] = sum(len(player.spoken.legs) for player in players)
         counts["kills"] = len(house.kills)
         counts["restarts"] = len(house.restarts)
+        counts["full"] = len(house.full)
         counts["asked"] = sum(len(player.asked) for player in players)
         counts["drops"] = sum(player.drops for player in players)
         counts["refusals"] = weather.live.refused
