@@ -29,6 +29,10 @@ it takes to be recognized, is longer than this.
 """
 
 
+_END = 2**53
+"""A sample after every call."""
+
+
 class Coverage:
     """Positions are samples of the call."""
 
@@ -42,6 +46,16 @@ class Coverage:
         # Ground that finals have passed over, on one socket, and on two: another time would be no better.
         self._passed = [SpanSet() for _ in starts]
         self._abandoned = [SpanSet() for _ in starts]
+
+    @classmethod
+    def lacking(cls, spans: Sequence[SpanSet]) -> "Coverage":
+        """Of a call that is over: all is covered but for these, by channel."""
+        coverage = cls()
+        for covered, lacking in zip(coverage._covered, spans, strict=True):
+            covered.add(0, _END)
+            for span in lacking:
+                covered.remove(*span)
+        return coverage
 
     def __repr__(self) -> str:
         return f"covered {[covered.contiguous_end(0) for covered in self._covered]} holes {self._holes()}"

@@ -25,10 +25,10 @@ def summary(outcome: Outcome, seconds: float) -> Iterator[str]:
         f"{counts['in gaps']} lie in gaps, {counts['to nobody']} were said while there was no stream"
     )
     yield (
-        f"{counts['kills']} kills, {counts['restarts']} restarts by SIGTERM, {counts['full']} full disks, {counts['asked']} streams asked for, "
-        f"{counts['drops']} dropped streams; Deepgram: {counts['refusals']} refusals, "
-        f"{counts['cuts']} sockets cut; webhook: {counts['retried']} deliveries retried, "
-        f"{counts['duplicates']} duplicate events"
+        f"{counts['kills']} kills, {counts['restarts']} restarts by SIGTERM, {counts['full']} full disks, "
+        f"{counts['asked']} streams asked for, {counts['drops']} dropped streams; "
+        f"Deepgram: {counts['refusals']} refusals, {counts['cuts']} sockets cut; "
+        f"webhook: {counts['retried']} deliveries retried, {counts['duplicates']} duplicate events"
     )
 
 
