@@ -110,6 +110,7 @@ def _look_at(past: Projection, audio: CallAudio) -> None:
     if note.uncovered is not None:
         # The process before has left the call in order: it knew what finals without words had covered.
         past.uncovered = note.uncovered
+        past.left_in_order = True
         past.silent = {track: min(since, samples(end)) for track, since in note.silent.items()}
         return
     past.uncovered += note.holes

@@ -8,12 +8,13 @@ import pytest
 from bridge.call import describe
 from bridge.call.projection import Projection
 from bridge.call.record import Record
-from bridge.events import DtmfReceived, Stretch
+from bridge.events import CallResumed, DtmfReceived, Stretch
 from bridge.recognition import Result, Word
 from bridge.spans import Span
 from bridge.store.base import Query
 from bridge.store.sqlite import SQLiteStore
 from tests.fakes.calls import NOW, HandClock, started
+from tests.fakes.words import started as started_event
 
 SPEAKERS = {"inbound": "caller", "outbound": "callee"}
 LACKING = Stretch(track="inbound", from_=1.0, to=3.0)
@@ -109,6 +110,32 @@ async def test_what_was_only_shown_is_written_at_the_end_unless_its_audio_is_hea
     await record.events.written()
 
     assert [e["data"]["text"] for e in await events(store) if e["type"] == "transcript.final"] == [text]
+
+
+RESUMED = CallResumed(reason="bridge_restarted", stream_id="MZ2", at=5.0, uncovered=[])
+
+
+@pytest.mark.parametrize(
+    ("left_in_order", "audio_lost", "told", "flush"),
+    [
+        (True, False, [], "complete"),
+        (True, True, [], "timed_out"),
+        (False, False, [], "timed_out"),
+        (False, False, [RESUMED], "complete"),  # a gap says what is not known
+        (False, True, [RESUMED], "timed_out"),
+    ],
+)
+async def test_after_a_crash_it_is_complete_only_if_all_is_known(store, left_in_order, audio_lost, told, flush):
+    await store.append([started_event()])
+    past = Projection()
+    past.seq, past.left_in_order, past.audio_lost = 1, left_in_order, audio_lost
+    record = Record("CA1", SPEAKERS, "en", store, HandClock(), past)
+    record.tell(*told)
+    record.close([], kept=True, turns=True)
+    end(record)
+    await record.events.written()
+
+    assert (await events(store))[-1]["data"]["flush"] == flush
 
 
 async def test_a_record_that_another_process_has_begun_goes_on_with_its_counts(store):

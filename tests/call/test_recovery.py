@@ -89,8 +89,20 @@ async def test_a_call_whose_audio_is_all_transcribed_needs_none_of_it(stores):
     await left_open(store, audio, seconds=5.0, said=((4.0, "inbound"), (4.0, "outbound")))
 
     assert await end_all(store, audio) == []
-    assert (await end_of(store))["flush"] == "complete"
+    assert (await end_of(store))["flush"] == "timed_out", "what came last need not have reached the disk"
     assert audio.kept() == []
+
+
+async def test_a_call_that_was_left_in_order_with_all_its_words_is_complete(stores):
+    store, audio = stores
+    await left_open(store, audio, seconds=5.0, said=((4.0, "inbound"), (4.0, "outbound")))
+    file = await audio.reopen("CA1")
+    file.write_note({"uncovered": []})
+    file.close()
+    await audio.flush()
+
+    assert await end_all(store, audio) == []
+    assert (await end_of(store))["flush"] == "complete"
 
 
 async def test_without_its_audio_no_one_knows_what_was_said_last(stores):
