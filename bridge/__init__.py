@@ -13,9 +13,9 @@ The layers, top to bottom; a module imports only from lower ones, or beside it i
     ---- below this line: no await, no clock, no randomness, no environment, no logging ----
     3 machines  align/, call/continuity, deepgram/session, deepgram/breaker, transcript/assembler,
                 transcript/conversation, delivery/lane, delivery/breaker
-    2 pure      deepgram/options, deepgram/batch, deepgram/exchange, deepgram/window, deepgram/coverage, deepgram/pace,
-                deepgram/states, deepgram/timeline, deepgram/watchdog, deepgram/ending, deepgram/backlog,
-                delivery/signing, delivery/envelope, store/base, transcript/speech, transcript/turns,
+    2 pure      call/states, call/lull, deepgram/options, deepgram/batch, deepgram/exchange, deepgram/window,
+                deepgram/coverage, deepgram/pace, deepgram/states, deepgram/timeline, deepgram/watchdog,
+                deepgram/standing, deepgram/ending, deepgram/backlog, delivery/signing, delivery/envelope, store/base, transcript/speech, transcript/turns,
                 transcript/figures, transcript/gaps, transcript/captions, transcript/render
     1 dialects  carriers/, deepgram/messages, deepgram/words, event_stream, outbox
     0 words     errors, audio, events/, recognition, text
@@ -47,6 +47,7 @@ One word for one thing:
     leave, adopt  a process that stops leaves its calls open; the next one adopts them
     anchor        the wall clock of call time 0
     grace         how long a call without a stream waits for one; the carrier is asked for it (refork)
+    lull          streams are there, and the carrier sends nothing: the call goes on in silence
     lane          one record's way to one endpoint, with a cursor; the outbox is all of them
     parked        given up, as a dead letter is, until it is resumed: said of a lane
     breaker       a circuit breaker: spares a peer that fails, and tries it now and then

@@ -182,9 +182,16 @@ class Aligner:
         return self._release(self.received - self._released)
 
     def advance(self, position: int) -> None:
-        """Between two streams, after `flush`: the call goes on in silence up to `position`."""
+        """Nothing comes, or there is no stream: the call goes on in silence up to `position`.
+
+        What a stream has held back and sends after all is not lost: it follows the silence.
+        """
         for track in self._pair:
+            track.give_up(inf, self._newest)
             track.fill(position)
+        self._newest = max(self._newest, position)
+        for source in self._sources:
+            source.clock.advance(position)
 
     def _receive_unusual(self, track: Track | None, media: Media, source: Source) -> None:
         """Take a frame that is not simply the next one."""

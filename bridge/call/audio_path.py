@@ -73,8 +73,12 @@ class AudioPath:
         self.aligner.end_stream(source)
         self._forward(self.aligner.data_to_send())
 
+    def pause(self) -> None:
+        """Nothing comes for now: ask Deepgram for what was said last."""
+        self.client.pause()
+
     def fill(self, position: int) -> None:
-        """Silence up to `position`, while there is no stream."""
+        """Silence up to `position`, while nothing comes."""
         self.aligner.advance(position)
         self._forward(self.aligner.data_to_send())
 

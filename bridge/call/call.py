@@ -12,11 +12,12 @@ from collections import Counter
 from bridge.audio import SAMPLE_RATE, samples, seconds
 from bridge.call import describe
 from bridge.call.audio_path import AudioPath, open_path
-from bridge.call.continuity import OVER, Ask, Begin, Continuity, Drop, End, Fill, Place, State
+from bridge.call.continuity import Ask, Begin, Continuity, Drop, End, Fill, Pause, Place
 from bridge.call.note import Note
 from bridge.call.projection import Projection
 from bridge.call.record import Record
 from bridge.call.services import Services
+from bridge.call.states import OVER, State
 from bridge.call.stream import Stream
 from bridge.carriers.messages import Digit, Media, Started
 from bridge.deepgram.exchange import AudioLost, Finished, Interrupted, Resumed, SessionEvent
@@ -204,9 +205,10 @@ class Call:
                     self._place(self._streams[command.stream], command)
                 case Drop(number):
                     self._drop(self._streams.pop(number))
-                case Fill(position):
-                    if self._path:
-                        self._path.fill(position)
+                case Fill(position) if self._path:
+                    self._path.fill(position)
+                case Pause() if self._path:
+                    self._path.pause()
                 case Ask(tracks):
                     self._ask(tracks)
                 case End(reason):
@@ -217,13 +219,11 @@ class Call:
     def _arm_timer(self) -> None:
         if self._timer:
             self._timer.cancel()
-            self._timer = None
         due = self._continuity.get_timer()
-        if due is not None:
-            self._timer = self._loop.call_later(max(0.0, due - self._clock.now()), self._wake)
+        self._timer = None if due is None else self._loop.call_later(max(0.0, due - self._clock.now()), self._wake)
 
     def _wake(self) -> None:
-        self._continuity.handle_timer(self._clock.now())
+        self._continuity.handle_timer(self._clock.now(), self._received)
         self._obey()
 
     def _place(self, stream: Stream, place: Place) -> None:

@@ -88,6 +88,11 @@ class Client:
             log.warning("deepgram takes no audio", extra={"call_id": self._call_id})
             self._socket.abort()
 
+    def pause(self) -> None:
+        """The carrier sends nothing for now: as the session's."""
+        self.session.pause(self._loop.time())
+        self._pump()
+
     def finish(self, *, cut: bool = False) -> None:
         """No more audio comes; `wait_ended` waits for the last results. `cut`: as the session's."""
         self.session.finish(self._loop.time(), cut=cut)

@@ -26,6 +26,11 @@ KEEP_ALIVE = '{"type":"KeepAlive"}'
 CLOSE_STREAM = '{"type":"CloseStream"}'
 
 
+def finalize(channel: int) -> str:
+    """Asks for the final of what one channel has said so far."""
+    return f'{{"type":"Finalize","channel":{channel}}}'
+
+
 @dataclass(frozen=True, slots=True)
 class Metadata:
     """The last message, after CloseStream."""

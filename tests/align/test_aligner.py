@@ -890,3 +890,63 @@ def test_a_frame_that_a_tracks_own_stream_has_lost_is_not_waited_for_as_a_stall_
                 aligner.receive_media(Media(track, 20 * number, number + 1, b"\x10" * 160), way)
         aligner.data_to_send()
         assert (number + 1) * 160 - aligner.position <= 8 * 160
+
+
+def paused(aligner, stream, until):
+    """A second of both tracks, and then nothing, until the call has gone on in silence to `until` in samples."""
+    for number in range(50):
+        for track in ("inbound", "outbound"):
+            aligner.receive_media(Media(track, 20 * number, None, b"\x10" * 160), stream)
+    out = aligner.data_to_send()
+    aligner.advance(until)
+    return out + aligner.data_to_send()
+
+
+@pytest.mark.parametrize("seconds_away", [3.0, 12.0, 70.0, 600.0])
+def test_what_comes_after_a_pause_of_the_carrier_has_its_place(seconds_away):
+    aligner = Aligner()
+    stream, _ = aligner.open_stream(0)
+    out = paused(aligner, stream, round((seconds_away + 0.2) * 8000))
+    first = round(1000 * (1 + seconds_away))
+    for number in range(50):
+        for track in ("inbound", "outbound"):
+            aligner.receive_media(Media(track, first + 20 * number, None, b"\x20" * 160), stream)
+    out += aligner.data_to_send() + aligner.flush()
+    begin = 2 * 8 * first
+
+    assert set(out[: 2 * 8000]) == {0x10}
+    assert set(out[2 * 8000 : begin]) == {0xFF}
+    assert set(out[begin:]) == {0x20}
+    assert [(gap.track, gap.missing, gap.why) for gap in aligner.events_received()] == [
+        (track, 8 * first - 8000, "not_sent") for track in ("inbound", "outbound")
+    ]
+
+
+@pytest.mark.parametrize("filled", [1.6, 2.5, 12.0])
+def test_what_the_carrier_has_held_back_in_a_pause_follows_the_silence(filled):
+    aligner = Aligner()
+    stream, _ = aligner.open_stream(0)
+    end = round(filled * 8000)
+    out = paused(aligner, stream, end)
+    for number in range(50, 200):
+        for track in ("inbound", "outbound"):
+            aligner.receive_media(Media(track, 20 * number, None, b"\x20" * 160), stream)
+    out += aligner.data_to_send() + aligner.flush()
+
+    assert out[2 * end :] == b"\x20" * (2 * 150 * 160)
+    assert aligner.counters == {"resets": 1, "holes": 2}
+
+
+def test_one_frame_of_long_ago_after_a_pause_moves_no_clock():
+    aligner = Aligner()
+    stream, _ = aligner.open_stream(0)
+    out = paused(aligner, stream, 3 * 8000)
+    aligner.receive_media(Media("inbound", 1000, None, b"\x30" * 160), stream)
+    for number in range(200, 250):
+        for track in ("inbound", "outbound"):
+            aligner.receive_media(Media(track, 20 * number, None, b"\x20" * 160), stream)
+    out += aligner.data_to_send() + aligner.flush()
+
+    assert 0x30 not in out
+    assert out[2 * 200 * 160 :] == b"\x20" * (2 * 50 * 160)
+    assert aligner.counters["stray"] == 1
