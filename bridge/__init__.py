@@ -15,8 +15,9 @@ The layers, top to bottom; a module imports only from lower ones, or beside it i
                 transcript/conversation, delivery/lane, delivery/breaker
     2 pure      call/states, call/lull, deepgram/options, deepgram/batch, deepgram/exchange, deepgram/window,
                 deepgram/coverage, deepgram/pace, deepgram/states, deepgram/timeline, deepgram/watchdog,
-                deepgram/standing, deepgram/ending, deepgram/backlog, delivery/signing, delivery/envelope, store/base, transcript/speech, transcript/turns,
-                transcript/figures, transcript/gaps, transcript/captions, transcript/render
+                deepgram/standing, deepgram/ending, deepgram/backlog, delivery/signing, delivery/envelope, store/base,
+                transcript/speech, transcript/turns, transcript/figures, transcript/gaps, transcript/captions,
+                transcript/render
     1 dialects  carriers/, deepgram/messages, deepgram/words, event_stream, outbox
     0 words     errors, audio, events/, recognition, text
    -1 base      spans

@@ -126,16 +126,19 @@ def open_path(
     policy = services.policy
     if audio:
         audio.leap(start)
-    query = options.query([("extra", f"call_id:{call_id}")])
+
+    def url(wanted: Options) -> str:
+        return f"{policy.deepgram_url}/v1/listen?{wanted.query([('extra', f'call_id:{call_id}')])}"
+
     client = Client(
         Session(replace(policy.session, kept=audio is not None), services.random, start),
-        url=f"{policy.deepgram_url}/v1/listen?{query}",
+        url=url(options),
         key=policy.deepgram_key,
         call_id=call_id,
         breaker=services.breaker,
         on_event=on_event,
         fetch=lambda position, samples: read_kept(audio, position, samples, call_id),
-        own_options=options.own,
+        fallback_url=url(options.fallback) if options.fallback else None,
     )
     client.start()
     return AudioPath(Aligner(policy.align, start, heard), client, audio, policy.align.chunk_ms)

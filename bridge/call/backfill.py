@@ -25,7 +25,7 @@ from bridge.call.recovery import read_projection
 from bridge.call.repair import Repair
 from bridge.deepgram.batch import Transcribed
 from bridge.deepgram.breaker import CircuitBreaker
-from bridge.deepgram.messages import Blame
+from bridge.deepgram.messages import Blame, Refusal
 from bridge.deepgram.options import Options
 from bridge.deepgram.prerecorded import transcribe
 from bridge.errors import StoreError
@@ -213,6 +213,10 @@ class Backfill:
         if refusal is None:
             policy = self._policy
             outcome = await transcribe(self._http, policy.origin, policy.key, options, audio, call_id=call_id)
+            if options.fallback and isinstance(outcome, Refusal) and outcome.may_be_over_options:
+                log.warning("options of the call refused", extra={"call_id": call_id, "status": outcome.status})
+                options = options.fallback
+                outcome = await transcribe(self._http, policy.origin, policy.key, options, audio, call_id=call_id)
             if isinstance(outcome, Transcribed):
                 self._breaker.succeeded()
                 effort.pause = policy.first_pause

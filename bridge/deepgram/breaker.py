@@ -67,10 +67,9 @@ class CircuitBreaker:
     def failed(self, refusal: Refusal, now: float, *, own_options: bool = False) -> None:
         """A handshake was refused. A request that can never work says nothing about Deepgram.
 
-        `own_options`: the call has asked for something that others do not. Deepgram's 403 is about what was asked for,
-        such as a model that the project has no access to; https://developers.deepgram.com/docs/errors
+        `own_options`: the call has asked for something that others do not.
         """
-        if refusal.blame is Blame.REQUEST or (own_options and refusal.status == 403):
+        if refusal.blame is Blame.REQUEST or (own_options and refusal.may_be_over_options):
             self._probe_at = min(self._probe_at, now)  # if this was the probe, the next one is to tell
             return
         self._failures += 1

@@ -50,10 +50,10 @@ class Client:
         breaker: CircuitBreaker,
         on_event: Callable[[SessionEvent], None],
         fetch: FetchAudio | None = None,
-        own_options: bool = False,
+        fallback_url: str | None = None,
     ) -> None:
         """`url`: with path and query. `key`: the API key. `on_event` is called in order and must not wait.
-        `own_options`: whether other calls ask for something else.
+        `fallback_url`: asks for what other calls do, where this one asks for something of its own.
         """
         self.session = session
         self._url = url
@@ -62,7 +62,7 @@ class Client:
         self._breaker = breaker
         self._on_event = on_event
         self._fetch = fetch
-        self._own_options = own_options
+        self._fallback_url = fallback_url
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.Handle | None = None
         self._due = 0.0  # when the timer fires; uvloop's handles of what is due already do not tell
@@ -183,7 +183,7 @@ class Client:
             return
         if refusal:
             self._socket = None
-            self.session.refused(refusal, self._loop.time())
+            self.session.refused(refusal, self._loop.time(), own=self._give_way(refusal))
             self._pump()
             return
         log.info("deepgram connected", extra={"call_id": self._call_id, "request_id": socket.request_id})
@@ -207,7 +207,7 @@ class Client:
         if refusal is None:
             self._breaker.succeeded()
             return None
-        self._breaker.failed(refusal, self._loop.time(), own_options=self._own_options)
+        self._breaker.failed(refusal, self._loop.time(), own_options=self._fallback_url is not None)
         log.warning(
             "deepgram refused",
             extra={
@@ -218,6 +218,13 @@ class Client:
             },
         )
         return refusal
+
+    def _give_way(self, refusal: Refusal) -> bool:
+        """Whether the call's own options are refused, and it goes on with everybody's."""
+        if self._fallback_url is None or not refusal.may_be_over_options:
+            return False
+        self._url, self._fallback_url = self._fallback_url, None
+        return True
 
     async def _read_kept(self, start: int, samples: int) -> None:
         found, audio = await self._fetch(start, samples) if self._fetch else (start, b"")

@@ -199,6 +199,13 @@ class Refusal:
     """As in Metadata; None where nothing of Deepgram's answered."""
 
     @property
+    def may_be_over_options(self) -> bool:
+        """Whether the request may be accepted with other options. Deepgram's 403 is about what was asked for, such as
+        a model that the project has no access to; https://developers.deepgram.com/docs/errors
+        """
+        return self.blame is Blame.REQUEST or self.status == 403
+
+    @property
     def blame(self) -> Blame:
         """What would have to change before it can work."""
         if self.status is None or self.status in (408, 429) or self.status >= 500:

@@ -48,6 +48,8 @@ from bridge.deepgram.watchdog import Watchdog
 from bridge.errors import LocalProtocolError, RemoteProtocolError
 from bridge.recognition import Recognized, Result, SpeechStart, TurnEnd
 
+_GIVEN_UP = "(the options of this call are given up; it goes on with everybody's)"
+
 
 class Session:
     """Give it the call's audio and what a socket says; do what `data_to_send` asks, tell what `events_received` has,
@@ -147,9 +149,17 @@ class Session:
             self._ending.plan(now, self._backlog.unsent)
         self._send_audio(now)
 
-    def refused(self, refusal: Refusal, now: float) -> None:
-        """The socket could not be opened. An error of an open one may be told so too, before or instead of its end."""
-        if refusal.blame is not Blame.REQUEST:
+    def refused(self, refusal: Refusal, now: float, *, own: bool = False) -> None:
+        """The socket could not be opened. An error of an open one may be told so too, before or instead of its end.
+
+        `own`: over options of the call's own; the next one asks for what others do.
+        """
+        if own:
+            if self._become(Trigger.LOST):
+                self._attempt += 1
+                self._retry_at = now
+                self._tell(f"{refusal.reason} {_GIVEN_UP}", refusal.status, refusal.request_id, retry=True)
+        elif refusal.blame is not Blame.REQUEST:
             slow = refusal.blame is Blame.ACCOUNT
             self._lose_socket(refusal.reason, refusal.status, refusal.request_id, now, slow=slow)
         elif self._become(Trigger.REFUSED):

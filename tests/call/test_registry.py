@@ -83,7 +83,7 @@ async def test_two_calls_at_once_never_mix(registry, store):
 
 @pytest.mark.parametrize(("parameters", "is_open"), [({"deepgram.language": "es"}, True), ({}, False)])
 async def test_a_refusal_over_a_calls_own_options_does_not_shut_the_gate(registry, given, server, parameters, is_open):
-    server.faults = Faults(refuse=403)
+    server.faults = Faults(first=1, refuse=403)
     await registry.open(started(**parameters))
     (going_on,) = registry.calls.values()
     async with asyncio.timeout(10):
