@@ -20,9 +20,9 @@ class CircuitBreakerPolicy:
     """In a row, over all calls."""
     first_probe: float = 1.0
     """Seconds from opening to the first probe; doubles after each that fails."""
-    longest_probe: float = 30.0
-    """The longest wait between probes, in seconds."""
-    account_probe: float = 30.0
+    longest_probe: float = 4.0
+    """The longest wait between probes, in seconds: a call may be in its last minute, and a probe costs little."""
+    account_probe: float = 10.0
     """Seconds between probes while it is the account that must be mended."""
     patience: float = 15.0
     """Seconds after which a probe that never told how it went no longer counts."""

@@ -36,7 +36,7 @@ class SessionPolicy:
     """Seconds it may take at the end of a call to send what has not been sent; kept audio is left for later then."""
     first_retry: float = 0.25
     """Seconds before the first new try; doubles from try to try."""
-    longest_retry: float = 10.0
+    longest_retry: float = 4.0
     """Seconds between tries at the most."""
 
 

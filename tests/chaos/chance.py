@@ -35,7 +35,7 @@ class Size:
     full: int
     """Times that the disk is full."""
     account: bool = False
-    """Whether Deepgram refuses the account for a while, which nobody asks about more often than every 30 s."""
+    """Whether Deepgram refuses the account for a while, which nobody asks about more often than every 10 s."""
 
 
 FULL = Size(calls=200, at_once=40, seconds=(10.0, 20.0), kills=4, restarts=4, windows=8, full=2, account=True)

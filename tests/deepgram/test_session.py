@@ -587,8 +587,8 @@ def test_refusals_that_may_heal_are_tried_with_growing_pauses():
         now = machine.get_timer()
         machine.handle_timer(now)
 
-    assert all(0.125 <= pause <= 10.0 for pause in pauses)
-    assert pauses[-1] > 5.0 > 1.0 > pauses[0]
+    assert all(0.125 <= pause <= 4.0 for pause in pauses)
+    assert pauses[-1] >= 2.0 > 1.0 > pauses[0]
     # One trouble is one event, not one a try.
     assert machine.events_received() == [Interrupted("TOO_MANY_REQUESTS", 429, "r", 1, 0.0, True)]
 
@@ -612,7 +612,7 @@ def test_sockets_that_open_and_settle_nothing_come_with_growing_pauses():
     machine.start(0.0)
     pauses = drops(machine, feed(machine, 20.0), 8, final=False)
 
-    assert pauses[-1] > 5.0 > 1.0 > pauses[0]
+    assert pauses[-1] >= 2.0 > 1.0 > pauses[0]
 
 
 def test_a_final_that_settles_something_makes_the_pauses_short_again():
@@ -657,7 +657,7 @@ def test_an_account_that_must_be_mended_is_asked_about_seldom(status):
     machine.refused(Refusal(status, "INVALID_AUTH: Invalid credentials.", "r9"), 0.0)
 
     assert machine.events_received() == [Interrupted("INVALID_AUTH: Invalid credentials.", status, "r9", 1, 0.0, False)]
-    assert machine.get_timer() >= 5.0
+    assert machine.get_timer() >= 2.0
 
 
 def test_audio_that_falls_off_the_window_is_said_aloud_once():
