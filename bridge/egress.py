@@ -60,7 +60,11 @@ class Egress:
 
     def route(self, url: str) -> Route:
         """How to reach a URL. Raises ConfigError if its proxy cannot be used; the message names only the variable."""
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+            _ = parts.port
+        except ValueError:
+            return Route(None, self._tls)  # no address; the one that asks there says so
         name = "HTTPS_PROXY" if parts.scheme in ("https", "wss") else "HTTP_PROXY"
         for variable in (name, "ALL_PROXY"):
             if value := self._read(variable):

@@ -16,6 +16,11 @@ def plain(text: str) -> str:
     return " ".join(_UNPRINTABLE.sub("", text).split())
 
 
+def hide(text: str, secret: str) -> str:
+    """The text of a peer that may echo a secret of ours, without it."""
+    return text.replace(secret, "…") if secret else text
+
+
 def clock(seconds: float) -> str:
     """Seconds of a call as `MM:SS.s`, or `H:MM:SS.s`."""
     minutes, tenths = divmod(max(0, round(seconds * 10)), 600)

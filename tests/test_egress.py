@@ -136,6 +136,11 @@ def test_a_proxy_that_cannot_be_used_is_named_and_not_shown(name: str, value: st
     assert refused.value.__cause__ is None and refused.value.__context__ is None
 
 
+@pytest.mark.parametrize("url", ["http://[::1", "http://a.example:99999", "http://", "", "nonsense"])
+def test_what_is_no_address_has_a_route_all_the_same(url: str) -> None:
+    Egress({"HTTP_PROXY": "http://proxy:1"}).route(url)
+
+
 def test_a_route_shows_no_password() -> None:
     route = Egress({"HTTPS_PROXY": f"http://corp:{PASSWORD}@proxy:1"}).route("https://a.example")
     assert PASSWORD not in repr(route)

@@ -131,6 +131,7 @@ def open_path(
         on_event=on_event,
         fetch=lambda position, samples: read_kept(audio, position, samples, call_id),
         own_options=options.own,
+        route=policy.route,
     )
     client.start()
     return AudioPath(Aligner(policy.align, start, heard), client, audio, policy.align.chunk_ms)

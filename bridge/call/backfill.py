@@ -15,8 +15,6 @@ from datetime import datetime
 from pathlib import Path
 from random import Random
 
-import aiohttp
-
 from bridge.call import describe
 from bridge.call.call_options import CallOptions
 from bridge.call.event_writer import EventWriter
@@ -27,7 +25,8 @@ from bridge.deepgram.batch import Transcribed
 from bridge.deepgram.breaker import CircuitBreaker
 from bridge.deepgram.messages import Blame
 from bridge.deepgram.options import Options
-from bridge.deepgram.prerecorded import transcribe
+from bridge.deepgram.prerecorded import open_session, transcribe
+from bridge.egress import DIRECT, Route
 from bridge.errors import StoreError
 from bridge.store.base import CallAudio, EventLog, KeptAudio
 
@@ -46,6 +45,8 @@ class BackfillPolicy:
     origin: str
     """Of the live API: `wss://…`."""
     key: str = field(repr=False)
+    route: Route = DIRECT
+    """To Deepgram."""
     timeout: float = 3600.0
     """Seconds after the end of a call in which its audio is tried."""
     keep: float = 7 * 86400.0
@@ -103,7 +104,7 @@ class Backfill:
         self._watchers: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> "Backfill":
-        self._http = aiohttp.ClientSession()
+        self._http = open_session(self._policy.route)
         self._watchers = [asyncio.create_task(self._sweep())]
         if self._requests:
             self._watchers.append(asyncio.create_task(self._look(self._requests)))
@@ -248,7 +249,7 @@ class Backfill:
             try:
                 asked = await asyncio.to_thread(_taken, requests)
             except OSError as error:
-                log.error("cannot look for requests to backfill", extra={"reason": str(error)})
+                log.error("cannot look for requests to backfill", extra={"reason": error.strerror})
                 await asyncio.sleep(_TROUBLE)
                 continue
             for call_id in asked:

@@ -11,12 +11,21 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
+from websockets.exceptions import (
+    ConnectionClosed,
+    InvalidHandshake,
+    InvalidStatus,
+    WebSocketException,
+)
 
 from bridge.deepgram.breaker import CircuitBreaker
+from bridge.deepgram.dialing import ProxyFailed, dial
 from bridge.deepgram.exchange import Close, Connect, Fetch, Finished, Send, SessionEvent
 from bridge.deepgram.messages import DeepgramError, Refusal, parse_refusal
 from bridge.deepgram.session import Session
+from bridge.egress import DIRECT, Route
+from bridge.failure import Failure, failure
+from bridge.text import hide
 
 log = logging.getLogger("bridge.deepgram")
 
@@ -51,13 +60,15 @@ class Client:
         on_event: Callable[[SessionEvent], None],
         fetch: FetchAudio | None = None,
         own_options: bool = False,
+        route: Route = DIRECT,
     ) -> None:
         """`url`: with path and query. `key`: the API key. `on_event` is called in order and must not wait.
         `own_options`: whether other calls ask for something else.
         """
         self.session = session
         self._url = url
-        self._headers = {"Authorization": f"Token {key}"}
+        self._key = key
+        self._route = route
         self._call_id = call_id
         self._breaker = breaker
         self._on_event = on_event
@@ -112,7 +123,7 @@ class Client:
                     if self._socket:
                         self._socket.send(data)
                 case Connect():
-                    self._spawn(self._serve_socket(_Socket(self._url, self._headers)))
+                    self._spawn(self._serve_socket(_Socket(self._url, self._key, self._route)))
                 case Fetch(start, samples):
                     self._spawn(self._read_kept(start, samples))
                 case Close():
@@ -132,7 +143,8 @@ class Client:
         """Once: what Deepgram does not like in one KeepAlive it will not like in the next; all are counted."""
         if not self._complained:
             self._complained = True
-            about = {"call_id": self._call_id, "code": error.code, "description": error.description}
+            code, description = (hide(text, self._key) for text in (error.code, error.description))
+            about = {"call_id": self._call_id, "code": code, "description": description}
             log.warning("deepgram reports an error", extra=about)
 
     def _spawn(self, work: Awaitable[None]) -> None:
@@ -162,13 +174,12 @@ class Client:
         self._socket = socket
         try:
             await self._run_socket(socket)
-        except Exception as error:
+        except Exception:
             log.exception("a socket to deepgram failed", extra={"call_id": self._call_id})
             socket.abort()
             if self._socket is socket:
                 self._socket = None
-                reason, now = type(error).__name__, self._loop.time()
-                self.session.closed(None, reason, now)
+                self.session.closed(None, "a fault of the bridge", self._loop.time())
             self._pump()
 
     async def _run_socket(self, socket: "_Socket") -> None:
@@ -223,10 +234,11 @@ class Client:
 class _Socket:
     """One WebSocket with a queue, so that what is to be sent never waits for it."""
 
-    def __init__(self, url: str, headers: dict[str, str]) -> None:
+    def __init__(self, url: str, key: str, route: Route) -> None:
         self.request_id: str | None = None
         self._url = url
-        self._headers = headers
+        self._key = key
+        self._route = route
         self._connection: ClientConnection | None = None
         self._outbox: deque[bytes | str] = deque()
         self._wake = asyncio.Event()
@@ -238,27 +250,45 @@ class _Socket:
     async def open(self) -> Refusal | None:
         """The handshake; None when it went well."""
         try:
-            self._connection = await _Handshake(
-                self._url,
-                additional_headers=self._headers,
-                compression=None,
-                max_size=_LARGEST_MESSAGE,
-                open_timeout=_OPEN_TIMEOUT,
-                close_timeout=_CLOSE_TIMEOUT,
-                # Deepgram's own timers watch for audio and text, not for pings; ours watch for answers.
-                ping_interval=None,
-            )
+            async with asyncio.timeout(_OPEN_TIMEOUT):
+                self._connection = await self._connect()
         except InvalidStatus as error:
             response = error.response
             headers = {name.lower(): value for name, value in response.headers.raw_items()}
-            return parse_refusal(response.status_code, headers, bytes(response.body or b""))
-        except (OSError, TimeoutError, InvalidHandshake) as error:
-            return Refusal(None, f"{type(error).__name__}: {error}"[:200], None)
-        except (InvalidURI, ValueError) as error:
-            return Refusal(None, type(error).__name__, None)  # its words may hold the URL, options and all, or the key
+            return parse_refusal(response.status_code, headers, bytes(response.body or b""), self._key)
+        except (OSError, WebSocketException, ProxyFailed, ValueError) as error:
+            return Refusal(None, str(self._failure(error)), None)
         if self._connection.response:
-            self.request_id = self._connection.response.headers.get("dg-request-id")
+            self.request_id = hide(self._connection.response.headers.get("dg-request-id", ""), self._key)[:80] or None
         return None
+
+    async def _connect(self) -> ClientConnection:
+        proxy = self._route.proxy
+        return await _Handshake(
+            self._url,
+            sock=await dial(self._url, proxy) if proxy else None,
+            additional_headers={"Authorization": f"Token {self._key}"},
+            proxy=None,
+            ssl=(self._route.tls or True) if self._url.startswith("wss:") else None,
+            compression=None,
+            max_size=_LARGEST_MESSAGE,
+            open_timeout=None,
+            close_timeout=_CLOSE_TIMEOUT,
+            # Deepgram's own timers watch for audio and text, not for pings; ours watch for answers.
+            ping_interval=None,
+        )
+
+    def _failure(self, error: Exception) -> Failure:
+        """Without the words of the exception, which may hold the URL, options and all, a password or the key."""
+        match error:
+            case ProxyFailed():
+                return error.why
+            case InvalidHandshake() if isinstance(error.__cause__, EOFError | ConnectionError):
+                return Failure("reset")
+            case OSError() | UnicodeError():
+                return failure(error, "connect")
+            case _:
+                return Failure("protocol")
 
     async def read(self, receive_text: Callable[["_Socket", str | bytes], None]) -> None:
         """Write what is in the outbox and hand over what comes, until the socket is closed."""
@@ -300,7 +330,7 @@ class _Socket:
 
     @property
     def close_reason(self) -> str:
-        return (self._connection.close_reason or "") if self._connection else ""
+        return hide(self._connection.close_reason or "", self._key) if self._connection else ""
 
     def abort(self) -> None:
         """Cut the connection, without a word."""

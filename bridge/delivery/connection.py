@@ -10,11 +10,12 @@ from typing import cast
 
 import aiohappyeyeballs
 
+from bridge.answer import AnswerReader
 from bridge.delivery.address import Address
-from bridge.delivery.answer import AnswerReader
-from bridge.egress import Proxy, Route
+from bridge.egress import Route
 from bridge.errors import RemoteProtocolError
 from bridge.failure import Failure, failure
+from bridge.tunnel import Tunnel
 
 _NEXT_ADDRESS = 0.25  # seconds after which the next address of a host is tried beside the one before (RFC 8305)
 _PROXY_READ = 4_096
@@ -133,7 +134,7 @@ async def connect(address: Address, route: Route, on_free: Callable[[Connection]
         raise Unreachable(failure(error, "proxy" if proxy else "connect")) from None
     try:
         if proxy and address.secure:
-            await _tunnel(stream, address, proxy)
+            await _through(stream, Tunnel(proxy, address.host, address.port))
         _, connection = await asyncio.get_running_loop().create_connection(
             lambda: Connection(on_free),
             sock=stream,
@@ -157,23 +158,14 @@ async def _open(host: str, port: int) -> socket.socket:
     return stream
 
 
-async def _tunnel(stream: socket.socket, address: Address, proxy: Proxy) -> None:
+async def _through(stream: socket.socket, tunnel: Tunnel) -> None:
     """Have a proxy connect us. Raises Unreachable."""
     loop = asyncio.get_running_loop()
-    where = f"{f'[{address.host}]' if ':' in address.host else address.host}:{address.port}"
-    request = [f"CONNECT {where} HTTP/1.1", f"Host: {where}"]
-    if proxy.authorization:
-        request.append(f"Proxy-Authorization: {proxy.authorization}")
-    reader = AnswerReader()
     try:
-        await loop.sock_sendall(stream, "\r\n".join([*request, "", ""]).encode())
-        while not reader.has_head and (data := await loop.sock_recv(stream, _PROXY_READ)):
-            reader.receive(data)
+        await loop.sock_sendall(stream, tunnel.request)
+        while not tunnel.ended:
+            tunnel.receive(await loop.sock_recv(stream, _PROXY_READ))
     except OSError as error:
         raise Unreachable(failure(error, "proxy")) from None
-    except RemoteProtocolError:
-        raise Unreachable(Failure("proxy", "protocol")) from None
-    if not reader.has_head:
-        raise Unreachable(Failure("proxy", "reset"))
-    if reader.status != 200:
-        raise Unreachable(Failure("proxy", f"status {reader.status}"))
+    if tunnel.failure:
+        raise Unreachable(tunnel.failure)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from bridge import __version__
+from bridge.answer import AnswerReader
 from bridge.delivery.address import parse_address
-from bridge.delivery.answer import AnswerReader
 from bridge.delivery.connection import Connection, Unreachable, connect
 from bridge.delivery.lane import Answered, Outcome, parse_retry_after
 from bridge.egress import DIRECT, Route

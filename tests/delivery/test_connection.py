@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
+from bridge.answer import AnswerReader
 from bridge.delivery.address import parse_address
-from bridge.delivery.answer import AnswerReader
 from bridge.delivery.connection import Connection, Unreachable, connect
 from bridge.egress import DIRECT
 from bridge.failure import Failure

@@ -1,4 +1,4 @@
-"""An HTTP/1 answer, read only as far as a delivery needs it: its status counts as soon as its first line is there.
+"""An HTTP/1 answer, read only as far as it matters: its status counts as soon as its first line is there.
 
     STATUS    the status line; interim answers (1xx) are passed over
     HEADERS   whatever they say and however badly they say it; what matters to us is looked for

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.delivery.answer import MAX_BODY, MAX_HEAD, MAX_LINE, AnswerReader, State
+from bridge.answer import MAX_BODY, MAX_HEAD, MAX_LINE, AnswerReader, State
 from bridge.errors import RemoteProtocolError
 
 PLAIN = {
