@@ -15,12 +15,12 @@ from datetime import datetime
 from pathlib import Path
 from random import Random
 
-from bridge.call import describe
+from bridge.call import describe, pieces
 from bridge.call.call_options import CallOptions
 from bridge.call.event_writer import EventWriter
 from bridge.call.projection import Projection
 from bridge.call.recovery import read_projection
-from bridge.call.repair import Repair
+from bridge.call.repair import Repair, TooLarge
 from bridge.deepgram.batch import Transcribed
 from bridge.deepgram.breaker import CircuitBreaker
 from bridge.deepgram.messages import Blame
@@ -31,6 +31,8 @@ from bridge.errors import StoreError
 from bridge.store.base import CallAudio, EventLog, KeptAudio
 
 log = logging.getLogger("bridge.backfill")
+
+_TOO_LARGE = 413
 
 _SWEEP = 3600.0  # seconds between two looks for audio that is too old
 _LOOK = 1.0  # seconds between two looks for what other processes ask for
@@ -66,6 +68,8 @@ class _Effort:
     """Seconds since 1970."""
     pause: float
     """Seconds to the next try."""
+    longest: int = pieces.LONGEST
+    """Samples that Deepgram takes at once, as far as is known."""
 
 
 class _NotNow(Exception):
@@ -192,8 +196,12 @@ class Backfill:
             file,
             ask=lambda audio: self._ask(options, audio, call_id, effort),
             language=describe.language(options),
+            longest=effort.longest,
         )
-        done = await repair.run()
+        try:
+            done = await repair.run()
+        finally:
+            effort.longest = repair.longest
         if writer.unkept:  # then its audio is all there is of those words
             raise StoreError(f"the store did not keep {writer.unkept} events of call {call_id}")
         return done
@@ -206,7 +214,9 @@ class Backfill:
         finally:
             file.close()
 
-    async def _ask(self, options: Options, audio: bytes, call_id: str, effort: _Effort) -> Transcribed | None:
+    async def _ask(
+        self, options: Options, audio: bytes, call_id: str, effort: _Effort
+    ) -> Transcribed | TooLarge | None:
         """What Deepgram hears in it; None where it can never say, or the deadline is near. Raises `_NotNow`."""
         clock = asyncio.get_running_loop().time
         probing = not self._breaker.is_closed
@@ -223,6 +233,8 @@ class Backfill:
             # One slow answer here says nothing about the live API; a probe does, and so does a bad key.
             if probing or refusal.blame is Blame.ACCOUNT:
                 self._breaker.failed(refusal, clock(), own_options=options.own)
+        if refusal.status == _TOO_LARGE:
+            return TooLarge()
         if refusal.blame is Blame.REQUEST or self._wall() + effort.pause > effort.deadline:
             return None
         raise _NotNow

@@ -75,7 +75,7 @@ async def transcribe(
         outcome = Refusal(None, f"no connection within {_CONNECT_TIMEOUT:g} seconds", None)
     except TimeoutError:
         outcome = Refusal(None, f"no answer within {patience:g} seconds", None)
-    except (OSError, aiohttp.ClientError) as error:
+    except (OSError, aiohttp.ClientError, ValueError) as error:  # the last: a key that no header can hold
         outcome = Refusal(None, str(_failure(error)), None)
     _tell(outcome, call_id, seconds)
     return outcome
@@ -110,7 +110,7 @@ async def _ask(
         return Refusal(None, str(error), headers.get("dg-request-id"))
 
 
-def _failure(error: OSError | aiohttp.ClientError) -> Failure:
+def _failure(error: Exception) -> Failure:
     """Without the words of the exception, which may hold the URL, options and all."""
     match error:
         case aiohttp.ClientHttpProxyError():
