@@ -123,7 +123,7 @@ def judge(lane: Lane, outcome: Outcome, now: float, rng: Random, policy: RetryPo
             assert isinstance(outcome, Answered) and outcome.retry_after is not None
             return _retry(lane, reason, now, rng, policy, asked=outcome.retry_after)
         case Answer.GONE:
-            return Verdict("disable", _unchanged(lane), "gone", reason)
+            return Verdict("disable", _unchanged(lane, reason), "gone", reason)
         case Answer.TOO_LARGE:
             return _split(lane, reason) if _events(lane) > 1 else _skip(lane, reason)
         case Answer.REJECTED:
@@ -207,6 +207,7 @@ def _retry(
         first_failure=first_failure,
         skipped=lane.skipped,
         parked=f"given up after {(now - first_failure) / 3600:.1f} hours; the last: {reason}" if given_up else None,
+        reason=reason,
     )
     return Verdict("park" if given_up else "retry", settlement, endpoint, reason, min(asked, policy.max_live_pause))
 
@@ -220,6 +221,7 @@ def _split(lane: Lane, reason: str) -> Verdict:
         attempts=lane.attempts,
         first_failure=lane.first_failure,
         skipped=lane.skipped,
+        reason=reason,
     )
     return Verdict("split", settlement, "alive", reason)
 
@@ -230,7 +232,7 @@ def _skip(lane: Lane, reason: str) -> Verdict:
     return Verdict("skip", settlement, "alive", reason)
 
 
-def _unchanged(lane: Lane) -> Settlement:
+def _unchanged(lane: Lane, reason: str) -> Settlement:
     return Settlement(
         lane.cursor,
         lane.batch_to,
@@ -238,4 +240,5 @@ def _unchanged(lane: Lane) -> Settlement:
         rejections=lane.rejections,
         first_failure=lane.first_failure,
         skipped=lane.skipped,
+        reason=reason,
     )

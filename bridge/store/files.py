@@ -75,9 +75,7 @@ class Files:
         try:
             return query(connection)
         except sqlite3.Error as error:
-            # SQLite's words may quote what was searched for.
-            kind = getattr(error, "sqlite_errorname", type(error).__name__)
-            raise StoreError(f"cannot read {self._path}: {kind}") from error
+            raise StoreError(f"cannot read {self._path}: {error}") from error
         finally:
             self._readers.put(connection)
 

@@ -98,7 +98,9 @@ def test_a_failure_repeats_the_same_batch(outcome: Outcome) -> None:
     lane = replace(LANE, batch_to=15, skipped=(3,))
     judged = verdict(lane, outcome)
     assert (judged.action, judged.endpoint) == ("retry", "failing")
-    assert judged.settlement == Settlement(10, 15, due=NOW + 1, attempts=1, first_failure=NOW, skipped=(3,))
+    assert judged.settlement == Settlement(
+        10, 15, due=NOW + 1, attempts=1, first_failure=NOW, skipped=(3,), reason=describe(outcome)
+    )
 
 
 def delays(lane: Lane, count: int, policy: RetryPolicy = EXACT) -> list[float]:
@@ -235,7 +237,9 @@ def test_an_unacceptable_batch_is_halved_at_once(status: int) -> None:
     lane = replace(LANE, batch_to=17, attempts=2, first_failure=NOW - 9, skipped=(4,))
     judged = verdict(lane, Answered(status))
     assert (judged.action, judged.endpoint) == ("split", "alive")
-    assert judged.settlement == Settlement(10, 13, attempts=2, first_failure=NOW - 9, skipped=(4,))
+    assert judged.settlement == Settlement(
+        10, 13, attempts=2, first_failure=NOW - 9, skipped=(4,), reason=f"status {status}"
+    )
 
 
 @pytest.mark.parametrize("events", range(2, 51))
@@ -290,7 +294,9 @@ def test_gone_leaves_the_lane_as_it_is() -> None:
     lane = replace(LANE, batch_to=14, attempts=3, rejections=1, first_failure=NOW - 9, skipped=(2,))
     judged = verdict(lane, Answered(410))
     assert (judged.action, judged.endpoint) == ("disable", "gone")
-    assert judged.settlement == Settlement(10, 14, attempts=3, rejections=1, first_failure=NOW - 9, skipped=(2,))
+    assert judged.settlement == Settlement(
+        10, 14, attempts=3, rejections=1, first_failure=NOW - 9, skipped=(2,), reason="status 410"
+    )
 
 
 # --- whatever happens -----------------------------------------------------------------------------------------------
