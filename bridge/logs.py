@@ -10,6 +10,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import Any, Literal
 
 from aiohttp.http_exceptions import HttpProcessingError
@@ -27,6 +28,15 @@ def configure(level: str, style: Literal["json", "text"]) -> None:
     logging.getLogger("websockets").setLevel(logging.WARNING)  # it would log every frame's size at debug
     logging.getLogger("aiohttp.server").addFilter(quote_no_request)
     logging.getLogger("asyncio").addFilter(quote_no_future)
+    sys.excepthook = report
+
+
+def report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Log the exception that ends the process; Python would print its words."""
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+    else:
+        logging.getLogger("bridge").critical("the process ends with a fault", exc_info=(kind, error, trace))
 
 
 def quote_no_request(record: logging.LogRecord) -> bool:

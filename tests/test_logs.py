@@ -5,7 +5,7 @@ import sys
 from aiohttp.http_exceptions import BadHttpMessage
 
 from bridge.errors import StoreError
-from bridge.logs import JsonFormatter, TextFormatter, quote_no_future, quote_no_request
+from bridge.logs import JsonFormatter, TextFormatter, quote_no_future, quote_no_request, report
 
 
 def record(**fields):
@@ -102,3 +102,19 @@ def test_what_is_no_http_is_not_quoted():
     assert quote_no_request(line)
     text = JsonFormatter().format(line)
     assert "a-token" not in text and json.loads(text)["reason"] == "BadHttpMessage"
+
+
+def test_what_ends_the_process_is_logged_without_its_words(caplog, capsys):
+    error = ValueError("a-secret")
+    report(ValueError, error, None)
+    (last,) = caplog.records
+
+    assert last.message == "the process ends with a fault"
+    assert "a-secret" not in TextFormatter().format(last) + capsys.readouterr().err
+
+
+def test_ctrl_c_is_no_fault(caplog, capsys):
+    report(KeyboardInterrupt, KeyboardInterrupt(), None)
+
+    assert not caplog.records
+    assert "KeyboardInterrupt" in capsys.readouterr().err
