@@ -283,10 +283,13 @@ class _Socket:
         match error:
             case ProxyFailed():
                 return error.why
+            case ConnectionClosed():
+                return Failure("reset")
             case InvalidHandshake() if isinstance(error.__cause__, EOFError | ConnectionError):
                 return Failure("reset")
             case OSError() | UnicodeError():
-                return failure(error, "connect")
+                through = self._route.proxy  # then there was a connection already
+                return failure(error, ("tls" if self._url.startswith("wss:") else "reset") if through else "connect")
             case _:
                 return Failure("protocol")
 

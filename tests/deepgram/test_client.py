@@ -376,6 +376,16 @@ async def test_through_a_proxy_with_a_certificate_of_a_private_authority(caplog)
     assert proxy.asked == [("CONNECT", "deepgram.invalid:443")]
 
 
+async def test_a_tunnel_that_ends_at_once_is_told_as_what_it_cut_off():
+    async def script(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+
+    async with server(script) as proxy:
+        for url, kind in (("wss://deepgram.invalid", "tls"), ("ws://deepgram.invalid", "reset")):
+            assert (await first_reason(url, through(proxy.rstrip("/"), url))).split(" ")[0] == kind
+
+
 async def test_a_certificate_that_is_not_trusted_is_a_reason():
     async with serve(quiet, "127.0.0.1", 0, ssl=certificates.serving()) as peer:
         url = f"wss://127.0.0.1:{peer.sockets[0].getsockname()[1]}"
