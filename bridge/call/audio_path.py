@@ -139,6 +139,7 @@ def open_path(
         on_event=on_event,
         fetch=lambda position, samples: read_kept(audio, position, samples, call_id),
         fallback_url=url(options.fallback) if options.fallback else None,
+        route=policy.route,
     )
     client.start()
     return AudioPath(Aligner(policy.align, start, heard), client, audio, policy.align.chunk_ms)
