@@ -277,14 +277,21 @@ def _contradictions(settings: Settings) -> Iterator[str]:
 def doubts(settings: Settings) -> Iterator[str]:
     """A sentence for each setting of a server that does nothing, or may not work: for its log."""
     yield from (f"DEEPGRAM_OPTIONS: {doubt}" for doubt in options.doubts(options.parse(settings.deepgram_options)))
-    if not settings.webhook_url and (settings.webhook_secret or settings.webhook_interim):
-        yield "WEBHOOK_SECRET and WEBHOOK_INTERIM do nothing without WEBHOOK_URL: events are only kept"
-    if settings.twilio_account_sid and not (settings.twilio_auth_tokens and settings.public_url):
-        yield "TWILIO_ACCOUNT_SID asks for no lost stream without TWILIO_AUTH_TOKEN and PUBLIC_URL"
+    asks_again = settings.twilio_auth_tokens and settings.public_url and settings.bridge_grace
+    holds_lines = settings.public_url and settings.answers_twilio and not settings.bridge_dial
+    for name, works, needs in (
+        ("WEBHOOK_SECRET", settings.webhook_url, "without WEBHOOK_URL: events are only kept"),
+        ("WEBHOOK_INTERIM", settings.webhook_url, "without WEBHOOK_URL: events are only kept"),
+        ("TWILIO_ACCOUNT_SID", asks_again, "for a lost stream without TWILIO_AUTH_TOKEN, PUBLIC_URL and BRIDGE_GRACE"),
+        ("BRIDGE_CALLER_ID", settings.bridge_dial, "without BRIDGE_DIAL"),
+        ("BRIDGE_PAUSE", holds_lines, "with BRIDGE_DIAL, or without a voice webhook (PUBLIC_URL)"),
+        ("BRIDGE_BACKFILL_TIMEOUT", settings.bridge_audio_limit, "without kept audio (BRIDGE_AUDIO_LIMIT)"),
+        ("BRIDGE_BACKFILL_DAYS", settings.bridge_audio_limit, "without kept audio (BRIDGE_AUDIO_LIMIT)"),
+    ):
+        if name.lower() in settings.model_fields_set and getattr(settings, name.lower()) and not works:
+            yield f"{name} does nothing {needs}"
     if settings.twilio_auth_tokens and settings.twilio_signature == "off":
         yield "TWILIO_AUTH_TOKEN checks no stream, because TWILIO_SIGNATURE is off"
-    if settings.bridge_caller_id and not settings.bridge_dial:
-        yield "BRIDGE_CALLER_ID does nothing without BRIDGE_DIAL"
     if settings.bridge_replay_speed > _DEEPGRAMS_SPEED and settings.deepgram_url.endswith("deepgram.com"):
         yield f"BRIDGE_REPLAY_SPEED: Deepgram takes {_DEEPGRAMS_SPEED} at most, and may close the socket"
 

@@ -7,7 +7,11 @@ functions return the value as it was meant, or raise ValueError; its sentence ne
 import re
 from urllib.parse import SplitResult, urlsplit
 
-_UNFILLED = re.compile(r"\$\{\w+[^}]*\}|\$\(\w[^)]*\)|\{\{[^}]*\}\}|^<[^<>]*>$|^\$[A-Z_]\w*(/|$)")
+_UNFILLED = re.compile(
+    r"\$\{\w+[^}]*\} | \$\(\w[^)]*\) | \{\{[^}]*\}\} | ^\$[A-Z_]\w*(/|$)"
+    r"| ^( <[^<>]*> | \.\.\. | … | (?i: change-?me | your[_-][\w-]+ ) )$",
+    re.VERBOSE,
+)
 _WORD = re.compile(r"[!-~]+")
 _BREAKS = re.compile(r"[ \t\r\n]+")
 _QUOTES = "\"'`"

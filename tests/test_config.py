@@ -210,6 +210,9 @@ def test_what_works_leaves_no_doubt():
         ({"TWILIO_ACCOUNT_SID": "AC1", "PUBLIC_URL": ""}, "TWILIO_ACCOUNT_SID"),
         ({"TWILIO_SIGNATURE": "off"}, "TWILIO_AUTH_TOKEN checks no stream"),
         ({"BRIDGE_CALLER_ID": "+15550100"}, "BRIDGE_DIAL"),
+        ({"BRIDGE_PAUSE": "60", "BRIDGE_DIAL": "+15550100"}, "BRIDGE_PAUSE"),
+        ({"BRIDGE_AUDIO_LIMIT": "0", "BRIDGE_BACKFILL_DAYS": "3"}, "BRIDGE_BACKFILL_DAYS"),
+        ({"TWILIO_ACCOUNT_SID": "AC1", "BRIDGE_GRACE": "0"}, "TWILIO_ACCOUNT_SID"),
         ({"BRIDGE_REPLAY_SPEED": "2"}, "BRIDGE_REPLAY_SPEED"),
     ],
 )

@@ -17,14 +17,27 @@ def test_quotes_that_are_not_around_the_whole_stay(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["${DEEPGRAM_API_KEY}", "$(cat key)", "$KEY", "{{ key }}", "<your key>", "https://${HOST}/x", "$HOME/data"]
+    "text",
+    [
+        "${DEEPGRAM_API_KEY}",
+        "$(cat key)",
+        "$KEY",
+        "{{ key }}",
+        "<your key>",
+        "https://${HOST}/x",
+        "$HOME/data",
+        "YOUR_DEEPGRAM_API_KEY",
+        "changeme",
+        "…",
+        "...",
+    ],
 )
 def test_a_placeholder_is_no_value(text):
     with pytest.raises(ValueError, match="placeholder"):
         values.filled_in(text)
 
 
-@pytest.mark.parametrize("text", ["a$b", "$1.50 each", "{a}", "a<b>c", "pa$(", "5 > 3"])
+@pytest.mark.parametrize("text", ["a$b", "$ecret-and-long", "your word", "$1.50 each", "{a}", "a<b>c", "pa$(", "5 > 3"])
 def test_signs_alone_make_no_placeholder(text):
     assert values.filled_in(text) == text
 
