@@ -154,9 +154,9 @@ def _overlaid(base: Pairs, given: list[tuple[str, str]]) -> Pairs:
     names = {name for name, _ in given}
     kept = [pair for pair in base if pair[0] not in names]
     new = [
-        (name, value.lower() if name in _BOOLEANS or name == "endpointing" else value)
+        (name, value.strip().lower() if name in _BOOLEANS or name == "endpointing" else value.strip())
         for name, value in given
-        if value != ""
+        if value.strip()
     ]
     return tuple(kept + new)
 

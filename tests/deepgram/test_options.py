@@ -39,6 +39,14 @@ def test_an_empty_value_takes_a_default_away():
     assert parse("vad_events=&utterance_end_ms=").get("vad_events") is None
 
 
+def test_blanks_around_a_value_are_no_part_of_it():
+    options = parse("model=nova-2 &language= es&punctuate=+true+&vad_events=+")
+
+    assert [options.get(name) for name in ("model", "language", "punctuate")] == ["nova-2", "es", "true"]
+    assert options.get("vad_events") is None
+    assert override(options, {"deepgram.language": " fr\n"}, ALLOWED).get("language") == "fr"
+
+
 def test_booleans_go_out_in_lower_case():
     assert parse("punctuate=True").get("punctuate") == "true"
 
@@ -87,7 +95,7 @@ def test_a_call_id_can_be_added_to_the_query():
         ("model=nova3", "did you mean nova-3"),
         ("model=Nova-3", "did you mean nova-3"),
         ("model=nova-3,language=en", "one name"),
-        ("model=nova-3 &language=en", "one name"),
+        ("model=nova-3 nova-2&language=en", "one name"),
         ("model=nova-3-phonecall", "there is no nova-3-phonecall"),
         ("model=nova-2-phonecall&language=es", "en and en-US alone"),
         ("model=nova&language=multi", "nova-3 or nova-2"),
