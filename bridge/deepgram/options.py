@@ -145,7 +145,9 @@ def doubts(options: Options) -> Iterator[str]:
         if not languages.may_be_expected(hint):
             yield f"language_hint={hint} is not known to be one that Deepgram takes; it may refuse every call"
     language = options.get("language") or "en"
-    yield from filter(None, (languages.doubt_of_redaction(kind, language) for kind in options.all("redact")))
+    for kind in options.all("redact"):
+        if doubt := languages.fault_in_redaction(kind, language) or languages.doubt_of_redaction(kind, language):
+            yield doubt
     if options.all("redact") and options.get("no_delay") == "true":
         yield "no_delay=true has Deepgram redact less than it could"
 
@@ -162,15 +164,20 @@ def _overlaid(base: Pairs, given: list[tuple[str, str]]) -> Pairs:
 
 
 def _checked(pairs: Pairs, given: frozenset[str]) -> Pairs:
-    """The pairs, less a default of ours that the operator's own choice rules out."""
-    if dict(pairs).get("interim_results") != "true" and "utterance_end_ms" not in given:
-        pairs = tuple(pair for pair in pairs if pair[0] != "utterance_end_ms")
+    """The pairs, less what was there before and is ruled out by what is given now."""
     options = Options(pairs)
+    ruled_out = {
+        "utterance_end_ms": options.get("interim_results") != "true",
+        "language_hint": not _takes_hints(options),
+    }
+    options = Options(tuple(pair for pair in pairs if pair[0] in given or not ruled_out.get(pair[0])))
     for name in sorted(given):
         _check_name(name)
-    for check in (_values, _extra, _model, _language, _keyterms, _redaction, _utterance_end, _formatting):
+    for check in (_values, _extra, _model, _language, _keyterms, _utterance_end, _formatting):
         check(options)
-    return pairs
+    if "redact" in given:  # else a call speaks another language than the operator's others, and must be transcribed
+        _redaction(options)
+    return options.pairs
 
 
 def _check_name(name: str) -> None:
@@ -238,8 +245,13 @@ def _language(options: Options) -> None:
     for hint in options.all("language_hint"):
         if fault := languages.fault_in_hint(hint):
             raise ConfigError(f"language_hint {fault}")
-        if language != languages.MULTI or languages.family(model) not in ("nova-3", None):
+        if not _takes_hints(options):
             raise ConfigError("language_hint needs a nova-3 model and language=multi; without them it does nothing")
+
+
+def _takes_hints(options: Options) -> bool:
+    model = options.get("model") or ""
+    return options.get("language") == languages.MULTI and languages.family(model) in ("nova-3", None)
 
 
 def _keyterms(options: Options) -> None:

@@ -200,6 +200,16 @@ def test_a_call_may_override_what_is_allowed():
     assert options.get("keyterm") == "Acme"
 
 
+def test_a_call_in_another_language_goes_without_what_that_does_not_have():
+    ours = parse("language=multi&language_hint=es&redact=pci")
+    options = override(ours, {"deepgram.language": "es"}, ALLOWED)
+
+    assert options.get("language_hint") is None
+    assert options.get("redact") == "pci"
+    assert list(doubts(options)) == ["redact=pci redacts English alone, and language is es"]
+    assert override(ours, {"deepgram.keyterm": "Acme"}, ALLOWED).get("language_hint") == "es"
+
+
 def test_a_call_may_repeat_a_parameter_by_number():
     options = override(parse("keyterm=Acme"), {"deepgram.keyterm.1": "Anvil", "deepgram.keyterm.2": "Rocket"}, ALLOWED)
 
