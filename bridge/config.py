@@ -209,7 +209,7 @@ def load(environment: Mapping[str, str] | None = None, **given: Any) -> Settings
 
 def _sentence(fault: Any) -> str:
     name = "_".join(str(part) for part in fault["loc"]).upper()
-    said = _FORMS.get(fault["type"]) or fault["msg"].removeprefix("Value error, ")
+    said = _FORMS.get(fault["type"]) or fault["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
     return f"{name}: {said[:1].lower()}{said[1:]}"
 
 
@@ -242,7 +242,10 @@ def check_for_serving(settings: Settings, environment: Mapping[str, str] | None 
     if settings.webhook_url and not settings.webhook_secret:
         raise ConfigError("set WEBHOOK_SECRET (whsec_ and 32 random bytes in base64): every delivery is signed")
     if settings.webhook_secret:
-        parse_secrets(settings.webhook_secret.get_secret_value())
+        try:
+            parse_secrets(settings.webhook_secret.get_secret_value())
+        except ConfigError as error:
+            raise ConfigError(f"WEBHOOK_SECRET: {error}") from None
     if settings.database_url:
         raise ConfigError("DATABASE_URL is not supported yet; unset it, the record is kept in DATA_DIR")
     if settings.bridge_recordings and not settings.bridge_audio_limit:
