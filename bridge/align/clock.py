@@ -50,16 +50,27 @@ class Clock:
         self._opening: list[Stamped] = []
         self.strays: list[Stamped] = []
         """Frames whose timestamps are not believed yet."""
+        self._least: int | None = None
+        """Before this the call has gone on without the stream; None: frames have come since."""
 
     def receive(self, frame: Stamped, received: int) -> list[Stamped]:
         """Take a frame; returns those whose place is known now, in order. `received` is where the call's audio ends."""
         if not self.running:
             self._opening.append(frame)
             return self.start(received) if self._opening_is_over() else []
-        if abs(frame.stamp + self.shift - self.newest) > self._stray:
+        position = frame.stamp + self.shift
+        held_back = self._least is not None and position < self._least - self._hold
+        if held_back or abs(position - self.newest) > self._stray:
             return self._receive_stray(frame, received)
+        self._least = None
         self.drop_strays()
         return [frame]
+
+    def advance(self, position: int) -> None:
+        """The call goes on without the stream up to `position`: what it sends of the time before comes too late for
+        its place."""
+        self.newest = max(self.newest, position)
+        self._least = position
 
     def start(self, received: int) -> list[Stamped]:
         """Fix the clock by the frames that came so far, if any, and return them in order."""
@@ -92,6 +103,7 @@ class Clock:
         self.strays.clear()
         if not 0 < believed[0].stamp + self.shift - self.newest <= self._reset:
             self._set(believed, received)
+        self._least = None
         return believed
 
     def _set(self, believed: list[Stamped], received: int) -> None:

@@ -23,7 +23,7 @@ from bridge.call.recovery import read_projection
 from bridge.call.repair import Repair, TooLarge
 from bridge.deepgram.batch import Transcribed
 from bridge.deepgram.breaker import CircuitBreaker
-from bridge.deepgram.messages import Blame
+from bridge.deepgram.messages import TOO_LARGE, Blame, Refusal
 from bridge.deepgram.options import Options
 from bridge.deepgram.prerecorded import open_session, transcribe
 from bridge.egress import DIRECT, Route
@@ -31,8 +31,6 @@ from bridge.errors import StoreError
 from bridge.store.base import CallAudio, EventLog, KeptAudio
 
 log = logging.getLogger("bridge.backfill")
-
-_TOO_LARGE = 413
 
 _SWEEP = 3600.0  # seconds between two looks for audio that is too old
 _LOOK = 1.0  # seconds between two looks for what other processes ask for
@@ -224,6 +222,10 @@ class Backfill:
         if refusal is None:
             policy = self._policy
             outcome = await transcribe(self._http, policy.origin, policy.key, options, audio, call_id=call_id)
+            if options.fallback and isinstance(outcome, Refusal) and outcome.may_be_over_options:
+                log.warning("options of the call refused", extra={"call_id": call_id, "status": outcome.status})
+                options = options.fallback
+                outcome = await transcribe(self._http, policy.origin, policy.key, options, audio, call_id=call_id)
             if isinstance(outcome, Transcribed):
                 self._breaker.succeeded()
                 effort.pause = policy.first_pause
@@ -233,7 +235,7 @@ class Backfill:
             # One slow answer here says nothing about the live API; a probe does, and so does a bad key.
             if probing or refusal.blame is Blame.ACCOUNT:
                 self._breaker.failed(refusal, clock(), own_options=options.own)
-        if refusal.status == _TOO_LARGE:
+        if refusal.status == TOO_LARGE:
             return TooLarge()
         if refusal.blame is Blame.REQUEST or self._wall() + effort.pause > effort.deadline:
             return None

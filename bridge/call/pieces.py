@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from bridge.audio import CHANNELS, SAMPLE_RATE, SAMPLES_PER_MS, is_audible, samples
 from bridge.events import TRACKS, Stretch
-from bridge.spans import Span, SpanSet
+from bridge.spans import SpanSet
 
 LONGEST = 600 * SAMPLE_RATE
 """Samples in one request: ten minutes, 9.6 MB."""
@@ -16,18 +16,16 @@ LONGEST = 600 * SAMPLE_RATE
 SHORTEST = 10 * SAMPLE_RATE
 """Samples in one request, where longer ones are refused as too large: if this is, so is everything."""
 
-_NOTHING = 2**53  # floor of a track that lacks nothing: all its words lie before it
-
 _QUIET = 200 * SAMPLES_PER_MS  # a pause between words
 _SEARCH = 20 * SAMPLE_RATE  # how far before the limit a pause is looked for
 
 
 class Piece(NamedTuple):
-    """Audio that some track lacks, and where each track's own part of it begins."""
+    """Audio that some track lacks, and what of it each track lacks."""
 
     start: int
     end: int
-    floors: tuple[int, ...]
+    lacking: tuple[SpanSet, ...]
 
 
 def pieces(uncovered: Iterable[Stretch]) -> list[Piece]:
@@ -36,12 +34,7 @@ def pieces(uncovered: Iterable[Stretch]) -> list[Piece]:
     for stretch in uncovered:
         lacking[stretch.track].add(samples(stretch.from_), samples(stretch.to))
     found = SpanSet(span for spans in lacking.values() for span in spans)
-    return [Piece(*span, tuple(_floor(lacking[track], span) for track in TRACKS)) for span in found]
-
-
-def _floor(lacking: SpanSet, span: Span) -> int:
-    own = lacking.common(*span)
-    return own[0].start if own else _NOTHING
+    return [Piece(*span, tuple(SpanSet(lacking[track].common(*span)) for track in TRACKS)) for span in found]
 
 
 def half(audio: bytes) -> bytes:

@@ -66,7 +66,7 @@ class Repair:
         return True
 
     async def _mend(self, piece: Piece) -> bool:
-        coverage = Coverage(piece.floors)
+        coverage = Coverage.lacking(piece.lacking)
         position = piece.start
         while piece.end - position >= SAMPLES_PER_MS:  # times are told in milliseconds
             start, audio = await self._read(position, piece.end)

@@ -23,9 +23,17 @@ from bridge.text import hide
 
 T = TypeVar("T")
 
+TOO_LARGE = 413
+"""Status of a request that would be taken if it were smaller."""
+
 KEEP_ALIVE = '{"type":"KeepAlive"}'
 """As text: a binary one would be heard as audio."""
 CLOSE_STREAM = '{"type":"CloseStream"}'
+
+
+def finalize(channel: int) -> str:
+    """Asks for the final of what one channel has said so far."""
+    return f'{{"type":"Finalize","channel":{channel}}}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +202,13 @@ class Refusal:
     """Deepgram's code and sentence; without an answer, a word of ours (`bridge.failure`)."""
     request_id: str | None
     """As in Metadata; None where nothing of Deepgram's answered."""
+
+    @property
+    def may_be_over_options(self) -> bool:
+        """Whether the request may be accepted with other options. Deepgram's 403 is about what was asked for, such as
+        a model that the project has no access to; https://developers.deepgram.com/docs/errors
+        """
+        return (self.blame is Blame.REQUEST and self.status != TOO_LARGE) or self.status == 403
 
     @property
     def blame(self) -> Blame:

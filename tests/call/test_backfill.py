@@ -40,20 +40,22 @@ async def stores(tmp_path):
         yield store, audio
 
 
-def backfill(stores, server, breaker=None, **policy):
+def backfill(stores, server, breaker=None, overrides=frozenset(), **policy):
     store, audio = stores
     return Backfill(
         store,
         audio,
         breaker or CircuitBreaker(),
         BackfillPolicy(server.url, "key", **{"first_pause": 0.01, "longest_pause": 0.02, **policy}),
-        CallOptions(options.parse("")),
+        CallOptions(options.parse(""), overrides),
         wall=time.time,
         random=Random(1),
     )
 
 
-async def ended_call(stores, call_id="CA1", uncovered=(("inbound", 0.0, 12.0), ("outbound", 0.0, 12.0)), ago=0.0):
+async def ended_call(
+    stores, call_id="CA1", uncovered=(("inbound", 0.0, 12.0), ("outbound", 0.0, 12.0)), ago=0.0, **own
+):
     store, audio = stores
     file = audio.open(call_id)
     file.append(STEREO)
@@ -68,7 +70,10 @@ async def ended_call(stores, call_id="CA1", uncovered=(("inbound", 0.0, 12.0), (
         uncovered=[Stretch(track=track, from_=start, to=end) for track, start, end in uncovered],
         counts={},
     )
-    await store.append([started(call_id), Event(call_id, 2, f"{call_id}-2", timestamp(time.time()), end)])
+    parameters = {f"deepgram.{name}": value for name, value in own.items()}
+    await store.append(
+        [started(call_id, parameters=parameters), Event(call_id, 2, f"{call_id}-2", timestamp(time.time()), end)]
+    )
 
 
 async def record(stores, call_id="CA1"):
@@ -156,6 +161,16 @@ async def test_a_refusal_that_passes_is_tried_again(stores, server):
         assert await service.offer("CA1") is True
 
     assert len(server.requests) == 4
+    assert await words(stores, 0) == spoken(0)
+
+
+async def test_where_a_calls_own_options_are_refused_everybodys_are_asked_for(stores, server):
+    server.request_faults = Faults(first=1, refuse=400)
+    await ended_call(stores, language="es")
+    async with backfill(stores, server, overrides=frozenset({"language"})) as work:
+        assert await work.offer("CA1")
+
+    assert len(server.requests) == 2
     assert await words(stores, 0) == spoken(0)
 
 

@@ -101,6 +101,14 @@ async def test_every_word_comes_once_at_its_time(stores):
     assert {(final["source"], final["language"]) for final in finals} == {("backfill", "en")}
 
 
+async def test_what_a_track_has_already_does_not_come_again_with_the_others_rest(stores):
+    file = await lacking(stores, ("inbound", 0.0, 3.0), ("inbound", 6.0, 12.0), ("outbound", 0.0, 12.0))
+    assert await mend(stores, file)
+    expected = [word.word for word in SCRIPT.channels[0] if not 3.0 <= (word.start + word.end) / 2 < 6.0]
+
+    assert [word for _, word in (await words(stores))[0]] == expected
+
+
 async def test_a_long_stretch_goes_in_pieces_and_a_crash_between_them_repeats_nothing(stores, monkeypatch):
     monkeypatch.setattr(pieces, "LONGEST", 4 * SAMPLE_RATE)
     file = await lacking(stores, *BOTH)

@@ -33,7 +33,7 @@ class Caller:
     """Feeds a client and notes what comes back."""
 
     def __init__(
-        self, url, policy=QUICK, key="key", breaker=None, fetch=None, own_options=False, on_event=None, route=DIRECT
+        self, url, policy=QUICK, key="key", breaker=None, fetch=None, fallback_url=None, on_event=None, route=DIRECT
     ):
         self.happenings = []
         self.client = Client(
@@ -44,7 +44,7 @@ class Caller:
             breaker=breaker or CircuitBreaker(),
             on_event=on_event or self.happenings.append,
             fetch=fetch,
-            own_options=own_options,
+            fallback_url=fallback_url,
             route=route,
         )
         self.client.start()
@@ -286,18 +286,34 @@ async def test_while_the_gate_is_closed_deepgram_is_not_asked(deepgram):
     assert all("credits" in caller.happenings[0].reason for caller in callers)
 
 
-async def test_a_model_of_a_calls_own_that_is_refused_turns_nobody_else_away(deepgram):
+@pytest.mark.parametrize("status", [400, 403])
+async def test_a_call_whose_own_options_are_refused_goes_on_with_everybodys(deepgram, status):
     breaker = CircuitBreaker()
-    deepgram.faults = Faults(first=1, refuse=403)
-    one = Caller(deepgram.url, BRIEF, breaker=breaker, own_options=True)
-    await one.until(Interrupted)
-    other = Caller(deepgram.url, breaker=breaker)
-    other.say()
-    await other.end()
+    deepgram.faults = Faults(first=1, refuse=status)
+    everybodys = f"{deepgram.url}/v1/listen?{options.parse('model=nova-2').query()}"
+    one = Caller(deepgram.url, breaker=breaker, fallback_url=everybodys)
+    one.say()
     await one.end()
 
-    assert other.words(0) == spoken(0)
-    assert not [event for event in other.happenings if isinstance(event, Interrupted)]
+    (interruption,) = [event for event in one.happenings if isinstance(event, Interrupted)]
+    assert interruption.status == status
+    assert "options of this call are given up" in interruption.reason
+    assert one.words(0) == spoken(0)
+    assert [dict(connection.query)["model"] for connection in deepgram.connections] == ["nova-3", "nova-2"]
+    assert breaker.is_closed
+
+
+async def test_what_is_refused_with_everybodys_options_too_is_refused(deepgram):
+    deepgram.faults = Faults(refuse=400)
+    one = Caller(deepgram.url, BRIEF, fallback_url=f"{deepgram.url}/v1/listen?{options.parse('').query()}")
+    one.say()
+    await one.end()
+
+    assert [(event.status, event.retry) for event in one.happenings if isinstance(event, Interrupted)] == [
+        (400, True),
+        (400, False),
+    ]
+    assert len(deepgram.connections) == 2
 
 
 @pytest.fixture
