@@ -200,7 +200,7 @@ class TestTwiml:
         assert status == 200
         assert (started["from"], started["to"], started["direction"]) == ("+15550101", "+15550123", "inbound")
         assert started["speakers"] == {"inbound": "caller", "outbound": "callee"}
-        assert parameters["token"] not in json.dumps(receiver.events(frames.CALL))
+        assert parameters["bridge.token"] not in json.dumps(receiver.events(frames.CALL))
 
     async def test_a_streams_error_reaches_the_webhook(self, public, receiver):
         form = {

@@ -29,6 +29,14 @@ _LONGEST_REASON = 123  # octets that a close frame can hold
 _CLOSE_WAIT = 10.0  # seconds a carrier gets to close after `stop`
 
 
+class StreamRefused(Exception):
+    """The stream may not go on; the message is the reason in the close frame."""
+
+    def __init__(self, reason: str, call_id: str | None = None) -> None:
+        super().__init__(reason)
+        self.call_id = call_id
+
+
 @dataclass(frozen=True, slots=True)
 class Mount:
     """A carrier, and the checks of its streams."""
@@ -36,8 +44,8 @@ class Mount:
     carrier: Carrier
     authenticate: Callable[[web.Request], None]
     """Checks the upgrade. Raises the HTTP error to answer with."""
-    check_start: Callable[[Started], str | None] = lambda started: None
-    """Checks the `start` message. Returns None, or why the stream is refused."""
+    check_start: Callable[[Started], Started] = lambda started: started
+    """Checks the `start` message. Returns the stream as it is let in; raises StreamRefused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +94,7 @@ class MediaHandlers:
         self._sockets.add(socket)
         try:
             await _StreamReader(socket, mount, self._policy, self._registry).run()
-        except _StreamRefused as refusal:
+        except StreamRefused as refusal:
             log.warning(
                 "stream refused",
                 extra={"carrier": carrier.name, "call_id": refusal.call_id, "reason": str(refusal)},
@@ -103,14 +111,6 @@ class MediaHandlers:
 def _reason(refusal: Exception) -> bytes:
     """As much of the reason as a close frame holds, cut between characters."""
     return str(refusal).encode()[:_LONGEST_REASON].decode(errors="ignore").encode()
-
-
-class _StreamRefused(Exception):
-    """The stream may not go on; the message is the reason in the close frame."""
-
-    def __init__(self, reason: str, call_id: str | None = None) -> None:
-        super().__init__(reason)
-        self.call_id = call_id
 
 
 class _StreamReader:
@@ -143,15 +143,13 @@ class _StreamReader:
         """Why the stream is over."""
 
     async def run(self) -> None:
-        """Read from `connected` to the close. Raises _StreamRefused if the stream may not go on."""
+        """Read from `connected` to the close. Raises StreamRefused if the stream may not go on."""
         early: list[Media | Digit] = []
         started = await self._read_start(early)
         if started is None:
             log.info("socket closed before start")
             return
-        if reason := self._mount.check_start(started):
-            raise _StreamRefused(reason, started.call_id)
-        self._started = started
+        self._started = started = self._mount.check_start(started)
         self._check_idle(-1)
         try:
             await self._feed(await self._open_call(started, early), early)
@@ -189,7 +187,7 @@ class _StreamReader:
                         case Stopped() | None:
                             return None
         except TimeoutError:
-            raise _StreamRefused("no start message came") from None
+            raise StreamRefused("no start message came") from None
 
     async def _open_call(self, started: Started, early: list[Media | Digit]) -> Stream:
         """Make the call, and read on meanwhile, so that a slow store does not hold up the carrier."""
@@ -239,7 +237,7 @@ class _StreamReader:
                 messages = self._read(frame)
             except UnsupportedMedia as error:
                 if self._started is None:
-                    raise _StreamRefused(str(error)) from None
+                    raise StreamRefused(str(error)) from None
                 self._count_bad(str(error))
                 continue
             except RemoteProtocolError as error:

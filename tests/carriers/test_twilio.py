@@ -51,6 +51,7 @@ def test_start_tells_whose_stream_it_is():
         sample_rate=8000,
         carrier="twilio",
         from_="+15550100",
+        parameters={"from": "+15550100"},
     )
 
 

@@ -130,11 +130,11 @@ async def test_a_signed_call_is_answered_with_a_fork_and_the_next_verb(serve: Se
 async def test_the_stream_is_told_who_calls_whom_and_gets_a_token_for_this_call(serve: Serve) -> None:
     client = await serve(replace(STRICT, speakers={"outbound": "agent"}))
     told = await parameters(await post(client, VOICE_PATH, VOICE_FORM))
-    token = told.pop("token")
+    token = told.pop("bridge.token")
     assert told == {
-        "from": "+15550001",
-        "to": "+15550002",
-        "direction": "inbound",
+        "bridge.from": "+15550001",
+        "bridge.to": "+15550002",
+        "bridge.direction": "inbound",
         "speaker.outbound": "agent",
     }
     assert verify(SECRET, token, CALL, NOW) is Outcome.VALID
@@ -145,7 +145,7 @@ async def test_the_stream_is_told_who_calls_whom_and_gets_a_token_for_this_call(
 @pytest.mark.parametrize("direction", ["inbound", "outbound-api", "outbound-dial"])
 async def test_the_direction_is_passed_on_as_twilio_says_it(serve: Serve, direction: str) -> None:
     told = await parameters(await post(await serve(), VOICE_PATH, {**VOICE_FORM, "Direction": direction}))
-    assert told["direction"] == direction
+    assert told["bridge.direction"] == direction
     assert not any(name.startswith("speaker.") for name in told)
 
 
@@ -155,7 +155,7 @@ async def test_a_notice_a_pause_and_no_token(serve: Serve) -> None:
     root = ET.fromstring(await response.text())
     assert [verb.tag for verb in root] == ["Start", "Say", "Pause"]
     assert root.findtext("Say") == settings.say
-    assert "token" not in await parameters(response)
+    assert "bridge.token" not in await parameters(response)
 
 
 async def test_a_caller_nobody_can_pass_on_is_left_out_and_the_call_goes_on(
@@ -164,7 +164,7 @@ async def test_a_caller_nobody_can_pass_on_is_left_out_and_the_call_goes_on(
     form = {**VOICE_FORM, "From": "sip:" + "x" * 600, "To": "a\0b", "Direction": ""}
     response = await post(await serve(), VOICE_PATH, form)
     assert response.status == 200
-    assert set(await parameters(response)) == {"token"}
+    assert set(await parameters(response)) == {"bridge.token"}
     assert caplog.messages.count("left out a stream parameter") == 2
     assert "xxx" not in caplog.text
 

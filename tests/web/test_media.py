@@ -283,7 +283,7 @@ class TestSignature:
     async def test_a_token_of_the_call_is_let_in(self, configured, server):
         given = token.make(token_secret(configured), frames.CALL, 4e9)
         async with bridge(configured.model_copy(update={"twilio_signature": "off"})) as origin:
-            await play(origin, *whole_call(parameters={"token": given}))
+            await play(origin, *whole_call(parameters={"bridge.token": given}))
             await drained(origin)
 
         assert len(server.connections) == 1
@@ -300,7 +300,7 @@ class TestSignature:
             bridge(configured.model_copy(update={"twilio_signature": "off"})) as origin,
             connect(socket_url(origin)) as socket,
         ):
-            await socket.send(frames.start(parameters={"token": made}))
+            await socket.send(frames.start(parameters={"bridge.token": made}))
             await socket.send(frames.media("inbound", 100, 2, b"\x10" * 160))
             with pytest.raises(ConnectionClosed) as closed:
                 await socket.recv()
@@ -324,7 +324,7 @@ class TestSignature:
         unsigned = configured.model_copy(update={"twilio_signature": "off"})
         async with bridge(unsigned) as origin, aiohttp.ClientSession() as session:
             async with session.post(f"{origin}/twiml/voice", data={"CallSid": frames.CALL}) as response:
-                assert "token" in await response.text()
+                assert "bridge.token" in await response.text()
             async with connect(socket_url(origin)) as socket:
                 await socket.send(frames.start())
                 with pytest.raises(ConnectionClosed) as closed:
