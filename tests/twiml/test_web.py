@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp.plugin import AiohttpClient
+from yarl import URL
 
 from twiml.document import twiml_bin
 from twiml.errors import TwimlError
@@ -178,8 +179,34 @@ async def test_without_a_usable_call_sid_there_is_no_answer(serve: Serve) -> Non
             assert "CallSid" in await response.text()
 
 
-async def test_a_browser_is_told_that_this_is_for_posting(serve: Serve) -> None:
-    assert (await (await serve()).get(VOICE_PATH)).status == 405
+async def test_twilio_may_ask_by_get_and_with_a_slash(serve: Serve, record: Record) -> None:
+    client = await serve()
+    for path, form in ((VOICE_PATH, VOICE_FORM), (STREAM_STATUS_PATH, STATUS_FORM)):
+        assert (await post(client, path + "/", form)).status in (200, 204)
+        for spelled in (path, path + "/", path.replace("t", "%74", 1)):
+            query = f"{spelled}?{urlencode({**form, 'tenant': 'a b'})}"
+            response = await client.get(URL(query, encoded=True), headers=signed(query, {}))
+            assert response.status in (200, 204), query
+    assert [status.call_id for status in record.statuses] == [CALL] * 4
+
+
+async def test_a_get_is_signed_over_its_query_alone(serve: Serve) -> None:
+    client = await serve()
+    query = f"{VOICE_PATH}?{urlencode(VOICE_FORM)}"
+    for headers in (signed(VOICE_PATH, VOICE_FORM), signed(query + "&a=b", {}), signed(query, {"a": "b"}), {}):
+        assert (await client.get(query, headers=headers)).status == 403
+    response = await client.get(VOICE_PATH, headers=signed(VOICE_PATH, {}))
+    assert (response.status, "CallSid" in await response.text()) == (400, True)
+
+
+async def test_no_cache_keeps_an_answer_with_a_token(serve: Serve) -> None:
+    assert (await post(await serve(), VOICE_PATH, VOICE_FORM)).headers["Cache-Control"] == "no-store"
+
+
+async def test_any_other_method_is_refused(serve: Serve) -> None:
+    client = await serve()
+    for method in ("HEAD", "PUT", "DELETE", "OPTIONS"):
+        assert (await client.request(method, VOICE_PATH)).status == 405
 
 
 # -- who is let in
