@@ -2,9 +2,9 @@ import json
 import logging
 import sys
 
-from aiohttp.http_exceptions import BadHttpMessage
+from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
 
-from bridge.logs import JsonFormatter, TextFormatter, quote_no_request
+from bridge.logs import JsonFormatter, TextFormatter, Throttle, quote_no_request
 
 
 def record(**fields):
@@ -61,7 +61,61 @@ def test_an_exception_is_kept():
 
 def test_what_is_no_http_is_not_quoted():
     error = BadHttpMessage("Invalid header value char: b'Authorization: Bearer a-token\\r'")
-    line = record(name="aiohttp.server", exc_info=(type(error), error, None))
-    assert quote_no_request(line)
+    line = record(name="aiohttp.server", exc_info=(type(error), error, None), levelno=logging.ERROR)
+    quote_no_request(line)
     text = JsonFormatter().format(line)
     assert "a-token" not in text and json.loads(text)["reason"] == "BadHttpMessage"
+    assert json.loads(text)["level"] == "info"
+
+
+def test_a_request_that_is_too_long_is_a_warning_that_says_what_helps():
+    error = LineTooLong(b"GET /twiml/voice?secret", 8190)
+    line = record(name="aiohttp.server", exc_info=(type(error), error, None), levelno=logging.ERROR)
+    assert quote_no_request(line)
+    entry = json.loads(JsonFormatter().format(line))
+
+    assert (entry["level"], entry["reason"]) == ("warning", "LineTooLong")
+    assert "by POST" in entry["remedy"] and "secret" not in str(entry)
+
+
+def test_an_error_of_ours_stays_one():
+    line = record(name="aiohttp.server", exc_info=(ValueError, ValueError("x"), None), levelno=logging.ERROR)
+
+    assert quote_no_request(line) and line.exc_info
+
+
+class TestThrottle:
+    def passed(self, throttle, times, **fields):
+        given = {"name": "bridge.media", "msg": "stream refused", "args": (), "levelno": logging.WARNING, **fields}
+        lines = [logging.makeLogRecord({**given, "created": 1000.0 + time}) for time in times]
+        return [line for line in lines if throttle.filter(line)]
+
+    def test_a_flood_is_a_few_lines_and_a_number(self):
+        throttle = Throttle(lines=3, seconds=60.0)
+
+        assert len(self.passed(throttle, range(60))) == 3
+        first, second = self.passed(throttle, (60, 61))
+        assert (first.left_out, hasattr(second, "left_out")) == (57, False)
+
+    def test_each_reason_has_lines_of_its_own(self):
+        throttle = Throttle(lines=1)
+
+        assert len(self.passed(throttle, (0, 1), reason="a")) == len(self.passed(throttle, (2, 3), reason="b")) == 1
+
+    def test_what_is_told_of_calls_is_let_through(self):
+        throttle = Throttle(lines=1)
+
+        assert len(self.passed(throttle, range(9), call_id="CA1", levelno=logging.INFO)) == 9
+        assert len(self.passed(throttle, range(9), name="bridge.call")) == 9
+        assert len(self.passed(throttle, range(9), call_id="CA1")) == 1
+
+    def test_a_clock_that_is_set_back_holds_nothing_back_for_long(self):
+        throttle = Throttle(lines=1)
+        self.passed(throttle, (0, 1))
+
+        assert len(self.passed(throttle, (-500,))) == 1
+
+    def test_any_number_of_kinds_takes_little_room(self):
+        throttle = Throttle(lines=1)
+
+        assert all(self.passed(throttle, (0,), reason=str(number)) for number in range(5000))

@@ -3,7 +3,10 @@
 import hashlib
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from aiohttp import web
 
 from bridge.call import CallRegistry
 from bridge.call.services import Refork
@@ -15,11 +18,12 @@ from bridge.carriers.twilio import TWILIO
 from bridge.config import Settings
 from bridge.events import Track
 from bridge.web.media import MediaHandlers, MediaPolicy, Mount
+from bridge.web.refusals import Refusals
 from bridge.web.secrets import by_password, by_secret
 from bridge.web.twilio import TwilioAccess
 from twiml.fork import Fork
 from twiml.rest import TwilioAccount
-from twiml.web import STREAM_STATUS_PATH, OnStreamStatus, StreamStatus, VoiceSettings
+from twiml.web import STREAM_STATUS_PATH, OnStreamStatus, StreamStatus, VoiceSettings, routes
 
 
 def media_handlers(registry: CallRegistry, settings: Settings, token_secret: bytes) -> MediaHandlers:
@@ -57,6 +61,22 @@ def reforks(settings: Settings, token_secret: bytes) -> dict[str, Refork]:
         return await fork.ask(started.call_id, parameters.write(started), tracks)
 
     return {TWILIO.name: ask}
+
+
+def webhook_routes(
+    settings: Settings, token_secret: bytes, registry: CallRegistry, on_token: Callable[[str], object]
+) -> list[web.RouteDef]:
+    """Twilio's voice webhook and its stream callback, where its requests can be checked. `on_token`: as there."""
+    if not (settings.public_url and settings.answers_twilio):
+        return []
+    voice = replace(voice_settings(settings, token_secret), on_token=on_token)
+    return routes(voice, stream_status(registry))
+
+
+def refusals(settings: Settings) -> Refusals:
+    """What is told of carriers' requests that no handler sees."""
+    answers = bool(settings.public_url and settings.answers_twilio)
+    return Refusals(settings.public_url, answers, [carrier.path for carrier in (TWILIO, TELNYX, JAMBONZ)])
 
 
 def voice_settings(settings: Settings, token_secret: bytes | None) -> VoiceSettings:

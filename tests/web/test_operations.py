@@ -62,7 +62,9 @@ async def test_the_metrics_are_prometheus_own_format(origin):
     families = {family.name for family in text_string_to_metric_families(text)}
 
     assert (status, kind.split(";")[0]) == (200, "text/plain")
-    assert {"bridge_calls", "bridge_store"} <= families
+    assert {"bridge_calls", "bridge_connections"} <= families
+    assert text.count("# TYPE bridge_calls ") == 1
+    assert "{what=" not in text
 
 
 async def test_the_metrics_tell_how_it_is_now(tmp_path):
@@ -90,8 +92,8 @@ async def test_the_metrics_tell_of_an_outage(tmp_path):
                 await gauges_become(origin, calls=0, calls_interrupted=0)
             families = text_string_to_metric_families((await get(f"{origin}/metrics"))[2])
 
-    (ended,) = (family for family in families if family.name == "bridge_ended_calls")
-    assert {"what": "interruptions"} in [sample.labels for sample in ended.samples]
+    (counted,) = (family for family in families if family.name == "bridge_ended_calls_interruptions")
+    assert (counted.type, [sample.value for sample in counted.samples]) == ("counter", [1.0])
 
 
 async def gauges_become(origin, **expected):
