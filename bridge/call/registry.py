@@ -89,9 +89,10 @@ class CallRegistry:
         return len(self.calls) >= self._max_calls
 
     @property
-    def closed_to_all(self) -> bool:
-        """It is full, and no call waits for a stream: any stream brings one call too many."""
-        return self.full and not self._recovery.left and not any(call.waiting for call in self.calls.values())
+    def room(self) -> int:
+        """For how many streams there is a place: that of a further call, or of a call that waits for a stream."""
+        waiting = sum(call.waiting for call in self.calls.values())
+        return max(0, self._max_calls - len(self.calls)) + len(self._recovery.left) + waiting
 
     async def open(self, started: Started) -> Stream:
         """A place for a stream in its call; the call is made if there is none. Raises `CallRefused`."""
