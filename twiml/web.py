@@ -37,6 +37,9 @@ log = logging.getLogger(__name__)
 VOICE_PATH = "/twiml/voice"
 STREAM_STATUS_PATH = "/twiml/stream-status"
 
+STREAM_STOPPED = "stream-stopped"
+"""The event of a stream that has ended in order."""
+
 FORM_LIMIT = 64 * 1024
 """Octets; a voice webhook has about one thousand."""
 

@@ -23,7 +23,7 @@ from bridge.web.secrets import by_password, by_secret
 from bridge.web.twilio import TwilioAccess
 from twiml.fork import Fork
 from twiml.rest import TwilioAccount
-from twiml.web import STREAM_STATUS_PATH, OnStreamStatus, StreamStatus, VoiceSettings, routes
+from twiml.web import STREAM_STATUS_PATH, STREAM_STOPPED, OnStreamStatus, StreamStatus, VoiceSettings, routes
 
 
 def media_handlers(registry: CallRegistry, settings: Settings, token_secret: bytes) -> MediaHandlers:
@@ -104,10 +104,12 @@ def token_secret(settings: Settings) -> bytes:
 
 
 def stream_status(registry: CallRegistry) -> OnStreamStatus:
-    """A callback that writes a stream's failure, as Twilio reports it, to the record of its call."""
+    """A callback that tells the call what Twilio reports of a stream: that it went wrong, or that it has stopped."""
 
     async def receive(status: StreamStatus) -> None:
         if status.error is not None:
             await registry.fail_stream(TWILIO.name, status.call_id, status.stream_id, status.error)
+        elif status.event == STREAM_STOPPED:
+            registry.stop_stream(status.call_id, status.stream_id)
 
     return receive

@@ -197,7 +197,8 @@ class _StreamReader:
                 stream.receive(following)
                 following = await self._next()
         finally:
-            stream.end(self._end or "server_stopping", self._bad)
+            assert self._started
+            stream.end(self._registry.end_of(self._started, self._end or "server_stopping"), self._bad)
 
     async def _read_start(self, early: list[Media | Digit]) -> Started | None:
         """Read up to `start`; media that comes before it is kept in `early`, since it belongs to the call, too."""
