@@ -29,13 +29,14 @@ def configure(level: str, style: Literal["json", "text"]) -> None:
 def quote_no_request(record: logging.LogRecord) -> bool:
     """Log only the kind of error for a request that is not HTTP: aiohttp quotes the line, which may hold a token.
 
-    It is no error of ours: scanners send such things. One that is too long may be a carrier's.
+    It is no error of ours: scanners send such things, and clients leave. One that is too long may be a carrier's.
     """
     error = record.exc_info[1] if record.exc_info else None
-    if not isinstance(error, HttpProcessingError | RequestPayloadError):
+    if not isinstance(error, HttpProcessingError | RequestPayloadError | ConnectionError):
         return True
     record.exc_info = None
-    record.msg, record.args = "a request that cannot be read", ()
+    left = isinstance(error, ConnectionError)
+    record.msg, record.args = "a client left" if left else "a request that cannot be read", ()
     record.reason = type(error).__name__
     if isinstance(error, LineTooLong):
         record.levelno, record.levelname = logging.WARNING, "WARNING"

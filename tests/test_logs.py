@@ -78,6 +78,14 @@ def test_a_request_that_is_too_long_is_a_warning_that_says_what_helps():
     assert "by POST" in entry["remedy"] and "secret" not in str(entry)
 
 
+def test_a_client_that_left_is_no_error():
+    error = ConnectionResetError("Cannot write to closing transport")
+    line = record(name="aiohttp.server", exc_info=(type(error), error, None), levelno=logging.ERROR)
+    quote_no_request(line)
+
+    assert (line.levelname, line.getMessage(), line.exc_info) == ("INFO", "a client left", None)
+
+
 def test_an_error_of_ours_stays_one():
     line = record(name="aiohttp.server", exc_info=(ValueError, ValueError("x"), None), levelno=logging.ERROR)
 

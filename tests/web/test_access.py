@@ -94,7 +94,13 @@ async def test_a_wrong_token_does_not_log_in(stranger, token):
 
 @pytest.mark.parametrize(
     "body",
-    [{"data": {"token": TOKEN}}, {"data": "{", "headers": {"Content-Type": "application/json"}}, {"json": []}, {}],
+    [
+        {"data": {"token": TOKEN}},
+        {"data": "{", "headers": {"Content-Type": "application/json"}},
+        {"data": "{}", "headers": {"Content-Type": "application/json; charset=none-such"}},
+        {"json": []},
+        {},
+    ],
 )
 async def test_a_form_of_another_site_does_not_log_in(stranger, body):
     assert await status(stranger, "/login", "POST", **body) == 401
