@@ -64,15 +64,21 @@ class Throttle(logging.Filter):
         if record.name not in _OPEN_TO_STRANGERS or (hasattr(record, "call_id") and record.levelno < logging.WARNING):
             return True
         kind = (record.name, str(record.msg), str(getattr(record, "reason", "")))
+        if kind not in self._kinds and len(self._kinds) >= _MOST_KINDS:
+            kind = self._make_room(kind, record.created)
         began, lines = self._kinds.get(kind, (record.created, 0))
         if not 0 <= record.created - began < self._seconds:
             if lines > self._lines:
                 record.left_out = lines - self._lines
             began, lines = record.created, 0
-        if lines == 0 and len(self._kinds) >= _MOST_KINDS:
-            self._kinds.clear()
         self._kinds[kind] = (began, lines + 1)
         return lines < self._lines
+
+    def _make_room(self, kind: tuple[str, str, str], now: float) -> tuple[str, str, str]:
+        """The kind, or one for all of its logger if there are too many: a stranger may have words in the reason."""
+        recent = {other: seen for other, seen in self._kinds.items() if 0 <= now - seen[0] < self._seconds}
+        self._kinds = recent
+        return kind if len(recent) < _MOST_KINDS else (kind[0], "", "")
 
 
 _OPEN_TO_STRANGERS = frozenset(
@@ -80,7 +86,7 @@ _OPEN_TO_STRANGERS = frozenset(
 )
 """The loggers of what anyone can ask for."""
 
-_MOST_KINDS = 1000
+_MOST_KINDS = 100
 
 
 class JsonFormatter(logging.Formatter):

@@ -64,8 +64,12 @@ class Refusals:
                 return "the body did not come in time", "look at the proxy between"
             case 400 if is_media:
                 return "it is no upgrade to a WebSocket", "a proxy must pass Upgrade and Connection on"
-            case _:
+            case 413:
+                return "the body is too large", "a webhook of a carrier has a few kB: look at what is sent here"
+            case 400:
                 return refusal.text or refusal.reason, "send what the carrier's documentation says"
+            case _:
+                return refusal.reason, "send what the carrier's documentation says"
 
 
 def _is_below(request: web.Request, path: str) -> bool:

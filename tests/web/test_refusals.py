@@ -16,6 +16,10 @@ async def refuse(request):
     raise web.HTTPBadRequest(text="A form needs a CallSid.")
 
 
+async def refuse_size(request):
+    raise web.HTTPRequestEntityTooLarge(max_size=1, text="more than 1")
+
+
 async def forbid(request):
     raise web.HTTPForbidden
 
@@ -33,7 +37,8 @@ def refusals():
 async def client(refusals, aiohttp_client):
     app = web.Application(middlewares=[refusals.middleware])
     app.add_routes([web.get("/media/twilio", answer), web.post("/media/telnyx/{secret}", answer)])
-    app.add_routes([web.get("/twiml/voice", refuse), web.get("/twiml/forbidden", forbid), web.get("/moved", redirect)])
+    app.add_routes([web.get("/twiml/voice", refuse), web.post("/twiml/voice", refuse_size)])
+    app.add_routes([web.get("/twiml/forbidden", forbid), web.get("/moved", redirect)])
     return await aiohttp_client(app)
 
 
@@ -49,6 +54,7 @@ def told(caplog):
         ("GET", "/twiml", 404, "no such path", "the voice URL is https://calls.example.com/twiml/voice"),
         ("DELETE", "/twiml/voice", 405, "method", "POST or by GET"),
         ("GET", "/twiml/voice", 400, "CallSid", "documentation"),
+        ("POST", "/twiml/voice", 413, "too large", "a few kB"),
     ],
 )
 async def test_a_carriers_refusal_is_told_with_its_reason_and_what_helps(
