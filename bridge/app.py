@@ -156,9 +156,10 @@ async def serve(settings: Settings, started: Callable[[str], None] = lambda url:
     async with AsyncExitStack() as stack:
         site = await listen(stack, application, application[CONNECTIONS], settings.host, settings.port)
         if settings.metrics_address:
-            metrics = web.Application()
+            metrics = web.Application(middlewares=[read_in_time])
             metrics.add_routes([web.get("/metrics", application[METRICS])])
-            await listen(stack, metrics, application[CONNECTIONS], *settings.metrics_address)
+            apart = await listen(stack, metrics, application[CONNECTIONS], *settings.metrics_address)
+            log.info("serving metrics", extra={"url": f"{apart.name}/metrics"})
         log.info("serving", extra={"url": site.name, "public_url": settings.public_url})
         started(site.name)
         await stop.wait()

@@ -202,7 +202,8 @@ async def _read(request: web.Request) -> str:
         pass  # for the server, whose limit may be another
     except ValueError:
         raise web.HTTPBadRequest(text=_NO_FORM) from None
-    raise web.HTTPRequestEntityTooLarge(max_size=FORM_LIMIT, text=f"A form has at most {FORM_LIMIT} octets.")
+    text = f"A form has at most {FORM_LIMIT} octets."
+    raise web.HTTPRequestEntityTooLarge(max_size=FORM_LIMIT, actual_size=FORM_LIMIT + 1, text=text)
 
 
 def _fields(encoded: str) -> MultiDict[str]:

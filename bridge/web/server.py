@@ -43,6 +43,7 @@ _MOST_WAITING = 1024
 _SHARE_OF_CALLS = 0.75  # of the files that may be open; the rest is for connections that wait
 _FILES_PER_CALL = 4  # its two sockets, and its audio
 _ENOUGH_FILES = 65536
+_FEWER_FILES = (10_240, 4096)
 
 
 class Connections:
@@ -59,8 +60,12 @@ class Connections:
     def give_way(self, connection: "Connection", to: str) -> None:
         """Close a connection of `connection.address`, because too many wait. `to`: the address of the newest."""
         self.counters["gave_way"] += 1
-        of_one = connection.address == to
-        remedy = "raise BRIDGE_IDLE_CONNECTIONS if it is your proxy's address" if of_one else None
+        of_one = connection.address == to and self.idle.of_one_address < self.idle.of_all
+        remedy = (
+            "raise BRIDGE_IDLE_CONNECTIONS if it is your proxy's address"
+            if of_one
+            else "a proxy in front can limit its clients; with more open files more may wait"
+        )
         reason = "too many connections of one address wait" if of_one else "too many connections wait"
         log.warning("connection closed", extra={"reason": reason, "address": connection.address, "remedy": remedy})
         connection.drop()
@@ -240,13 +245,15 @@ def raise_file_limit(calls: int) -> None:
     """
     if resource is None:
         return
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _ENOUGH_FILES if hard == resource.RLIM_INFINITY else min(hard, _ENOUGH_FILES)
-    if file_limit() < wanted:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for files in (_ENOUGH_FILES, *_FEWER_FILES):
+        wanted = files if hard == resource.RLIM_INFINITY else min(hard, files)
+        if file_limit() >= wanted:
+            break
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
         except (ValueError, OSError):
-            pass  # macOS has a bound that it does not tell
+            continue  # macOS has a bound that it does not tell
     if (enough := int(file_limit() * _SHARE_OF_CALLS / _FILES_PER_CALL)) < calls:
         remedy = "raise the limit (ulimit -n, LimitNOFILE), or lower BRIDGE_MAX_CALLS"
         log.warning("too few open files", extra={"files": file_limit(), "enough_for_calls": enough, "remedy": remedy})

@@ -17,7 +17,7 @@ async def refuse(request):
 
 
 async def refuse_size(request):
-    raise web.HTTPRequestEntityTooLarge(max_size=1, text="more than 1")
+    raise web.HTTPRequestEntityTooLarge(max_size=1, actual_size=2, text="more than 1")
 
 
 async def forbid(request):
