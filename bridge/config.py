@@ -99,6 +99,13 @@ class Settings(BaseModel):
     bridge_idle_timeout: float = Field(
         60.0, gt=0, le=3600, description="Seconds without any message after which a stream counts as lost"
     )
+    bridge_idle_connections: int = Field(
+        100,
+        ge=1,
+        le=65536,
+        description="Connections of one address that may wait, for a request or for `start`; beyond it the oldest is "
+        "closed. Raise it if all come from one proxy",
+    )
     bridge_chunk_ms: int = Field(
         60, ge=20, le=100, multiple_of=20, description="Milliseconds of audio per message to Deepgram"
     )
@@ -148,6 +155,11 @@ class Settings(BaseModel):
     bridge_allow_ephemeral_disk: bool = Field(
         False, description="Start on a host whose disk is wiped at every restart (Heroku)"
     )
+    bridge_metrics: str = Field(
+        "open",
+        description="Who may read `/metrics`: `open` everyone, `token` readers with a token; "
+        "a port, or `address:port`, serves it there instead",
+    )
     bridge_log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Lowest level that is logged"
     )
@@ -157,6 +169,15 @@ class Settings(BaseModel):
     @classmethod
     def _as_meant(cls, value: object) -> object:
         return values.filled_in(values.trimmed(value)) if isinstance(value, str) else value
+
+    @field_validator("bridge_metrics")
+    @classmethod
+    def _who_or_where(cls, text: str) -> str:
+        if text not in ("open", "token"):
+            host, _, port = text.rpartition(":")
+            if not port.isdecimal() or not 0 < int(port) < 65536 or (":" in text and not host):
+                raise ValueError("must be open, token, a port, or address:port")
+        return text
 
     @property
     def twilio_auth_tokens(self) -> tuple[str, ...]:
@@ -182,6 +203,14 @@ class Settings(BaseModel):
     def read_tokens(self) -> tuple[str, ...]:
         """Every token that gives access to the record; empty: none is set."""
         return tuple(self.bridge_read_tokens.get_secret_value().split()) if self.bridge_read_tokens else ()
+
+    @property
+    def metrics_address(self) -> tuple[str, int] | None:
+        """Where the metrics are served, if apart from all else."""
+        if self.bridge_metrics in ("open", "token"):
+            return None
+        host, _, port = self.bridge_metrics.rpartition(":")
+        return host.strip("[]") or self.host, int(port)
 
     @property
     def overrides(self) -> frozenset[str]:

@@ -201,7 +201,33 @@ class TestTwiml:
         assert status == 200
         assert (started["from"], started["to"], started["direction"]) == ("+15550101", "+15550123", "inbound")
         assert started["speakers"] == {"inbound": "caller", "outbound": "callee"}
-        assert parameters["token"] not in json.dumps(receiver.events(frames.CALL))
+        assert parameters["bridge.token"] not in json.dumps(receiver.events(frames.CALL))
+
+    @pytest.mark.parametrize("told_first", [True, False])
+    async def test_a_stream_that_closes_without_stop_and_is_said_to_have_stopped_ends_its_call_at_once(
+        self, public, receiver, told_first
+    ):
+        form = {"CallSid": frames.CALL, "StreamSid": frames.STREAM, "StreamEvent": "stream-stopped"}
+        upgrade = {"x-twilio-signature": signature.sign_url(TWILIO_TOKEN, "wss://calls.example.com/media/twilio")}
+        patient = public.model_copy(update={"bridge_grace": 60.0, "bridge_require_token": False})
+        async with bridge(patient) as origin:
+            url = f"{origin.replace('http', 'ws', 1)}/media/twilio"
+            async with connect(url, additional_headers=upgrade, compression=None) as socket:
+                await socket.send(frames.start())
+                for message in frames.talk(*AUDIO):
+                    await socket.send(message)
+                await receiver.until(lambda: receiver.events(frames.CALL))
+                if told_first:
+                    await self.post(origin, "/twiml/stream-status", form)
+            if not told_first:
+                async with asyncio.timeout(10):
+                    while not ended(receiver):
+                        await self.post(origin, "/twiml/stream-status", form)
+                        await asyncio.sleep(0.02)
+            await receiver.until(lambda: ended(receiver))
+
+        assert receiver.events(frames.CALL)[-1]["data"]["reason"] == "stopped"
+        assert text(receiver, "inbound") == spoken(0)
 
     async def test_a_streams_error_reaches_the_webhook(self, public, receiver):
         form = {

@@ -38,6 +38,20 @@ def test_what_is_given_goes_before_the_environment():
     assert load({"PORT": "9000"}, port=1).port == 1
 
 
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [
+        ("open", None),
+        ("token", None),
+        ("9100", ("10.0.0.1", 9100)),
+        ("127.0.0.1:9100", ("127.0.0.1", 9100)),
+        ("[::1]:9100", ("::1", 9100)),
+    ],
+)
+def test_the_metrics_may_have_an_address_of_their_own(given, address):
+    assert load({"HOST": "10.0.0.1", "BRIDGE_METRICS": given}).metrics_address == address
+
+
 def test_a_misspelt_setting_stops_the_start():
     with pytest.raises(ConfigError, match="BRIDGE_CHUNK_MSS"):
         load({"BRIDGE_CHUNK_MSS": "60"})
@@ -82,6 +96,9 @@ def test_a_misspelt_setting_stops_the_start():
         ("DEEPGRAM_API_KEY", "${DEEPGRAM_API_KEY}", "placeholder"),
         ("TWILIO_AUTH_TOKEN", "a1\u00a0b2", "one blank"),
         ("BRIDGE_READ_TOKENS", "short", "16"),
+        ("BRIDGE_METRICS", "closed", "open, token"),
+        ("BRIDGE_METRICS", "70000", "port"),
+        ("BRIDGE_METRICS", ":9100", "address:port"),
     ],
 )
 def test_a_value_that_cannot_work_is_one_sentence_with_its_name(name, value, said):

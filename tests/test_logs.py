@@ -2,10 +2,10 @@ import json
 import logging
 import sys
 
-from aiohttp.http_exceptions import BadHttpMessage
+from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
 
 from bridge.errors import StoreError
-from bridge.logs import JsonFormatter, TextFormatter, quote_no_future, quote_no_request, report
+from bridge.logs import JsonFormatter, TextFormatter, Throttle, quote_no_future, quote_no_request, report
 
 
 def record(**fields):
@@ -98,10 +98,73 @@ def test_a_task_that_failed_is_not_shown_with_its_exception():
 
 def test_what_is_no_http_is_not_quoted():
     error = BadHttpMessage("Invalid header value char: b'Authorization: Bearer a-token\\r'")
-    line = record(name="aiohttp.server", exc_info=(type(error), error, None))
-    assert quote_no_request(line)
+    line = record(name="aiohttp.server", exc_info=(type(error), error, None), levelno=logging.ERROR)
+    quote_no_request(line)
     text = JsonFormatter().format(line)
     assert "a-token" not in text and json.loads(text)["reason"] == "BadHttpMessage"
+    assert json.loads(text)["level"] == "info"
+
+
+def test_a_request_that_is_too_long_is_a_warning_that_says_what_helps():
+    error = LineTooLong(b"GET /twiml/voice?secret", 8190)
+    line = record(name="aiohttp.server", exc_info=(type(error), error, None), levelno=logging.ERROR)
+    assert quote_no_request(line)
+    entry = json.loads(JsonFormatter().format(line))
+
+    assert (entry["level"], entry["reason"]) == ("warning", "LineTooLong")
+    assert "by POST" in entry["remedy"] and "secret" not in str(entry)
+
+
+def test_a_client_that_left_is_no_error():
+    error = ConnectionResetError("Cannot write to closing transport")
+    line = record(name="aiohttp.server", exc_info=(type(error), error, None), levelno=logging.ERROR)
+    quote_no_request(line)
+
+    assert (line.levelname, line.getMessage(), line.exc_info) == ("INFO", "a client left", None)
+
+
+def test_an_error_of_ours_stays_one():
+    line = record(name="aiohttp.server", exc_info=(ValueError, ValueError("x"), None), levelno=logging.ERROR)
+
+    assert quote_no_request(line) and line.exc_info
+
+
+class TestThrottle:
+    def passed(self, throttle, times, **fields):
+        given = {"name": "bridge.media", "msg": "stream refused", "args": (), "levelno": logging.WARNING, **fields}
+        lines = [logging.makeLogRecord({**given, "created": 1000.0 + time}) for time in times]
+        return [line for line in lines if throttle.filter(line)]
+
+    def test_a_flood_is_a_few_lines_and_a_number(self):
+        throttle = Throttle(lines=3, seconds=60.0)
+
+        assert len(self.passed(throttle, range(60))) == 3
+        first, second = self.passed(throttle, (60, 61))
+        assert (first.left_out, hasattr(second, "left_out")) == (57, False)
+
+    def test_each_reason_has_lines_of_its_own(self):
+        throttle = Throttle(lines=1)
+
+        assert len(self.passed(throttle, (0, 1), reason="a")) == len(self.passed(throttle, (2, 3), reason="b")) == 1
+
+    def test_what_is_told_of_calls_is_let_through(self):
+        throttle = Throttle(lines=1)
+
+        assert len(self.passed(throttle, range(9), call_id="CA1", levelno=logging.INFO)) == 9
+        assert len(self.passed(throttle, range(9), name="bridge.call")) == 9
+        assert len(self.passed(throttle, range(9), call_id="CA1")) == 1
+
+    def test_a_clock_that_is_set_back_holds_nothing_back_for_long(self):
+        throttle = Throttle(lines=1)
+        self.passed(throttle, (0, 1))
+
+        assert len(self.passed(throttle, (-500,))) == 1
+
+    def test_any_number_of_kinds_is_a_bounded_number_of_lines(self):
+        throttle = Throttle(lines=1)
+
+        assert sum(len(self.passed(throttle, (0,), reason=f"{number}")) for number in range(5000)) == 101
+        assert sum(len(self.passed(throttle, (61,), reason=f"new {number}")) for number in range(99)) == 99
 
 
 def test_what_ends_the_process_is_logged_without_its_words(caplog, capsys):

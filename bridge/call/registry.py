@@ -17,6 +17,7 @@ from bridge.call.call import Call
 from bridge.call.recovery import Recovery, open_audio
 from bridge.call.services import Services
 from bridge.call.stream import Stream
+from bridge.call.stream_ends import StreamEnds
 from bridge.carriers.messages import Started
 from bridge.errors import BridgeError, StoreError
 from bridge.events import EndReason
@@ -70,6 +71,7 @@ class CallRegistry:
         self._found = asyncio.Event()
         self._watched: dict[Call, asyncio.Task[None]] = {}
         """The calls that are not over, those that are ending too."""
+        self._ends = StreamEnds()
         self._max_calls = max_calls
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -89,9 +91,10 @@ class CallRegistry:
         return len(self.calls) >= self._max_calls
 
     @property
-    def closed_to_all(self) -> bool:
-        """It is full, and no call waits for a stream: any stream brings one call too many."""
-        return self.full and not self._recovery.left and not any(call.waiting for call in self.calls.values())
+    def room(self) -> int:
+        """For how many streams there is a place: that of a further call, or of a call that waits for a stream."""
+        waiting = sum(call.waiting for call in self.calls.values())
+        return max(0, self._max_calls - len(self.calls)) + len(self._recovery.left) + waiting
 
     async def open(self, started: Started) -> Stream:
         """A place for a stream in its call; the call is made if there is none. Raises `CallRefused`."""
@@ -136,6 +139,7 @@ class CallRegistry:
         this call was not transcribed. A call that has ended keeps its end: the complaint is in the log only.
         """
         self.counters["stream_errors"] += 1
+        self._ends.fail(call_id, stream_id or "")
         store = self._services.store
         async with self._lock(call_id):
             call = self.calls.get(call_id)
@@ -145,6 +149,17 @@ class CallRegistry:
                 await store.append(
                     describe.failed_call(carrier, call_id, stream_id, error, self._services.clock.wall())
                 )
+
+    def stop_stream(self, call_id: str, stream_id: str) -> None:
+        """The carrier says beside the stream that it has stopped: a call that has lost it waits for nothing more."""
+        call = self.calls.get(call_id)
+        if call and self._ends.stop(call_id, stream_id) and call.waiting:
+            log.info("lost stream has stopped", extra={"call_id": call.id, "stream_id": stream_id})
+            call.end("stopped")
+
+    def end_of(self, started: Started, reason: EndReason) -> EndReason:
+        """Why a stream is over whose socket is gone for this reason, after all that its carrier has said of it."""
+        return self._ends.end(started.call_id, started.stream_id, reason)
 
     # Opening.
 
@@ -159,7 +174,9 @@ class CallRegistry:
             self._check_token(started, call)
             if self._closing:
                 raise CallRefused("the server is stopping")
-            return (call or await self._new(started)).attach(started)
+            call = call or await self._new(started)
+            self._ends.attach(call_id)
+            return call.attach(started)
 
     def _check_token(self, started: Started, call: Call | None) -> None:
         """A call that was given a token has streams with one only: any other is a stranger's, who knows its id."""
@@ -218,6 +235,7 @@ class CallRegistry:
         del self._watched[call]
         if self.calls.get(call_id) is call:
             del self.calls[call_id]
+            self._ends.forget(call_id)
         if call.reason is None:
             await self._services.store.release(call.id)
         elif call.uncovered:

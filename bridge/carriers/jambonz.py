@@ -83,7 +83,7 @@ class JambonzDialect:
             raise UnsupportedMedia(f"mixType {mix[:20]}: set mixType of listen to stereo, or to mono for one speaker")
         call_id = safe_identifier(said["callSid"])
         metadata = {name: _text(value) for name, value in said.items() if name not in _THEIRS}
-        named = parameters.read({**metadata, **{name: str(said.get(name) or "") for name in _OURS_AND_THEIRS}})
+        sides = {parameters.OURS + name: str(said[name]) for name in ("from", "to", "direction") if said.get(name)}
         self._channels = _CHANNELS[mix]
         tracks: tuple[Track, ...] = TRACKS[: self._channels]
         return Started(
@@ -93,12 +93,9 @@ class JambonzDialect:
             encoding="audio/x-l16",
             sample_rate=rate,
             carrier=JAMBONZ.name,
-            **named,
+            **parameters.read({**metadata, **sides}),
         )
 
-
-_OURS_AND_THEIRS = (parameters.FROM, parameters.TO, parameters.DIRECTION)
-"""Spelled alike."""
 
 JAMBONZ = Carrier("jambonz", JambonzDialect, Proof.BASIC, echoes_subprotocol=True)
 

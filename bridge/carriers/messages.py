@@ -43,7 +43,7 @@ class Started:
     """As the carrier calls what it sends; what `Media` holds is mu-law."""
     sample_rate: int
     parameters: Mapping[str, str] = field(default_factory=dict)
-    """What the developer attached to the stream; those that the fields below hold are not among them."""
+    """What the developer attached to the stream, as it was sent; ours are not among it."""
     _: KW_ONLY
     carrier: str
     from_: str | None = None

@@ -132,11 +132,9 @@ class TelnyxDialect:
         rate = sampling_rate(format_.get("sample_rate"), SAMPLE_RATE)
         if encoding not in _CONVERSIONS or rate != SAMPLE_RATE:
             raise UnsupportedMedia(f"{encoding[:20]} at {rate} Hz: set stream_codec (TeXML: codec) to PCMU or PCMA")
-        custom = _custom(start.get("custom_parameters"))
-        # Telnyx names the sides itself: a parameter of the same name is then the developer's own.
-        sides = {name: str(start[name]) for name in (parameters.FROM, parameters.TO) if start.get(name)}
-        said = parameters.read({name: value for name, value in custom.items() if name not in sides} | sides)
-        said["parameters"] |= {name: custom[name] for name in sides if name in custom}
+        # Telnyx names the sides itself.
+        sides = {parameters.OURS + name: str(start[name]) for name in ("from", "to") if start.get(name)}
+        said = parameters.read({**_custom(start.get("custom_parameters")), **sides})
         self._convert, self._has_started = _CONVERSIONS[encoding], True
         return Started(
             call_id=safe_identifier(start["call_control_id"]),

@@ -53,7 +53,7 @@ class CallStarted(Data):
     media_format: MediaFormat | None
     """None where no stream came."""
     parameters: dict[str, str]
-    """The stream's own, without those that are fields here, and without its token."""
+    """The stream's own, as they were sent: all but `bridge.…` and `speaker.…`, which are ours."""
     stream_token: bool = False
     """The stream had a token: further streams of the call are taken only with one."""
     started_at: str

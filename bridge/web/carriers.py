@@ -3,7 +3,10 @@
 import hashlib
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from aiohttp import web
 
 from bridge.call import CallRegistry
 from bridge.call.services import Refork
@@ -16,11 +19,12 @@ from bridge.config import Settings
 from bridge.egress import Egress
 from bridge.events import Track
 from bridge.web.media import MediaHandlers, MediaPolicy, Mount
+from bridge.web.refusals import Refusals
 from bridge.web.secrets import by_password, by_secret
 from bridge.web.twilio import TwilioAccess
 from twiml.fork import Fork
 from twiml.rest import TwilioAccount
-from twiml.web import STREAM_STATUS_PATH, OnStreamStatus, StreamStatus, VoiceSettings
+from twiml.web import STREAM_STATUS_PATH, STREAM_STOPPED, OnStreamStatus, StreamStatus, VoiceSettings, routes
 
 
 def media_handlers(registry: CallRegistry, settings: Settings, token_secret: bytes) -> MediaHandlers:
@@ -72,6 +76,22 @@ def twilio_account(settings: Settings, egress: Egress) -> TwilioAccount:
     )
 
 
+def webhook_routes(
+    settings: Settings, token_secret: bytes, registry: CallRegistry, on_token: Callable[[str], object]
+) -> list[web.RouteDef]:
+    """Twilio's voice webhook and its stream callback, where its requests can be checked. `on_token`: as there."""
+    if not (settings.public_url and settings.answers_twilio):
+        return []
+    voice = replace(voice_settings(settings, token_secret), on_token=on_token)
+    return routes(voice, stream_status(registry))
+
+
+def refusals(settings: Settings) -> Refusals:
+    """What is told of carriers' requests that no handler sees."""
+    answers = bool(settings.public_url and settings.answers_twilio)
+    return Refusals(settings.public_url, answers, [carrier.path for carrier in (TWILIO, TELNYX, JAMBONZ)])
+
+
 def voice_settings(settings: Settings, token_secret: bytes | None) -> VoiceSettings:
     """How calls are answered; without a secret the streams get no token, as in a TwiML Bin."""
     labels = {"inbound": settings.bridge_label_inbound, "outbound": settings.bridge_label_outbound}
@@ -97,10 +117,12 @@ def token_secret(settings: Settings) -> bytes:
 
 
 def stream_status(registry: CallRegistry) -> OnStreamStatus:
-    """A callback that writes a stream's failure, as Twilio reports it, to the record of its call."""
+    """A callback that tells the call what Twilio reports of a stream: that it went wrong, or that it has stopped."""
 
     async def receive(status: StreamStatus) -> None:
         if status.error is not None:
             await registry.fail_stream(TWILIO.name, status.call_id, status.stream_id, status.error)
+        elif status.event == STREAM_STOPPED:
+            registry.stop_stream(status.call_id, status.stream_id)
 
     return receive

@@ -705,3 +705,33 @@ async def test_of_several_open_records_of_one_call_the_newest_goes_on(server, st
             await asyncio.sleep(0.005)
     assert (await events(store, "CA1"))[-1]["data"]["reason"] == "bridge_restarted"
     await registry.end_all(10.0)
+
+
+async def test_there_is_room_for_further_calls_and_for_the_streams_that_calls_wait_for(store, server, clock):
+    registry = CallRegistry(services(store, server, clock, grace=10.0), max_calls=2)
+    await registry.recover()
+    assert registry.room == 2
+    streams = [await registry.open(started(call)) for call in ("CA1", "CA2")]
+    for stream in streams:
+        feed(stream, 1.0)
+    assert registry.room == 0
+    streams[0].end("carrier_disconnected")
+    assert registry.room == 1
+    await registry.end_all(10.0)
+
+
+async def test_a_call_that_has_lost_its_stream_ends_when_the_carrier_says_that_it_has_stopped(store, server, clock):
+    registry = CallRegistry(services(store, server, clock, grace=10.0), max_calls=2)
+    await registry.recover()
+    first = started()
+    stream = await registry.open(first)
+    feed(stream, 12.0)
+    registry.stop_stream("CA1", "MZ0")
+    registry.stop_stream("CA9", "MZ1")
+    stream.end(registry.end_of(first, "carrier_disconnected"))
+    assert registry.calls["CA1"].waiting
+    registry.stop_stream("CA1", "MZ1")
+    await ended(registry)
+
+    assert (await events(store, "CA1"))[-1]["data"]["reason"] == "stopped"
+    await registry.end_all(10.0)

@@ -31,7 +31,7 @@ def test_start_names_the_sides_and_the_call():
         tracks=(),
         encoding="PCMU",
         sample_rate=8000,
-        parameters={"team": "blue"},
+        parameters={"team": "blue", "direction": "inbound"},
         carrier="telnyx",
         from_="+13122010094",
         to="+13122123456",

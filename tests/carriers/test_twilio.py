@@ -52,6 +52,7 @@ def test_start_tells_whose_stream_it_is():
         sample_rate=8000,
         carrier="twilio",
         from_="+15550100",
+        parameters={"from": "+15550100"},
     )
 
 
@@ -136,7 +137,7 @@ def test_what_cannot_be_read_is_a_protocol_error(text):
     ("odd", "lost"),
     [
         ({"tracks": 7}, {"tracks": ()}),
-        ({"customParameters": ["a"]}, {"from_": None}),
+        ({"customParameters": ["a"]}, {"from_": None, "parameters": {}}),
         ({"mediaFormat": None}, {}),
         ({"mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": "soon"}}, {}),
         ({"streamSid": {}}, {}),

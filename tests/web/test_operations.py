@@ -62,7 +62,9 @@ async def test_the_metrics_are_prometheus_own_format(origin):
     families = {family.name for family in text_string_to_metric_families(text)}
 
     assert (status, kind.split(";")[0]) == (200, "text/plain")
-    assert {"bridge_calls", "bridge_store"} <= families
+    assert {"bridge_calls", "bridge_connections"} <= families
+    assert text.count("# TYPE bridge_calls ") == 1
+    assert "{what=" not in text
 
 
 async def test_the_metrics_tell_how_it_is_now(tmp_path):
@@ -90,8 +92,27 @@ async def test_the_metrics_tell_of_an_outage(tmp_path):
                 await gauges_become(origin, calls=0, calls_interrupted=0)
             families = text_string_to_metric_families((await get(f"{origin}/metrics"))[2])
 
-    (ended,) = (family for family in families if family.name == "bridge_ended_calls")
-    assert {"what": "interruptions"} in [sample.labels for sample in ended.samples]
+    (counted,) = (family for family in families if family.name == "bridge_ended_calls_interruptions")
+    assert (counted.type, [sample.value for sample in counted.samples]) == ("counter", [1.0])
+
+
+async def test_the_metrics_may_be_for_readers_only(tmp_path):
+    async with deepgram() as server:
+        configured = settings(tmp_path, server.url, bridge_metrics="token", bridge_read_tokens=TOKEN)
+        async with bridge(configured) as origin, aiohttp.ClientSession(headers=BEARER) as reader:
+            assert (await get(f"{origin}/metrics"))[0] == 401
+            async with reader.get(f"{origin}/metrics") as response:
+                assert "bridge_calls 0.0" in await response.text()
+            assert (await get(f"{origin}/healthz"))[0] == 200
+
+
+async def test_what_waits_and_what_is_refused_is_counted(origin):
+    host, port = origin.removeprefix("http://").split(":")
+    _, writer = await asyncio.open_connection(host, int(port))
+    assert (await get(f"{origin}/none"))[0] == 404
+    await gauges_become(origin, connections_waiting=1)
+    assert "bridge_requests_refused_total 1.0" in (await get(f"{origin}/metrics"))[2]
+    writer.transport.abort()
 
 
 async def gauges_become(origin, **expected):
