@@ -13,13 +13,13 @@ The layers, top to bottom; a module imports only from lower ones, or beside it i
     ---- below this line: no await, no clock, no randomness, no environment, no logging ----
     3 machines  align/, call/continuity, deepgram/session, deepgram/breaker, transcript/assembler,
                 transcript/conversation, delivery/lane, delivery/breaker
-    2 pure      deepgram/options, deepgram/batch, deepgram/exchange, deepgram/window, deepgram/coverage, deepgram/pace,
+    2 pure      deepgram/options, deepgram/batch, deepgram/exchange, deepgram/window, deepgram/coverage,
                 deepgram/states, deepgram/timeline, deepgram/watchdog, deepgram/ending, deepgram/backlog,
                 delivery/signing, delivery/envelope, store/base, transcript/speech, transcript/turns,
                 transcript/figures, transcript/gaps, transcript/captions, transcript/render
     1 dialects  carriers/, deepgram/messages, deepgram/words, event_stream, outbox
     0 words     errors, audio, events/, recognition, text
-   -1 base      spans
+   -1 base      spans, pace
 
 One word for one thing:
 

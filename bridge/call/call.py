@@ -20,7 +20,7 @@ from bridge.call.services import Services
 from bridge.call.stream import Stream
 from bridge.carriers.messages import Digit, Media, Started
 from bridge.deepgram.exchange import AudioLost, Finished, Interrupted, Resumed, SessionEvent
-from bridge.events import TRACKS, CallResumed, DtmfReceived, EndReason, StreamFailed, Stretch, Track
+from bridge.events import TRACKS, CallResumed, EndReason, Stretch, Track
 from bridge.recognition import Result
 from bridge.store.base import CallAudio
 
@@ -126,12 +126,11 @@ class Call:
 
     def receive_digit(self, digit: Digit) -> None:
         """A key was pressed."""
-        position = self._path.position if self._path else 0
-        self._record.tell(DtmfReceived(track=digit.track, digit=digit.digit, at=seconds(position)))
+        self._record.press(digit, self._path.position if self._path else 0)
 
     def fail_stream(self, stream_id: str | None, error: str) -> None:
         """The carrier says that a stream of this call went wrong."""
-        self._record.tell(StreamFailed(stream_id=stream_id, error=error))
+        self._record.complain(stream_id, error)
 
     def end_stream(self, stream: Stream, reason: EndReason, bad_messages: int) -> None:
         """No more comes of a stream."""

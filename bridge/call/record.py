@@ -1,23 +1,38 @@
-"""What is written of a call: its transcripts as they come, what became of its audio, and its end."""
+"""What is written of a call: its transcripts as they come, what became of its audio, and its end.
+
+A carrier that floods a call with keys or complaints is not written down beyond a bound: the rest is counted.
+"""
+
+import logging
 
 from bridge.audio import seconds
 from bridge.call import describe
 from bridge.call.event_writer import EventWriter
 from bridge.call.projection import NOT_TRANSCRIBED, Projection
-from bridge.carriers.messages import Started
+from bridge.carriers.messages import Digit, Started
 from bridge.clock import Clock
 from bridge.events import (
     CallEnded,
     Data,
+    DtmfReceived,
     EndReason,
+    StreamFailed,
     Stretch,
     TranscriptFinal,
     timestamp,
 )
+from bridge.pace import Pace
 from bridge.recognition import Recognized
 from bridge.store.base import EventLog
 from bridge.transcript.assembler import Assembler
 from bridge.transcript.figures import Tally
+
+log = logging.getLogger("bridge.call")
+
+KEYS_A_SECOND, KEYS_AT_ONCE = 12.5, 100
+"""A hand presses fewer: the shortest tone and pause of the standard take 80 ms. At once: after a network's hiccup."""
+
+COMPLAINTS_A_SECOND, COMPLAINTS_AT_ONCE = 0.1, 20
 
 
 class Record:
@@ -40,6 +55,8 @@ class Record:
         self._assembler = Assembler(call_id, speakers, language, progress=past.progress if past else None)
         self._tally = None if past else Tally(speakers)  # of a part of a call it would be half the truth
         self._complete = past is None or not past.audio_lost
+        self._keys = Pace(KEYS_A_SECOND, KEYS_AT_ONCE)
+        self._complaints = Pace(COMPLAINTS_A_SECOND, COMPLAINTS_AT_ONCE)
         self.anchor = clock.wall()
         if past:
             self.events.counters.update(past.counters)
@@ -67,6 +84,17 @@ class Record:
         for each in data:
             self.events.add(each)
         self.events.commit()
+
+    def press(self, digit: Digit, position: int) -> None:
+        """A key was pressed, when the audio had come as far as `position`."""
+        if self._may_pass(self._keys, "digits_dropped"):
+            self.tell(DtmfReceived(track=digit.track, digit=digit.digit, at=seconds(position)))
+
+    def complain(self, stream_id: str | None, error: str) -> None:
+        """The carrier says that a stream went wrong."""
+        if self._may_pass(self._complaints, "stream_errors_dropped"):
+            log.warning("the carrier reports an error", extra={"call_id": self.events.call_id, "stream_id": stream_id})
+            self.tell(StreamFailed(stream_id=stream_id, error=error))
 
     def receive(self, message: Recognized) -> None:
         """What Deepgram says of the call, in the call's own time."""
@@ -101,6 +129,15 @@ class Record:
                 transcript_url=url,
             )
         )
+
+    def _may_pass(self, pace: Pace, counter: str) -> bool:
+        if pace.allows(self._clock.now()):
+            pace.take(1)
+            return True
+        if not self.events.counters[counter]:
+            log.warning("the carrier sends too much", extra={"call_id": self.events.call_id, "counted_as": counter})
+        self.events.counters[counter] += 1
+        return False
 
     def _take_transcripts(self) -> None:
         for data in self._assembler.events_received():

@@ -39,10 +39,10 @@ from bridge.deepgram.messages import (
     Refusal,
     parse,
 )
-from bridge.deepgram.pace import Pace
 from bridge.deepgram.states import State, Trigger, follow
 from bridge.deepgram.watchdog import Watchdog
 from bridge.errors import LocalProtocolError, RemoteProtocolError
+from bridge.pace import Pace
 from bridge.recognition import Recognized, Result, SpeechStart, TurnEnd
 
 

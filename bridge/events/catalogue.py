@@ -150,7 +150,7 @@ class DtmfReceived(Data):
 
     track: Track
     digit: str
-    """As the carrier writes it: `0` to `9`, `*` or `#`."""
+    """As the carrier writes it: `0` to `9`, `*`, `#`, or `A` to `D`."""
     at: float
     """How far the audio had come by then."""
 
@@ -263,8 +263,9 @@ class CallEnded(Data):
     counts: dict[str, int]
     """How often what happened, where it did: `finals`, `words`, `utterances`, `gaps`, `deepgram_sockets`,
     `deepgram_bad_messages`, `deepgram_bad_words` (words that could not be read whole; their sentences are there); the
-    carrier's `bad_messages`, `streams`, `streams_lost`, `streams_asked_for`; and what `bridge.align`'s `Aligner` counts
-    of frames that were not simply the next. The first four are of the whole call, the others of the process that ended
+    carrier's `bad_messages`, `streams`, `streams_lost`, `streams_asked_for`; `digits_dropped` (more keys than a hand
+    can press) and `stream_errors_dropped`, of which there are no events; and what `bridge.align`'s `Aligner` counts of
+    frames that were not simply the next. The first four are of the whole call, the others of the process that ended
     it.
     """
     figures: Figures | None = None

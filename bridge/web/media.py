@@ -270,7 +270,6 @@ class _StreamReader:
         """Write the carrier's complaint about this stream to the record of its call."""
         started = self._started
         assert started  # before `start` such a message is skipped
-        log.warning("the carrier reports an error", extra={"call_id": started.call_id, "stream_id": started.stream_id})
         await self._registry.fail_stream(started.carrier, started.call_id, started.stream_id, error)
 
     def _count_bad(self, reason: str) -> None:
