@@ -66,7 +66,7 @@ class Call:
             past.speakers if past else describe.speakers(started.direction, services.policy.labels, started.speakers)
         )
         language = describe.language(self._options)
-        self._record = Record(call_id, speakers, language, services.store, self._clock, past)
+        self._record = Record(call_id, speakers, language, services.store, self._clock, past, services.backlog)
         if past:
             self._adopt(past)
         else:

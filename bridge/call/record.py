@@ -7,6 +7,7 @@ import logging
 
 from bridge.audio import seconds
 from bridge.call import describe
+from bridge.call.backlog import Backlog
 from bridge.call.event_writer import EventWriter
 from bridge.call.projection import NOT_TRANSCRIBED, Projection
 from bridge.carriers.messages import Digit, Started
@@ -46,9 +47,12 @@ class Record:
         store: EventLog,
         clock: Clock,
         past: Projection | None,
+        backlog: Backlog | None = None,
     ) -> None:
-        """`language`: what was asked for. `past`: what the log says of a call that another process has begun."""
-        self.events = EventWriter(call_id, store, clock.wall, past.seq if past else 0)
+        """`language`: what was asked for. `past`: what the log says of a call that another process has begun.
+        `backlog`: what waits for the store of all calls.
+        """
+        self.events = EventWriter(call_id, store, clock.wall, past.seq if past else 0, backlog=backlog)
         self.uncovered: list[Stretch] = list(past.uncovered) if past else []
         """Kept audio that is left for later; complete when the call is over."""
         self._clock = clock
@@ -115,6 +119,7 @@ class Record:
     def end(self, reason: EndReason, duration: int, counts: dict[str, int], missing: float, url: str | None) -> None:
         """The last event of the record, after `close`. `missing`: seconds that were not transcribed."""
         length = seconds(duration)
+        missing = round(missing + self.events.dropped.seconds, 3)
         self.tell(
             CallEnded(
                 reason=reason,

@@ -263,10 +263,10 @@ class CallEnded(Data):
     counts: dict[str, int]
     """How often what happened, where it did: `finals`, `words`, `utterances`, `gaps`, `deepgram_sockets`,
     `deepgram_bad_messages`, `deepgram_bad_words` (words that could not be read whole; their sentences are there); the
-    carrier's `bad_messages`, `streams`, `streams_lost`, `streams_asked_for`; `digits_dropped` (more keys than a hand
-    can press) and `stream_errors_dropped`, of which there are no events; and what `bridge.align`'s `Aligner` counts of
-    frames that were not simply the next. The first four are of the whole call, the others of the process that ended
-    it.
+    carrier's `bad_messages`, `streams`, `streams_lost`, `streams_asked_for`; what there are no events of,
+    `digits_dropped` (more keys than a hand can press), `stream_errors_dropped`, `events_dropped` (there was no room
+    until the store would take them); and what `bridge.align`'s `Aligner` counts of frames that were not simply the
+    next. The first four are of the whole call, the others of the process that ended it.
     """
     figures: Figures | None = None
     """Of what was transcribed while the call lasted; None where the bridge was restarted in mid-call, or no stream

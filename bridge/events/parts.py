@@ -42,7 +42,8 @@ Cause = Literal["not_sent", "late", "lost", "carrier_reconnected", "bridge_resta
 `lost`: the numbers of the carrier's messages say that it got lost on the way.
 `carrier_reconnected`: it fell between two streams of the call.
 `bridge_restarted`: it fell into the time without a bridge.
-`overflow`: there was no room, in memory or on the disk, to keep it until Deepgram would take it.
+`overflow`: there was no room, in memory or on the disk, to keep it until Deepgram would take it, or its words until
+the store would.
 `not_transcribed`: Deepgram would not transcribe it, or could not in time.
 """
 

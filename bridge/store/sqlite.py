@@ -110,6 +110,7 @@ class SQLiteStore:
                 self.counters["stale_interims"] += 1
         if not events:
             return _done()
+        self._check_room()  # before anything is serialized
         new = writes.Append.of(events)
         self.counters["appends"] += 1
         return self._write(
@@ -309,6 +310,11 @@ class SQLiteStore:
             self._lanes.put(row)
         if any(row.pending for row in rows):
             self._hints.give("lanes")
+
+    def _check_room(self) -> None:
+        if self._writer is None:
+            raise StoreError("the store is not open")
+        self._writer.check_room()
 
     def _write(self, do: Callable[[sqlite3.Connection], R], committed: Callable[[R], T]) -> asyncio.Future[T]:
         if self._writer is None:

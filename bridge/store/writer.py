@@ -98,14 +98,18 @@ class Writer:
 
         Raises `StoreError` when the queue is full or closed.
         """
-        if self._closed:
-            raise StoreError("the store is closed")
-        if self._waiting >= self._capacity:
-            raise StoreError(f"the store's queue is full: {self._waiting} writes wait for the disk")
+        self.check_room()
         work = _Work(do, committed, self._loop.create_future())
         self._waiting += 1
         self._queue.put(work)
         return work.future
+
+    def check_room(self) -> None:
+        """Raises `StoreError` where `submit` would."""
+        if self._closed:
+            raise StoreError("the store is closed")
+        if self._waiting >= self._capacity:
+            raise StoreError(f"the store's queue is full: {self._waiting} writes wait for the disk")
 
     async def close(self) -> None:
         """Commit what is queued, then end the thread. What cannot be committed in a few seconds fails."""

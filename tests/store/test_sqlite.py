@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import StoreError
+from bridge.events import Event
 from bridge.outbox import Settlement
 from bridge.store import CallFilter, Query
 from bridge.store.sqlite import FILENAME, SQLiteStore
@@ -107,6 +108,13 @@ async def limit_pages(store: SQLiteStore, pages: int) -> None:
     store._files.writing.execute(f"PRAGMA max_page_count = {pages}")
 
 
+class Unserializable(Event):
+    """What asks for room before it serializes never meets this one's fault."""
+
+    def to_json(self) -> str:
+        raise AssertionError("serialized without room")
+
+
 async def test_a_full_queue_refuses_and_a_hole_cannot_follow(tmp_path: Path) -> None:
     async with SQLiteStore(tmp_path, capacity=3, busy_timeout=0.01) as store:
         await store.append([words.started()])
@@ -115,6 +123,8 @@ async def test_a_full_queue_refuses_and_a_hole_cannot_follow(tmp_path: Path) -> 
         waiting = [store.append([words.final(seq=seq)]) for seq in (2, 3, 4)]
         with pytest.raises(StoreError, match="full"):
             store.append([words.final(seq=5)])
+        with pytest.raises(StoreError, match="full"):
+            store.append([Unserializable("CA1", 5, "CA1-5", "x", words.final().data)])
         other.close()
         await asyncio.gather(*waiting)
         with pytest.raises(StoreError, match="hole"):
