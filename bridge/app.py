@@ -215,7 +215,7 @@ def call_policy(settings: Settings) -> CallPolicy:
         ),
         labels={track: label for track, label in labels.items() if label},
         public_url=settings.public_url,
-        continuity=ContinuityPolicy(grace=settings.bridge_grace),
+        continuity=ContinuityPolicy(grace=settings.bridge_grace, longest=settings.bridge_max_duration),
     )
 
 

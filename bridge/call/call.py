@@ -50,6 +50,8 @@ class Call:
         self.reason: EndReason | None = None
         self.has_token = bool(past.started.get("stream_token")) if past else started.token is not None
         """Whether its first stream had a token; further streams must have one then."""
+        self.streams: dict[int, Stream] = {}
+        """Those that are here, by their numbers."""
         self._services = services
         self._clock = services.clock
         self._audio = audio
@@ -57,7 +59,6 @@ class Call:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._asking: set[asyncio.Task[None]] = set()
-        self._streams: dict[int, Stream] = {}  # those that are here, by their numbers
         self._note = Note(tracks=past.tracks if past else ())
         self._continuity = Continuity(services.policy.continuity)
         self._path: AudioPath | None = None  # of a call that another process has begun only once its stream is here
@@ -70,6 +71,7 @@ class Call:
         if past:
             self._adopt(past)
         else:
+            self._continuity.begin(self._clock.now())
             self._path = self._open_path(0)
             self._record.begin(started, speakers, continues)
 
@@ -108,7 +110,7 @@ class Call:
         """A stream of this call is here."""
         self.counters["streams"] += 1
         stream = Stream(self, self.counters["streams"], started.stream_id, describe.tracks(started))
-        self._streams[stream.number] = stream
+        self.streams[stream.number] = stream
         if stream.number > 1:
             log.info("further stream", extra={"call_id": self.id, "stream_id": stream.id})
         self._continuity.attach(stream.number, stream.tracks)
@@ -182,7 +184,8 @@ class Call:
             task.cancel()
         log.info("call over", extra={"call_id": self.id, "reason": self.reason, "seq": self._record.events.seq})
         if self._audio and self.reason is None:
-            self._note.uncovered = self.uncovered
+            # With words that are in no log, the next process takes what it knows from the log alone.
+            self._note.uncovered = None if self.unkept else self.uncovered
             self._write_note()
             self._audio.close()
         elif self._audio and (self.uncovered or self.unkept):
@@ -198,9 +201,9 @@ class Call:
                 case Begin(ago):
                     self._record.anchor = self._clock.wall() - ago
                 case Place():
-                    self._place(self._streams[command.stream], command)
+                    self._place(self.streams[command.stream], command)
                 case Drop(number):
-                    self._drop(self._streams.pop(number))
+                    self._drop(self.streams.pop(number))
                 case Fill(position):
                     if self._path:
                         self._path.fill(position)
@@ -262,7 +265,7 @@ class Call:
         self._conclude()
 
     def _release_streams(self) -> None:
-        for stream in self._streams.values():
+        for stream in self.streams.values():
             stream.release()
         if self._path:
             self._path.flush()
@@ -293,7 +296,7 @@ class Call:
             return
         session = self._path.client.session
         if not self.uncovered:
-            self._audio.settle(session.settled)
+            self._audio.settle(self._record.settled(session.settled))
         if (found := session.holes) or self._note.holes:
             holes = describe.stretches(found)
             if holes != self._note.holes:

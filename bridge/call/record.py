@@ -59,6 +59,8 @@ class Record:
         self._assembler = Assembler(call_id, speakers, language, progress=past.progress if past else None)
         self._tally = None if past else Tally(speakers)  # of a part of a call it would be half the truth
         self._complete = past is None or not past.audio_lost
+        self._settled = 0  # samples: covered by finals that are durable
+        self._to_settle = (self.events.seq, 0)  # once that event is durable, that is settled
         self._keys = Pace(KEYS_A_SECOND, KEYS_AT_ONCE)
         self._complaints = Pace(COMPLAINTS_A_SECOND, COMPLAINTS_AT_ONCE)
         self.anchor = clock.wall()
@@ -104,6 +106,14 @@ class Record:
         """What Deepgram says of the call, in the call's own time."""
         self._assembler.receive(message)
         self.tell()
+
+    def settled(self, position: int) -> int:
+        """As far as finals cover the audio and are durable, if those that there are now cover it up to `position`."""
+        seq, settled = self._to_settle
+        if self.events.durable >= seq:
+            self._to_settle = (self.events.seq, position)
+            self._settled = settled
+        return self._settled
 
     def close(self, lacking: list[Stretch], *, kept: bool, turns: bool) -> None:
         """Deepgram says no more. `lacking`: audio that no final covers; `kept`: it can be transcribed later.

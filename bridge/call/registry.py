@@ -159,6 +159,8 @@ class CallRegistry:
             self._check_token(started, call)
             if self._closing:
                 raise CallRefused("the server is stopping")
+            if call and len(call.streams) >= self._services.policy.max_streams:
+                raise CallRefused("too many streams of this call at once")
             return (call or await self._new(started)).attach(started)
 
     def _check_token(self, started: Started, call: Call | None) -> None:

@@ -15,7 +15,13 @@ Direction = Literal["inbound", "outbound"]
 """`inbound`: a caller rang the number. `outbound`: the call was made through the carrier's API, or by a `<Dial>`."""
 
 EndReason = Literal[
-    "stopped", "carrier_disconnected", "carrier_silent", "server_stopping", "bridge_restarted", "stream_failed"
+    "stopped",
+    "carrier_disconnected",
+    "carrier_silent",
+    "server_stopping",
+    "bridge_restarted",
+    "stream_failed",
+    "max_duration",
 ]
 """Why a call is over.
 
@@ -25,6 +31,7 @@ EndReason = Literal[
 `server_stopping`: the bridge was told to stop.
 `bridge_restarted`: the bridge was lost in mid-call, and after its restart no other stream came in time.
 `stream_failed`: the only stream never reached the bridge; there was no audio.
+`max_duration`: it had lasted as long as a call may.
 """
 
 ResumeReason = Literal["carrier_reconnected", "bridge_restarted"]

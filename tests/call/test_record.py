@@ -108,3 +108,15 @@ async def test_complaints_have_a_bound_of_their_own(record):
 
     assert record.events.seq == 1 + COMPLAINTS_AT_ONCE + 1 + 1
     assert record.events.counters["stream_errors_dropped"] == 100 - 1 - COMPLAINTS_AT_ONCE
+
+
+async def test_audio_is_settled_once_the_finals_that_cover_it_are_durable(record):
+    assert record.settled(8_000) == 0
+    await record.events.written()
+    assert record.settled(16_000) == 8_000
+    assert record.settled(24_000) == 16_000  # nothing was told since
+    record.press(Digit("inbound", "5"), 0)
+    assert record.settled(32_000) == 24_000
+    assert record.settled(40_000) == 24_000
+    await record.events.written()
+    assert record.settled(48_000) == 32_000

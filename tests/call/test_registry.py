@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from bridge.call import CallRefused, CallRegistry, StreamDenied
+from bridge.call import CallRefused, CallRegistry, ContinuityPolicy, StreamDenied
+from bridge.clock import SystemClock
 from bridge.local.deepgram import Faults
 from bridge.store.audio import AudioStore
 from bridge.store.base import Query
@@ -114,6 +115,29 @@ async def test_the_wall_clock_is_anchored_at_the_first_frame(registry, store, cl
     final = next(event for event in await events(store, "CA1") if event["type"] == "transcript.final")
 
     assert final["data"]["start_time"] == f"2027-01-15T08:00:{final['data']['start'] + 3:06.3f}Z"
+
+
+async def test_a_call_has_no_end_of_streams(registry):
+    for number in range(16):
+        await registry.open(started(stream=f"MZ{number}"))
+    with pytest.raises(CallRefused, match="too many streams of this call"):
+        await registry.open(started(stream="MZ16"))
+
+    await registry.open(started("CA2"))
+
+
+async def test_a_stream_of_a_call_that_lasted_too_long_opens_a_further_record(store, server):
+    patience = ContinuityPolicy(longest=0.05)
+    registry = CallRegistry(services(store, server, SystemClock(), patience), max_calls=3)
+    await registry.recover()
+    stream = await registry.open(started())
+    await ended(registry)
+    assert stream.is_over
+    await registry.open(started())
+    await registry.end_all(10.0)
+
+    assert (await events(store, "CA1"))[-1]["data"]["reason"] == "max_duration"
+    assert (await events(store, "CA1--2"))[0]["data"]["continues"] == "CA1"
 
 
 async def test_a_new_stream_of_a_call_takes_over_on_the_calls_clock(registry, store, clock):
