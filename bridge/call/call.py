@@ -119,11 +119,12 @@ class Call:
 
     def receive_media(self, media: Media, stream: Stream) -> None:
         """The hot path: a hundred times a second in every call."""
+        now = self._clock.now()
         if stream.source is None:
-            self._continuity.receive_first(stream.number, len(media.payload), stream.late, self._clock.now())
+            self._continuity.receive_first(stream.number, len(media.payload), stream.late, now)
             self._obey()
         assert self._path and stream.source
-        if self._path.receive_media(media, stream.source):
+        if self._path.receive_media(media, stream.source, now):
             self._tell_gaps()
 
     def receive_digit(self, digit: Digit) -> None:
