@@ -84,7 +84,7 @@ class Settings(BaseModel):
     )
     bridge_start_timeout: float = Field(10.0, gt=0, le=60, description="Seconds a socket may take to send `start`")
     bridge_idle_timeout: float = Field(
-        60.0, gt=0, le=3600, description="Seconds without any message after which a stream counts as lost"
+        60.0, gt=0, le=3600, description="Seconds without audio or a key after which a stream counts as lost"
     )
     bridge_chunk_ms: int = Field(
         60, ge=20, le=100, multiple_of=20, description="Milliseconds of audio per message to Deepgram"

@@ -96,7 +96,10 @@ class CallRegistry:
     async def open(self, started: Started) -> Stream:
         """A place for a stream in its call; the call is made if there is none. Raises `CallRefused`."""
         opening = self._spawn(self._open(started))
-        return await asyncio.shield(opening)  # half a call is none: a handler that gives up leaves a whole one
+        try:
+            return await asyncio.shield(opening)  # half a call is none: a handler that gives up leaves a whole one
+        except StoreError:
+            raise CallRefused("the record cannot be read") from None
 
     async def recover(self) -> None:
         """Adopt the calls that another process has left open: each has its grace to come back, and then its one end.
@@ -141,10 +144,14 @@ class CallRegistry:
             call = self.calls.get(call_id)
             if call and call.reason is None:
                 call.fail_stream(stream_id, error)
-            elif call is None and not await store.calls(call_id=call_id, limit=1):
-                await store.append(
-                    describe.failed_call(carrier, call_id, stream_id, error, self._services.clock.wall())
-                )
+            if call:
+                return
+            try:
+                if not await store.calls(call_id=call_id, limit=1):
+                    now = self._services.clock.wall()
+                    await store.append(describe.failed_call(carrier, call_id, stream_id, error, now))
+            except StoreError as fault:
+                log.error("a stream's error is not kept", extra={"call_id": call_id, "reason": str(fault)})
 
     # Opening.
 
@@ -262,5 +269,7 @@ class CallRegistry:
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         error = None if task.cancelled() else task.exception()
-        if error and not isinstance(error, CallRefused):  # which the media handler tells
+        if isinstance(error, StoreError):
+            log.error("the store failed a call", extra={"reason": str(error)})
+        elif error and not isinstance(error, CallRefused):  # which the media handler tells
             log.error("a task of the registry failed", exc_info=error)

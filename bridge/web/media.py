@@ -19,6 +19,7 @@ from bridge.carriers.dialect import Carrier, Dialect
 from bridge.carriers.messages import Digit, Failed, Media, Message, Started, Stopped, UnsupportedMedia
 from bridge.errors import RemoteProtocolError
 from bridge.events import EndReason
+from bridge.web.turn import Turn
 
 log = logging.getLogger("bridge.media")
 
@@ -26,6 +27,7 @@ _LARGEST_START = 1024 * 1024  # octets: 99 parameters of 500 characters, of whic
 _LARGEST_MESSAGE = 64 * 1024  # octets of any other; an ordinary one has under 400
 _EARLY_MESSAGES = 1024  # kept until the call is made: ten seconds of both tracks
 _LONGEST_REASON = 123  # octets that a close frame can hold
+_WITH_DATA = frozenset({WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG})
 _CLOSE_WAIT = 10.0  # seconds a carrier gets to close after `stop`
 
 
@@ -47,7 +49,7 @@ class MediaPolicy:
     start_timeout: float = 10.0
     """From the upgrade to `start`."""
     idle_timeout: float = 60.0
-    """Without any message, until the stream counts as lost; a live one sends fifty a second."""
+    """Without audio or a key, until the stream counts as lost; a live one sends fifty frames a second."""
 
 
 class MediaHandlers:
@@ -80,7 +82,7 @@ class MediaHandlers:
         offered = request.headers.get("Sec-WebSocket-Protocol", "") if carrier.echoes_subprotocol else ""
         protocols = tuple(name.strip() for name in offered.split(",") if name.strip())
         socket = web.WebSocketResponse(
-            compress=False, max_msg_size=_LARGEST_START, timeout=1.0, protocols=protocols[:1]
+            compress=False, max_msg_size=_LARGEST_START, timeout=1.0, protocols=protocols[:1], autoping=False
         )
         await socket.prepare(request)
         self._sockets.add(socket)
@@ -129,7 +131,10 @@ class _StreamReader:
         self._policy = policy
         self._registry = registry
         self._loop = asyncio.get_running_loop()
-        self._messages = 0
+        self._turn = Turn(self._loop.time())
+        self._slowed = False
+        self._heard = 0
+        """Messages for the call."""
         self._bad = 0
         self._reading: asyncio.Task[Media | Digit | None] | None = None
         """The read that was still waiting when the call had been made."""
@@ -167,9 +172,11 @@ class _StreamReader:
             for message in early:
                 stream.receive(message)
             following = await (self._reading or self._next())
-            while following is not None:
+            while following is not None and not stream.is_over:
                 stream.receive(following)
                 following = await self._next()
+            if stream.is_over:
+                self._end = "stopped"  # the call is over: what still comes is read, and not heard
         finally:
             stream.end(self._end or "server_stopping", self._bad)
 
@@ -216,9 +223,13 @@ class _StreamReader:
         """The next message for the call; None when the stream is over."""
         while self._end is None:
             message = await self._receive()
-            if type(message) is Media or type(message) is Digit:
-                if self._first_at is None and type(message) is Media:
+            if type(message) is Media:
+                self._heard += message.payload != b""
+                if self._first_at is None:
                     self._first_at = self._loop.time()
+                return message
+            if type(message) is Digit:
+                self._heard += 1
                 return message
             if message is None:
                 self._end = self._end or "carrier_disconnected"
@@ -233,8 +244,7 @@ class _StreamReader:
     async def _receive(self) -> Message | None:
         """The next readable message; None when the socket is closed. Unreadable ones are counted and skipped."""
         while not self._pending:
-            frame = await self._socket.receive()
-            self._messages += 1
+            frame = await self._receive_frame()
             try:
                 messages = self._read(frame)
             except UnsupportedMedia as error:
@@ -253,6 +263,29 @@ class _StreamReader:
                 return None
             self._pending.extend(messages)
         return self._pending.popleft()
+
+    async def _receive_frame(self) -> WSMessage:
+        """The next frame, of those that a stream is made of; no faster than a call needs it."""
+        while True:
+            frame = await self._socket.receive()
+            kind = frame.type
+            if kind not in _WITH_DATA:
+                return frame
+            if self._turn.read(len(frame.data)):
+                await self._wait_turn()
+            if kind is WSMsgType.PING:
+                await self._socket.pong(frame.data)
+            elif kind is not WSMsgType.PONG:
+                return frame
+
+    async def _wait_turn(self) -> None:
+        seconds = self._turn.end(self._loop.time())
+        if seconds and not self._slowed:
+            self._slowed = True
+            self._registry.counters["streams_slowed"] += 1
+            call_id = self._started.call_id if self._started else None
+            log.warning("a stream sends more than a call has, and is read more slowly", extra={"call_id": call_id})
+        await asyncio.sleep(seconds)
 
     def _read(self, frame: WSMessage) -> Sequence[Message]:
         """The messages of one frame. Raises RemoteProtocolError."""
@@ -277,13 +310,13 @@ class _StreamReader:
         if self._bad == 1:  # once a stream: a carrier that sends one such message sends many
             log.warning("message not readable", extra={"reason": reason})
 
-    def _check_idle(self, seen: int) -> None:
-        """Called once per idle timeout: close the socket if no message has come since (`seen`: their count then)."""
-        if self._messages == seen:
+    def _check_idle(self, heard: int) -> None:
+        """Called once per idle timeout: close the socket if nothing was heard since (`heard`: how much was then)."""
+        if self._heard == heard:
             self._end = self._end or "carrier_silent"
             self._closing = self._loop.create_task(self._socket.close())
         else:
-            self._watchdog = self._loop.call_later(self._policy.idle_timeout, self._check_idle, self._messages)
+            self._watchdog = self._loop.call_later(self._policy.idle_timeout, self._check_idle, self._heard)
 
     async def _read_to_close(self) -> None:
         """Ignore what comes after `stop`, until the carrier closes."""
