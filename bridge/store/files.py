@@ -13,8 +13,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
-from bridge.errors import StoreError, StoreInUse
+from bridge.errors import StoreDamaged, StoreError, StoreInUse
 from bridge.store import sql
+from bridge.store.trouble import Health, trouble, words
 
 T = TypeVar("T")
 
@@ -25,8 +26,10 @@ READERS = 2
 class Files:
     """An open database; one process at a time has it. Raises `StoreError` with one sentence that says why not."""
 
-    def __init__(self, path: Path, busy_timeout: float) -> None:
+    def __init__(self, path: Path, busy_timeout: float, health: Health | None = None) -> None:
+        """`health` is told of damage that a reader finds."""
         self._path = path
+        self._health = health or Health()
         self._busy_timeout = busy_timeout
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -54,7 +57,7 @@ class Files:
                 self._readers.put(self._connect("ro"))
         except sqlite3.DatabaseError as error:
             self.writing.close()
-            raise StoreError(f"cannot open {self._path}: {error}") from error
+            raise not_opened(self._path, error) from None
         except BaseException:
             self.writing.close()
             raise
@@ -75,7 +78,10 @@ class Files:
         try:
             return query(connection)
         except sqlite3.Error as error:
-            raise StoreError(f"cannot read {self._path}: {error}") from error
+            found = trouble(error)
+            if found and not found.passes:
+                self._health.failed(found)
+            raise StoreError(f"cannot read {self._path}: {words(error)}") from None
         finally:
             self._readers.put(connection)
 
@@ -85,6 +91,14 @@ class Files:
             self._readers.get().close()
         self.writing.close()
         os.close(self._lock)
+
+
+def not_opened(path: Path, error: sqlite3.Error) -> StoreError:
+    """Why the database cannot be used, and what to do."""
+    found = trouble(error)
+    if found and not found.passes:
+        return StoreDamaged(f"{path} is damaged: run `bridge repair`, which keeps a copy and saves what can be read")
+    return StoreError(f"cannot open {path}: {words(error)}")
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:

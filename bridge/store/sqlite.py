@@ -29,11 +29,13 @@ from bridge.store.base import (
     Query,
     StoredEvent,
     Topic,
+    Trouble,
 )
-from bridge.store.files import READERS, Files
+from bridge.store.files import READERS, Files, not_opened
 from bridge.store.hints import Hints, Watch
 from bridge.store.lanes import LaneRow, Lanes
 from bridge.store.recent import Recent
+from bridge.store.trouble import Health
 from bridge.store.writer import CAPACITY, CLOSE_GRACE, Writer
 
 FILENAME = "bridge.db"
@@ -60,7 +62,7 @@ class SQLiteStore:
         busy_timeout: float = 10.0,
         close_grace: float = CLOSE_GRACE,
     ) -> None:
-        self.counters: Counter[str] = Counter()
+        self.counters: Counter[str] = Counter(failed_commits=0)
         self.owner = owner or secrets.token_hex(8)
         self._path = Path(data_dir) / FILENAME
         self._endpoints = tuple(endpoints)
@@ -68,6 +70,7 @@ class SQLiteStore:
         self._capacity = capacity
         self._busy_timeout = busy_timeout
         self._close_grace = close_grace
+        self._health = Health()
         self._hints = Hints()
         self._recent = Recent()
         self._lanes = Lanes()
@@ -78,18 +81,23 @@ class SQLiteStore:
         self._writer: Writer | None = None
 
     async def __aenter__(self) -> "SQLiteStore":
-        self._files = await asyncio.to_thread(Files, self._path, self._busy_timeout)
+        self._files = await asyncio.to_thread(Files, self._path, self._busy_timeout, self._health)
         try:
             open_calls, pending, self._position = await asyncio.to_thread(self._load, self._files)
         except sqlite3.Error as error:
             await asyncio.to_thread(self._files.close)
-            raise StoreError(f"cannot open {self._path}: {error}") from error
+            raise not_opened(self._path, error) from None
         for call_id, header in open_calls:
             self._recent.begin(call_id, header)
         for row in pending:
             self._lanes.put(row)
         self._writer = Writer(
-            self._files.writing, capacity=self._capacity, close_grace=self._close_grace, tidy=self._tidy
+            self._files.writing,
+            capacity=self._capacity,
+            close_grace=self._close_grace,
+            tidy=self._tidy,
+            health=self._health,
+            counters=self.counters,
         )
         return self
 
@@ -110,7 +118,7 @@ class SQLiteStore:
                 self.counters["stale_interims"] += 1
         if not events:
             return _done()
-        self._check_room()  # before anything is serialized
+        self._running.check_room()  # before anything is serialized
         new = writes.Append.of(events)
         self.counters["appends"] += 1
         return self._write(
@@ -281,14 +289,13 @@ class SQLiteStore:
         return self._writer.commits if self._writer else 0
 
     @property
+    def trouble(self) -> Trouble | None:
+        return self._health.trouble
+
+    @property
     def lanes_waiting(self) -> int:
         """Lanes that have something to deliver, dead letters aside."""
         return len(self._lanes)
-
-    @property
-    def failed_commits(self) -> int:
-        """Commits that the disk did not take and that were tried again."""
-        return self._writer.failed_commits if self._writer else 0
 
     @property
     def waiting(self) -> int:
@@ -311,15 +318,14 @@ class SQLiteStore:
         if any(row.pending for row in rows):
             self._hints.give("lanes")
 
-    def _check_room(self) -> None:
+    @property
+    def _running(self) -> Writer:
         if self._writer is None:
             raise StoreError("the store is not open")
-        self._writer.check_room()
+        return self._writer
 
     def _write(self, do: Callable[[sqlite3.Connection], R], committed: Callable[[R], T]) -> asyncio.Future[T]:
-        if self._writer is None:
-            raise StoreError("the store is not open")
-        return self._writer.submit(do, committed)
+        return self._running.submit(do, committed)
 
     async def _query(self, statement: str, values: tuple[object, ...] | Mapping[str, object]) -> list[tuple[Any, ...]]:
         return await self._read(lambda connection: connection.execute(statement, values).fetchall())

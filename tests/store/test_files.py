@@ -37,7 +37,7 @@ def test_settings_that_durability_rests_on(open_files: Files) -> None:
 
 
 def test_readers_cannot_write(open_files: Files) -> None:
-    with pytest.raises(StoreError, match="readonly"):
+    with pytest.raises(StoreError, match="the disk is read-only"):
         open_files.read(lambda connection: connection.execute("DELETE FROM event"))
 
 
@@ -63,7 +63,7 @@ def test_the_lock_goes_with_its_holder(path: Path) -> None:
 def test_rubbish_is_not_a_database(path: Path) -> None:
     path.parent.mkdir()
     path.write_bytes(b"this was never a database " * 100)
-    with pytest.raises(StoreError, match="file is not a database"):
+    with pytest.raises(StoreError, match="is damaged: run `bridge repair`"):
         Files(path, 1.0)
     assert path.read_bytes().startswith(b"this was never")
 
@@ -72,7 +72,7 @@ def test_a_torn_database(path: Path) -> None:
     Files(path, 1.0).close()
     whole = path.read_bytes()
     path.write_bytes(whole[:100] + b"\xff" * (len(whole) - 100))
-    with pytest.raises(StoreError, match="malformed"):
+    with pytest.raises(StoreError, match="is damaged: run `bridge repair`"):
         Files(path, 1.0)
 
 
