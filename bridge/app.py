@@ -275,6 +275,8 @@ def _operations(
         ),
         "calls_to_backfill": ("Calls that have ended and whose kept audio is transcribed", lambda: backfill.waiting),
         "readers": ("Readers of live feeds", lambda: live.followers),
+        "store_fails": ("1: the store cannot keep anything now", lambda: store.trouble is not None),
+        "events_waiting": ("Events of calls that are not durable yet", lambda: registry.backlog.waiting),
     }
     if sender:
         counters["delivery"] = sender.counters
@@ -285,7 +287,7 @@ def _operations(
                 lambda: not sender.healthy,
             ),
         }
-    return OperationsHandlers(registry, counters, gauges)
+    return OperationsHandlers(registry, counters, gauges, lambda: store.trouble)
 
 
 def _retention(settings: Settings, recordings: Recordings) -> Retention:

@@ -17,8 +17,6 @@ class Backlog:
     share: int = 5_000
     """Of these, one call's."""
     waiting: int = 0
-    dropped: int = 0
-    """Events for which there was no room."""
 
     @property
     def is_high(self) -> bool:

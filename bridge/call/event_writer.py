@@ -181,7 +181,6 @@ class EventWriter:
         if not self.counters["events_dropped"]:
             log.error("no room for events that wait for the store", extra={"call_id": self.call_id})
         self.counters["events_dropped"] += 1
-        self._backlog.dropped += 1
         self.dropped.add(data)
 
     def _count(self, data: Data) -> None:

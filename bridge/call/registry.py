@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 from bridge.call import describe
+from bridge.call.backlog import Backlog
 from bridge.call.call import Call
 from bridge.call.recovery import Recovery, open_audio
 from bridge.call.services import Services
@@ -84,14 +85,33 @@ class CallRegistry:
         return sum(call.interrupted for call in self.calls.values())
 
     @property
+    def backlog(self) -> Backlog:
+        """What waits for the store."""
+        return self._services.backlog
+
+    @property
     def full(self) -> bool:
         """Whether one more call would be too many."""
         return len(self.calls) >= self._max_calls
 
     @property
+    def refusal(self) -> str | None:
+        """Why one more call would not be taken now; None: it would."""
+        if self.full:
+            return "too many calls at once"
+        trouble = self._services.store.trouble
+        if trouble and not trouble.passes:
+            return trouble.reason
+        if self._services.backlog.is_high:
+            return "too much waits for the store"
+        return None
+
+    @property
     def closed_to_all(self) -> bool:
-        """It is full, and no call waits for a stream: any stream brings one call too many."""
-        return self.full and not self._recovery.left and not any(call.waiting for call in self.calls.values())
+        """It takes no more calls, and none waits for a stream: any stream brings one call too many."""
+        if self.refusal is None or self._recovery.left:
+            return False
+        return not any(call.waiting for call in self.calls.values())
 
     async def open(self, started: Started) -> Stream:
         """A place for a stream in its call; the call is made if there is none. Raises `CallRefused`."""
@@ -177,14 +197,16 @@ class CallRegistry:
 
     async def _new(self, started: Started) -> Call:
         call_id = started.call_id
+        if reason := self.refusal:
+            raise CallRefused(reason)
         newest = await self._services.store.find(CallFilter(carrier_call_id=call_id), limit=1)
         before = newest[0].row.id if newest else None
         record_id = describe.further_record(before, call_id) if before else call_id
         # Asked last: from here to its place in `calls` nothing else comes in.
         if self._closing:
             raise CallRefused("the server is stopping")
-        if self.full:
-            raise CallRefused("too many calls at once")
+        if reason := self.refusal:
+            raise CallRefused(reason)
         audio = open_audio(self._audio, record_id)
         self.counters["opened"] += 1
         log.info("call started", extra={"call_id": record_id, "stream_id": started.stream_id})
@@ -223,6 +245,7 @@ class CallRegistry:
         """Once a call is over, and only then."""
         await call.wait_over()
         self.ended.update(call.counts)
+        self.ended["events_not_kept"] += call.unkept
         self.unkept += call.unkept
         del self._watched[call]
         if self.calls.get(call_id) is call:

@@ -77,8 +77,9 @@ class MediaHandlers:
         mount.authenticate(request)
         carrier = mount.carrier
         if self._registry.closed_to_all:
-            log.warning("stream refused", extra={"carrier": carrier.name, "reason": "too many calls"})
-            raise web.HTTPServiceUnavailable(text="too many calls at once\n")
+            reason = self._registry.refusal
+            log.warning("stream refused", extra={"carrier": carrier.name, "reason": reason})
+            raise web.HTTPServiceUnavailable(text=f"{reason}\n")
         offered = request.headers.get("Sec-WebSocket-Protocol", "") if carrier.echoes_subprotocol else ""
         protocols = tuple(name.strip() for name in offered.split(",") if name.strip())
         socket = web.WebSocketResponse(

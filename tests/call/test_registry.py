@@ -7,9 +7,10 @@ import pytest
 
 from bridge.call import CallRefused, CallRegistry, ContinuityPolicy, StreamDenied
 from bridge.clock import SystemClock
+from bridge.errors import StoreError
 from bridge.local.deepgram import Faults
 from bridge.store.audio import AudioStore
-from bridge.store.base import Query
+from bridge.store.base import Query, Trouble
 from bridge.store.sqlite import SQLiteStore
 from tests.fakes.calls import HandClock, feed, services, started
 from tests.fakes.running import AUDIO, SCRIPT, deepgram
@@ -115,6 +116,47 @@ async def test_the_wall_clock_is_anchored_at_the_first_frame(registry, store, cl
     final = next(event for event in await events(store, "CA1") if event["type"] == "transcript.final")
 
     assert final["data"]["start_time"] == f"2027-01-15T08:00:{final['data']['start'] + 3:06.3f}Z"
+
+
+async def test_a_damaged_store_gets_no_new_calls_and_keeps_those_that_go_on(registry, store):
+    await registry.open(started())
+    store._health.failed(Trouble("the database is damaged", passes=False))
+    with pytest.raises(CallRefused, match="the database is damaged"):
+        await registry.open(started("CA2"))
+    await registry.open(started(stream="MZ2"))
+
+    assert registry.closed_to_all
+
+
+async def test_a_store_whose_trouble_passes_gets_new_calls_until_half_of_the_room_is_taken(registry, store, given):
+    store._health.failed(Trouble("the disk is full", passes=True))
+    await registry.open(started())
+    given.backlog.waiting += given.backlog.limit // 2
+    with pytest.raises(CallRefused, match="too much waits for the store"):
+        await registry.open(started("CA2"))
+    given.backlog.waiting -= given.backlog.limit // 2
+
+
+class Unreadable:
+    """A store that has lost its disk."""
+
+    trouble = None
+
+    async def abandoned(self, **_):
+        return []
+
+    async def find(self, *_, **__):
+        raise StoreError("cannot read it: the disk fails")
+
+
+async def test_a_record_that_cannot_be_read_refuses_the_call_in_words_of_ours(server, clock, caplog):
+    registry = CallRegistry(services(Unreadable(), server, clock), max_calls=3)
+    await registry.recover()
+    with pytest.raises(CallRefused, match="the record cannot be read"):
+        await registry.open(started())
+    await asyncio.sleep(0)
+
+    assert "Traceback" not in caplog.text
 
 
 async def test_a_call_has_no_end_of_streams(registry):
