@@ -165,9 +165,10 @@ class EventWriter:
             if not self.unkept:
                 self.durable = events[-1].seq or 0
         except StoreError as error:
+            if not self.unkept:  # once: those that follow are refused, too
+                detail = {"call_id": self.call_id, "seq": events[0].seq, "reason": str(error)}
+                log.error("events not kept", extra=detail)
             self.unkept += len(events)
-            detail = {"call_id": self.call_id, "seq": events[-1].seq, "events": len(events), "reason": str(error)}
-            log.error("events not kept", extra=detail)
         self._handed_over -= len(events)
         self._backlog.waiting -= len(events)
 

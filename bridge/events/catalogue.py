@@ -276,6 +276,14 @@ class CallEnded(Data):
     """The record's, as JSON, for clients with a token. None without `PUBLIC_URL`, or where no stream came."""
 
 
+class EventLost(Data):
+    """An event that stood here could not be read when the database was repaired. Its number stays taken."""
+
+    type: ClassVar[str] = "event.lost"
+
+    why: Literal["damaged"] = "damaged"
+
+
 EVENT_TYPES: Mapping[str, type[Data]] = {
     data.type: data
     for data in (
@@ -292,6 +300,7 @@ EVENT_TYPES: Mapping[str, type[Data]] = {
         TranscriptionBackfilled,
         CallResumed,
         CallEnded,
+        EventLost,
     )
 }
 

@@ -31,7 +31,7 @@ from bridge.store.base import (
     Topic,
     Trouble,
 )
-from bridge.store.files import READERS, Files, not_opened
+from bridge.store.files import READERS, Files, failure
 from bridge.store.hints import Hints, Watch
 from bridge.store.lanes import LaneRow, Lanes
 from bridge.store.recent import Recent
@@ -86,7 +86,7 @@ class SQLiteStore:
             open_calls, pending, self._position = await asyncio.to_thread(self._load, self._files)
         except sqlite3.Error as error:
             await asyncio.to_thread(self._files.close)
-            raise not_opened(self._path, error) from None
+            raise failure("open", self._path, error) from None
         for call_id, header in open_calls:
             self._recent.begin(call_id, header)
         for row in pending:

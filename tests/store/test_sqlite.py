@@ -168,7 +168,7 @@ async def test_damage_that_a_reader_meets_is_a_trouble_that_stays(tmp_path: Path
     async with SQLiteStore(tmp_path) as store:
         path.write_bytes(whole[:65536] + b"\xff" * (len(whole) - 65536))
         assert store.trouble is None
-        with pytest.raises(StoreError, match="the database is damaged"):
+        with pytest.raises(StoreError, match="is damaged: run `bridge repair`"):
             for n in range(300):
                 await store.read(Query(f"CA{n}"))
         assert store.trouble == Trouble("the database is damaged", passes=False)

@@ -1,0 +1,18 @@
+"""`bridge repair`: save what can be read of a damaged record, with a copy of it set aside."""
+
+import typer
+
+from bridge import config
+from bridge.app import ENDPOINT
+from bridge.store.opening import repair_store
+
+
+def repair() -> None:
+    """Save what can be read of a damaged database, while no bridge runs; the old one is kept beside it."""
+    settings = config.load()
+    found = repair_store(settings.data_dir, [ENDPOINT] if settings.webhook_url else [])
+    if found is None:
+        typer.echo("The database is whole: there is nothing to repair.")
+        return
+    typer.echo(f"Saved {found.calls} calls with {found.events} events; {found.lost} events are lost.")
+    typer.echo(f"The damaged database is kept in {found.copy}; delete it when it is not needed any more.")
