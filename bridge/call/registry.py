@@ -10,7 +10,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
-from weakref import WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from bridge.call import describe
 from bridge.call.backlog import Backlog
@@ -21,6 +21,7 @@ from bridge.call.stream import Stream
 from bridge.carriers.messages import Started
 from bridge.errors import BridgeError, StoreError
 from bridge.events import EndReason
+from bridge.pace import Pace
 from bridge.store.base import CallFilter, KeptAudio
 
 log = logging.getLogger("bridge.call")
@@ -31,6 +32,9 @@ CloseStreams = Callable[[], Coroutine[Any, Any, None]]
 """Closes the sockets of all streams."""
 
 _SHARE_OF_WORDS = 0.8  # of the time to stop: for the last words; the rest is for writing them
+
+
+_STREAMS_A_SECOND, _STREAMS_AT_ONCE = 0.5, 30  # of one call, further ones; each is told, and noted on the disk
 
 
 class CallRefused(BridgeError):
@@ -71,6 +75,8 @@ class CallRegistry:
         self._found = asyncio.Event()
         self._watched: dict[Call, asyncio.Task[None]] = {}
         """The calls that are not over, those that are ending too."""
+        self._further: WeakKeyDictionary[Call, Pace] = WeakKeyDictionary()
+        """How often further streams of a call may come."""
         self._max_calls = max_calls
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -186,14 +192,24 @@ class CallRegistry:
             self._check_token(started, call)
             if self._closing:
                 raise CallRefused("the server is stopping")
-            if call and len(call.streams) >= self._services.policy.max_streams:
-                raise CallRefused("too many streams of this call at once")
+            if call:
+                self._check_streams(call)
             return (call or await self._new(started)).attach(started)
 
     def _check_token(self, started: Started, call: Call | None) -> None:
         """A call that was given a token has streams with one only: any other is a stranger's, who knows its id."""
         if started.token is None and (self._had_token(started.call_id) or (call and call.has_token)):
             raise StreamDenied("the streams of this call have a token")
+
+    def _check_streams(self, call: Call) -> None:
+        """A call has no streams without end, neither at once nor one after the other."""
+        if len(call.streams) >= self._services.policy.max_streams:
+            raise CallRefused("too many streams of this call at once")
+        now = self._services.clock.now()
+        pace = self._further.setdefault(call, Pace(_STREAMS_A_SECOND, _STREAMS_AT_ONCE))
+        if not pace.allows(now):
+            raise CallRefused("the streams of this call come too often")
+        pace.take(1)
 
     async def _new(self, started: Started) -> Call:
         call_id = started.call_id

@@ -168,6 +168,19 @@ async def test_a_call_has_no_end_of_streams(registry):
     await registry.open(started("CA2"))
 
 
+async def test_a_call_whose_streams_come_and_go_without_end_is_spared_the_rest(registry, store, clock):
+    first = await registry.open(started())
+    for number in range(31):
+        stream = await registry.open(started(stream=f"MZ{number}"))
+        stream.end("carrier_disconnected")
+    with pytest.raises(CallRefused, match="come too often"):
+        await registry.open(started(stream="MZ31"))
+    clock.time += 2.0
+    await registry.open(started(stream="MZ32"))
+
+    assert not first.is_over
+
+
 async def test_a_stream_of_a_call_that_lasted_too_long_opens_a_further_record(store, server):
     patience = ContinuityPolicy(longest=0.05)
     registry = CallRegistry(services(store, server, SystemClock(), patience), max_calls=3)
