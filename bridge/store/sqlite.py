@@ -237,10 +237,12 @@ class SQLiteStore:
         if not self._lanes.settling(lane):
             self.counters["lost_leases"] += 1
             return False
-        await self._write(
-            partial(writes.settle, lane=lane, to=settlement, batching=self._batching),
-            lambda row: self._put_lanes([row] if row else []),
-        )
+        do = partial(writes.settle, lane=lane, to=settlement, batching=self._batching)
+        try:
+            await self._write(do, lambda row: self._put_lanes([row] if row else []))
+        except BaseException:
+            self._lanes.not_settled(lane)
+            raise
         return True
 
     async def resume(self, endpoint: str, call_id: str | None = None, *, after: int | None = None) -> int:
@@ -277,9 +279,8 @@ class SQLiteStore:
         return self._hints.watch(topics, call_id)
 
     def __repr__(self) -> str:
-        waiting = self._writer.waiting if self._writer else 0
         return (
-            f"<SQLiteStore calls={len(self._recent)} lanes={len(self._lanes)} waiting={waiting} "
+            f"<SQLiteStore calls={len(self._recent)} lanes={len(self._lanes)} waiting={self.waiting} "
             f"events={self.counters['events']}>"
         )
 
@@ -294,7 +295,6 @@ class SQLiteStore:
 
     @property
     def lanes_waiting(self) -> int:
-        """Lanes that have something to deliver, dead letters aside."""
         return len(self._lanes)
 
     @property

@@ -1,5 +1,6 @@
 """`bridge repair`, as a person at a terminal gets it."""
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
@@ -48,3 +49,10 @@ def test_where_there_is_no_record_it_says_so(tmp_path):
     status, _, said = run("repair", tmp_path)
 
     assert (status, said) == (2, f"bridge: there is no {tmp_path / FILENAME}\n")
+
+
+async def test_not_beside_a_bridge_that_runs(tmp_path):
+    async with SQLiteStore(tmp_path):
+        status, _, said = await asyncio.to_thread(run, "repair", tmp_path)
+
+    assert (status, said) == (2, "bridge: a bridge uses the database: stop it first, then repair\n")
