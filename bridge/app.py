@@ -6,6 +6,7 @@ store, then the webhook, before the store is closed.
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 import time
@@ -21,6 +22,7 @@ from bridge.call import CallPolicy, CallRegistry, ContinuityPolicy, Services
 from bridge.call.backfill import Backfill, BackfillPolicy
 from bridge.call.call_options import CallOptions
 from bridge.call.eraser import Eraser
+from bridge.certificates import trusted
 from bridge.clock import SystemClock
 from bridge.config import Settings
 from bridge.deepgram.breaker import CircuitBreaker
@@ -28,6 +30,7 @@ from bridge.deepgram.exchange import SessionPolicy
 from bridge.deepgram.options import parse
 from bridge.delivery.sender import Sender
 from bridge.delivery.signing import Signer
+from bridge.egress import Egress
 from bridge.errors import ConfigError, StoreError
 from bridge.live import Live
 from bridge.store.audio import AudioStore, Recordings
@@ -66,18 +69,18 @@ shuts down it drops what carriers send, also on sockets that are open."""
 
 def build(settings: Settings) -> web.Application:
     """The application, checked but not started. Raises ConfigError for settings that cannot work."""
-    app = web.Application(client_max_size=_LARGEST_BODY)
+    app, egress = web.Application(client_max_size=_LARGEST_BODY), own_egress()
     token_secret, issued = carriers.token_secret(settings), IssuedTokens()
     store = _store(settings)
     recordings = Recordings(settings.data_dir, unfinished=settings.bridge_recordings)
-    sender = _sender(settings, store)
+    sender = _sender(settings, store, egress)
     audio, live, breaker = audio_store(settings), Live(store), CircuitBreaker()
     options = call_options(settings)
-    policy, requests = backfill_policy(settings), settings.data_dir / REQUESTS
+    policy, requests = backfill_policy(settings, egress), settings.data_dir / REQUESTS
     backfill = Backfill(store, audio, breaker, policy, options, wall=time.time, random=Random(), requests=requests)
-    reforks = carriers.reforks(settings, token_secret)
+    reforks = carriers.reforks(settings, token_secret, egress)
     registry = CallRegistry(
-        Services(call_policy(settings), store, breaker, options, SystemClock(), Random(), reforks),
+        Services(call_policy(settings, egress), store, breaker, options, SystemClock(), Random(), reforks),
         max_calls=settings.bridge_max_calls,
         audio=audio if settings.bridge_audio_limit else None,
         on_uncovered=backfill.offer,
@@ -174,7 +177,7 @@ async def backfill(settings: Settings, call_id: str, patience: float) -> bool:
     async with store, audio_store(settings) as audio:
         if call_id not in audio.kept():
             raise StoreError(f"no audio is kept of {call_id}")
-        policy = replace(backfill_policy(settings), timeout=0.0)  # `patience` bounds it instead
+        policy = replace(backfill_policy(settings, own_egress()), timeout=0.0)  # `patience` bounds it instead
         async with Backfill(
             store, audio, CircuitBreaker(), policy, call_options(settings), wall=time.time, random=Random()
         ) as service:
@@ -201,12 +204,18 @@ def login_link(settings: Settings, url: str) -> str:
     return f"{settings.public_url or url}/#token={read_tokens(settings)[0]}"
 
 
-def call_policy(settings: Settings) -> CallPolicy:
+def own_egress() -> Egress:
+    """The way out of this process. Raises ConfigError for certificates that cannot be read."""
+    return Egress(os.environ, trusted(os.environ))
+
+
+def call_policy(settings: Settings, egress: Egress) -> CallPolicy:
     """The settings that all calls share."""
     labels = {"inbound": settings.bridge_label_inbound, "outbound": settings.bridge_label_outbound}
     return CallPolicy(
         deepgram_url=settings.deepgram_url,
         deepgram_key=settings.deepgram_api_key.get_secret_value() if settings.deepgram_api_key else "",
+        route=egress.route(settings.deepgram_url),
         align=AlignPolicy(chunk_ms=settings.bridge_chunk_ms, hold_ms=settings.bridge_hold_ms),
         session=SessionPolicy(
             window=settings.bridge_replay_window,
@@ -224,11 +233,12 @@ def call_options(settings: Settings) -> CallOptions:
     return CallOptions(parse(settings.deepgram_options), settings.overrides)
 
 
-def backfill_policy(settings: Settings) -> BackfillPolicy:
+def backfill_policy(settings: Settings, egress: Egress) -> BackfillPolicy:
     """How kept audio is transcribed after the call."""
     return BackfillPolicy(
         origin=settings.deepgram_url,
         key=settings.deepgram_api_key.get_secret_value() if settings.deepgram_api_key else "",
+        route=egress.route(settings.deepgram_url),
         timeout=settings.bridge_backfill_timeout,
         keep=settings.bridge_backfill_days * 86400,
     )
@@ -295,11 +305,12 @@ def _retention(settings: Settings, recordings: Recordings) -> Retention:
     return Retention(recordings, max_age, settings.bridge_recording_limit * 1_000_000 or None, time.time)
 
 
-def _sender(settings: Settings, store: ManagedStore) -> Sender | None:
+def _sender(settings: Settings, store: ManagedStore, egress: Egress) -> Sender | None:
     if not settings.webhook_url or not settings.webhook_secret:
         return None
     signer = Signer(settings.webhook_secret.get_secret_value())
-    return Sender(store, settings.webhook_url, signer, endpoint=ENDPOINT, interims=settings.webhook_interim)
+    url, route = settings.webhook_url, egress.route(settings.webhook_url)
+    return Sender(store, url, signer, endpoint=ENDPOINT, interims=settings.webhook_interim, route=route)
 
 
 def _local_url(runner: web.AppRunner) -> str:

@@ -1,15 +1,21 @@
 """Log formats: one JSON object a line, or plain text, each with the call id if there is one.
 
-The `extra` of a log call becomes fields. Transcripts, audio and secrets are never given to a logger.
+The `extra` of a log call becomes fields. Transcripts, audio and secrets are never given to a logger. Of an exception it
+is told where it came from and what kind it is; its words only if they are ours, since a library may quote anything.
 """
 
 import json
 import logging
 import sys
+import traceback
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import Any, Literal
 
 from aiohttp.http_exceptions import HttpProcessingError
+
+from bridge.errors import BridgeError
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
@@ -21,6 +27,16 @@ def configure(level: str, style: Literal["json", "text"]) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.getLogger("websockets").setLevel(logging.WARNING)  # it would log every frame's size at debug
     logging.getLogger("aiohttp.server").addFilter(quote_no_request)
+    logging.getLogger("asyncio").addFilter(quote_no_future)
+    sys.excepthook = report
+
+
+def report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Log the exception that ends the process; Python would print its words."""
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+    else:
+        logging.getLogger("bridge").critical("the process ends with a fault", exc_info=(kind, error, trace))
 
 
 def quote_no_request(record: logging.LogRecord) -> bool:
@@ -32,7 +48,18 @@ def quote_no_request(record: logging.LogRecord) -> bool:
     return True
 
 
-class JsonFormatter(logging.Formatter):
+def quote_no_future(record: logging.LogRecord) -> bool:
+    """Log only what happened: asyncio's further lines show tasks with their exceptions, words and all."""
+    record.msg, record.args = record.getMessage().split("\n")[0], ()
+    return True
+
+
+class _Formatter(logging.Formatter):
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - the name is logging's
+        return "".join(_trace(ei[1])).rstrip("\n") if ei[1] else ""
+
+
+class JsonFormatter(_Formatter):
     """Time, level, logger, message and fields as one JSON object a line."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -48,7 +75,7 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(entry, default=str)
 
 
-class TextFormatter(logging.Formatter):
+class TextFormatter(_Formatter):
     """Time, level, message and fields on one line; the lines of an exception follow, indented.
 
     Any of them may quote a peer, so line breaks and control characters are escaped.
@@ -61,6 +88,22 @@ class TextFormatter(logging.Formatter):
         if record.exc_info:
             lines += [f"  {line}" for line in self.formatException(record.exc_info).split("\n")]
         return "\n".join(map(_printable, lines))
+
+
+def _trace(error: BaseException) -> Iterator[str]:
+    """An exception and those that led to it, the first one first."""
+    before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if before:
+        yield from _trace(before)
+        yield "then:\n"
+    if isinstance(error, BaseExceptionGroup):
+        for one in error.exceptions:
+            yield from _trace(one)
+            yield "and:\n"
+    yield "Traceback (most recent call last):\n"
+    yield from traceback.format_tb(error.__traceback__)
+    said = f": {error}" if isinstance(error, BridgeError) else ""
+    yield f"{type(error).__qualname__}{said}\n"
 
 
 def _printable(text: str) -> str:

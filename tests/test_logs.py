@@ -4,7 +4,8 @@ import sys
 
 from aiohttp.http_exceptions import BadHttpMessage
 
-from bridge.logs import JsonFormatter, TextFormatter, quote_no_request
+from bridge.errors import StoreError
+from bridge.logs import JsonFormatter, TextFormatter, quote_no_future, quote_no_request, report
 
 
 def record(**fields):
@@ -40,23 +41,59 @@ def test_what_a_peer_says_stays_within_its_line_of_text_and_commands_no_terminal
 
 def test_an_exception_of_many_lines_forges_none():
     try:
-        raise ValueError("broken\n12:00:00 info    call ended\x1b[2J")
-    except ValueError:
+        raise StoreError("broken\n12:00:00 info    call ended\x1b[2J")
+    except StoreError:
         first, *rest = TextFormatter().format(record(exc_info=sys.exc_info())).split("\n")
 
     assert first.endswith("call up")
-    assert rest[-2:] == ["  ValueError: broken", "  12:00:00 info    call ended\\x1b[2J"]
+    assert rest[-2:] == ["  StoreError: broken", "  12:00:00 info    call ended\\x1b[2J"]
     assert all(line.startswith("  ") and line.isprintable() for line in rest)
 
 
 def test_an_exception_is_kept():
     try:
-        raise ValueError("broken")
-    except ValueError:
+        raise StoreError("broken")
+    except StoreError:
         failed = record(exc_info=sys.exc_info())
 
-    assert "ValueError: broken" in json.loads(JsonFormatter().format(failed))["exception"]
-    assert "ValueError: broken" in TextFormatter().format(failed)
+    assert "StoreError: broken" in json.loads(JsonFormatter().format(failed))["exception"]
+    assert "StoreError: broken" in TextFormatter().format(failed)
+
+
+def fail_with_a_secret():
+    """Every way in which one exception carries others."""
+    try:
+        try:
+            try:
+                raise KeyError("a-secret")
+            except KeyError:
+                raise ValueError("a-secret") from OSError(5, "a-secret", "/a-secret")
+        except ValueError:
+            raise ExceptionGroup("a-secret", [RuntimeError("a-secret"), TypeError("a-secret")])  # noqa: B904 - a context
+    except ExceptionGroup:
+        return record(exc_info=sys.exc_info())
+
+
+def test_of_a_librarys_exception_the_words_are_left_out():
+    failed = fail_with_a_secret()
+    for said in (json.loads(JsonFormatter().format(failed))["exception"], TextFormatter().format(failed)):
+        told = [line for line in said.splitlines() if "raise " not in line]
+        assert not any("a-secret" in line for line in told)
+        names = [line.strip() for line in told if line.strip().isidentifier()]
+        assert names == ["OSError", "ValueError", "RuntimeError", "TypeError", "ExceptionGroup"]
+        assert any("in fail_with_a_secret" in line for line in told)
+
+
+def test_a_record_without_an_exception_has_none():
+    assert "NoneType" not in TextFormatter().format(record(exc_info=(None, None, None)))
+
+
+def test_a_task_that_failed_is_not_shown_with_its_exception():
+    line = record(
+        name="asyncio", msg="Task exception was never retrieved\nfuture: <Task exception=A('a-secret')>", args=()
+    )
+    assert quote_no_future(line)
+    assert json.loads(JsonFormatter().format(line))["message"] == "Task exception was never retrieved"
 
 
 def test_what_is_no_http_is_not_quoted():
@@ -65,3 +102,19 @@ def test_what_is_no_http_is_not_quoted():
     assert quote_no_request(line)
     text = JsonFormatter().format(line)
     assert "a-token" not in text and json.loads(text)["reason"] == "BadHttpMessage"
+
+
+def test_what_ends_the_process_is_logged_without_its_words(caplog, capsys):
+    error = ValueError("a-secret")
+    report(ValueError, error, None)
+    (last,) = caplog.records
+
+    assert last.message == "the process ends with a fault"
+    assert "a-secret" not in TextFormatter().format(last) + capsys.readouterr().err
+
+
+def test_ctrl_c_is_no_fault(caplog, capsys):
+    report(KeyboardInterrupt, KeyboardInterrupt(), None)
+
+    assert not caplog.records
+    assert "KeyboardInterrupt" in capsys.readouterr().err

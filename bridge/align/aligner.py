@@ -12,6 +12,7 @@ Every method may be called at any time: there is no order that a carrier could b
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from math import inf
 
 from bridge.align.clock import Clock, Stamped
@@ -23,6 +24,7 @@ from bridge.align.track import Frame, Track
 from bridge.audio import SAMPLE_RATE, SAMPLES_PER_MS, interleave
 from bridge.carriers.messages import Media
 from bridge.events import TRACKS, Cause
+from bridge.events import Track as Direction
 
 DEFAULT_POLICY = AlignPolicy()
 
@@ -49,14 +51,18 @@ class Aligner:
         padded         octets of silence put in, as audio and timestamps did not agree
     """
 
-    def __init__(self, policy: AlignPolicy = DEFAULT_POLICY, start: int = 0, heard: int | None = None) -> None:
-        """In a call that another process has begun: `start` is where its audio goes on, `heard` where it broke off."""
+    def __init__(
+        self, policy: AlignPolicy = DEFAULT_POLICY, start: int = 0, heard: Mapping[Direction, int] | None = None
+    ) -> None:
+        """In a call that another process has begun: `start` is where its audio goes on, `heard` where each track's
+        broke off."""
+        heard = heard or {}
         self.counters: Counter[str] = Counter()
         self._policy = policy
         self._told: list[Gap] = []
         self._pair = self._inbound, self._outbound = (
-            Track(TRACKS[0], policy, self.counters, self._told, start, heard),
-            Track(TRACKS[1], policy, self.counters, self._told, start, heard),
+            Track(TRACKS[0], policy, self.counters, self._told, start, heard.get(TRACKS[0])),
+            Track(TRACKS[1], policy, self.counters, self._told, start, heard.get(TRACKS[1])),
         )
         self._tracks: dict[str, Track] = {track.name: track for track in self._pair}
         self._chunk = policy.chunk_ms * SAMPLES_PER_MS
@@ -84,6 +90,12 @@ class Aligner:
     def received(self) -> int:
         """Samples per channel from call time 0 to the end of the newest audio that has its place."""
         return max(self._inbound.next, self._outbound.next)
+
+    @property
+    def silent_since(self) -> dict[Direction, int]:
+        """Where the audio of each track ended that is silent now; what that silence is will be told when it goes on."""
+        found = {track.name: track.silent_since for track in self._pair}
+        return {name: since for name, since in found.items() if since is not None}
 
     def open_stream(self, position: int, why: Cause = "carrier_reconnected") -> tuple[Source, int]:
         """A stream of the call begins, with a clock and numbers of its own; its earliest frame belongs at `position`.
@@ -176,9 +188,16 @@ class Aligner:
         return self._release(self.received - self._released)
 
     def advance(self, position: int) -> None:
-        """Between two streams, after `flush`: the call goes on in silence up to `position`."""
+        """Nothing comes, or there is no stream: the call goes on in silence up to `position`.
+
+        What a stream has held back and sends after all is not lost: it follows the silence.
+        """
         for track in self._pair:
+            track.give_up(inf, self._newest)
             track.fill(position)
+        self._newest = max(self._newest, position)
+        for source in self._sources:
+            source.clock.advance(position)
 
     def _receive_unusual(self, track: Track | None, media: Media, source: Source) -> None:
         """Take a frame that is not simply the next one."""
@@ -264,6 +283,8 @@ class Aligner:
     def _hand_over(self, track: Track, source: Source) -> None:
         """The track goes on with the frames of another stream, where its audio ends."""
         self.counters["handed_over"] += 1
+        if before := self._heard_from.get(track):
+            before.in_step = source.in_step
         self._heard_from[track] = source
         track.change_stream(source.sequence)
         for frame in [frame for frame in source.recent[track] if _goes_on(frame, track)]:
@@ -271,13 +292,17 @@ class Aligner:
 
     def _ready(self, track: Track) -> int:
         """How far the output need not wait for a track any more."""
-        newest = self._newest
         limit = self._wait_until(track)
-        if track.shared and limit > track.next and (rival := self._rival(track)):
+        if track.shared and limit > track.next and (rival := self._rival(track)) and self._may_take(track, rival):
             self._hand_over(track, rival)
             limit = self._wait_until(track)
-        track.give_up(limit, newest)
+        track.give_up(limit, self._newest)
         return max(track.next, limit)
+
+    def _may_take(self, track: Track, rival: Source) -> bool:
+        """Whether a track may go on with a rival's frames: their place is known, or the stream it is heard from has
+        stalled for so long that a place by the clock is better than none."""
+        return rival.in_step or self._newest - self._heard_from[track].clock.newest >= self._apart
 
     def _opening(self, clock: Clock) -> int:
         """How far the output need not wait for a stream whose first frames are looked at: they are to find their place
@@ -290,12 +315,18 @@ class Aligner:
         source = heard_from.get(track)
         if source is None:
             return newest
-        # A stream of its own may stall by itself. What is missing is lost once that stream has gone on.
-        other = heard_from.get(self._outbound if track is self._inbound else self._inbound)
-        apart = other is not None and other is not source
-        if newest - track.heard > (self._apart if apart else self._idle):
+        # What is missing is lost once its own stream has gone on.
+        alone = self._may_stall_alone(track, source)
+        if newest - track.heard > (self._apart if alone else self._idle):
             return newest
-        return max(source.clock.newest - track.hold, newest - (self._apart if apart else track.hold))
+        return max(source.clock.newest - track.hold, newest - (self._apart if alone else track.hold))
+
+    def _may_stall_alone(self, track: Track, source: Source) -> bool:
+        """Whether other streams go on while this one, that a track is heard from, is late, and none can stand in."""
+        if track.shared:
+            return not any(other.in_step and track in other.recent for other in self._sources if other is not source)
+        other = self._heard_from.get(self._outbound if track is self._inbound else self._inbound)
+        return other is not None and other is not source
 
     def _release(self, size: int) -> bytes:
         """Let out the next `size` samples of each channel, silence for what is missing."""

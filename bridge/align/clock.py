@@ -50,6 +50,8 @@ class Clock:
         self._opening: list[Stamped] = []
         self.strays: list[Stamped] = []
         """Frames whose timestamps are not believed yet."""
+        self._least: int | None = None
+        """Before this the call has gone on without the stream; None: frames have come since."""
 
     def receive(self, frame: Stamped, received: int, farthest: float = inf) -> list[Stamped]:
         """Take a frame; returns those whose place is known now, in order. `received` is where the call's audio ends,
@@ -59,10 +61,18 @@ class Clock:
             self._opening.append(frame)
             return self.start(received, farthest) if self._opening_is_over() else []
         position = frame.stamp + self.shift
-        if abs(position - self.newest) > self._stray or position > farthest:
+        held_back = self._least is not None and position < self._least - self._hold
+        if held_back or abs(position - self.newest) > self._stray or position > farthest:
             return self._receive_stray(frame, received, farthest)
+        self._least = None
         self.drop_strays()
         return [frame]
+
+    def advance(self, position: int) -> None:
+        """The call goes on without the stream up to `position`: what it sends of the time before comes too late for
+        its place."""
+        self.newest = max(self.newest, position)
+        self._least = position
 
     def start(self, received: int, farthest: float = inf) -> list[Stamped]:
         """Fix the clock by the frames that came so far, if any, and return them in order."""
@@ -96,6 +106,7 @@ class Clock:
         leap = believed[0].stamp + self.shift - self.newest
         if not 0 < leap <= self._reset or max(frame.stamp for frame in believed) + self.shift > farthest:
             self._set(believed, received)
+        self._least = None
         # On the new clock, too, some of them may be farther apart than there was time for.
         known = [frame for frame in believed if frame.stamp + self.shift <= farthest]
         if len(known) < len(believed):

@@ -99,6 +99,11 @@ class Track:
         return self._gap is not None or not self._silent
 
     @property
+    def silent_since(self) -> int | None:
+        """Where the silence began that its audio ends in; None: it ends in audio, or has not started."""
+        return self._gap if self._silent else None
+
+    @property
     def heard(self) -> float:
         """The newest timestamp, as a position."""
         return self._pending[-1].position if self._pending else self.last

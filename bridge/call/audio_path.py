@@ -6,7 +6,7 @@ is handed nothing more, but what still comes is kept, to be transcribed from the
 
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from bridge.align import Aligner, Gap
@@ -20,7 +20,7 @@ from bridge.deepgram.exchange import Finished, SessionEvent
 from bridge.deepgram.options import Options
 from bridge.deepgram.session import Session
 from bridge.errors import StoreError
-from bridge.events import Cause, Stretch
+from bridge.events import Cause, Stretch, Track
 from bridge.spans import Span
 from bridge.store.base import CallAudio
 
@@ -73,8 +73,12 @@ class AudioPath:
         self.aligner.end_stream(source)
         self._forward(self.aligner.data_to_send())
 
+    def pause(self) -> None:
+        """Nothing comes for now: ask Deepgram for what was said last."""
+        self.client.pause()
+
     def fill(self, position: int) -> None:
-        """Silence up to `position`, while there is no stream."""
+        """Silence up to `position`, while nothing comes."""
         self.aligner.advance(position)
         self._forward(self.aligner.data_to_send())
 
@@ -115,22 +119,27 @@ def open_path(
     audio: CallAudio | None,
     on_event: Callable[[SessionEvent], None],
     start: int,
-    heard: int | None,
+    heard: Mapping[Track, int],
 ) -> AudioPath:
-    """Connect to Deepgram. The audio goes on at `start`; `heard`: where it broke off, in another process's hands."""
+    """Connect to Deepgram. The audio goes on at `start`; `heard`: where each track's broke off, in another process's
+    hands."""
     policy = services.policy
     if audio:
         audio.leap(start)
-    query = options.query([("extra", f"call_id:{call_id}")])
+
+    def url(wanted: Options) -> str:
+        return f"{policy.deepgram_url}/v1/listen?{wanted.query([('extra', f'call_id:{call_id}')])}"
+
     client = Client(
         Session(replace(policy.session, kept=audio is not None), services.random, start),
-        url=f"{policy.deepgram_url}/v1/listen?{query}",
+        url=url(options),
         key=policy.deepgram_key,
         call_id=call_id,
         breaker=services.breaker,
         on_event=on_event,
         fetch=lambda position, samples: read_kept(audio, position, samples, call_id),
-        own_options=options.own,
+        fallback_url=url(options.fallback) if options.fallback else None,
+        route=policy.route,
     )
     client.start()
     return AudioPath(Aligner(policy.align, start, heard), client, audio, policy.align.chunk_ms)

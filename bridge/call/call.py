@@ -12,11 +12,12 @@ from collections import Counter
 from bridge.audio import SAMPLE_RATE, samples, seconds
 from bridge.call import describe
 from bridge.call.audio_path import AudioPath, open_path
-from bridge.call.continuity import OVER, Ask, Begin, Continuity, Drop, End, Fill, Place, State
+from bridge.call.continuity import Ask, Begin, Continuity, Drop, End, Fill, Pause, Place
 from bridge.call.note import Note
 from bridge.call.projection import Projection
 from bridge.call.record import Record
 from bridge.call.services import Services
+from bridge.call.states import OVER, State
 from bridge.call.stream import Stream
 from bridge.carriers.messages import Digit, Media, Started
 from bridge.deepgram.exchange import AudioLost, Finished, Interrupted, Resumed, SessionEvent
@@ -50,8 +51,7 @@ class Call:
         self.reason: EndReason | None = None
         self.has_token = bool(past.started.get("stream_token")) if past else started.token is not None
         """Whether its first stream had a token; further streams must have one then."""
-        self.streams: dict[int, Stream] = {}
-        """Those that are here, by their numbers."""
+        self.streams: dict[int, Stream] = {}  # those that are here, by their numbers
         self._services = services
         self._clock = services.clock
         self._audio = audio
@@ -59,7 +59,7 @@ class Call:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._asking: set[asyncio.Task[None]] = set()
-        self._note = Note(tracks=past.tracks if past else ())
+        self._note = Note(tracks=past.tracks, silent=past.silent) if past else Note()
         self._continuity = Continuity(services.policy.continuity)
         self._path: AudioPath | None = None  # of a call that another process has begun only once its stream is here
         self._over = asyncio.Event()
@@ -185,8 +185,9 @@ class Call:
             task.cancel()
         log.info("call over", extra={"call_id": self.id, "reason": self.reason, "seq": self._record.events.seq})
         if self._audio and self.reason is None:
-            # With words that are in no log, the next process takes what it knows from the log alone.
-            self._note.uncovered = None if self.unkept else self.uncovered
+            self._note.uncovered = None if self.unkept else self.uncovered  # words that are in no log are uncovered
+            if self._path:
+                self._note.silent = self._path.aligner.silent_since
             self._write_note()
             self._audio.close()
         elif self._audio and (self.uncovered or self.unkept):
@@ -205,9 +206,10 @@ class Call:
                     self._place(self.streams[command.stream], command)
                 case Drop(number):
                     self._drop(self.streams.pop(number))
-                case Fill(position):
-                    if self._path:
-                        self._path.fill(position)
+                case Fill(position) if self._path:
+                    self._path.fill(position)
+                case Pause() if self._path:
+                    self._path.pause()
                 case Ask(tracks):
                     self._ask(tracks)
                 case End(reason):
@@ -218,13 +220,11 @@ class Call:
     def _arm_timer(self) -> None:
         if self._timer:
             self._timer.cancel()
-            self._timer = None
         due = self._continuity.get_timer()
-        if due is not None:
-            self._timer = self._loop.call_later(max(0.0, due - self._clock.now()), self._wake)
+        self._timer = None if due is None else self._loop.call_later(max(0.0, due - self._clock.now()), self._wake)
 
     def _wake(self) -> None:
-        self._continuity.handle_timer(self._clock.now())
+        self._continuity.handle_timer(self._clock.now(), self._received)
         self._obey()
 
     def _place(self, stream: Stream, place: Place) -> None:
@@ -276,7 +276,8 @@ class Call:
 
     def _open_path(self, start: int, heard: int | None = None) -> AudioPath:
         """From `start` on; `heard`: where the audio of another process ended. In samples since call time 0."""
-        return open_path(self.id, self._services, self._options, self._audio, self._receive, start, heard)
+        broke_off = {} if heard is None else dict.fromkeys(TRACKS, heard) | self._note.silent
+        return open_path(self.id, self._services, self._options, self._audio, self._receive, start, broke_off)
 
     def _receive(self, event: SessionEvent) -> None:
         match event:

@@ -17,6 +17,8 @@ class Note:
     """Samples of the call, where the audio of its lost streams ended; None while a stream is heard."""
     tracks: tuple[Track, ...] = ()
     """Those of all streams that there were."""
+    silent: dict[Track, int] = field(default_factory=dict)
+    """Where the audio of each track had ended that was silent then, of a call that was left in order."""
     holes: list[Stretch] = field(default_factory=list)
     """What finals have passed over and not covered."""
     uncovered: list[Stretch] | None = None
@@ -32,6 +34,7 @@ class Note:
             "anchor": self.anchor,
             "heard": self.heard,
             "tracks": list(self.tracks),
+            "silent": dict(self.silent),
             "holes": _dump(self.holes),
         }
         return dumped if self.uncovered is None else {**dumped, "uncovered": _dump(self.uncovered)}
@@ -45,6 +48,7 @@ class Note:
             anchor=float(anchor) if isinstance(anchor, int | float) else None,
             heard=heard if isinstance(heard, int) else None,
             tracks=tuple(track for track in TRACKS if track in said.get("tracks", ())),
+            silent={track: said["silent"][track] for track in TRACKS if track in said.get("silent", ())},
             holes=_load(said.get("holes", ())),
             uncovered=_load(said["uncovered"]) if "uncovered" in said else None,
         )

@@ -14,6 +14,7 @@ from bridge.carriers.messages import Digit, Started
 from bridge.clock import Clock
 from bridge.events import (
     CallEnded,
+    CallResumed,
     Data,
     DtmfReceived,
     EndReason,
@@ -58,7 +59,9 @@ class Record:
         self._clock = clock
         self._assembler = Assembler(call_id, speakers, language, progress=past.progress if past else None)
         self._tally = None if past else Tally(speakers)  # of a part of a call it would be half the truth
-        self._complete = past is None or not past.audio_lost
+        self._audio_lost = past is not None and past.audio_lost
+        self._cut_off = past is not None and not past.left_in_order
+        """What came last before a crash is not known, unless a gap tells of it."""
         self._settled = 0  # samples: covered by finals that are durable
         self._to_settle = (self.events.seq, 0)  # once that event is durable, that is settled
         self._keys = Pace(KEYS_A_SECOND, KEYS_AT_ONCE)
@@ -89,6 +92,8 @@ class Record:
         self._take_transcripts()
         for each in data:
             self.events.add(each)
+            if isinstance(each, CallResumed):
+                self._cut_off = False  # the gap before the new stream begins where the kept audio ends
         self.events.commit()
 
     def press(self, digit: Digit, position: int) -> None:
@@ -135,7 +140,7 @@ class Record:
                 reason=reason,
                 duration=length,
                 ended_at=timestamp(self._clock.wall()),
-                flush="complete" if self._complete and not missing else "timed_out",
+                flush="timed_out" if self._audio_lost or self._cut_off or missing else "complete",
                 missing=missing,
                 uncovered=self.uncovered,
                 counts=counts,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from bridge.audio import SAMPLE_RATE
+from bridge.audio import SAMPLE_RATE, samples
 from bridge.call.note import Note
 from bridge.call.projection import Projection
 from bridge.errors import BridgeError, StoreError
@@ -110,6 +110,8 @@ def _look_at(past: Projection, audio: CallAudio) -> None:
     if note.uncovered is not None:
         # The process before has left the call in order: it knew what finals without words had covered.
         past.uncovered = note.uncovered
+        past.left_in_order = True
+        past.silent = {track: min(since, samples(end)) for track, since in note.silent.items()}
         return
     past.uncovered += note.holes
     for track in TRACKS:

@@ -11,6 +11,7 @@ from typing import Any
 from bridge.audio import SAMPLE_RATE, SAMPLES_PER_MS, pcm_to_mulaw, split_channels
 from bridge.carriers import parameters
 from bridge.carriers.dialect import Carrier, Proof
+from bridge.carriers.fields import rate as sampling_rate
 from bridge.carriers.identifiers import safe_identifier
 from bridge.carriers.messages import Digit, Ignored, Media, Message, Started, Stopped, UnsupportedMedia
 from bridge.errors import RemoteProtocolError
@@ -75,7 +76,7 @@ class JambonzDialect:
         return ()
 
     def _started(self, said: dict[str, Any]) -> Started:
-        rate, mix = int(said.get("sampleRate") or SAMPLE_RATE), str(said.get("mixType") or "mono")
+        rate, mix = sampling_rate(said.get("sampleRate"), SAMPLE_RATE), str(said.get("mixType") or "mono")
         if rate != SAMPLE_RATE:
             raise UnsupportedMedia(f"L16 at {rate} Hz: set sampleRate of listen to 8000")
         if mix not in _CHANNELS:

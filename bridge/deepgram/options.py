@@ -44,8 +44,13 @@ class Options:
     """A checked set of parameters, without the audio format."""
 
     pairs: Pairs
-    own: bool = field(default=False, compare=False)
-    """Whether they are one call's, not everybody's."""
+    fallback: "Options | None" = field(default=None, compare=False)
+    """Of one call's own: everybody's, to go on with where Deepgram refuses these."""
+
+    @property
+    def own(self) -> bool:
+        """Whether they are one call's."""
+        return self.fallback is not None
 
     def get(self, name: str) -> str | None:
         """The last value of a parameter."""
@@ -88,7 +93,8 @@ def override(options: Options, parameters: Mapping[str, str], allowed: frozenset
         wanted.append((name, value))
     if not wanted:
         return options
-    return Options(_checked(_overlaid(options.pairs, wanted), frozenset(name for name, _ in wanted)), own=True)
+    own = _checked(_overlaid(options.pairs, wanted), frozenset(name for name, _ in wanted))
+    return Options(own, fallback=options)
 
 
 def _overlaid(base: Pairs, given: list[tuple[str, str]]) -> Pairs:

@@ -126,6 +126,7 @@ def settle(connection: sqlite3.Connection, lane: Lane, to: Settlement, batching:
         "first_failure": to.first_failure,
         "skipped": json.dumps(to.skipped),
         "parked": to.parked,
+        "reason": to.reason,
     }
     row = connection.execute(sql.SETTLE, values).fetchone()
     return lane_row(row) if row else None

@@ -13,6 +13,7 @@ from bridge.carriers.messages import Started
 from bridge.carriers.telnyx import SECRET_HEADER, TELNYX
 from bridge.carriers.twilio import TWILIO
 from bridge.config import Settings
+from bridge.egress import Egress
 from bridge.events import Track
 from bridge.web.media import MediaHandlers, MediaPolicy, Mount
 from bridge.web.secrets import by_password, by_secret
@@ -45,11 +46,11 @@ def mounts(settings: Settings, token_secret: bytes) -> list[Mount]:
     ]
 
 
-def reforks(settings: Settings, token_secret: bytes) -> dict[str, Refork]:
+def reforks(settings: Settings, token_secret: bytes, egress: Egress) -> dict[str, Refork]:
     """How to ask for a lost stream, by carrier: Twilio, where we have an address and an account to ask with."""
     if not (settings.public_url and settings.twilio_account_sid and settings.twilio_auth_tokens):
         return {}
-    account = TwilioAccount(settings.twilio_account_sid, settings.twilio_auth_tokens[0], settings.bridge_twilio_api)
+    account = twilio_account(settings, egress)
     url = settings.public_url.replace("http", "ws", 1) + TWILIO.path
     fork = Fork(account, url, settings.public_url + STREAM_STATUS_PATH, token_secret, time.time)
 
@@ -57,6 +58,18 @@ def reforks(settings: Settings, token_secret: bytes) -> dict[str, Refork]:
         return await fork.ask(started.call_id, parameters.write(started), tracks)
 
     return {TWILIO.name: ask}
+
+
+def twilio_account(settings: Settings, egress: Egress) -> TwilioAccount:
+    """The account that Twilio is asked with. Raises TwilioError if it is not set."""
+    route = egress.route(settings.bridge_twilio_api)
+    return TwilioAccount(
+        settings.twilio_account_sid or "",
+        next(iter(settings.twilio_auth_tokens), ""),
+        settings.bridge_twilio_api,
+        proxy=route.proxy_url,
+        tls=route.tls,
+    )
 
 
 def voice_settings(settings: Settings, token_secret: bytes | None) -> VoiceSettings:

@@ -757,8 +757,24 @@ def test_between_two_streams_the_call_goes_on_in_silence():
     ] == [("inbound", 0.2, 0.4, "carrier_reconnected")]
 
 
+def test_it_says_since_when_a_track_is_silent():
+    aligner = Aligner()
+    stream, _ = aligner.open_stream(0)
+    told = [aligner.silent_since]
+    for track, frames in (("inbound", 2), ("outbound", 1)):
+        for number in range(frames):
+            aligner.receive_media(Media(track, 20 * number, None, b"\x10" * 160), stream)
+    told.append(aligner.silent_since)
+    aligner.flush()
+    told.append(aligner.silent_since)
+    aligner.advance(1600)
+    told.append(aligner.silent_since)
+
+    assert told == [{}, {}, {"outbound": 160}, {"outbound": 160, "inbound": 320}]
+
+
 def test_a_call_that_others_have_begun_goes_on_at_its_place():
-    aligner = Aligner(start=80_000, heard=72_000)
+    aligner = Aligner(start=80_000, heard={"inbound": 72_000, "outbound": 71_840})
     stream, _ = aligner.open_stream(80_800, "bridge_restarted")
     aligner.receive_media(Media("inbound", 5000, 1, b"\x10" * 160), stream)
     aligner.receive_media(Media("outbound", 5020, 4, b"\x10" * 160), stream)
@@ -770,7 +786,7 @@ def test_a_call_that_others_have_begun_goes_on_at_its_place():
         (gap.track, seconds(gap.span.start), seconds(gap.span.end), gap.why) for gap in aligner.events_received()
     ] == [
         ("inbound", 9.0, 10.1, "bridge_restarted"),
-        ("outbound", 9.0, 10.12, "bridge_restarted"),
+        ("outbound", 8.98, 10.12, "bridge_restarted"),
     ]
 
 
@@ -963,3 +979,63 @@ def test_streams_that_come_one_after_the_other_leap_no_farther_than_one() -> Non
     call.flush()
 
     assert call.aligner.position <= (50 + 500) * 160 + 12 * 8000
+
+
+def paused(aligner, stream, until):
+    """A second of both tracks, and then nothing, until the call has gone on in silence to `until` in samples."""
+    for number in range(50):
+        for track in ("inbound", "outbound"):
+            aligner.receive_media(Media(track, 20 * number, None, b"\x10" * 160), stream)
+    out = aligner.data_to_send()
+    aligner.advance(until)
+    return out + aligner.data_to_send()
+
+
+@pytest.mark.parametrize("seconds_away", [3.0, 12.0, 70.0, 600.0])
+def test_what_comes_after_a_pause_of_the_carrier_has_its_place(seconds_away):
+    aligner = Aligner()
+    stream, _ = aligner.open_stream(0)
+    out = paused(aligner, stream, round((seconds_away + 0.2) * 8000))
+    first = round(1000 * (1 + seconds_away))
+    for number in range(50):
+        for track in ("inbound", "outbound"):
+            aligner.receive_media(Media(track, first + 20 * number, None, b"\x20" * 160), stream)
+    out += aligner.data_to_send() + aligner.flush()
+    begin = 2 * 8 * first
+
+    assert set(out[: 2 * 8000]) == {0x10}
+    assert set(out[2 * 8000 : begin]) == {0xFF}
+    assert set(out[begin:]) == {0x20}
+    assert [(gap.track, gap.missing, gap.why) for gap in aligner.events_received()] == [
+        (track, 8 * first - 8000, "not_sent") for track in ("inbound", "outbound")
+    ]
+
+
+@pytest.mark.parametrize("filled", [1.6, 2.5, 12.0])
+def test_what_the_carrier_has_held_back_in_a_pause_follows_the_silence(filled):
+    aligner = Aligner()
+    stream, _ = aligner.open_stream(0)
+    end = round(filled * 8000)
+    out = paused(aligner, stream, end)
+    for number in range(50, 200):
+        for track in ("inbound", "outbound"):
+            aligner.receive_media(Media(track, 20 * number, None, b"\x20" * 160), stream)
+    out += aligner.data_to_send() + aligner.flush()
+
+    assert out[2 * end :] == b"\x20" * (2 * 150 * 160)
+    assert aligner.counters == {"resets": 1, "holes": 2}
+
+
+def test_one_frame_of_long_ago_after_a_pause_moves_no_clock():
+    aligner = Aligner()
+    stream, _ = aligner.open_stream(0)
+    out = paused(aligner, stream, 3 * 8000)
+    aligner.receive_media(Media("inbound", 1000, None, b"\x30" * 160), stream)
+    for number in range(200, 250):
+        for track in ("inbound", "outbound"):
+            aligner.receive_media(Media(track, 20 * number, None, b"\x20" * 160), stream)
+    out += aligner.data_to_send() + aligner.flush()
+
+    assert 0x30 not in out
+    assert out[2 * 200 * 160 :] == b"\x20" * (2 * 50 * 160)
+    assert aligner.counters["stray"] == 1

@@ -12,9 +12,10 @@ HOLE = Stretch(track="outbound", from_=1.0, to=1.5)
     "note",
     [
         Note(),
-        Note(1_800_000_000.25, 76_000, ("inbound",), [HOLE]),
-        Note(1_800_000_000.25, None, ("inbound", "outbound"), [], []),
-        Note(1_800_000_000.25, 5, (), [HOLE], [HOLE]),
+        Note(1_800_000_000.25, 76_000, ("inbound",), {"inbound": 75_000}, [HOLE]),
+        Note(1_800_000_000.25, None, ("inbound", "outbound"), {}, [], []),
+        Note(1_800_000_000.25, 5, (), {}, [HOLE], [HOLE]),
+        Note(tracks=("outbound",), silent={"outbound": 4000}),
     ],
 )
 def test_what_is_written_is_read_again(note):

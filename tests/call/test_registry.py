@@ -84,7 +84,7 @@ async def test_two_calls_at_once_never_mix(registry, store):
 
 @pytest.mark.parametrize(("parameters", "is_open"), [({"deepgram.language": "es"}, True), ({}, False)])
 async def test_a_refusal_over_a_calls_own_options_does_not_shut_the_gate(registry, given, server, parameters, is_open):
-    server.faults = Faults(refuse=403)
+    server.faults = Faults(first=1, refuse=403)
     await registry.open(started(**parameters))
     (going_on,) = registry.calls.values()
     async with asyncio.timeout(10):
@@ -304,6 +304,16 @@ async def test_a_stream_that_never_reached_us_leaves_a_record(registry, store):
     await registry.fail_stream("twilio", "CA9", "MZ9", "31920 handshake error")
 
     assert [event["type"] for event in await events(store, "CA9")] == ["call.started", "stream.failed", "call.ended"]
+    assert registry.counters["stream_errors"] == 2
+
+
+async def test_a_stream_error_of_a_call_that_has_ended_changes_no_record(registry, store):
+    (await registry.open(started())).end("stopped")
+    await registry.fail_stream("twilio", "CA1", "MZ1", "31921 close error")
+    await ended(registry)
+    await registry.fail_stream("twilio", "CA1", "MZ1", "31921 close error")
+
+    assert [event["type"] for event in await events(store, "CA1")] == ["call.started", "call.ended"]
 
 
 class SlowStore:
@@ -504,6 +514,31 @@ async def test_a_call_that_was_left_goes_on_in_the_next_process(tmp_path, server
     assert (record[-1]["data"]["flush"], record[-1]["data"]["uncovered"]) == ("complete", [])
 
 
+async def test_a_short_silence_that_a_call_is_left_with_is_told_by_the_next_process(tmp_path, server, clock):
+    async with AudioStore(tmp_path, limit=2**30) as audio:
+        async with SQLiteStore(tmp_path) as store:
+            before = CallRegistry(services(store, server, clock), max_calls=3, audio=audio)
+            await before.recover()
+            for track, length in (("inbound", QUIET - 0.36), ("outbound", QUIET)):
+                feed(await before.open(started(stream=track, tracks=(track,))), length, tracks=(track,))
+            clock.time += QUIET
+            await before.leave_all(10.0)
+        clock.time += 0.24
+        async with SQLiteStore(tmp_path) as store:
+            after = CallRegistry(services(store, server, clock, grace=10.0), max_calls=3, audio=audio)
+            await after.recover()
+            feed(stream := await after.open(started(stream="MZ2")), 1.0, skip=7.74)
+            stream.end("stopped")
+            await ended(after)
+            record = await events(store, "CA1")
+
+    gaps = [event["data"] for event in record if event["type"] == "audio.gap"]
+    assert {(gap["track"], gap["from"], gap["to"], gap["why"]) for gap in gaps} == {
+        ("inbound", 7.14, 7.74, "bridge_restarted"),
+        ("outbound", 7.5, 7.74, "bridge_restarted"),
+    }
+
+
 async def test_after_a_restart_the_tracks_of_all_streams_are_asked_for(tmp_path, server, clock):
     asked = []
 
@@ -612,6 +647,8 @@ async def test_a_stop_in_the_middle_of_recovery_leaves_every_call_and_waits_for_
             assert 0 < after.counters["adopted"] < len(calls)
             assert after.calls == {}
             assert sorted(row.id for row in await store.abandoned()) == calls
+            for call in calls:
+                (await audio.reopen(call)).close()  # refused while it is open
 
 
 async def test_two_streams_are_heard_after_the_wall_clock_was_set_back_between_two_processes(tmp_path, server, clock):
@@ -684,6 +721,39 @@ async def test_events_that_the_store_did_not_take_are_counted_when_the_process_s
 
     assert registry.unkept >= 2  # `call.started` and `call.ended` at the least
     slow.release.set()
+
+
+class BrokenStore:
+    """A store that takes everything and keeps nothing."""
+
+    trouble = None
+
+    def __init__(self, store):
+        self._store = store
+        self.find, self.release, self.abandoned = store.find, store.release, store.abandoned
+
+    def append(self, events, interims=()):
+        return asyncio.ensure_future(self._fail())
+
+    async def _fail(self):
+        raise StoreError("the database is damaged")
+
+
+async def test_events_that_the_store_did_not_keep_are_counted_when_their_call_is_over(server, store, clock):
+    registry = CallRegistry(services(BrokenStore(store), server, clock), max_calls=3)
+    await registry.recover()
+    (await registry.open(started())).end("stopped")
+    await ended(registry)
+
+    assert registry.unkept == 2
+
+
+async def test_a_stream_that_is_refused_is_no_failure_of_ours(registry, caplog):
+    await registry.open(started(token="t"))
+    with pytest.raises(StreamDenied):
+        await registry.open(started(stream="MZ2"))
+
+    assert "a task of the registry failed" not in caplog.text
 
 
 async def test_a_stream_of_a_call_that_was_left_waits_until_it_is_known_what_was_left(server, store, clock):

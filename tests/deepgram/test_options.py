@@ -88,13 +88,14 @@ def test_a_call_without_wishes_has_the_options_of_all():
     options = override(parse("keyterm=Acme"), {"campaign": "7"}, ALLOWED)
 
     assert options == parse("keyterm=Acme")
-    assert not options.own
+    assert options.fallback is None
 
 
 def test_a_call_may_override_what_is_allowed():
-    options = override(parse("keyterm=Acme"), {"deepgram.language": "es", "campaign": "7"}, ALLOWED)
+    everybodys = parse("keyterm=Acme")
+    options = override(everybodys, {"deepgram.language": "es", "campaign": "7"}, ALLOWED)
 
-    assert options.own
+    assert options.fallback is everybodys
     assert options.get("language") == "es"
     assert options.get("keyterm") == "Acme"
 
