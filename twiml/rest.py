@@ -20,6 +20,7 @@ from twiml.errors import TwilioError
 SID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """Fit to stand in a path."""
 
+_LONGEST_REASON = 300  # characters
 _LONGEST_LINE = 2**16  # octets of a header
 
 
@@ -59,8 +60,7 @@ class TwilioAccount:
     ) -> dict[str, Any]:
         url = f"{self.base_url.rstrip('/')}/2010-04-01/Accounts/{self.sid}/{quote(path)}"
         # By hand: aiohttp's own way to say this changes with 3.14.
-        credentials = base64.b64encode(f"{self.sid}:{self.auth_token}".encode()).decode()
-        headers = {"Authorization": f"Basic {credentials}"}
+        headers = {"Authorization": f"Basic {self._credentials}"}
         try:
             async with (
                 self._session(headers) as session,
@@ -88,6 +88,10 @@ class TwilioAccount:
         )
 
     @property
+    def _credentials(self) -> str:
+        return base64.b64encode(f"{self.sid}:{self.auth_token}".encode()).decode()
+
+    @property
     def _host(self) -> str:
         return self.base_url.partition("://")[2].split("/")[0].rpartition("@")[2]
 
@@ -98,7 +102,9 @@ class TwilioAccount:
             answer = None
         if not 200 <= status < 300:
             said = _refusal(status, answer if isinstance(answer, dict) else {}, about)
-            raise TwilioError(said.replace(self.auth_token, "…"))
+            for secret in (self.auth_token, self._credentials):  # of a peer that quotes what it was sent
+                said = said.replace(secret, "…")
+            raise TwilioError(said[:_LONGEST_REASON])
         if not isinstance(answer, dict):
             raise TwilioError(f"{self._host} answered with something that is not JSON; is this Twilio's API?")
         return answer
@@ -139,5 +145,5 @@ def _refusal(status: int, answer: dict[str, Any], about: str) -> str:
     if status == 429 or status >= 500:
         return f"Twilio is busy or failing ({status}); try again in a minute."
     code = answer.get("code")
-    said = str(answer.get("message") or "without a reason")[:300]
+    said = answer.get("message") or "without a reason"
     return f"Twilio refused ({status}{f', error {code}' if code else ''}): {said}"

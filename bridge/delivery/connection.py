@@ -5,10 +5,11 @@ It knows neither what is posted nor what an answer means. How an answer is read 
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import aiohappyeyeballs
+from aiohappyeyeballs import AddrInfoType
 
 from bridge.answer import AnswerReader
 from bridge.delivery.address import Address
@@ -18,6 +19,7 @@ from bridge.failure import Failure, failure
 from bridge.tunnel import Tunnel
 
 _NEXT_ADDRESS = 0.25  # seconds after which the next address of a host is tried beside the one before (RFC 8305)
+_KEEP_ADDRESSES = 30.0  # seconds
 _PROXY_READ = 4_096
 
 
@@ -125,12 +127,35 @@ class Connection(asyncio.Protocol):
             self._answer.set_exception(Unreachable(why))
 
 
-async def connect(address: Address, route: Route, on_free: Callable[[Connection], None]) -> Connection:
-    """Open a connection. Raises Unreachable."""
+class Resolver:
+    """The addresses of one host, looked up now and then: some receivers close after every answer."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._asked = (host, port)
+        self._found: Sequence[AddrInfoType] = []
+        self._until = 0.0
+
+    async def addresses(self) -> Sequence[AddrInfoType]:
+        loop = asyncio.get_running_loop()
+        if not self._found or loop.time() >= self._until:
+            self._found = await loop.getaddrinfo(*self._asked, type=socket.SOCK_STREAM)
+            self._until = loop.time() + _KEEP_ADDRESSES
+        return self._found
+
+    def forget(self) -> None:
+        """They have led nowhere."""
+        self._found = []
+
+
+async def connect(
+    address: Address, route: Route, on_free: Callable[[Connection], None], resolver: Resolver
+) -> Connection:
+    """Open a connection. `resolver`: of the proxy, where there is one. Raises Unreachable."""
     proxy = route.proxy
     try:
-        stream = await _open(proxy.host if proxy else address.host, proxy.port if proxy else address.port)
+        stream = await _open(await resolver.addresses())
     except (OSError, UnicodeError) as error:
+        resolver.forget()
         raise Unreachable(failure(error, "proxy" if proxy else "connect")) from None
     try:
         if proxy and address.secure:
@@ -150,9 +175,8 @@ async def connect(address: Address, route: Route, on_free: Callable[[Connection]
     return connection
 
 
-async def _open(host: str, port: int) -> socket.socket:
+async def _open(addresses: Sequence[AddrInfoType]) -> socket.socket:
     """As aiohttp does: a host whose IPv6 leads nowhere is reached by IPv4. uvloop would wait for the one that does."""
-    addresses = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     stream = await aiohappyeyeballs.start_connection(addresses, happy_eyeballs_delay=_NEXT_ADDRESS, interleave=1)
     stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return stream

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from bridge import __version__
 from bridge.answer import AnswerReader
 from bridge.delivery.address import parse_address
-from bridge.delivery.connection import Connection, Unreachable, connect
+from bridge.delivery.connection import Connection, Resolver, Unreachable, connect
 from bridge.delivery.lane import Answered, Outcome, parse_retry_after
 from bridge.egress import DIRECT, Route
 from bridge.failure import Failure
@@ -46,6 +46,8 @@ class Poster:
         self._timeouts = timeouts or Timeouts()
         self._route = route
         self._head = self._fixed_head()
+        first = route.proxy or self._address
+        self._resolver = Resolver(first.host, first.port)
         self._connections: set[Connection] = set()
         self._idle: list[Connection] = []
         # How many go out at a time is the breaker's decision, not made here.
@@ -93,7 +95,7 @@ class Poster:
     async def _connect(self) -> Connection:
         try:
             async with asyncio.timeout(self._timeouts.connect):
-                connection = await connect(self._address, self._route, self._keep)
+                connection = await connect(self._address, self._route, self._keep, self._resolver)
         except TimeoutError:
             raise Unreachable(Failure("timeout")) from None
         self._connections.add(connection)

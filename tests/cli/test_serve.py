@@ -127,6 +127,14 @@ def test_a_log_gets_no_token(tmp_path):
     assert own_token(tmp_path) not in said
 
 
+def test_a_setting_that_does_nothing_is_told_in_the_log(tmp_path):
+    said = until_told(
+        "serving.*\n", tmp_path, False, WEBHOOK_INTERIM="true", DEEPGRAM_OPTIONS="language=multi&redact=pii"
+    )
+    assert "WEBHOOK_INTERIM does nothing without WEBHOOK_URL" in said
+    assert "DEEPGRAM_OPTIONS: redact=pii" in said
+
+
 def test_whoever_sets_tokens_has_them(tmp_path):
     said = until_told("serving.*\n", tmp_path, True, BRIDGE_READ_TOKENS="secret-of-the-readers")
     assert "secret-of" not in said

@@ -1,17 +1,23 @@
 """One connection against servers that misbehave, below what a poster makes of it."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
 from bridge.answer import AnswerReader
 from bridge.delivery.address import parse_address
-from bridge.delivery.connection import Connection, Unreachable, connect
+from bridge.delivery.connection import Connection, Resolver, Unreachable, connect
 from bridge.egress import DIRECT
 from bridge.failure import Failure
 from tests.fakes.http import read_request, server
 
 REQUEST = b"POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n"
+
+
+async def open_to(url: str, on_free: Callable[[Connection], None]) -> Connection:
+    address = parse_address(url)
+    return await connect(address, DIRECT, on_free, Resolver(address.host, address.port))
 
 
 async def test_the_head_is_told_before_the_body_is_there() -> None:
@@ -26,7 +32,7 @@ async def test_the_head_is_told_before_the_body_is_there() -> None:
 
     free: list[Connection] = []
     async with server(script) as url, asyncio.timeout(10):
-        connection = await connect(parse_address(url), DIRECT, free.append)
+        connection = await open_to(url, free.append)
         answer = await connection.exchange(REQUEST, 60.0)
         assert (answer.status, free) == (200, [])
         go_on.set()
@@ -45,7 +51,7 @@ async def test_a_body_that_takes_too_long_costs_the_connection() -> None:
 
     free: list[Connection] = []
     async with server(script) as url, asyncio.timeout(10):
-        connection = await connect(parse_address(url), DIRECT, free.append)
+        connection = await open_to(url, free.append)
         await connection.exchange(REQUEST, 0.01)
         await connection.closed
     assert free == []
@@ -57,7 +63,7 @@ async def test_an_idle_connection_is_closed_in_time_unless_it_is_used() -> None:
             writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
 
     async with server(script) as url, asyncio.timeout(10):
-        connection = await connect(parse_address(url), DIRECT, lambda connection: connection.close_after(0.0))
+        connection = await open_to(url, lambda connection: connection.close_after(0.0))
         for _ in range(3):
             answer: AnswerReader = await connection.exchange(REQUEST, 60.0)
             assert answer.status == 204
@@ -69,5 +75,14 @@ async def test_an_idle_connection_is_closed_in_time_unless_it_is_used() -> None:
 
 async def test_a_host_that_can_have_no_address() -> None:
     with pytest.raises(Unreachable) as unreachable:
-        await connect(parse_address(f"http://{'a' * 64}.invalid/"), DIRECT, lambda _: None)
+        await open_to(f"http://{'a' * 64}.invalid/", lambda _: None)
     assert unreachable.value.why.kind == "dns"
+
+
+async def test_addresses_are_looked_up_once_until_they_lead_nowhere() -> None:
+    resolver = Resolver("127.0.0.1", 1)
+    first = await resolver.addresses()
+    assert await resolver.addresses() is first
+    with pytest.raises(Unreachable):
+        await connect(parse_address("http://127.0.0.1:1/"), DIRECT, lambda _: None, resolver)
+    assert await resolver.addresses() is not first

@@ -17,11 +17,12 @@ from tests.fakes import certificates
 from tests.fakes.http import Script, read_request, server
 from tests.fakes.proxy import Proxy
 
-QUICK = Timeouts(connect=0.5, total=0.2, body=0.05)
+USUAL = Timeouts(body=0.05)
+BRIEF = Timeouts(connect=5.0, total=0.2)  # where no answer is going to come
 
 
 @asynccontextmanager
-async def posting(script: Script, timeouts: Timeouts = QUICK) -> AsyncIterator[Poster]:
+async def posting(script: Script, timeouts: Timeouts = USUAL) -> AsyncIterator[Poster]:
     async with server(script) as url, Poster(url, timeouts) as poster:
         yield poster
 
@@ -190,26 +191,26 @@ async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
     ],
 )
 async def test_what_is_no_answer(script: Script, reason: str) -> None:
-    async with posting(script) as poster:
+    async with posting(script, BRIEF if reason == "timeout" else USUAL) as poster:
         assert await post(poster) == Failure(reason)  # type: ignore[arg-type]
 
 
 async def test_nobody_listens() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        async with Poster(f"http://127.0.0.1:{taken.getsockname()[1]}/", QUICK) as poster:
+        async with Poster(f"http://127.0.0.1:{taken.getsockname()[1]}/", USUAL) as poster:
             assert await post(poster) == Failure("connect", "ECONNREFUSED")
 
 
 async def test_no_tls_there() -> None:
-    async with server(silence) as url, Poster(url.replace("http:", "https:"), QUICK) as poster:
+    async with server(silence) as url, Poster(url.replace("http:", "https:"), BRIEF) as poster:
         assert await post(poster) == Failure("timeout")
 
     async def plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         await reader.read()
 
-    async with server(plain) as url, Poster(url.replace("http:", "https:"), Timeouts(10.0, 10.0)) as poster:
+    async with server(plain) as url, Poster(url.replace("http:", "https:"), USUAL) as poster:
         outcome = await post(poster)
     assert isinstance(outcome, Failure)
     assert outcome.kind == "tls"
@@ -347,7 +348,7 @@ async def test_the_url_goes_out_as_it_was_given(target: str) -> None:
         lines.extend((await read_request(reader)).decode().split("\r\n")[:2])
         writer.write(OK)
 
-    async with server(script) as url, Poster(url.rstrip("/") + target, QUICK) as poster:
+    async with server(script) as url, Poster(url.rstrip("/") + target, USUAL) as poster:
         assert await post(poster) == Answered(200)
     assert lines == [f"POST {target} HTTP/1.1", f"Host: {url.removeprefix('http://').rstrip('/')}"]
 
@@ -385,7 +386,7 @@ async def test_through_a_proxy(secure: bool) -> None:
 
 @pytest.mark.parametrize("url", ["http://hook.invalid/", "https://hook.invalid/"])
 async def test_a_proxy_that_refuses_says_so(url: str) -> None:
-    async with Proxy(refuse=407) as proxy, Poster(url, QUICK, through(proxy.url, url)) as poster:
+    async with Proxy(refuse=407) as proxy, Poster(url, USUAL, through(proxy.url, url)) as poster:
         assert await post(poster) == Failure("proxy", "status 407")
 
 
@@ -394,21 +395,21 @@ async def test_a_proxy_that_is_not_there(url: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         nobody = f"http://127.0.0.1:{taken.getsockname()[1]}"
-        async with Poster(url, QUICK, through(nobody, url)) as poster:
+        async with Poster(url, USUAL, through(nobody, url)) as poster:
             assert await post(poster) == Failure("proxy", "ECONNREFUSED")
 
 
 @pytest.mark.parametrize(
-    ("script", "reason"),
-    [(silence, Failure("timeout")), (hang_up, Failure("proxy", "reset"))],
+    ("script", "timeouts", "reason"),
+    [(silence, BRIEF, Failure("timeout")), (hang_up, USUAL, Failure("proxy", "reset"))],
 )
-async def test_a_proxy_that_does_not_answer(script: Script, reason: Failure) -> None:
+async def test_a_proxy_that_does_not_answer(script: Script, timeouts: Timeouts, reason: Failure) -> None:
     async def half(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
 
     url = "https://hook.invalid/"
     chosen = half if script is hang_up else script
-    async with server(chosen) as proxy, Poster(url, QUICK, through(proxy.rstrip("/"), url)) as poster:
+    async with server(chosen) as proxy, Poster(url, timeouts, through(proxy.rstrip("/"), url)) as poster:
         assert await post(poster) == reason
 
 
@@ -420,7 +421,7 @@ async def test_what_is_no_proxy() -> None:
         writer.write(b"SSH-2.0-OpenSSH_9.6\r\n")
         await reader.read()
 
-    async with server(script) as proxy, Poster(url, QUICK, through(proxy.rstrip("/"), url)) as poster:
+    async with server(script) as proxy, Poster(url, USUAL, through(proxy.rstrip("/"), url)) as poster:
         assert await post(poster) == Failure("proxy", "protocol")
 
 
