@@ -14,13 +14,13 @@ The layers, top to bottom; a module imports only from lower ones, or beside it i
     3 machines  align/, call/continuity, deepgram/session, deepgram/breaker, transcript/assembler,
                 transcript/conversation, delivery/lane, delivery/breaker
     2 pure      call/states, call/lull, deepgram/options, deepgram/languages, deepgram/batch, deepgram/exchange,
-                deepgram/window, deepgram/coverage, deepgram/pace, deepgram/states, deepgram/timeline,
+                deepgram/window, deepgram/coverage, deepgram/states, deepgram/timeline,
                 deepgram/watchdog, deepgram/standing, deepgram/ending, deepgram/backlog, delivery/signing,
                 delivery/envelope, delivery/address, tunnel, store/base, transcript/speech, transcript/turns,
                 transcript/figures, transcript/gaps, transcript/captions, transcript/render
     1 dialects  carriers/, deepgram/messages, deepgram/words, event_stream, outbox, answer, egress
     0 words     errors, failure, audio, events/, recognition, text, spelling, values
-   -1 base      spans
+   -1 base      spans, pace
 
 One word for one thing:
 

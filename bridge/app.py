@@ -234,7 +234,7 @@ def call_policy(settings: Settings, egress: Egress) -> CallPolicy:
         ),
         labels={track: label for track, label in labels.items() if label},
         public_url=settings.public_url,
-        continuity=ContinuityPolicy(grace=settings.bridge_grace),
+        continuity=ContinuityPolicy(grace=settings.bridge_grace, longest=settings.bridge_max_duration),
     )
 
 
@@ -306,6 +306,8 @@ def _operations(
             "Those of them that wait for a request, its body, or `start`",
             lambda: len(connections.idle),
         ),
+        "store_fails": ("1: the store cannot keep anything now", lambda: store.trouble is not None),
+        "events_waiting": ("Events of calls that are not durable yet", lambda: registry.backlog.waiting),
     }
     if sender:
         counters["delivery"] = sender.counters
@@ -316,7 +318,7 @@ def _operations(
                 lambda: not sender.healthy,
             ),
         }
-    return OperationsHandlers(registry, counters, gauges)
+    return OperationsHandlers(registry, counters, gauges, lambda: store.trouble)
 
 
 def _operations_routes(settings: Settings, operations: OperationsHandlers, access: Access) -> list[web.RouteDef]:

@@ -95,9 +95,12 @@ class Settings(BaseModel):
         description='Options a call may set by `<Parameter name="deepgram.…">`',
     )
     bridge_max_calls: int = Field(1000, ge=1, description="Calls at once; more are refused with 503")
+    bridge_max_duration: float = Field(
+        86_400.0, ge=1, le=2_592_000, description="Seconds after which a call is ended, whatever its streams do"
+    )
     bridge_start_timeout: float = Field(10.0, gt=0, le=60, description="Seconds a socket may take to send `start`")
     bridge_idle_timeout: float = Field(
-        60.0, gt=0, le=3600, description="Seconds without any message after which a stream counts as lost"
+        60.0, gt=0, le=3600, description="Seconds without audio or a key after which a stream counts as lost"
     )
     bridge_idle_connections: int = Field(
         100,

@@ -23,4 +23,6 @@ class CallPolicy:
     labels: Mapping[str, str] = field(default_factory=dict)
     """Speaker labels by track, over those that follow from the direction."""
     public_url: str | None = None
+    max_streams: int = 16
+    """Of one call at once: one for each track, and more forks than can be meant."""
     continuity: ContinuityPolicy = field(default_factory=ContinuityPolicy)

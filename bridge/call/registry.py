@@ -10,9 +10,10 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
-from weakref import WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from bridge.call import describe
+from bridge.call.backlog import Backlog
 from bridge.call.call import Call
 from bridge.call.recovery import Recovery, open_audio
 from bridge.call.services import Services
@@ -21,6 +22,7 @@ from bridge.call.stream_ends import StreamEnds
 from bridge.carriers.messages import Started
 from bridge.errors import BridgeError, StoreError
 from bridge.events import EndReason
+from bridge.pace import Pace
 from bridge.store.base import CallFilter, KeptAudio
 
 log = logging.getLogger("bridge.call")
@@ -31,6 +33,9 @@ CloseStreams = Callable[[], Coroutine[Any, Any, None]]
 """Closes the sockets of all streams."""
 
 _SHARE_OF_WORDS = 0.8  # of the time to stop: for the last words; the rest is for writing them
+
+
+_STREAMS_A_SECOND, _STREAMS_AT_ONCE = 0.5, 30  # of one call, further ones; each is told, and noted on the disk
 
 
 class CallRefused(BridgeError):
@@ -72,6 +77,8 @@ class CallRegistry:
         self._watched: dict[Call, asyncio.Task[None]] = {}
         """The calls that are not over, those that are ending too."""
         self._ends = StreamEnds()
+        self._further: WeakKeyDictionary[Call, Pace] = WeakKeyDictionary()
+        """How often further streams of a call may come."""
         self._max_calls = max_calls
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -86,20 +93,41 @@ class CallRegistry:
         return sum(call.interrupted for call in self.calls.values())
 
     @property
+    def backlog(self) -> Backlog:
+        """What waits for the store."""
+        return self._services.backlog
+
+    @property
     def full(self) -> bool:
         """Whether one more call would be too many."""
         return len(self.calls) >= self._max_calls
 
     @property
+    def refusal(self) -> str | None:
+        """Why one more call would not be taken now; None: it would."""
+        if self.full:
+            return "too many calls at once"
+        trouble = self._services.store.trouble
+        if trouble and not trouble.passes:
+            return trouble.reason
+        if self._services.backlog.is_high:
+            return "too much waits for the store"
+        return None
+
+    @property
     def room(self) -> int:
         """For how many streams there is a place: that of a further call, or of a call that waits for a stream."""
         waiting = sum(call.waiting for call in self.calls.values())
-        return max(0, self._max_calls - len(self.calls)) + len(self._recovery.left) + waiting
+        further = 0 if self.refusal else self._max_calls - len(self.calls)
+        return further + len(self._recovery.left) + waiting
 
     async def open(self, started: Started) -> Stream:
         """A place for a stream in its call; the call is made if there is none. Raises `CallRefused`."""
         opening = self._spawn(self._open(started))
-        return await asyncio.shield(opening)  # half a call is none: a handler that gives up leaves a whole one
+        try:
+            return await asyncio.shield(opening)  # half a call is none: a handler that gives up leaves a whole one
+        except StoreError:
+            raise CallRefused("the record cannot be read") from None
 
     async def recover(self) -> None:
         """Adopt the calls that another process has left open: each has its grace to come back, and then its one end.
@@ -145,10 +173,14 @@ class CallRegistry:
             call = self.calls.get(call_id)
             if call and call.reason is None:
                 call.fail_stream(stream_id, error)
-            elif call is None and not await store.calls(call_id=call_id, limit=1):
-                await store.append(
-                    describe.failed_call(carrier, call_id, stream_id, error, self._services.clock.wall())
-                )
+            if call:
+                return
+            try:
+                if not await store.calls(call_id=call_id, limit=1):
+                    now = self._services.clock.wall()
+                    await store.append(describe.failed_call(carrier, call_id, stream_id, error, now))
+            except StoreError as fault:
+                log.error("a stream's error is not kept", extra={"call_id": call_id, "reason": str(fault)})
 
     def stop_stream(self, call_id: str, stream_id: str) -> None:
         """The carrier says beside the stream that it has stopped: a call that has lost it waits for nothing more."""
@@ -174,6 +206,8 @@ class CallRegistry:
             self._check_token(started, call)
             if self._closing:
                 raise CallRefused("the server is stopping")
+            if call:
+                self._check_streams(call)
             call = call or await self._new(started)
             self._ends.attach(call_id)
             return call.attach(started)
@@ -183,16 +217,28 @@ class CallRegistry:
         if started.token is None and (self._had_token(started.call_id) or (call and call.has_token)):
             raise StreamDenied("the streams of this call have a token")
 
+    def _check_streams(self, call: Call) -> None:
+        """A call has no streams without end, neither at once nor one after the other."""
+        if len(call.streams) >= self._services.policy.max_streams:
+            raise CallRefused("too many streams of this call at once")
+        now = self._services.clock.now()
+        pace = self._further.setdefault(call, Pace(_STREAMS_A_SECOND, _STREAMS_AT_ONCE))
+        if not pace.allows(now):
+            raise CallRefused("the streams of this call come too often")
+        pace.take(1)
+
     async def _new(self, started: Started) -> Call:
         call_id = started.call_id
+        if reason := self.refusal:
+            raise CallRefused(reason)
         newest = await self._services.store.find(CallFilter(carrier_call_id=call_id), limit=1)
         before = newest[0].row.id if newest else None
         record_id = describe.further_record(before, call_id) if before else call_id
         # Asked last: from here to its place in `calls` nothing else comes in.
         if self._closing:
             raise CallRefused("the server is stopping")
-        if self.full:
-            raise CallRefused("too many calls at once")
+        if reason := self.refusal:
+            raise CallRefused(reason)
         audio = open_audio(self._audio, record_id)
         self.counters["opened"] += 1
         log.info("call started", extra={"call_id": record_id, "stream_id": started.stream_id})
@@ -231,6 +277,7 @@ class CallRegistry:
         """Once a call is over, and only then."""
         await call.wait_over()
         self.ended.update(call.counts)
+        self.ended["events_not_kept"] += call.unkept
         self.unkept += call.unkept
         del self._watched[call]
         if self.calls.get(call_id) is call:
@@ -278,5 +325,7 @@ class CallRegistry:
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         error = None if task.cancelled() else task.exception()
-        if error and not isinstance(error, CallRefused):  # which the media handler tells
+        if isinstance(error, StoreError):
+            log.error("the store failed a call", extra={"reason": str(error)})
+        elif error and not isinstance(error, CallRefused):  # which the media handler tells
             log.error("a task of the registry failed", exc_info=error)

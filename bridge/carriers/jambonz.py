@@ -47,7 +47,7 @@ class JambonzDialect:
             if self._channels is None:
                 return (self._started(said),)
             # Only with `passDtmf`.
-            return (Digit("inbound", str(said["dtmf"])[:8]) if said.get("event") == "dtmf" else Ignored(),)
+            return (Digit("inbound", str(said["dtmf"])) if said.get("event") == "dtmf" else Ignored(),)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise RemoteProtocolError(f"not a jambonz message: {type(error).__name__}") from None
 

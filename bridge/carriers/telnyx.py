@@ -117,7 +117,7 @@ class TelnyxDialect:
             case "dtmf":
                 # Where the digit stands is told in two ways.
                 digit = (frame.dtmf or {}).get("digit") or (frame.payload or {})["digit"]
-                return Digit("inbound", str(digit)[:8])
+                return Digit("inbound", str(digit))
             case "error":
                 return Failed(_complaint(frame.payload or {}))
             case "connected":

@@ -35,6 +35,10 @@ _Counter = Annotated[int, msgspec.Meta(ge=0, le=10**15)]
 """Beyond this no clock of milliseconds goes."""
 
 
+_MOST_TRACKS, _LONGEST_TRACK = 8, 32
+"""There are two, with names of eight letters; they enter an event."""
+
+
 class _Media(msgspec.Struct):
     track: str
     timestamp: _Counter
@@ -103,7 +107,7 @@ def _other(frame: _Frame) -> Message:
             # Here the track is called `inbound_track`, in media `inbound`. Twilio knows no other, and no key is lost
             # over a name.
             track: Track = "outbound" if digit.get("track") in ("outbound_track", "outbound") else "inbound"
-            return Digit(track, str(digit["digit"])[:8])
+            return Digit(track, str(digit["digit"]))
         case "connected":
             return Connected()
         case _:
@@ -120,7 +124,7 @@ def _started(frame: _Frame) -> Started:
     return Started(
         call_id=identifier(start["callSid"]),
         stream_id=first_identifier(start.get("streamSid"), frame.streamSid, start["callSid"]),
-        tracks=tuple(str(track) for track in items(start.get("tracks"))),
+        tracks=tuple(str(track)[:_LONGEST_TRACK] for track in items(start.get("tracks"))[:_MOST_TRACKS]),
         encoding=encoding,
         sample_rate=rate,
         carrier=TWILIO.name,

@@ -19,6 +19,7 @@ from bridge.carriers.dialect import Carrier, Dialect
 from bridge.carriers.messages import Digit, Failed, Media, Message, Started, Stopped, UnsupportedMedia
 from bridge.errors import RemoteProtocolError
 from bridge.events import EndReason
+from bridge.web.frames import Frames
 from bridge.web.server import wait_for, work
 from bridge.web.starting import Starting
 
@@ -58,7 +59,7 @@ class MediaPolicy:
     start_timeout: float = 10.0
     """From the upgrade to `start`."""
     idle_timeout: float = 60.0
-    """Without any message, until the stream counts as lost; a live one sends fifty a second."""
+    """Without audio or a key, until the stream counts as lost; a live one sends fifty frames a second."""
 
 
 class MediaHandlers:
@@ -90,12 +91,13 @@ class MediaHandlers:
         try:
             self._starting.check(self._registry.room, clock())
         except CallRefused as refusal:
-            log.warning("stream refused", extra={"carrier": carrier.name, "reason": str(refusal)})
-            raise web.HTTPServiceUnavailable(text=f"{refusal}\n") from None
+            reason = self._registry.refusal or str(refusal)
+            log.warning("stream refused", extra={"carrier": carrier.name, "reason": reason})
+            raise web.HTTPServiceUnavailable(text=f"{reason}\n") from None
         offered = request.headers.get("Sec-WebSocket-Protocol", "") if carrier.echoes_subprotocol else ""
         protocols = tuple(name.strip() for name in offered.split(",") if name.strip())
         socket = web.WebSocketResponse(
-            compress=False, max_msg_size=_LARGEST_START, timeout=1.0, protocols=protocols[:1]
+            compress=False, max_msg_size=_LARGEST_START, timeout=1.0, protocols=protocols[:1], autoping=False
         )
         await socket.prepare(request)
         self._sockets.add(socket)
@@ -154,7 +156,9 @@ class _StreamReader:
         self._policy = policy
         self._registry = registry
         self._loop = asyncio.get_running_loop()
-        self._messages = 0
+        self._frames = Frames(socket, registry.counters)
+        self._heard = 0
+        """Messages for the call."""
         self._bad = 0
         self._early_octets = 0
         """Of messages that came before the call was made."""
@@ -177,6 +181,7 @@ class _StreamReader:
             log.info("socket closed before start")
             return
         self._started = started = self._mount.check_start(started)
+        self._frames.call_id = started.call_id
         self._on_start()
         self._check_idle(-1)
         try:
@@ -193,9 +198,11 @@ class _StreamReader:
             for message in early:
                 stream.receive(message)
             following = await (self._reading or self._next())
-            while following is not None:
+            while following is not None and not stream.is_over:
                 stream.receive(following)
                 following = await self._next()
+            if stream.is_over:
+                self._end = "stopped"  # the call is over: what still comes is read, and not heard
         finally:
             assert self._started
             stream.end(self._registry.end_of(self._started, self._end or "server_stopping"), self._bad)
@@ -246,9 +253,13 @@ class _StreamReader:
         """The next message for the call; None when the stream is over."""
         while self._end is None:
             message = await self._receive()
-            if type(message) is Media or type(message) is Digit:
-                if self._first_at is None and type(message) is Media:
+            if type(message) is Media:
+                self._heard += message.payload != b""
+                if self._first_at is None:
                     self._first_at = self._loop.time()
+                return message
+            if type(message) is Digit:
+                self._heard += 1
                 return message
             if message is None:
                 self._end = self._end or "carrier_disconnected"
@@ -263,8 +274,7 @@ class _StreamReader:
     async def _receive(self) -> Message | None:
         """The next readable message; None when the socket is closed. Unreadable ones are counted and skipped."""
         while not self._pending:
-            frame = await self._socket.receive()
-            self._messages += 1
+            frame = await self._frames.receive()
             if self._started is None:
                 self._count_early(frame)
             try:
@@ -309,7 +319,6 @@ class _StreamReader:
         """Write the carrier's complaint about this stream to the record of its call."""
         started = self._started
         assert started  # before `start` such a message is skipped
-        log.warning("the carrier reports an error", extra={"call_id": started.call_id, "stream_id": started.stream_id})
         await self._registry.fail_stream(started.carrier, started.call_id, started.stream_id, error)
 
     def _count_bad(self, reason: str) -> None:
@@ -317,13 +326,13 @@ class _StreamReader:
         if self._bad == 1:  # once a stream: a carrier that sends one such message sends many
             log.warning("message not readable", extra={"reason": reason})
 
-    def _check_idle(self, seen: int) -> None:
-        """Called once per idle timeout: close the socket if no message has come since (`seen`: their count then)."""
-        if self._messages == seen:
+    def _check_idle(self, heard: int) -> None:
+        """Called once per idle timeout: close the socket if nothing was heard since (`heard`: how much was then)."""
+        if self._heard == heard:
             self._end = self._end or "carrier_silent"
             self._closing = self._loop.create_task(self._socket.close())
         else:
-            self._watchdog = self._loop.call_later(self._policy.idle_timeout, self._check_idle, self._messages)
+            self._watchdog = self._loop.call_later(self._policy.idle_timeout, self._check_idle, self._heard)
 
     async def _read_to_close(self) -> None:
         """Ignore what comes after `stop`, until the carrier closes."""

@@ -14,6 +14,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from bridge.call import CallRegistry
+from bridge.store.base import Trouble
 
 Counters = Mapping[str, Mapping[str, int]]
 """The counters of each part of the bridge, by its name in the metrics."""
@@ -25,8 +26,16 @@ Gauge = tuple[str, Callable[[], float]]
 class OperationsHandlers:
     """`/healthz`, `/readyz` and `/metrics`, which may be elsewhere."""
 
-    def __init__(self, calls: CallRegistry, counters: Counters, gauges: Mapping[str, Gauge]) -> None:
+    def __init__(
+        self,
+        calls: CallRegistry,
+        counters: Counters,
+        gauges: Mapping[str, Gauge],
+        trouble: Callable[[], Trouble | None] = lambda: None,
+    ) -> None:
+        """`trouble`: what is wrong with the store now."""
         self._calls = calls
+        self._trouble = trouble
         self._registry = CollectorRegistry()
         self._registry.register(_Collector(counters, gauges))
         self.stopping = False
@@ -41,10 +50,14 @@ class OperationsHandlers:
         return web.json_response({"status": "ok", "calls": len(self._calls.calls)})
 
     async def readiness(self, request: web.Request) -> web.Response:
-        """200 if another call can be taken, else 503 with the reason."""
+        """200 if another call can be taken and what it says be kept, else 503 with the reason."""
         reason = "stopping" if self.stopping else "full" if self._calls.full else None
         if reason:
             return web.json_response({"status": reason}, status=503)
+        trouble = self._trouble()
+        if trouble or self._calls.refusal:
+            reason = trouble.reason if trouble else self._calls.refusal
+            return web.json_response({"status": "store fails", "reason": reason}, status=503)
         return web.json_response({"status": "ready"})
 
     async def metrics(self, request: web.Request) -> web.Response:

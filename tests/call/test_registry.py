@@ -5,11 +5,12 @@ import json
 
 import pytest
 
-from bridge.call import CallRefused, CallRegistry, StreamDenied
+from bridge.call import CallRefused, CallRegistry, ContinuityPolicy, StreamDenied
+from bridge.clock import SystemClock
 from bridge.errors import StoreError
 from bridge.local.deepgram import Faults
 from bridge.store.audio import AudioStore
-from bridge.store.base import Query
+from bridge.store.base import Query, Trouble
 from bridge.store.sqlite import SQLiteStore
 from tests.fakes.calls import HandClock, feed, services, started
 from tests.fakes.running import AUDIO, SCRIPT, deepgram
@@ -115,6 +116,83 @@ async def test_the_wall_clock_is_anchored_at_the_first_frame(registry, store, cl
     final = next(event for event in await events(store, "CA1") if event["type"] == "transcript.final")
 
     assert final["data"]["start_time"] == f"2027-01-15T08:00:{final['data']['start'] + 3:06.3f}Z"
+
+
+async def test_a_damaged_store_gets_no_new_calls_and_keeps_those_that_go_on(registry, store):
+    await registry.open(started())
+    store._health.failed(Trouble("the database is damaged", passes=False))
+    with pytest.raises(CallRefused, match="the database is damaged"):
+        await registry.open(started("CA2"))
+    await registry.open(started(stream="MZ2"))
+
+    assert registry.room == 0
+
+
+async def test_a_store_whose_trouble_passes_gets_new_calls_until_half_of_the_room_is_taken(registry, store, given):
+    store._health.failed(Trouble("the disk is full", passes=True))
+    await registry.open(started())
+    given.backlog.waiting += given.backlog.limit // 2
+    with pytest.raises(CallRefused, match="too much waits for the store"):
+        await registry.open(started("CA2"))
+    given.backlog.waiting -= given.backlog.limit // 2
+
+
+class Unreadable:
+    """A store that has lost its disk."""
+
+    trouble = None
+
+    async def abandoned(self, **_):
+        return []
+
+    async def find(self, *_, **__):
+        raise StoreError("cannot read it: the disk fails")
+
+
+async def test_a_record_that_cannot_be_read_refuses_the_call_in_words_of_ours(server, clock, caplog):
+    registry = CallRegistry(services(Unreadable(), server, clock), max_calls=3)
+    await registry.recover()
+    with pytest.raises(CallRefused, match="the record cannot be read"):
+        await registry.open(started())
+    await asyncio.sleep(0)
+
+    assert "Traceback" not in caplog.text
+
+
+async def test_a_call_has_no_end_of_streams(registry):
+    for number in range(16):
+        await registry.open(started(stream=f"MZ{number}"))
+    with pytest.raises(CallRefused, match="too many streams of this call"):
+        await registry.open(started(stream="MZ16"))
+
+    await registry.open(started("CA2"))
+
+
+async def test_a_call_whose_streams_come_and_go_without_end_is_spared_the_rest(registry, store, clock):
+    first = await registry.open(started())
+    for number in range(31):
+        stream = await registry.open(started(stream=f"MZ{number}"))
+        stream.end("carrier_disconnected")
+    with pytest.raises(CallRefused, match="come too often"):
+        await registry.open(started(stream="MZ31"))
+    clock.time += 2.0
+    await registry.open(started(stream="MZ32"))
+
+    assert not first.is_over
+
+
+async def test_a_stream_of_a_call_that_lasted_too_long_opens_a_further_record(store, server):
+    patience = ContinuityPolicy(longest=0.05)
+    registry = CallRegistry(services(store, server, SystemClock(), patience), max_calls=3)
+    await registry.recover()
+    stream = await registry.open(started())
+    await ended(registry)
+    assert stream.is_over
+    await registry.open(started())
+    await registry.end_all(10.0)
+
+    assert (await events(store, "CA1"))[-1]["data"]["reason"] == "max_duration"
+    assert (await events(store, "CA1--2"))[0]["data"]["continues"] == "CA1"
 
 
 async def test_a_new_stream_of_a_call_takes_over_on_the_calls_clock(registry, store, clock):
@@ -647,6 +725,8 @@ async def test_events_that_the_store_did_not_take_are_counted_when_the_process_s
 
 class BrokenStore:
     """A store that takes everything and keeps nothing."""
+
+    trouble = None
 
     def __init__(self, store):
         self._store = store

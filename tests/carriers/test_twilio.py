@@ -186,3 +186,11 @@ def test_any_damaged_message_is_read_or_refused(at, character):
         parse(text[:at] + character + text[at + 1 :])
     except RemoteProtocolError:
         pass
+
+
+def test_a_start_that_names_tracks_without_end_is_cut_short():
+    text = json.loads(start())
+    text["start"]["tracks"] = ["inbound", "x" * 1000, *["outbound"] * 1000]
+    tracks = parse(json.dumps(text)).tracks
+
+    assert tracks == ("inbound", "x" * 32, *["outbound"] * 6)

@@ -263,7 +263,7 @@ async def test_a_record_that_cannot_be_read_is_said_not_to_be(tmp_path, place, c
     async with reader(place) as session, session.get("/calls") as response:
         assert response.status == 503
         assert "cannot be read" in (await response.json())["error"]
-    assert "no such table" in caplog.records[-1].__dict__["reason"]
+    assert "SQLite refuses it (SQLITE_ERROR)" in caplog.records[-1].__dict__["reason"]
 
 
 async def test_a_stranger_who_sends_thousands_of_digits_or_brackets_is_a_stranger(stranger):

@@ -65,14 +65,19 @@ async def run(tmp_path, server, *messages, **given):
     return await record(tmp_path, frames.CALL)
 
 
-async def drained(origin):
+async def drained(origin, calls=0):
     """Until no call is going on."""
     async with asyncio.timeout(10), aiohttp.ClientSession() as session:
         while True:
             async with session.get(f"{origin}/healthz") as response:
-                if (await response.json())["calls"] == 0:
+                if (await response.json())["calls"] == calls:
                     return
             await asyncio.sleep(0.01)
+
+
+async def going_on(origin):
+    """Until a call is."""
+    await drained(origin, calls=1)
 
 
 def whole_call(*extra, parameters=None):
@@ -199,6 +204,61 @@ async def test_a_socket_that_falls_silent_is_lost(tmp_path, server):
     stored = await record(tmp_path, frames.CALL)
 
     assert events(stored)[-1]["data"]["reason"] == "carrier_silent"
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    ["not json", '{"event":"mark"}', '{"event":"newer than we are"}', frames.media("inbound", 100, 2, b""), b"\x00"],
+)
+async def test_garbage_keeps_no_stream_alive(tmp_path, server, garbage):
+    configured = settings(tmp_path, server.url, bridge_idle_timeout=0.2)
+    async with bridge(configured) as origin, connect(socket_url(origin)) as socket:
+        await socket.send(frames.start())
+        with pytest.raises(ConnectionClosed):
+            async with asyncio.timeout(10):
+                while True:
+                    await socket.send(garbage)
+                    await asyncio.sleep(0.01)
+        await drained(origin)
+    (ended,) = [event for event in events(await record(tmp_path, frames.CALL)) if event["type"] == "call.ended"]
+
+    assert ended["data"]["reason"] == "carrier_silent"
+
+
+async def test_the_socket_of_a_call_that_lasted_too_long_is_read_until_the_carrier_closes(tmp_path, server):
+    configured = settings(tmp_path, server.url, bridge_max_duration=1)
+    async with bridge(configured) as origin, connect(socket_url(origin)) as socket:
+        for message in whole_call()[:500]:
+            await socket.send(message)
+        await going_on(origin)
+        await drained(origin)
+        await socket.send(frames.media("inbound", 99_000, 2, b"late"))
+        assert socket.close_code is None
+    stored = await record(tmp_path, frames.CALL)
+
+    assert events(stored)[-1]["data"]["reason"] == "max_duration"
+
+
+async def test_a_flood_of_keys_is_written_down_as_far_as_a_hand_can_press(tmp_path, server):
+    keys = [json.dumps({"event": "dtmf", "dtmf": {"digit": "5"}})] * 3000
+    stored = await run(tmp_path, server, *whole_call(*keys))
+    counts = events(stored)[-1]["data"]["counts"]
+    written = [event.type for event in stored].count("dtmf.received")
+
+    assert written + counts["digits_dropped"] == 3000
+    assert 100 < written < 300
+
+
+async def test_pings_are_answered_and_are_no_messages(tmp_path, server):
+    async with bridge(settings(tmp_path, server.url)) as origin, connect(socket_url(origin)) as socket:
+        await socket.send(frames.start())
+        await asyncio.wait_for(await socket.ping(b"here"), 5)
+        await socket.pong()
+        await socket.send(frames.stop())
+        await drained(origin)
+    stored = await record(tmp_path, frames.CALL)
+
+    assert "bad_messages" not in events(stored)[-1]["data"]["counts"]
 
 
 async def test_one_call_too_many_is_refused_with_a_reason(tmp_path, server):
