@@ -22,7 +22,7 @@ from bridge import app, config, logs
 from bridge.errors import ConfigError
 from bridge.local.receiver import Receiver
 from tests.fakes import frames, parrot, telnyx
-from tests.fakes.command import Told, command
+from tests.fakes.command import Told, command, logging_kept
 from tests.fakes.parrot import Parrot
 from tests.fakes.running import AUDIO, ROOT, bridge
 from twiml import signature
@@ -83,14 +83,11 @@ def environment(tmp_path, peer, **changes):
 @pytest.fixture
 def log():
     """The log as a process writes it, with all that libraries say at the lowest level."""
-    root, library = logging.getLogger(), logging.getLogger("aiohttp.server")
-    before = root.level, list(root.handlers), list(library.filters)
     written = io.StringIO()
-    logs.configure("debug", "json")
-    root.handlers[0].setStream(written)
-    yield written
-    root.setLevel(before[0])
-    root.handlers[:], library.filters[:] = before[1:]
+    with logging_kept():
+        logs.configure("debug", "json")
+        logging.getLogger().handlers[0].setStream(written)
+        yield written
 
 
 @pytest.fixture(autouse=True)
