@@ -1,7 +1,7 @@
-"""Text for people: a text on one line, and a time of a call.
+"""Text on one line: for people, and as JSON in a feed; and a time of a call.
 
-Use it for every text of a peer that is shown or written. It escapes nothing: the code that writes HTML, SubRip or a
-terminal's colours does that.
+Use `plain` for every text of a peer that is shown or written. It escapes nothing: the code that writes HTML, SubRip or
+a terminal's colours does that.
 """
 
 import re
@@ -14,6 +14,15 @@ marks and joiners that Hebrew, Persian and emoji need are not among them."""
 def plain(text: str) -> str:
     """The text on one line, with single blanks, without characters that could control a terminal or mislead readers."""
     return " ".join(_UNPRINTABLE.sub("", text).split())
+
+
+_LINE_ENDS = {ord(character): f"\\u{ord(character):04x}" for character in "\x85\u2028\u2029"}
+"""Line ends to many a reader of lines, and letters like any other to JSON, which escapes the rest."""
+
+
+def json_line(text: str) -> str:
+    """JSON without line breaks, so that it is one line to every reader."""
+    return text if text.isascii() else text.translate(_LINE_ENDS)
 
 
 def clock(seconds: float) -> str:

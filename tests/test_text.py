@@ -1,8 +1,10 @@
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.text import clock, plain
+from bridge.text import clock, json_line, plain
 
 
 @pytest.mark.parametrize(
@@ -26,6 +28,14 @@ def test_what_is_plain_stays_as_it_is(text):
 
     assert plain(line) == line
     assert len(line.splitlines()) <= 1 and line == line.strip()
+
+
+@given(st.dictionaries(st.text(), st.text() | st.sampled_from(["\u2028", "\u2029", "\x85", "a\n\v\f\x1c"])))
+def test_json_is_one_line_to_every_reader(value):
+    line = json_line(json.dumps(value, ensure_ascii=False))
+
+    assert len(line.splitlines()) == 1
+    assert json.loads(line) == value
 
 
 @pytest.mark.parametrize(

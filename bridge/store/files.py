@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from bridge.errors import StoreError, StoreInUse
-from bridge.store import sql
+from bridge.store import index, sql
 
 T = TypeVar("T")
 
@@ -101,6 +101,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA journal_size_limit = 67108864")
     # What is deleted is overwritten, in the pages that merging the index sets free, too.
     connection.execute("PRAGMA secure_delete = ON")
+    index.add_function(connection)
     for number, migration in enumerate(sql.MIGRATIONS[version:], version + 1):
         with closing(connection.cursor()) as cursor:
             cursor.executescript(
