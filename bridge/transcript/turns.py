@@ -21,6 +21,10 @@ BACK_CHANNEL = 1.0
 """Seconds of talk-over that count: shorter, it is an "mhm" that says "go on", and takes no turn."""
 
 
+Interval = tuple[float, float]
+"""Start and end, in seconds of the call."""
+
+
 @dataclass(frozen=True, slots=True)
 class Turn:
     """What one speaker said until the other spoke, or until a pause: runs of one segment or of several.
@@ -83,6 +87,19 @@ def ordered(finals: Iterable[TranscriptFinal]) -> list[TranscriptFinal]:
     return [final.model_copy(update={"overlaps": overlaps[final.segment_id]}) for final in finals]
 
 
+def goes_on(turn: Interval, said: Interval, others: Iterable[Interval]) -> bool:
+    """Whether what is said belongs to its speaker's last turn: no long pause lies between, and no word of the other
+    speakers but what was said over it.
+    """
+    (begin, end), (start, until) = turn, said
+    if start - end > PAUSE or until - begin > LONGEST:
+        return False
+    return start <= end or all(
+        their_end <= end or (their_end - their_start < BACK_CHANNEL and (their_start < end or their_end > start))
+        for their_start, their_end in others
+    )
+
+
 def turns(finals: Iterable[TranscriptFinal]) -> list[Turn]:
     """A finished call's turns, in the order of their start."""
     runs = timeline(finals)
@@ -92,7 +109,8 @@ def turns(finals: Iterable[TranscriptFinal]) -> list[Turn]:
     for run in runs:
         near = [other for other in near if other.end > run.start - PAUSE]
         turn = open_turns.get(run.final.track)
-        if turn and _goes_on(turn, run, near):
+        others = ((other.start, other.end) for other in near if other.final.track != run.final.track)
+        if turn and goes_on((turn[0].start, max(part.end for part in turn)), (run.start, run.end), others):
             turn.append(run)
         else:
             open_turns[run.final.track] = [run]
@@ -100,19 +118,6 @@ def turns(finals: Iterable[TranscriptFinal]) -> list[Turn]:
         near.append(run)
     over = _over(grouped, talk_over(runs))
     return [Turn(tuple(turn), tuple(over.get(place, ()))) for place, turn in enumerate(grouped)]
-
-
-def _goes_on(turn: list[Run], run: Run, near: list[Run]) -> bool:
-    """Whether a run goes on with its speaker's last turn: no long pause lies between, and no word of another speaker
-    but what was said over this one. `near`: the runs before it, as far as they can lie between.
-    """
-    end = max(earlier.end for earlier in turn)
-    if run.start - end > PAUSE or run.end - turn[0].start > LONGEST:
-        return False
-    between = (other for other in near if other.final.track != run.final.track and other.end > end)
-    return run.start <= end or all(
-        other.end - other.start < BACK_CHANNEL and (other.start < end or other.end > run.start) for other in between
-    )
 
 
 def _over(grouped: list[list[Run]], stretches: Iterable[TalkOver]) -> dict[int, dict[str, None]]:
