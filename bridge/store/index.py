@@ -15,7 +15,7 @@ from bridge.writing import characters, is_unspaced
 SEPARATOR = "\u200b"
 """A zero-width space."""
 
-_WIDE_AND_NARROW = re.compile("[\uff00-\uffef]+")
+_WIDE_AND_NARROW = re.compile("[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\uff66-\uff9f]+")
 
 
 def add_function(connection: sqlite3.Connection) -> None:

@@ -3,7 +3,7 @@
 import { callPath, get, now, Refused } from "./api.js";
 import { Conversation } from "./conversation.js";
 import { details } from "./details.js";
-import { byId, h, icon, sr } from "./dom.js";
+import { bring, byId, h, icon, sr } from "./dom.js";
 import { Feed } from "./feed.js";
 import { Follow } from "./follow.js";
 import { clock, dayAndTime, length, parties, timeOfDay, wall } from "./format.js";
@@ -110,7 +110,7 @@ export class CallView {
     this.#mark = query;
     const found = this.#transcript.mark(query);
     if (!found) return;
-    found.scrollIntoView({ block: "center" });
+    bring(byId("conversation"), found);
     this.#mark = "";
   }
 
@@ -278,7 +278,8 @@ export class CallView {
     const started = call.started_at
       ? h("time", { datetime: call.started_at, title: wall(call.started_at) }, dayAndTime(call.started_at)) : null;
     const lasts = h("span", { id: "call-length" });
-    const parts = [lasts, ours && `${way === "outbound" ? "from" : "to"} ${ours}`, started].filter(Boolean);
+    const end = ours && h("span", {}, `${way === "outbound" ? "from" : "to"} ${ours}`);
+    const parts = [lasts, end, started].filter(Boolean);
     byId("call-sub").replaceChildren(...parts.flatMap((part, index) => (index ? [" · ", part] : [part])));
     this.#tick();
     document.title = call.started_at ? `${call.active ? "● " : ""}${other} · Calls` : "Calls";
@@ -292,7 +293,7 @@ export class CallView {
 
   #tick() {
     const element = this.#call && byId("call-length");
-    if (!element) return;
+    if (!element || this.#feed?.state === "reconnecting") return; // it may have ended: no one knows
     const seconds = this.#call.active ? (now() - Date.parse(this.#call.started_at)) / 1000 : this.#call.duration;
     const text = clock(seconds ?? 0);
     if (element.textContent !== text) element.textContent = text;
