@@ -18,8 +18,8 @@ The layers, top to bottom; a module imports only from lower ones, or beside it i
                 delivery/signing, delivery/envelope, store/base, transcript/speech, transcript/turns,
                 transcript/figures, transcript/gaps, transcript/captions, transcript/render
     1 dialects  carriers/, deepgram/messages, deepgram/words, event_stream, outbox
-    0 words     errors, audio, events/, recognition, text, writing
-   -1 base      spans
+    0 words     errors, audio, events/, recognition, text
+   -1 base      spans, writing
 
 One word for one thing:
 

@@ -6,6 +6,8 @@ a terminal's colours does that.
 
 import re
 
+from bridge.writing import unbroken
+
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u206f\ud800-\udfff]+")
 """Control characters that are not white space, marks that override the direction of text, and lone surrogates. The
 marks and joiners that Hebrew, Persian and emoji need are not among them."""
@@ -13,7 +15,7 @@ marks and joiners that Hebrew, Persian and emoji need are not among them."""
 
 def plain(text: str) -> str:
     """The text on one line, with single blanks, without characters that could control a terminal or mislead readers."""
-    return " ".join(_UNPRINTABLE.sub("", text).split())
+    return " ".join(unbroken(_UNPRINTABLE.sub("", text)).split())
 
 
 _LINE_ENDS = {ord(character): f"\\u{ord(character):04x}" for character in "\x85\u2028\u2029"}

@@ -75,6 +75,11 @@ def _is_unspaced(characters: Iterable[str]) -> bool:
     return False
 
 
+def unbroken(text: str) -> str:
+    """The text without line ends: a blank stands there, where its script has blanks."""
+    return joined(text.splitlines())
+
+
 def slices(text: str, words: Sequence[str]) -> list[str] | None:
     """The text cut before each of its words but the first; None: not all of them are in it, in this order."""
     places = []

@@ -13,6 +13,7 @@ from bridge.text import clock, json_line, plain
         ("a\n\n b\t", "a b"),
         ("a\x00\x1b[31mb\x7f", "a[31mb"),
         ("a\u2028b\x85c\x1cd", "a b c d"),
+        ("我\u2028想\n查 订单", "我想查 订单"),
         ("a\ud800b", "ab"),
         ("pay \u202e001\u202c now \u2066x\u2069", "pay 001 now x"),
         ("می\u200cخواهم 👩\u200d👧 א\u200f", "می\u200cخواهم 👩\u200d👧 א\u200f"),

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.writing import characters, cut, joined, slices, spaced, units, width
+from bridge.writing import characters, cut, joined, slices, spaced, unbroken, units, width
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,13 @@ def test_texts_are_joined_as_their_scripts_are_written(texts, text):
 def test_a_blank_stands_between_two_or_does_not(one, other):
     assert joined([one, other]).replace(" ", "") == (one + other).replace(" ", "")
     assert isinstance(spaced(one, other), bool)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"), [("one\ntwo", "one two"), ("一\u2028二\r\n三\n", "一二三"), ("", ""), ("one", "one")]
+)
+def test_a_line_end_is_a_blank_where_there_are_blanks(text, found):
+    assert unbroken(text) == found
 
 
 @pytest.mark.parametrize(

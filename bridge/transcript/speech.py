@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from bridge.events import TranscriptFinal
 from bridge.text import plain
-from bridge.writing import slices, spaced, units
+from bridge.writing import slices, spaced, unbroken, units
 
 PAUSE = 0.5
 """Seconds without a word that part two runs; less is how people breathe."""
@@ -125,7 +125,7 @@ def pieces(final: TranscriptFinal) -> list[Piece]:
     texts = [word.text for word in words]
     found: list[Piece] = []
     blank = True
-    for part, word in zip(slices(final.text, texts) or _written(texts), words, strict=True):
+    for part, word in zip(slices(unbroken(final.text), texts) or _written(texts), words, strict=True):
         # What stands around a word belongs to it, but not words that the recognizer gave no time.
         whole = _letters(part) == _letters(word.text)
         first, *rest = _spread(part, word.start, word.end, whole=whole)

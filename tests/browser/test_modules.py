@@ -166,11 +166,16 @@ async def test_turns_are_those_of_the_exports(page, seed):
             finals.append(segment(CALL, number, track, spoken("word " * length, at)))
             at = finals[-1].end
     found = await page.evaluate(
-        """async (segments) => {
-            const { turns } = await import("/static/turns.js");
-            return turns(segments).map((turn) => turn.map(({ segment_id }) => segment_id));
+        """async (said) => {
+            const { Conversation } = await import("/static/conversation.js");
+            const conversation = new Conversation();
+            for (const event of said) {
+                conversation.receive(event);
+                if (event.seq % 3) conversation.changes();
+            }
+            return conversation.items.map(({ parts }) => parts.map(({ key }) => key));
         }""",
-        [final.model_dump(mode="json") for final in sorted(finals, key=lambda final: (final.start, final.channel))],
+        recorded(*chance.sample(finals, len(finals))),
     )
 
     assert found == [turn.segment_ids for turn in turns(finals)]

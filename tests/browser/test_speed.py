@@ -5,6 +5,7 @@ from copy import copy
 
 import pytest
 
+from tests.browser.hands import scrolled
 from tests.browser.samples import long_call, segment, spoken
 
 expect = pytest.importorskip("playwright.async_api").expect
@@ -58,6 +59,24 @@ async def test_three_hours_are_there_in_a_second(server, reader, three_hours, re
     assert min(took) < 1000
     # Twice the 16.7 ms of a frame: without a graphics card, and with others on the machine.
     assert frames[len(frames) // 2] < 34
+
+
+async def test_a_word_is_found_in_the_middle_of_three_hours(server, reader, three_hours):
+    call = copy(three_hours)
+    found = segment(call, 9998, "inbound", spoken("A zebra, of all things.", 5401.0))
+    call.events = three_hours.events[:-1]
+    await server.add(call)
+    await server.append(call, found)
+    await server.append(call, three_hours.events[-1].data, 3 * 3600)
+    page = await reader.open("/")
+    await page.locator("#search").fill("zebra")
+    await expect(page.locator("a.call mark")).to_have_text("zebra")
+    await page.locator("a.call").click()
+
+    await expect(page.locator(".said", has_text="zebra")).to_be_in_viewport(timeout=30_000)
+    await page.wait_for_timeout(300)
+    await expect(page.locator(".said", has_text="zebra")).to_be_in_viewport()
+    assert await scrolled(page) == ["conversation"]
 
 
 async def test_the_end_of_three_live_hours_is_in_view_and_stays_there(server, reader, three_hours):

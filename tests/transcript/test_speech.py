@@ -43,6 +43,12 @@ def test_a_text_of_ideographs_without_words_is_spread_too():
     ]
 
 
+def test_a_line_end_is_no_blank_where_there_are_none():
+    final = segment("inbound", ("我", 0.0, 0.4), ("想", 0.4, 0.8), text="我\u2028想")
+
+    assert join(pieces(final)) == "我想"
+
+
 def test_a_word_of_several_ideographs_is_one():
     final = segment("inbound", ("订单", 0.0, 0.4), ("谢谢", 0.4, 0.8), text="订单，谢谢。")
 

@@ -3,10 +3,13 @@
 // Finals append, interims replace, keyed on `segment_id`; the segments of a turn are one item, in which the newest one
 // grows. A segment keeps the place at which it was first shown, so that the text does not jump while it is read.
 
-import { talkOver, turns } from "./turns.js";
+import { Turns } from "./turns.js";
 import { joined } from "./words.js";
 
 const END = Number.MAX_SAFE_INTEGER;
+
+// Of two segments that begin at once the inbound one comes first, whichever came first.
+const CHANNEL = 2 ** 32;
 
 // Seconds: a shorter gap, a single lost frame, loses no word and gets no row.
 const SHORTEST_GAP = 0.2;
@@ -31,8 +34,10 @@ export class Conversation {
   #items = [];
   #byKey = new Map();
   #segments = new Map();
-  /** Segments that have changed since the turns were made of them; null: nothing has. */
-  #fresh = null;
+  #turns = new Turns();
+  /** Segments that have changed since the turns were made of them, and the place of the first change. */
+  #fresh = new Set();
+  #from = Infinity;
   #settled = [];
   #changed = new Set();
   #removed = new Set();
@@ -137,37 +142,40 @@ export class Conversation {
     });
     this.length = Math.max(this.length, data.end);
     if (!known) {
-      segment.order = this.#order += 1;
+      segment.order = data.channel * CHANNEL + (this.#order += 1);
       this.#segments.set(segment.key, segment);
       this.segments.splice(position(this.segments, segment), 0, segment);
     }
-    (this.#fresh ??= new Set()).add(segment);
+    this.#touch(segment);
     if (segment.final) this.#settled.push(segment);
     this.#overlap(segment, data.overlaps ?? []);
   }
 
   #forget(segment) {
+    this.#touch(segment);
     this.segments.splice(position(this.segments, segment), 1);
     this.#segments.delete(segment.key);
-    this.#fresh ??= new Set();
+  }
+
+  #touch(segment) {
+    this.#fresh.add(segment);
+    this.#from = Math.min(this.#from, position(this.segments, segment));
   }
 
   /** Bring the items of the turns up to date. */
   #makeTurns() {
+    if (this.#from === Infinity) return;
+    const { changed, dropped } = this.#turns.update(this.segments, this.#from);
     const fresh = this.#fresh;
-    if (!fresh) return;
-    this.#fresh = null;
-    const groups = turns(this.segments);
-    const over = talkOver(groups);
-    const made = new Set();
-    for (const [place, parts] of groups.entries()) {
-      const key = `turn ${parts[0].key}`;
-      const known = this.#byKey.get(key);
-      made.add(key);
-      if (known && isSame(known.over, over[place]) && isSame(known.parts, parts) && !parts.some((one) => fresh.has(one))) continue;
-      this.#put(turnOf(key, parts, over[place]));
+    [this.#fresh, this.#from] = [new Set(), Infinity];
+    const gone = new Set(dropped.map(({ key }) => key));
+    for (const turn of changed) {
+      gone.delete(turn.key);
+      const [known, over] = [this.#byKey.get(turn.key), this.#turns.over(turn)];
+      const same = known && isSame(known.over, over) && isSame(known.parts, turn.parts);
+      if (!same || turn.parts.some((part) => fresh.has(part))) this.#put(turnOf(turn, over));
     }
-    for (const item of this.#items.filter(({ kind, key }) => kind === "turn" && !made.has(key))) this.#remove(item);
+    for (const key of gone) this.#remove(this.#byKey.get(key));
   }
 
   /**
@@ -179,6 +187,7 @@ export class Conversation {
     for (const other of new Set([...(segment.others ?? []), ...others])) {
       other.over = other.over.filter((stretch) => stretch.with !== segment.key);
       segment.over = segment.over.filter((stretch) => stretch.with !== other.key);
+      this.#touch(other);
     }
     segment.others = others;
     for (const { segment_id, start, end } of overlaps) {
@@ -275,7 +284,7 @@ export class Conversation {
     const known = this.#byKey.get(item.key);
     if (known && known !== item) Object.assign(known, item);
     if (!known) {
-      item.order = this.#order += 1;
+      item.order ??= this.#order += 1;
       this.#byKey.set(item.key, item);
       this.#items.splice(position(this.#items, item), 0, item);
     }
@@ -292,13 +301,25 @@ export class Conversation {
 }
 
 /** The item of a turn, made of its segments. */
-function turnOf(key, parts, over) {
+function turnOf({ key, parts: [...parts] }, over) {
   const [first] = parts;
   const { text, from } = joined(parts.map((part) => part.text));
   return {
-    key, kind: "turn", at: first.at, track: first.track, speaker: first.speaker, start: first.start, time: first.time,
-    end: Math.max(...parts.map((part) => part.end)), language: first.language, final: parts.every((part) => part.final),
-    parts, over, text, from,
+    key,
+    kind: "turn",
+    at: first.at,
+    order: first.order,
+    track: first.track,
+    speaker: first.speaker,
+    language: first.language,
+    start: first.start,
+    end: Math.max(...parts.map((part) => part.end)),
+    time: first.time,
+    final: parts.every((part) => part.final),
+    parts,
+    over,
+    text,
+    from,
   };
 }
 

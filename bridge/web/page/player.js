@@ -99,7 +99,7 @@ export class Player {
         this.skip(step);
       } });
     const legend = Object.entries(call.speakers ?? {}).map(([track, label]) =>
-      h("span", { class: `who ${track}` }, label));
+      h("span", { class: `who ${track}`, title: label }, label));
     this.#parts = { play, speed, time, range, paths };
     this.#root.replaceChildren(
       h("div", { class: "player-keys" }, button("rewind", "Back 10 seconds", () => this.skip(-10)), play,

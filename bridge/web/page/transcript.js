@@ -25,6 +25,7 @@ export class Transcript {
   #now = [];
   #playable = false;
   #search = [];
+  #first = null;
   #found = canHighlight ? new Highlight() : null;
   #seek;
   #said;
@@ -52,6 +53,7 @@ export class Transcript {
     this.#word = null;
     this.#now = [];
     this.#search = [];
+    this.#first = null;
     this.#found?.clear();
     highlight("now", null);
     highlight("hover", null);
@@ -78,7 +80,8 @@ export class Transcript {
       this.#places.delete(item);
       if (this.#search.length && item.kind === "turn") {
         // Its text has been written again.
-        for (const range of [...(this.#found ?? [])]) if (element.contains(range.startContainer)) this.#found.delete(range);
+        const old = [...(this.#found ?? [])].filter((range) => element.contains(range.startContainer));
+        for (const range of old) this.#found.delete(range);
         this.#find(item);
       }
     }
@@ -104,25 +107,26 @@ export class Transcript {
     return this.#now[0] ?? [...elements][0] ?? null;
   }
 
-  /** Mark the words of a search; returns the place of the first. */
+  /** Mark the words of a search, in what comes later too. */
   mark(query) {
     this.#search = searchWords(query);
     this.#found?.clear();
-    if (!this.#search.length) return null;
-    let first = null;
+    this.#first = null;
+    if (!this.#search.length) return;
     for (const item of this.#conversation.items) {
-      if (item.kind !== "turn" || !this.#elements.has(item.key)) continue;
-      const place = this.#find(item);
-      first ??= place;
+      if (item.kind === "turn" && this.#elements.has(item.key)) this.#find(item);
     }
-    return first;
   }
 
-  /** Mark the words of the search in a turn; returns the place of the first. */
+  /** The place of the first word that is marked; null: there is none yet. */
+  get found() {
+    return this.#first && this.#range(...this.#first);
+  }
+
   #find(item) {
-    const ranges = matches(item.text, this.#search).map(([from, to]) => this.#range(item, from, to)).filter(Boolean);
-    for (const range of ranges) this.#found?.add(range);
-    return ranges[0] ?? null;
+    const found = matches(item.text, this.#search);
+    if (found.length) this.#first ??= [item, ...found[0]];
+    for (const range of found.map(([from, to]) => this.#range(item, from, to)).filter(Boolean)) this.#found?.add(range);
   }
 
   #make(item) {

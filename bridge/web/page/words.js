@@ -2,11 +2,11 @@
 
 const UNSURE = 0.5; // below this confidence a word is marked as a guess
 
-// Scripts that put no blanks between words, as in `bridge/writing.py`: of China and Japan, then of Thailand, Laos, Tibet,
-// Myanmar, Cambodia and Java.
+// Scripts that put no blanks between words, as in `bridge/writing.py`: of China and Japan, then of Thailand, Laos,
+// Tibet, Myanmar, Cambodia and Java.
 const UNSPACED = new RegExp(
-  "^[\\u2e80-\\u312f\\u3190-\\u31ff\\u3220-\\u325f\\u3280-\\u9fff\\ua000-\\ua4cf\\uf900-\\ufaff\\ufe30-\\ufe4f\\uff01-\\uff0f"
-  + "\\uff1a-\\uff20\\uff3b-\\uff40\\uff5b-\\uff9f\\u{1b000}-\\u{1b16f}\\u{20000}-\\u{3ffff}"
+  "^[\\u2e80-\\u312f\\u3190-\\u31ff\\u3220-\\u325f\\u3280-\\u9fff\\ua000-\\ua4cf\\uf900-\\ufaff\\ufe30-\\ufe4f"
+  + "\\uff01-\\uff0f\\uff1a-\\uff20\\uff3b-\\uff40\\uff5b-\\uff9f\\u{1b000}-\\u{1b16f}\\u{20000}-\\u{3ffff}"
   + "\\u0e00-\\u109f\\u1780-\\u17ff\\u1950-\\u19ff\\u1a20-\\u1aaf\\ua980-\\ua9ff\\uaa60-\\uaadf]", "u");
 const LETTER = /^[\p{L}\p{N}]/u;
 
@@ -31,7 +31,7 @@ export function joined(texts) {
   return { text, from };
 }
 
-/** For each word `{start, end, from, to}`: its seconds, and its characters in the text. Words not found are left out. */
+/** For each word that is found its seconds and its characters in the text: `{start, end, from, to, confidence}`. */
 export function places(turn) {
   const found = [];
   for (const [index, part] of turn.parts.entries()) {
@@ -50,6 +50,9 @@ export function places(turn) {
 
 /** The text in runs `{text, unsure, open}`: of low confidence, in percent, and not settled yet. */
 export function runs(turn) {
+  const isGuess = ({ confidence }) => confidence < UNSURE;
+  const guessed = turn.parts.some((part) => part.words.some(isGuess));
+  if (turn.final && !guessed) return [{ text: turn.text }]; // as nearly always
   const result = [];
   let at = 0;
   const add = (to, unsure, open) => {
@@ -57,7 +60,7 @@ export function runs(turn) {
     result.push({ text: turn.text.slice(at, to), unsure, open });
     at = to;
   };
-  const unsure = places(turn).filter(({ confidence }) => confidence < UNSURE);
+  const unsure = guessed ? places(turn).filter(isGuess) : [];
   for (const [index, part] of turn.parts.entries()) {
     const [from, to] = [turn.from[index], turn.from[index] + part.text.length];
     add(from, undefined, false);
