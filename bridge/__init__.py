@@ -20,7 +20,7 @@ The layers, top to bottom; a module imports only from lower ones, or beside it i
                 transcript/figures, transcript/gaps, transcript/captions, transcript/render
     1 dialects  carriers/, deepgram/messages, deepgram/words, event_stream, outbox, answer, egress
     0 words     errors, failure, audio, events/, recognition, text, spelling, values
-   -1 base      spans, pace
+   -1 base      spans, pace, writing
 
 One word for one thing:
 

@@ -251,6 +251,16 @@ def test_a_cut_takes_the_words_that_it_may_have_touched():
     assert (cut.text, cut.span) == ("one", span(0.0, 1.5))
 
 
+def test_a_part_is_written_as_the_recognizer_wrote_the_whole():
+    words = ("请", 0.2), ("稍", 0.7), ("等", 1.2), ("iPhone", 1.7)
+    whole = replace(results(0, 0.0, 2.0, *words), text="请，稍等。 iPhone!")
+
+    assert before(whole, round(1.5 * SECOND)).text == "请，稍等。"
+    assert covered((0.0, 1.0)).fresh(whole, LIMIT).text == "等。 iPhone!"
+    other = replace(whole, text="something else")
+    assert covered((0.0, 1.0)).fresh(other, LIMIT).text == "等iPhone"
+
+
 def test_repr_shows_the_marks_and_the_holes():
     assert repr(covered((0.0, 1.0), (2.0, 3.0))) == "covered [8000, 8000] holes 2"
 
