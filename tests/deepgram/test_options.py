@@ -39,10 +39,6 @@ def test_an_empty_value_takes_a_default_away():
     assert parse("vad_events=&utterance_end_ms=").get("vad_events") is None
 
 
-def test_booleans_go_out_in_lower_case():
-    assert parse("punctuate=True").get("punctuate") == "true"
-
-
 def test_interims_off_takes_our_own_utterance_end_with_it():
     assert parse("interim_results=false").get("utterance_end_ms") is None
 
@@ -60,17 +56,20 @@ def test_a_call_id_can_be_added_to_the_query():
         ("model=nova-2&keyterm=Acme", "keyterm needs a nova-3"),
         ("keywords=Acme:2", "keyterm"),
         ("interim_results=false&utterance_end_ms=1000", "needs interim_results"),
-        ("utterance_end_ms=500", "1000 to 5000"),
+        ("utterance_end_ms=999", "1000 to 5000"),
+        ("utterance_end_ms=5001", "1000 to 5000"),
         ("utterance_end_ms=soon", "1000 to 5000"),
         ("dictation=true&smart_format=false", "punctuate"),
         ("diarize_model=v2", "v2"),
         ("model=flux-general-en", "Flux"),
         ("model=", "oldest"),
-        ("punctuate=yes", "true or false"),
         ("endpointing=short", "milliseconds or false"),
         ("language=en_US", "en-US"),
         ("tag=" + "x" * 129, "128"),
+        ("extra=" + "x" * 2049, "2048"),
         ("&".join(["search=x"] * 51), "50 times"),
+        ("&".join(["replace=x:y"] * 201), "200 times"),
+        ("model=nova-2&" + "&".join(["keywords=x"] * 101), "100 times"),
         ("keyterm=" + "+".join(["x"] * 501), "500 tokens"),
         ("nonsense", "query string"),
     ],
@@ -78,6 +77,40 @@ def test_a_call_id_can_be_added_to_the_query():
 def test_what_cannot_work_is_refused_with_the_reason(text, reason):
     with pytest.raises(ConfigError, match=reason):
         parse(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "utterance_end_ms=1000",
+        "utterance_end_ms=5000",
+        "tag=" + "x" * 128,
+        "extra=" + "x" * 2048,
+        "&".join(["search=x"] * 50),
+        "&".join(["replace=x:y"] * 200),
+        "model=nova-2&" + "&".join(["keywords=x"] * 100),
+        "keyterm=" + "+".join(["x"] * 500),
+        "dictation=true",
+        "dictation=true&punctuate=true&smart_format=false",
+        "dictation=false&smart_format=false",
+        "smart_format=false",
+    ],
+)
+def test_what_deepgram_just_takes_passes(text):
+    assert set(parse_qsl(text)) <= set(asked(parse(text)))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("interim_results", "vad_events", "punctuate", "smart_format", "no_delay", "numerals", "dictation"),
+        *("profanity_filter", "filler_words", "diarize", "detect_entities", "mip_opt_out"),
+    ],
+)
+def test_a_switch_takes_true_or_false_in_any_case_and_nothing_else(name):
+    assert parse(f"{name}=True&utterance_end_ms=").get(name) == "true"
+    with pytest.raises(ConfigError, match=f"{name} takes true or false"):
+        parse(f"{name}=yes")
 
 
 def test_endpointing_may_be_switched_off():
@@ -88,11 +121,11 @@ def test_a_call_without_wishes_has_the_options_of_all():
     options = override(parse("keyterm=Acme"), {"campaign": "7"}, ALLOWED)
 
     assert options == parse("keyterm=Acme")
-    assert not options.own
+    assert not options.own and not parse("").own
 
 
 def test_a_call_may_override_what_is_allowed():
-    options = override(parse("keyterm=Acme"), {"deepgram.language": "es", "campaign": "7"}, ALLOWED)
+    options = override(parse("keyterm=Acme"), {"campaign": "7", "deepgram.language": "es"}, ALLOWED)
 
     assert options.own
     assert options.get("language") == "es"
