@@ -130,7 +130,6 @@ class Session:
             return
         self.sockets += 1
         self.request_id = request_id
-        self._last_sent = now
         self._watchdog.answered(now)
         waiting = self._backlog.waiting
         self._events += self._backlog.rewind()

@@ -161,8 +161,9 @@ def test_an_empty_final_at_the_edge_passes_for_what_it_says():
 
 
 def test_giving_up_says_what_is_skipped_on_each_channel_once():
-    coverage = Coverage((8000, 24_000))
+    assert Coverage().give_up(SECOND) == [(0, span(0.0, 1.0)), (1, span(0.0, 1.0))]
 
+    coverage = Coverage((8000, 24_000))
     assert coverage.give_up(16_000) == [(0, span(1.0, 2.0))]
     assert coverage.give_up(16_000) == []
     assert coverage.earliest == 16_000
