@@ -5,6 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.deepgram.messages import (
+    CLOSE_STREAM,
+    KEEP_ALIVE,
     Blame,
     DeepgramError,
     Metadata,
@@ -60,6 +62,10 @@ def odd(**fields):
     rest = {name: value for name, value in fields.items() if not name.startswith("best_")}
     (alternative,) = RESULTS["channel"]["alternatives"]
     return json.dumps({**RESULTS, "channel": {"alternatives": [{**alternative, **best}]}, **rest})
+
+
+def test_what_we_send_is_json():
+    assert [json.loads(text) for text in (KEEP_ALIVE, CLOSE_STREAM)] == [{"type": "KeepAlive"}, {"type": "CloseStream"}]
 
 
 def test_results():

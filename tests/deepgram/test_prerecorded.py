@@ -7,6 +7,7 @@ import logging
 import aiohttp
 import pytest
 
+from bridge import __version__
 from bridge.audio import interleave, seconds, silence
 from bridge.deepgram import batch, options
 from bridge.deepgram.batch import Transcribed
@@ -114,6 +115,7 @@ async def test_the_request_carries_key_options_and_the_audio_whole(deepgram, ses
 
     assert posted.headers["Authorization"] == f"Token {KEY}"
     assert posted.headers["Content-Type"] == "audio/wav"
+    assert posted.headers["User-Agent"] == f"media-stream-bridge/{__version__}"
     assert int(posted.headers["Content-Length"]) == len(posted.body)
     assert posted.body == batch.header(len(AUDIO)) + AUDIO
     assert [value for name, value in posted.query if name == "keyterm"] == ["hot line", "C++"]
@@ -251,6 +253,12 @@ async def test_a_200_that_is_no_transcript_may_heal(session, body):
 
     assert (refusal.status, refusal.request_id, refusal.blame) == (None, "r1", Blame.PASSING)
     assert refusal.reason.startswith("not a transcript")
+
+
+async def test_an_answer_may_be_longer_than_its_audio_up_to_a_megabyte(session):
+    body = b'{"results":{"utterances":[]}}'.ljust(2**20)
+
+    assert await ask_raw(session, http(200, body), audio=silence(1600)) == Transcribed((), None, 0)
 
 
 @pytest.mark.parametrize(
