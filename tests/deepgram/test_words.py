@@ -80,8 +80,9 @@ def test_an_odd_time_takes_its_place_between_its_neighbours(odd, placed):
         (3.0, 2.5, (3.0, 3.5), 1),
     ],
 )
-def test_a_word_may_lie_a_second_outside_of_its_result(start, end, placed, odd):
-    (word,), bad = read({**WORD, "start": start, "end": end}, within=(2.0, 4.0))
+@pytest.mark.parametrize("more", [{}, {"language": "en"}], ids=["the short way", "the long way"])
+def test_a_word_may_lie_a_second_outside_of_its_result(start, end, placed, odd, more):
+    (word,), bad = read({**WORD, "start": start, "end": end, **more}, within=(2.0, 4.0))
 
     assert (word.span, bad) == (span(*placed), odd)
 
