@@ -352,6 +352,7 @@ def test_what_is_short_or_silent_tells_no_distance(payload: bytes, told: bool) -
         ([100, 132], False, 0),
         ([100, 0, 100], False, 0),
         ([100, 100, 32], True, 100),
+        ([100, 100, 100], True, 100),
         ([100, 100, 50, 50], True, 150),
     ],
 )
