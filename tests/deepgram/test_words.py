@@ -160,6 +160,25 @@ def test_words_that_are_no_list_are_none():
     assert (read_words({"a": 1}, None, 0.0, odd), odd.words) == ((), 1)
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"start": 0.0, "end": 0.0},
+        {"start": 1.0, "end": 5.0},
+        {"confidence": 0.0},
+        {"confidence": 1.0},
+        {"punctuated_word": "hello"},
+    ],
+)
+@pytest.mark.parametrize("start", [0.0, 2.0])
+def test_a_word_in_which_nothing_is_odd_is_read_the_short_way(start, fields):
+    """Field by field, what is odd would be noted for each."""
+    word = {**WORD, **fields}
+    if word["start"] >= start - 1.0:
+        assert read_words([word], (start, 4.0), 0.5, None)
+
+
 @given(
     st.lists(
         st.fixed_dictionaries(
