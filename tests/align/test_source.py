@@ -187,8 +187,8 @@ def test_of_three_forks_each_is_compared_with_the_one_that_is_heard(behind: int,
     one = Fork(call, 0, 99)
     for step in range(20):
         one.send(step)
-    two = Fork(call, (20 + behind) * 160 + 480, 4711)
-    three = Fork(call, (20 + ahead) * 160 - 480, 33)
+    two = Fork(call, (20 + behind) * 160 - 480, 4711)
+    three = Fork(call, (20 + ahead) * 160 + 480, 33)
     for step in range(20, 140):
         if step < 60:
             one.send(step)
