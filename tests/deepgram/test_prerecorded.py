@@ -122,6 +122,19 @@ async def test_the_request_carries_key_options_and_the_audio_whole(deepgram, ses
     assert posted.request.listen.punctuated
 
 
+async def test_the_query_goes_out_as_it_was_encoded(session):
+    text = "keyterm=a%2Fb&replace=x%3Ay"
+    asked = []
+
+    async def script(reader, writer):
+        asked.append(await read_request(reader))
+
+    async with server(script) as url:
+        await ask(session, url.replace("http", "ws", 1).rstrip("/"), text=text)
+
+    assert asked[0].startswith(f"POST /v1/listen?{batch.query(options.parse(text))} HTTP/1.1".encode())
+
+
 async def test_a_long_recording_goes_out_and_is_heard_to_its_end(deepgram, session):
     script = random_script(7, 150.0)
     audio = interleave(*encode(script, 150.0))
@@ -310,7 +323,7 @@ async def test_what_is_not_http_may_heal(session, response):
 
 async def test_the_log_tells_whose_and_how_much_but_not_what(deepgram, session, caplog):
     caplog.set_level(logging.DEBUG, "bridge.deepgram")
-    await ask(session, deepgram.url)
+    await ask(session, deepgram.url, AUDIO[:-2])
     (record,) = [record for record in caplog.records if record.name == "bridge.deepgram"]
 
     assert (record.levelname, record.call_id, record.seconds) == ("INFO", "CA1", 12.0)
