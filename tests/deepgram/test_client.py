@@ -20,8 +20,8 @@ from bridge.recognition import Result
 
 SCRIPT = random_script(5, 12.0)
 AUDIO = interleave(*encode(SCRIPT, 12.0))
-QUICK = SessionPolicy(speed=1000.0, burst=60.0, first_retry=0.01)
 NEVER = 3600.0
+QUICK = SessionPolicy(speed=1000.0, burst=60.0, first_retry=0.01, flush=NEVER)
 PATIENT = replace(QUICK, keep_alive=NEVER)  # no timer helps out
 BRIEF = replace(QUICK, flush=0.2)  # where nobody is going to answer
 CHUNK = 960
