@@ -141,11 +141,11 @@ async def test_what_is_given_up_leaves_no_socket(deepgram, handshake_delay):
     if not handshake_delay:
         await caller.connected()
     caller.client.abort()
+    assert isinstance(caller.happenings[-1], Finished)
+
     async with asyncio.timeout(5):
         await caller.client.wait_ended()
         await connection.ended.wait()
-
-    assert isinstance(caller.happenings[-1], Finished)
 
 
 async def test_when_it_has_ended_nothing_of_it_goes_on(deepgram):
@@ -290,6 +290,22 @@ async def test_a_socket_that_takes_no_audio_is_given_up(deepgram):
 
     assert len(deepgram.connections) == 2
     caller.client.finish()
+
+
+async def test_of_a_socket_that_was_given_up_nobody_complains_again(deepgram, caplog):
+    deepgram.faults = Faults(stop_reading_after=0.0)
+    rests = {"first_retry": NEVER, "longest_retry": NEVER}
+    caller = Caller(deepgram.url, SessionPolicy(speed=1e6, burst=6000.0, window=6000.0, stall=0.05, **rests))
+    async with asyncio.timeout(20):
+        while not caller.happenings:
+            caller.client.receive_audio(AUDIO)
+            await asyncio.sleep(0.01)
+    assert "deepgram takes no audio" in caplog.text
+    caplog.clear()
+    caller.client.receive_audio(AUDIO)
+
+    assert caplog.text == ""
+    caller.client.abort()
 
 
 async def test_a_socket_that_takes_no_audio_is_given_the_time_that_it_may_take(deepgram):
