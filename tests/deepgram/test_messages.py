@@ -65,6 +65,7 @@ def odd(**fields):
 
 
 def test_what_we_send_is_json():
+    assert parse(KEEP_ALIVE) == parse(CLOSE_STREAM) == Other()
     assert [json.loads(text) for text in (KEEP_ALIVE, CLOSE_STREAM)] == [{"type": "KeepAlive"}, {"type": "CloseStream"}]
 
 

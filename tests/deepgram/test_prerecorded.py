@@ -269,7 +269,7 @@ async def test_a_200_that_is_no_transcript_may_heal(session, body):
 
 
 async def test_an_answer_may_be_longer_than_its_audio_up_to_a_megabyte(session):
-    body = b'{"results":{"utterances":[]}}'.ljust(2**20)
+    body = b'{"results":{"utterances":[]}}'.rjust(2**20)
 
     assert await ask_raw(session, http(200, body), audio=silence(1600)) == Transcribed((), None, 0)
 
