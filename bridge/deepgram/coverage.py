@@ -172,7 +172,7 @@ class Coverage:
     def _replay_from(self, channel: int, reach: int) -> int:
         covered, mark = self._covered[channel], self._latest(channel)
         for hole in covered.missing(max(0, mark - reach), mark):
-            if open_ground := self._worth(channel, hole):
+            if (open_ground := self._worth(channel, hole)) is not None:
                 return open_ground
         return mark
 
@@ -189,7 +189,7 @@ class Coverage:
         return self._covered[channel].contiguous_end(self._tops[channel])
 
     def _holes(self) -> int:
-        return sum(max(0, len(covered) - 1) for covered in self._covered)
+        return sum(len(covered) - 1 for covered in self._covered)
 
 
 def before(result: Result, edge: int) -> Result:
