@@ -40,7 +40,9 @@ _CLOSING = (
 """What no line begins with; a zero-width space, which stands between words, goes with the word before it."""
 
 _UNITS = re.compile(
-    f"[{_OPENING}]*(?:[{_IDEOGRAPHS}]|[^{_IDEOGRAPHS}\u200b]+?(?=$|[{_OPENING}]*[{_IDEOGRAPHS}]|\u200b)|$)[{_CLOSING}]*"
+    f"[{_OPENING}]{{0,4}}"
+    f"(?:[{_IDEOGRAPHS}]|[^{_IDEOGRAPHS}\u200b]+?(?=\\Z|[{_OPENING}]{{0,4}}[{_IDEOGRAPHS}]|\u200b)|\u200b|\\Z)"
+    f"[{_CLOSING}]*"
 )
 
 _JOINER = "\u200d"

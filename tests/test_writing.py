@@ -71,6 +71,7 @@ def test_a_text_is_cut_before_its_words(text, words, found):
         ("ไป\u200bไหน", ["ไป\u200b", "ไหน"]),
         ("สวัสดี", ["สวัสดี"]),
         ("안녕", ["안녕"]),
+        ("\u200b日", ["\u200b", "日"]),
     ],
 )
 def test_a_line_may_be_broken_between_units(text, found):
