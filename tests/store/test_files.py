@@ -26,12 +26,19 @@ def open_files(path: Path) -> Iterator[Files]:
     files.close()
 
 
+def test_the_folder_is_made_with_those_above_it(tmp_path: Path) -> None:
+    Files(tmp_path / "var" / "data" / "bridge.db", 1.0).close()
+    assert (tmp_path / "var" / "data" / "bridge.db").exists()
+
+
 def test_settings_that_durability_rests_on(open_files: Files) -> None:
     def pragma(name: str) -> object:
         return open_files.writing.execute(f"PRAGMA {name}").fetchone()[0]
 
     assert pragma("journal_mode") == "wal"
     assert pragma("synchronous") == 2, "FULL"
+    assert pragma("journal_size_limit") == 64 * 2**20, "after a burst the disk is given back"
+    assert pragma("secure_delete") == 1
     assert pragma("application_id") == sql.APPLICATION_ID
     assert pragma("user_version") == len(sql.MIGRATIONS)
 

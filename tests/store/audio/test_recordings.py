@@ -142,13 +142,19 @@ async def test_a_torn_file_is_silence_from_there(folder: Path, recordings: Recor
     assert await recording.read(0, 200) == sound(0, 101)[:201] + b"\xff" * 199
 
 
-async def test_what_is_there_and_cannot_be_read_is_no_silence(folder: Path, recordings: Recordings) -> None:
-    path = write(folder, 0, 300)
+@pytest.mark.parametrize("where", ["recordings", "audio"])
+async def test_what_is_there_and_cannot_be_read_is_no_silence(
+    tmp_path: Path, recordings: Recordings, where: str
+) -> None:
+    folder = tmp_path / where / "CA1"
+    write(folder, 0, 300)
+    path = write(folder, 300, 100)
     recording = await opened(recordings)
     path.unlink()
     path.mkdir()
+    assert await recording.read(0, 300) == sound(0, 300)
     with pytest.raises(StoreError, match="cannot read the recording of CA1: Is a directory"):
-        await recording.read(0, 100)
+        await recording.read(0, 301)
     folder.rename(folder.parent / "elsewhere")
     folder.write_text("in the way")
     with pytest.raises(StoreError, match="cannot read the recording of CA1: Not a directory"):
@@ -207,6 +213,7 @@ def left(folder: Path) -> list[str]:
     [
         (None, None, 5),
         (500.0, None, 5),
+        (500.0, 9_999, 4),
         (499.0, None, 4),
         (99.0, None, 0),
         (None, 10_000, 5),
@@ -228,7 +235,10 @@ async def test_the_oldest_go_until_what_stays_is_within_the_bounds(
     caplog.set_level("INFO")
     assert await recordings.sweep(NOW, max_age, max_octets) == 5 - stay
     assert left(some) == [f"CA{number}" for number in range(1, stay + 1)]
-    assert [record.call_id for record in caplog.records] == [f"CA{number}" for number in range(5, stay, -1)]  # type: ignore[attr-defined]
+    assert [(record.call_id, record.reason) for record in caplog.records] == [  # type: ignore[attr-defined]
+        (f"CA{number}", "too old" if max_age is not None and 100 * number > max_age else "no room")
+        for number in range(5, stay, -1)
+    ]
     assert (some / "a_file").exists()
     assert (some / "not a call").exists()
 
