@@ -123,7 +123,8 @@ async def test_the_version_tells_one_audio_from_another(folder: Path, recordings
 
 @pytest.mark.parametrize("call_id", ["CA1", "", ".", "..", "../audio", "a/b", "CA1\n", "\0", "x" * 67, "\u0661"])
 async def test_what_is_no_recording(tmp_path: Path, folder: Path, recordings: Recordings, call_id: str) -> None:
-    folder.mkdir(parents=True)  # and nothing in it
+    folder.mkdir(parents=True)
+    (folder / "000000000000.ulaw").write_bytes(b"x")  # half a sample
     write(tmp_path, 0, 1)
     assert await recordings.open(call_id) is None
     assert await recordings.remove(call_id) == (call_id == "CA1")
