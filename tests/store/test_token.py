@@ -13,7 +13,7 @@ def test_a_token_is_made_once_and_is_the_owners(tmp_path: Path) -> None:
     token = own_token(data_dir)
     assert re.fullmatch(r"[A-Za-z0-9_-]{32,}", token)
     assert own_token(data_dir) == token
-    assert stat.S_IMODE((data_dir / FILENAME).stat().st_mode) == 0o600
+    assert stat.S_IMODE((data_dir / "read-token").stat().st_mode) == 0o600
     assert own_token(tmp_path / "other") != token
 
 
