@@ -235,7 +235,7 @@ class Sender:
                 log.error("the webhook does not accept an event; it is skipped", extra={**detail, "seq": lane.batch_to})
             case "disable":
                 log.error("the webhook says that it is gone; nothing more is sent", extra=detail)
-            case "retry" | "split" | "delivered":
+            case "retry" | "split":
                 log.warning("a delivery failed and is tried again", extra=detail)
 
     def _spawn(self, tasks: set[asyncio.Task[None]], work: Coroutine[Any, Any, None]) -> None:

@@ -62,7 +62,9 @@ def complete(receiver: Receiver, call_id: str = "CA1", count: int = 5) -> Callab
 # --- the good day ---------------------------------------------------------------------------------------------------
 
 
-async def test_a_call_arrives_whole_in_order_and_signed(store: SQLiteStore, receiver: Receiver) -> None:
+async def test_a_call_arrives_whole_in_order_and_signed(
+    store: SQLiteStore, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
     events = words.conversation(finals=20)
     async with make(store, receiver) as sender:
         await append_all(store, events)
@@ -74,6 +76,7 @@ async def test_a_call_arrives_whole_in_order_and_signed(store: SQLiteStore, rece
     assert sender.counters["events"] == 22
     assert sender.counters["posts"] == sender.counters["delivered"] == len(receiver.deliveries)
     assert await store.claim("webhook", 10, lease=1, now=1e12) == []
+    assert caplog.records == []
 
 
 @pytest.mark.parametrize("secret", [OLD, NEW])
@@ -237,6 +240,25 @@ async def test_a_wall_clock_that_jumps_neither_delays_a_retry_nor_hastens_it(
         assert len(receiver.deliveries) == 1
         passed += 0.1
         await receiver.until(complete(receiver))
+
+
+async def test_a_retry_is_due_by_the_wall_clock_in_the_next_process(tmp_path: Path, receiver: Receiver) -> None:
+    wall = time.time()  # signatures are checked against it
+    receiver.faults = [Fault(status=500, times=1)]
+
+    def at(seconds: float, store: SQLiteStore, passed: float) -> Sender:
+        retry = RetryPolicy(live=(30.0,), jitter=0.0)
+        return make(store, receiver, retry=retry, clock=lambda: wall + seconds, monotonic=lambda: passed)
+
+    async with SQLiteStore(tmp_path, ["webhook"]) as store, at(0.0, store, passed=1000.0) as sender:
+        await store.append(words.conversation())
+        await until(lambda: sender.counters["retry"] == 1)
+    async with SQLiteStore(tmp_path, ["webhook"]) as store:
+        async with at(29.9, store, passed=5.0) as sender:
+            assert await sender.drain(1)
+            assert len(receiver.deliveries) == 1
+        async with at(30.1, store, passed=5.0):
+            await receiver.until(complete(receiver))
 
 
 async def test_a_redirect_is_a_failure_and_not_followed(
@@ -433,6 +455,10 @@ async def test_leaving_ends_every_task(store: SQLiteStore, receiver: Receiver) -
         await store.append(words.conversation())
         await receiver.until(lambda: receiver.deliveries)
         assert "Sender._deliver" in tasks_of("Sender")
+    assert tasks_of("Sender") == []
+    async with make(store, receiver, poll=NEVER):
+        await receiver.until(complete(receiver))
+        await asyncio.sleep(0)
     assert tasks_of("Sender") == []
 
 
