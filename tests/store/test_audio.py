@@ -215,8 +215,10 @@ async def test_a_recording_keeps_everything(tmp_path: Path) -> None:
         file = store.open("CA1")
         for _ in range(3):
             await speak(store, file, 800)
-        file.settle(2400)
-        await store.flush()
+        for position, room in ((799, 4800), (800, 3200), (2400, 1600)):
+            file.settle(position)
+            await store.flush()
+            assert store.used == room, "what is settled is for the recording only"
         assert await file.read(0, 2400) == sound(0, 2400)
 
 
@@ -783,6 +785,7 @@ async def test_what_only_the_recording_needs_takes_no_room(tmp_path: Path, recor
             gone.settle(gone.end)
         await gone.remove()
         assert (store.used, (tmp_path / "audio" / "CA2").exists()) == (0, False)
+        assert (await gone.read(0, 100), list(gone.lost)) == (b"", [])
 
 
 async def test_the_recordings_take_none_of_the_room_for_other_calls(tmp_path: Path) -> None:
@@ -822,6 +825,7 @@ async def test_a_call_that_a_killed_process_left_is_moved_when_it_is_finished(
 async def test_what_somebody_took_away_or_left_behind_is_in_nobodys_way(tmp_path: Path, recording: Path) -> None:
     (tmp_path / "audio" / ".probe").mkdir(parents=True)
     async with opened(tmp_path, keep=True) as store:
+        (tmp_path / "audio").rmdir()
         file = store.open("CA1")
         await speak(store, file, 800)
         recording.parent.rmdir()
