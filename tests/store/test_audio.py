@@ -407,7 +407,7 @@ async def test_a_write_that_ends_in_the_middle_of_a_sample(store: AudioStore) ->
     assert await file.read(800, 800) == sound(800, 100)
     assert store.used == 1200
     assert store.counters["disk_errors"] == 1
-    assert store.counters["lost_samples"] == 300
+    assert (store.counters["lost_samples"], store.counters["written_samples"]) == (300, 600)
 
 
 async def test_a_full_disk_is_lost_audio_until_there_is_room(store: AudioStore, folder: Path) -> None:
@@ -525,11 +525,15 @@ async def test_a_place_is_made_for_the_owner_only(tmp_path: Path) -> None:
 async def test_what_cannot_be_deleted_stays_known(
     store: AudioStore, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    file = store.open("CA1")
-    await speak(store, file, 800)
-    (folder / "somebody's folder").mkdir()
-    await file.remove()
-    assert [record.message for record in caplog.records] == ["audio cannot be kept"]
+    for call_id in ("CA1", "CA2"):
+        file = store.open(call_id)
+        await speak(store, file, 800)
+        (folder.parent / call_id / "somebody's folder").mkdir()
+        await file.remove()
+    assert [(record.message, record.call_id) for record in caplog.records] == [  # type: ignore[attr-defined]
+        ("audio cannot be kept", "CA1"),
+        ("audio cannot be kept", "CA2"),
+    ]
     assert names(folder) == ["somebody's folder"]
 
 
@@ -616,7 +620,7 @@ async def test_too_much_of_one_call_takes_nothing_from_another(tmp_path: Path) -
         one.append(sound(0, 501))
         other.append(sound(0, 100))
         await store.flush()
-        assert (list(one.lost), list(other.lost)) == ([Span(0, 501)], [])
+        assert (list(one.lost), list(other.lost), store.used) == ([Span(0, 501)], [], 200)
         assert await other.read(0, 1000) == sound(0, 100)
 
 
