@@ -207,8 +207,7 @@ class Sender:
         return judge(lane, outcome, self._steady(), self._rng, self._retry)
 
     async def _settle(self, lane: Lane, verdict: Verdict) -> None:
-        if verdict.action != "delivered":
-            self._report(lane, verdict)
+        self._report(lane, verdict)
         if verdict.action == "disable":
             await self._store.disable(self._endpoint, self._address)
         if not await self._store.settle(lane, verdict.settlement):
@@ -222,6 +221,7 @@ class Sender:
             self._interim_sender.ended(lane.call_id)
 
     def _report(self, lane: Lane, verdict: Verdict) -> None:
+        """Log what went wrong, if anything did."""
         detail = {
             "call_id": lane.call_id,
             "endpoint": self._endpoint,
