@@ -20,6 +20,7 @@ from bridge.errors import LocalProtocolError, StoreError
 from bridge.spans import Span
 from bridge.store.audio import AudioFile, AudioStore
 from tests.fakes.audio_appender import sound
+from tests.fakes.descriptors import held_open
 from tests.fakes.waiting import until
 
 ROOT = Path(__file__).parent.parent.parent
@@ -93,12 +94,6 @@ async def test_no_file_is_held_open_longer_than_it_grows(keeping: AudioStore, fo
         await leaving
     await keeping.flush()
     assert held_open(folder.parent.parent) == []
-
-
-def held_open(folder: Path) -> list[str]:
-    """The files below a folder that this process has open."""
-    links = [os.readlink(link) for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
-    return [Path(link).name for link in links if link.startswith(str(folder))]
 
 
 async def test_what_is_still_buffered_is_read_too(store: AudioStore) -> None:

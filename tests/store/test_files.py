@@ -12,6 +12,7 @@ import pytest
 from bridge.errors import StoreError
 from bridge.store import sql
 from bridge.store.files import Files
+from tests.fakes.descriptors import held_open
 
 
 @pytest.fixture
@@ -116,3 +117,24 @@ def test_refusals_leave_no_lock(path: Path) -> None:
         Files(path, 1.0)
     path.unlink()
     Files(path, 1.0).close()
+
+
+def test_what_is_closed_is_held_open_no_longer(path: Path) -> None:
+    files = Files(path, 1.0)
+    assert held_open(path.parent)
+    files.close()
+    assert held_open(path.parent) == []
+
+
+@pytest.mark.parametrize("content", [b"x" * 1000, None])
+def test_what_is_refused_is_not_held_open(path: Path, content: bytes | None) -> None:
+    path.parent.mkdir()
+    if content is None:
+        other = sqlite3.connect(path)
+        other.execute("CREATE TABLE recipes (name TEXT)")
+        other.close()
+    else:
+        path.write_bytes(content)
+    with pytest.raises(StoreError) as refused:
+        Files(path, 1.0)
+    assert held_open(path.parent) == [], refused.value
