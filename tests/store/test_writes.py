@@ -105,6 +105,7 @@ def test_the_index_is_merged_little_by_little(connection):
         connection.execute(sql.INSERT_SPEECH, (1, seq, f"so it goes {seq}"))
     assert segments() == 14
     tidy = writes.Tidy()
+    assert tidy(connection) is True
     while tidy(connection):
         pass
     assert segments() < 4
