@@ -8,18 +8,19 @@ The layers, top to bottom; a module imports only from lower ones, or beside it i
     7 wiring    app
     6 handlers  web/
     5 calls     call/, config, local/
-    4 shells    deepgram/client, deepgram/prerecorded, store/, delivery/sender, delivery/poster, delivery/interims,
-                live, logs, clock
+    4 shells    deepgram/client, deepgram/socket, deepgram/dialing, deepgram/prerecorded, store/, delivery/sender,
+                delivery/poster, delivery/connection, delivery/interims, live, logs, clock, certificates, forms
     ---- below this line: no await, no clock, no randomness, no environment, no logging ----
     3 machines  align/, call/continuity, deepgram/session, deepgram/breaker, transcript/assembler,
                 transcript/conversation, delivery/lane, delivery/breaker
-    2 pure      deepgram/options, deepgram/batch, deepgram/exchange, deepgram/window, deepgram/coverage, deepgram/pace,
-                deepgram/states, deepgram/timeline, deepgram/watchdog, deepgram/ending, deepgram/backlog,
-                delivery/signing, delivery/envelope, store/base, transcript/speech, transcript/turns,
+    2 pure      call/states, call/lull, deepgram/options, deepgram/languages, deepgram/batch, deepgram/exchange,
+                deepgram/window, deepgram/coverage, deepgram/states, deepgram/timeline,
+                deepgram/watchdog, deepgram/standing, deepgram/ending, deepgram/backlog, delivery/signing,
+                delivery/envelope, delivery/address, tunnel, store/base, transcript/speech, transcript/turns,
                 transcript/figures, transcript/gaps, transcript/captions, transcript/render
-    1 dialects  carriers/, deepgram/messages, deepgram/words, event_stream, outbox
-    0 words     errors, audio, events/, recognition, text
-   -1 base      spans
+    1 dialects  carriers/, deepgram/messages, deepgram/words, event_stream, outbox, answer, egress
+    0 words     errors, failure, audio, events/, recognition, text, spelling, values
+   -1 base      spans, pace
 
 One word for one thing:
 
@@ -47,10 +48,12 @@ One word for one thing:
     leave, adopt  a process that stops leaves its calls open; the next one adopts them
     anchor        the wall clock of call time 0
     grace         how long a call without a stream waits for one; the carrier is asked for it (refork)
+    lull          streams are there, and the carrier sends nothing: the call goes on in silence
     lane          one record's way to one endpoint, with a cursor; the outbox is all of them
     parked        given up, as a dead letter is, until it is resumed: said of a lane
     breaker       a circuit breaker: spares a peer that fails, and tries it now and then
     access        who may read which calls
+    route         how a peer is reached: through which proxy, with which certificates; egress knows all routes
     session       the conversation with Deepgram about one call, over as many sockets as it takes
     dialect       reads one carrier's, or Deepgram's, messages
     machine       decides, without a socket or a clock; a shell acts, and decides nothing

@@ -10,10 +10,17 @@ _UNPRINTABLE = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u202a-\u202e\u
 """Control characters that are not white space, marks that override the direction of text, and lone surrogates. The
 marks and joiners that Hebrew, Persian and emoji need are not among them."""
 
+_SHORTEST_SECRET = 8  # characters
+
 
 def plain(text: str) -> str:
     """The text on one line, with single blanks, without characters that could control a terminal or mislead readers."""
     return " ".join(_UNPRINTABLE.sub("", text).split())
+
+
+def hide(text: str, secret: str) -> str:
+    """The text of a peer that may echo a secret of ours, without it. What is short is no secret: `local`, for one."""
+    return text.replace(secret, "…") if len(secret) >= _SHORTEST_SECRET else text
 
 
 def clock(seconds: float) -> str:

@@ -61,7 +61,7 @@ def test_a_table_without_triggers_is_drawn_without_labels():
 
 
 def test_the_machines_are_found():
-    assert {"bridge.call.continuity", "bridge.deepgram.ending", "bridge.deepgram.states"} <= set(machines())
+    assert {"bridge.call.states", "bridge.deepgram.ending", "bridge.deepgram.states"} <= set(machines())
 
 
 @pytest.mark.parametrize("name", machines())

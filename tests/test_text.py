@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.text import clock, plain
+from bridge.text import clock, hide, plain
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,16 @@ def test_what_is_plain_stays_as_it_is(text):
 )
 def test_the_clock(seconds, text):
     assert clock(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "secret", "told"),
+    [
+        ("no such key: sesame-open", "sesame-open", "no such key: …"),
+        ("sesame-opensesame-open", "sesame-open", "……"),
+        ("a local model", "local", "a local model"),
+        ("nothing", "", "nothing"),
+    ],
+)
+def test_a_secret_that_is_echoed_is_hidden(text, secret, told):
+    assert hide(text, secret) == told

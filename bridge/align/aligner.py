@@ -17,6 +17,7 @@ from math import inf
 
 from bridge.align.clock import Clock, Stamped
 from bridge.align.gaps import Gap
+from bridge.align.leaps import Leaps
 from bridge.align.policy import AlignPolicy
 from bridge.align.source import FARTHEST, Source
 from bridge.align.track import Frame, Track
@@ -71,6 +72,7 @@ class Aligner:
         self._apart = policy.apart_ms * SAMPLES_PER_MS
         self._released = start
         self._newest = start
+        self._leaps = Leaps(policy.ahead_ms * SAMPLES_PER_MS)
         self._sources: list[Source] = []  # of the streams that are there, in the order in which they came
         self._heard_from: dict[Track, Source] = {}
 
@@ -111,8 +113,10 @@ class Aligner:
         self._sources.append(source)
         return source, position
 
-    def receive_media(self, media: Media, source: Source) -> None:
-        """Take a frame of a stream, whatever it is like."""
+    def receive_media(self, media: Media, source: Source, now: float | None = None) -> None:
+        """Take a frame of a stream, whatever it is like. `now`: the time in seconds, beyond which no timestamps leap;
+        None, as of a recording: they leap as they like.
+        """
         name, at, sequence, payload = media
         track = self._tracks.get(name)
         clock = source.clock
@@ -135,6 +139,8 @@ class Aligner:
                         self._newest = position
                 track.append(position, sequence, payload)
                 return
+        if now is not None:
+            self._leaps.pass_time(now)
         self._receive_unusual(track, media, source)
 
     def data_to_send(self) -> bytes:
@@ -160,7 +166,7 @@ class Aligner:
         """
         if source not in self._sources:
             return
-        self._place(source, source.clock.start(self.received))
+        self._place(source, source.clock.start(self.received, self._farthest))
         source.clock.drop_strays()
         self._sources.remove(source)
         for track in self._pair:
@@ -182,9 +188,16 @@ class Aligner:
         return self._release(self.received - self._released)
 
     def advance(self, position: int) -> None:
-        """Between two streams, after `flush`: the call goes on in silence up to `position`."""
+        """Nothing comes, or there is no stream: the call goes on in silence up to `position`.
+
+        What a stream has held back and sends after all is not lost: it follows the silence.
+        """
         for track in self._pair:
+            track.give_up(inf, self._newest)
             track.fill(position)
+        self._newest = max(self._newest, position)
+        for source in self._sources:
+            source.clock.advance(position)
 
     def _receive_unusual(self, track: Track | None, media: Media, source: Source) -> None:
         """Take a frame that is not simply the next one."""
@@ -195,7 +208,11 @@ class Aligner:
             _note_sequence(source, media.sequence)
         else:
             frame = Stamped(track, media.at * SAMPLES_PER_MS, media.sequence, media.payload)
-            self._place(source, source.clock.receive(frame, self.received))
+            self._place(source, source.clock.receive(frame, self.received, self._farthest))
+
+    @property
+    def _farthest(self) -> float:
+        return self._leaps.farthest(max(self._newest, self.received) + self._tolerance)
 
     def _place(self, source: Source, frames: list[Stamped]) -> None:
         clock = source.clock
@@ -208,7 +225,9 @@ class Aligner:
             clock.newest = max(clock.newest, frame.position)
             # Where a rival's frames belong may be told too late by so much, before both have had the same frame.
             trusted = heard_from is source or source.in_step
-            self._newest = max(self._newest, frame.position - (0 if trusted else FARTHEST))
+            reached = frame.position - (0 if trusted else FARTHEST)
+            self._leaps.take(reached - max(self._newest, self.received))
+            self._newest = max(self._newest, reached)
             if heard_from is source:
                 track.receive(frame, self._newest, repeated=repeated)
             else:
@@ -264,6 +283,8 @@ class Aligner:
     def _hand_over(self, track: Track, source: Source) -> None:
         """The track goes on with the frames of another stream, where its audio ends."""
         self.counters["handed_over"] += 1
+        if before := self._heard_from.get(track):
+            before.in_step = source.in_step
         self._heard_from[track] = source
         track.change_stream(source.sequence)
         for frame in [frame for frame in source.recent[track] if _goes_on(frame, track)]:
@@ -271,13 +292,17 @@ class Aligner:
 
     def _ready(self, track: Track) -> int:
         """How far the output need not wait for a track any more."""
-        newest = self._newest
         limit = self._wait_until(track)
-        if track.shared and limit > track.next and (rival := self._rival(track)):
+        if track.shared and limit > track.next and (rival := self._rival(track)) and self._may_take(track, rival):
             self._hand_over(track, rival)
             limit = self._wait_until(track)
-        track.give_up(limit, newest)
+        track.give_up(limit, self._newest)
         return max(track.next, limit)
+
+    def _may_take(self, track: Track, rival: Source) -> bool:
+        """Whether a track may go on with a rival's frames: their place is known, or the stream it is heard from has
+        stalled for so long that a place by the clock is better than none."""
+        return rival.in_step or self._newest - self._heard_from[track].clock.newest >= self._apart
 
     def _opening(self, clock: Clock) -> int:
         """How far the output need not wait for a stream whose first frames are looked at: they are to find their place
@@ -290,12 +315,18 @@ class Aligner:
         source = heard_from.get(track)
         if source is None:
             return newest
-        # A stream of its own may stall by itself. What is missing is lost once that stream has gone on.
-        other = heard_from.get(self._outbound if track is self._inbound else self._inbound)
-        apart = other is not None and other is not source
-        if newest - track.heard > (self._apart if apart else self._idle):
+        # What is missing is lost once its own stream has gone on.
+        alone = self._may_stall_alone(track, source)
+        if newest - track.heard > (self._apart if alone else self._idle):
             return newest
-        return max(source.clock.newest - track.hold, newest - (self._apart if apart else track.hold))
+        return max(source.clock.newest - track.hold, newest - (self._apart if alone else track.hold))
+
+    def _may_stall_alone(self, track: Track, source: Source) -> bool:
+        """Whether other streams go on while this one, that a track is heard from, is late, and none can stand in."""
+        if track.shared:
+            return not any(other.in_step and track in other.recent for other in self._sources if other is not source)
+        other = self._heard_from.get(self._outbound if track is self._inbound else self._inbound)
+        return other is not None and other is not source
 
     def _release(self, size: int) -> bytes:
         """Let out the next `size` samples of each channel, silence for what is missing."""

@@ -60,9 +60,9 @@ class AudioPath:
         self._forward(self.aligner.data_to_send())
         return source, position
 
-    def receive_media(self, media: Media, source: Source) -> bool:
-        """The hot path: a hundred times a second in every call. Whether audio went out."""
-        self.aligner.receive_media(media, source)
+    def receive_media(self, media: Media, source: Source, now: float | None = None) -> bool:
+        """The hot path: a hundred times a second in every call. `now`: as the aligner's. Whether audio went out."""
+        self.aligner.receive_media(media, source, now)
         audio = self.aligner.data_to_send()
         if audio:
             self._forward(audio)
@@ -73,8 +73,12 @@ class AudioPath:
         self.aligner.end_stream(source)
         self._forward(self.aligner.data_to_send())
 
+    def pause(self) -> None:
+        """Nothing comes for now: ask Deepgram for what was said last."""
+        self.client.pause()
+
     def fill(self, position: int) -> None:
-        """Silence up to `position`, while there is no stream."""
+        """Silence up to `position`, while nothing comes."""
         self.aligner.advance(position)
         self._forward(self.aligner.data_to_send())
 
@@ -122,16 +126,20 @@ def open_path(
     policy = services.policy
     if audio:
         audio.leap(start)
-    query = options.query([("extra", f"call_id:{call_id}")])
+
+    def url(wanted: Options) -> str:
+        return f"{policy.deepgram_url}/v1/listen?{wanted.query([('extra', f'call_id:{call_id}')])}"
+
     client = Client(
         Session(replace(policy.session, kept=audio is not None), services.random, start),
-        url=f"{policy.deepgram_url}/v1/listen?{query}",
+        url=url(options),
         key=policy.deepgram_key,
         call_id=call_id,
         breaker=services.breaker,
         on_event=on_event,
         fetch=lambda position, samples: read_kept(audio, position, samples, call_id),
-        own_options=options.own,
+        fallback_url=url(options.fallback) if options.fallback else None,
+        route=policy.route,
     )
     client.start()
     return AudioPath(Aligner(policy.align, start, heard), client, audio, policy.align.chunk_ms)

@@ -3,97 +3,18 @@
 A call may have any number of streams: one for each track, a fork that came twice, a replacement for one that was lost.
 All of them are placed on one clock, which starts with the first frame of the first stream. While every stream is lost
 the call waits for another, the clock goes on, and silence takes the place of what the carrier does not send. The call
-ends with its last stream, after its grace, or when it is told to; or it is left to the next process.
-
-    STARTING   no audio has come to this process yet
-    STREAMING  at least one stream sends audio
-    GRACE      every stream is lost; another may come
-    LEAVING    this process stops: audio is still kept, the call stays open
-    LEFT       the next process goes on with it
-    ENDED      over
+ends with its last stream, after its grace, when it is told to, or has lasted too long; or the next process gets it.
 
 Times are seconds on a clock that is never set; positions are samples since call time 0. A stream is named by a number.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
 
 from bridge.audio import SAMPLE_RATE
-from bridge.errors import LocalProtocolError
+from bridge.call.lull import Lull, LullPolicy
+from bridge.call.states import OVER, State, Trigger, follow
 from bridge.events import TRACKS, EndReason, ResumeReason, Track
-
-
-class State(Enum):
-    """Where a call stands; what each means is told above."""
-
-    STARTING = auto()
-    STREAMING = auto()
-    GRACE = auto()
-    LEAVING = auto()
-    LEFT = auto()
-    ENDED = auto()
-
-
-class Trigger(Enum):
-    """What moves a call from state to state."""
-
-    ATTACHED = auto()
-    """A stream is there; it has sent no audio yet."""
-    PLACED = auto()
-    """A stream has sent its first frame."""
-    LOST = auto()
-    """The last stream is gone without its end."""
-    STOPPED = auto()
-    """The carrier has ended the last stream in order."""
-    EXPIRED = auto()
-    """No other stream came within the grace."""
-    ENDED = auto()
-    """The bridge ends the call."""
-    LEAVING = auto()
-    """The process is about to stop."""
-    LEFT = auto()
-    """The process lets go of the call."""
-
-
-_ALWAYS = {Trigger.STOPPED: State.ENDED, Trigger.ENDED: State.ENDED, Trigger.LEAVING: State.LEAVING}
-"""What may come in every state in which the call is this process's own."""
-
-TRANSITIONS: dict[State, dict[Trigger, State]] = {
-    State.STARTING: {
-        **_ALWAYS,
-        Trigger.ATTACHED: State.STARTING,
-        Trigger.PLACED: State.STREAMING,
-        Trigger.LOST: State.STARTING,
-        Trigger.EXPIRED: State.ENDED,
-    },
-    State.STREAMING: {
-        **_ALWAYS,
-        Trigger.ATTACHED: State.STREAMING,
-        Trigger.PLACED: State.STREAMING,
-        Trigger.LOST: State.GRACE,
-    },
-    State.GRACE: {
-        **_ALWAYS,
-        Trigger.ATTACHED: State.GRACE,
-        Trigger.PLACED: State.STREAMING,
-        Trigger.LOST: State.GRACE,
-        Trigger.EXPIRED: State.ENDED,
-    },
-    State.LEAVING: {
-        Trigger.LEAVING: State.LEAVING,
-        # A stream that came just before may still send its first frame, and the caller may hang up.
-        Trigger.PLACED: State.LEAVING,
-        Trigger.LOST: State.LEAVING,
-        Trigger.STOPPED: State.ENDED,
-        Trigger.ENDED: State.ENDED,
-        Trigger.LEFT: State.LEFT,
-    },
-    State.LEFT: {},
-    State.ENDED: {},
-}
-
-OVER = frozenset({State.LEFT, State.ENDED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +29,10 @@ class ContinuityPolicy:
     """By which silence stays behind the clock, so that the next stream's first frame finds its place free."""
     ask_again: float = 4.0
     """Between two requests to the carrier for a stream that it would not send."""
+    lull: LullPolicy = LullPolicy()
+    """When a stream that is there counts as silent."""
+    longest: float = 86_400.0
+    """That a call may last, whatever its streams do."""
 
 
 # What the call is asked to do.
@@ -147,6 +72,11 @@ class Fill:
 
 
 @dataclass(frozen=True, slots=True)
+class Pause:
+    """Nothing comes for now: what was said last is to be settled without what follows."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """Ask the carrier for a stream of these tracks; answer with `ask_refused` if it will not send one."""
 
@@ -160,7 +90,7 @@ class End:
     reason: EndReason
 
 
-Command = Begin | Place | Drop | Fill | Ask | End
+Command = Begin | Place | Drop | Fill | Pause | Ask | End
 
 
 class Continuity:
@@ -176,7 +106,9 @@ class Continuity:
         self._interrupted: ResumeReason | None = None  # what the next stream's first frame puts an end to
         self._reason: EndReason = "carrier_disconnected"  # why the call ends if no other stream comes
         self._expires: float | None = None  # when the grace is over
+        self._ends: float | None = None  # when the call has lasted as long as it may
         self._fill_at: float | None = None
+        self._lull = Lull(policy.lull)
         self._missing: tuple[Track, ...] = ()  # tracks that the carrier is asked for
         self._ask_at: float | None = None
         self._ask_until = 0.0
@@ -196,6 +128,10 @@ class Continuity:
 
     # In.
 
+    def begin(self, now: float) -> None:
+        """A new call; call first."""
+        self._ends = now + self.policy.longest
+
     def adopt(self, origin: float, heard: int, tracks: Sequence[Track], now: float) -> None:
         """Go on with a call that another process has left open; call first.
 
@@ -203,6 +139,7 @@ class Continuity:
         carrier is asked at once.
         """
         self._origin = origin
+        self._ends = origin + self.policy.longest
         self.heard = heard
         self._interrupted = "bridge_restarted"
         self._wait("bridge_restarted", tracks, now)
@@ -226,6 +163,8 @@ class Continuity:
         position = max(0, self.elapsed(now) - round(ago * SAMPLE_RATE))
         self._commands.append(Place(stream, position, self._interrupted, self.heard))
         self._interrupted = self.heard = self._fill_at = None
+        if self.state is State.STREAMING:
+            self._lull.begin(position + samples, now)
 
     def stop(self, stream: int) -> None:
         """The carrier has ended a stream in order, as it does at a hang-up."""
@@ -256,8 +195,11 @@ class Continuity:
             self.heard = received
             self._interrupted = "carrier_reconnected"
             self._fill_at = now + self.policy.tick
+            self._lull.end()
         if not leaving:
             self._wait(reason, missing, now)
+        if self.state is State.GRACE:
+            self._commands.append(Pause())
 
     def ask_refused(self, now: float) -> None:
         """The carrier would not send the stream it was asked for: it is asked again a little later."""
@@ -285,14 +227,15 @@ class Continuity:
 
     def get_timer(self) -> float | None:
         """When to call `handle_timer`; None: not at all."""
-        times = [time for time in (self._expires, self._fill_at, self._ask_at) if time is not None]
-        return min(times, default=None)
+        times = (self._expires, self._fill_at, self._ask_at, self._ends, self._lull.look_at)
+        return min((time for time in times if time is not None), default=None)
 
-    def handle_timer(self, now: float) -> None:
-        """What is due by `now`."""
-        if self._expires is not None and now >= self._expires:
+    def handle_timer(self, now: float, received: int) -> None:
+        """What is due by `now`. `received`: where the audio ends that has come, or that took its place."""
+        if self._ends is not None and now >= self._ends:
+            self._end("max_duration", Trigger.ENDED)
+        elif self._expires is not None and now >= self._expires:
             self._end(self._reason, Trigger.EXPIRED)
-            return
         if self._ask_at is not None and now >= self._ask_at:
             self._ask_at = None
             self._commands.append(Ask(self._missing))
@@ -300,6 +243,8 @@ class Continuity:
             self._fill_at = now + self.policy.tick
             # Deepgram settles what was said when it hears the pause, and nothing piles up for later.
             self._commands.append(Fill(self.elapsed(now) - round(self.policy.lag * SAMPLE_RATE)))
+        if self._lull.look_at is not None and now >= self._lull.look_at:
+            self._look(received, now)
 
     # Out.
 
@@ -311,9 +256,16 @@ class Continuity:
     # Inside.
 
     def _become(self, trigger: Trigger) -> None:
-        if trigger not in TRANSITIONS[self.state]:
-            raise LocalProtocolError(f"a call that is {self.state.name} cannot be {trigger.name}")
-        self.state = TRANSITIONS[self.state][trigger]
+        self.state = follow(self.state, trigger)
+
+    def _look(self, received: int, now: float) -> None:
+        before = self._lull.paused
+        position = self._lull.look(received, now)
+        if position is None:
+            return
+        if not before:
+            self._commands.append(Pause())
+        self._commands.append(Fill(position))
 
     def _wait(self, reason: EndReason, tracks: Sequence[Track], now: float) -> None:
         self._reason = reason
@@ -336,5 +288,6 @@ class Continuity:
         self._commands.append(End(reason))
 
     def _wait_for_nothing(self) -> None:
-        self._expires = self._fill_at = self._ask_at = None
+        self._expires = self._fill_at = self._ask_at = self._ends = None
+        self._lull.end()
         self._missing = ()

@@ -18,7 +18,7 @@ class Note:
     tracks: tuple[Track, ...] = ()
     """Those of all streams that there were."""
     silent: dict[Track, int] = field(default_factory=dict)
-    """By track that was silent then: where its audio had ended."""
+    """Where the audio of each track had ended that was silent then, of a call that was left in order."""
     holes: list[Stretch] = field(default_factory=list)
     """What finals have passed over and not covered."""
     uncovered: list[Stretch] | None = None

@@ -8,23 +8,24 @@ from typing import NamedTuple
 
 from bridge.audio import CHANNELS, SAMPLE_RATE, SAMPLES_PER_MS, is_audible, samples
 from bridge.events import TRACKS, Stretch
-from bridge.spans import Span, SpanSet
+from bridge.spans import SpanSet
 
 LONGEST = 600 * SAMPLE_RATE
 """Samples in one request: ten minutes, 9.6 MB."""
 
-_NOTHING = 2**53  # floor of a track that lacks nothing: all its words lie before it
+SHORTEST = 10 * SAMPLE_RATE
+"""Samples in one request, where longer ones are refused as too large: if this is, so is everything."""
 
 _QUIET = 200 * SAMPLES_PER_MS  # a pause between words
 _SEARCH = 20 * SAMPLE_RATE  # how far before the limit a pause is looked for
 
 
 class Piece(NamedTuple):
-    """Audio that some track lacks, and where each track's own part of it begins."""
+    """Audio that some track lacks, and what of it each track lacks."""
 
     start: int
     end: int
-    floors: tuple[int, ...]
+    lacking: tuple[SpanSet, ...]
 
 
 def pieces(uncovered: Iterable[Stretch]) -> list[Piece]:
@@ -33,18 +34,22 @@ def pieces(uncovered: Iterable[Stretch]) -> list[Piece]:
     for stretch in uncovered:
         lacking[stretch.track].add(samples(stretch.from_), samples(stretch.to))
     found = SpanSet(span for spans in lacking.values() for span in spans)
-    return [Piece(*span, tuple(_floor(lacking[track], span) for track in TRACKS)) for span in found]
+    return [Piece(*span, tuple(SpanSet(lacking[track].common(*span)) for track in TRACKS)) for span in found]
 
 
-def _floor(lacking: SpanSet, span: Span) -> int:
-    own = lacking.common(*span)
-    return own[0].start if own else _NOTHING
+def half(audio: bytes) -> bytes:
+    """About half of a piece that was too large, cut as any other; nothing if that would be too little."""
+    samples = len(audio) // CHANNELS // 2
+    if samples < SHORTEST:
+        return b""
+    first = audio[: samples * CHANNELS]
+    return first[: cut(first) * CHANNELS]
 
 
 def cut(audio: bytes) -> int:
     """How many samples of a piece to ask for, where more follows: up to the last pause near its end, or all of it."""
     length = len(audio) // CHANNELS
-    for end in range(length, max(0, length - _SEARCH), -_QUIET):
+    for end in range(length, max(length // 2, length - _SEARCH), -_QUIET):
         if not is_audible(audio[max(0, end - _QUIET) * CHANNELS : end * CHANNELS]):
             return end - _QUIET // 2
     return length

@@ -63,9 +63,11 @@ class Projection:
         self.tracks: tuple[Track, ...] = ()
         """Those that its streams carried, as far as that is known."""
         self.silent: dict[Track, int] = {}
-        """Where the audio of each track had ended that was silent when the process before was last heard of."""
+        """Where the audio of each track had ended that was silent when the process before left the call."""
         self.resumed_at = 0.0
         """Where the newest process but this went on with the call, in seconds of it."""
+        self.left_in_order = False
+        """The process before has told all that it knew of the call; it has not crashed."""
         self.audio_lost = False
         """None of its audio is kept: no one knows what was said after the last final."""
         self.given_up = False

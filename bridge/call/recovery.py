@@ -107,10 +107,11 @@ def _look_at(past: Projection, audio: CallAudio) -> None:
     # After what was heard of a stream that was lost there is only our own silence.
     end = (audio.end if note.heard is None else min(note.heard, audio.end)) / SAMPLE_RATE
     past.latest = max(past.latest, end)
-    past.silent = {track: min(since, samples(end)) for track, since in note.silent.items()}
     if note.uncovered is not None:
         # The process before has left the call in order: it knew what finals without words had covered.
         past.uncovered = note.uncovered
+        past.left_in_order = True
+        past.silent = {track: min(since, samples(end)) for track, since in note.silent.items()}
         return
     past.uncovered += note.holes
     for track in TRACKS:

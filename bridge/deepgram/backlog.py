@@ -56,6 +56,11 @@ class Backlog:
         return self._window.next_size() > 0
 
     @property
+    def sent(self) -> int:
+        """How far this socket has been sent the call."""
+        return self._window.sent
+
+    @property
     def unsent(self) -> float:
         """Seconds of audio that this socket has not been sent."""
         return self._window.waiting / SAMPLE_RATE
@@ -124,6 +129,15 @@ class Backlog:
         if moved.is_final:
             self._window.trim(self._replay_from())
         return fresh
+
+    def settle_quiet(self) -> None:
+        """The socket is lost. Where it has heard no word for long, and has sent no final either, another one is not
+        sent all of it again: what is silent lacks nothing, and what is kept is transcribed later."""
+        for channel, span in self._coverage.quiet:
+            if not self._has_sound(channel, span):
+                self._coverage.settle(channel, span)
+            elif self._kept:
+                self._coverage.pass_over(channel, span)
 
     def settle_tail(self) -> None:
         """Deepgram has said its last: what it was sent and has not answered by now is a hole like any other."""

@@ -16,6 +16,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
+from yarl import URL
+
 from bridge.audio import CHANNELS, SAMPLE_RATE, samples, wav_header
 from bridge.deepgram.options import Options, Pairs
 from bridge.deepgram.words import Oddities, clean, languages, number, read_words, share
@@ -52,7 +54,8 @@ class Transcribed:
 
 def url(origin: str, options: Options) -> str:
     """Where to post a recording. `origin` is that of the live API: `wss://…`, or `ws://…` for `http://…`."""
-    return f"http{origin.removeprefix('ws')}/v1/listen?{query(options)}"
+    ascii_origin = str(URL(origin)).rstrip("/")  # a host with an international name
+    return f"http{ascii_origin.removeprefix('ws')}/v1/listen?{query(options)}"
 
 
 def query(options: Options) -> str:

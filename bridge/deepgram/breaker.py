@@ -20,9 +20,9 @@ class CircuitBreakerPolicy:
     """In a row, over all calls."""
     first_probe: float = 1.0
     """Seconds from opening to the first probe; doubles after each that fails."""
-    longest_probe: float = 30.0
-    """The longest wait between probes, in seconds."""
-    account_probe: float = 30.0
+    longest_probe: float = 4.0
+    """The longest wait between probes, in seconds: a call may be in its last minute, and a probe costs little."""
+    account_probe: float = 10.0
     """Seconds between probes while it is the account that must be mended."""
     patience: float = 15.0
     """Seconds after which a probe that never told how it went no longer counts."""
@@ -67,10 +67,9 @@ class CircuitBreaker:
     def failed(self, refusal: Refusal, now: float, *, own_options: bool = False) -> None:
         """A handshake was refused. A request that can never work says nothing about Deepgram.
 
-        `own_options`: the call has asked for something that others do not. Deepgram's 403 is about what was asked for,
-        such as a model that the project has no access to; https://developers.deepgram.com/docs/errors
+        `own_options`: the call has asked for something that others do not.
         """
-        if refusal.blame is Blame.REQUEST or (own_options and refusal.status == 403):
+        if refusal.blame is Blame.REQUEST or (own_options and refusal.may_be_over_options):
             self._probe_at = min(self._probe_at, now)  # if this was the probe, the next one is to tell
             return
         self._failures += 1

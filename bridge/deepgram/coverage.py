@@ -9,7 +9,7 @@ by its middle: so nothing comes twice, and a caller who says "yes, yes" is heard
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from bridge.audio import CHANNELS, SAMPLES_PER_MS
+from bridge.audio import CHANNELS, SAMPLE_RATE, SAMPLES_PER_MS
 from bridge.deepgram.exchange import Uncovered
 from bridge.recognition import Result, Word
 from bridge.spans import Span, SpanSet
@@ -29,6 +29,13 @@ it takes to be recognized, is longer than this.
 """
 
 
+UNSETTLED = 3 * SAMPLE_RATE
+"""Samples at the end of an interim without words in which there may be a word yet."""
+
+_END = 2**53
+"""A sample after every call."""
+
+
 class Coverage:
     """Positions are samples of the call."""
 
@@ -42,6 +49,17 @@ class Coverage:
         # Ground that finals have passed over, on one socket, and on two: another time would be no better.
         self._passed = [SpanSet() for _ in starts]
         self._abandoned = [SpanSet() for _ in starts]
+        self._quiet = list(starts)  # how far interims have heard no word
+
+    @classmethod
+    def lacking(cls, spans: Sequence[SpanSet]) -> "Coverage":
+        """Of a call that is over: all is covered but for these, by channel."""
+        coverage = cls()
+        for covered, lacking in zip(coverage._covered, spans, strict=True):
+            covered.add(0, _END)
+            for span in lacking:
+                covered.remove(*span)
+        return coverage
 
     def __repr__(self) -> str:
         return f"covered {[covered.contiguous_end(0) for covered in self._covered]} holes {self._holes()}"
@@ -68,7 +86,9 @@ class Coverage:
         covered = self._covered[result.channel]
         span = result.span
         new = covered.missing(*span)
-        if result.is_final:
+        if not result.is_final:
+            self._note_quiet(result)
+        else:
             end = min(span.end, limit)
             covered.add(span.start, end, SEAM)
             for ends in (self._tops, self._marks):
@@ -81,6 +101,32 @@ class Coverage:
         if new == [span]:
             return result
         return _part(result, SpanSet(new)) if new else None
+
+    def _note_quiet(self, result: Result) -> None:
+        channel, span = result.channel, result.span
+        if result.text:
+            first = result.words[0].span.start if result.words else span.start
+            self._quiet[channel] = min(self._quiet[channel], first)
+        elif span.start <= self._covered[channel].contiguous_end(0) + SEAM:
+            self._quiet[channel] = max(self._quiet[channel], span.end - UNSETTLED)
+
+    @property
+    def quiet(self) -> list[Uncovered]:
+        """In what no final covers: where interims have heard no word, from the last final on."""
+        found = []
+        for channel, covered in enumerate(self._covered):
+            start = covered.contiguous_end(0)
+            found += [(channel, span) for span in covered.missing(start, self._quiet[channel])]
+        return found
+
+    def settle(self, channel: int, span: Span) -> None:
+        """There is no word in a span, whatever may be said of it yet."""
+        self._covered[channel].add(*span)
+
+    def pass_over(self, channel: int, span: Span) -> None:
+        """Leave a span as a hole that is not sent again."""
+        self._tops[channel] = max(self._tops[channel], span.end)
+        self._abandoned[channel].add(*span)
 
     def give_up(self, until: int) -> list[Uncovered]:
         """No result will come for anything before a sample; what had none."""

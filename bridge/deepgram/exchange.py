@@ -28,13 +28,15 @@ class SessionPolicy:
     """Seconds of audio that may go out at once after a rest."""
     stall: float = 10.0
     """Seconds one frame may wait to be written before the socket counts as dead."""
+    finalize: float = 3.0
+    """Seconds for which an interim may stand while nothing more is said, before its final is asked for."""
     flush: float = 5.0
     """Seconds to wait for the last results once all audio is out."""
     catch_up: float = 10.0
     """Seconds it may take at the end of a call to send what has not been sent; kept audio is left for later then."""
     first_retry: float = 0.25
     """Seconds before the first new try; doubles from try to try."""
-    longest_retry: float = 10.0
+    longest_retry: float = 4.0
     """Seconds between tries at the most."""
 
 
@@ -86,7 +88,7 @@ class Interrupted:
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """Deepgram is back; `waiting` seconds of audio are to be sent again or for the first time."""
+    """Deepgram answers again; `waiting` seconds of audio were to be sent again or for the first time."""
 
     attempt: int
     waiting: float

@@ -13,6 +13,7 @@ Sources: https://developers.deepgram.com/docs/recovering-from-connection-errors-
 and the pages on KeepAlive and CloseStream beside it.
 """
 
+from collections.abc import Iterable
 from random import Random
 
 from bridge.audio import CHANNELS, STEREO_RATE
@@ -37,13 +38,17 @@ from bridge.deepgram.messages import (
     DeepgramError,
     Metadata,
     Refusal,
+    finalize,
     parse,
 )
-from bridge.deepgram.pace import Pace
+from bridge.deepgram.standing import Standing
 from bridge.deepgram.states import State, Trigger, follow
 from bridge.deepgram.watchdog import Watchdog
 from bridge.errors import LocalProtocolError, RemoteProtocolError
+from bridge.pace import Pace
 from bridge.recognition import Recognized, Result, SpeechStart, TurnEnd
+
+_GIVEN_UP = "(the options of this call are given up; it goes on with everybody's)"
 
 
 class Session:
@@ -60,7 +65,9 @@ class Session:
         self.bad_words = 0
         self.sockets = 0
         self.interruption: tuple[int | None, str] | None = None
-        """Status and reason, as they were told last, while a socket is lost or refused and there is no other yet."""
+        """Status and reason, as they were told last, while no socket answers after one was lost."""
+        self._told: set[tuple[int | None, str]] = set()  # of this interruption
+        self._resumed: Resumed | None = None  # to be told with the first answer
         self._random = random
         self._backlog = Backlog(policy, start)
         self._pace = Pace(policy.speed, policy.burst)
@@ -68,6 +75,7 @@ class Session:
         self._last_sent = 0.0
         self._watchdog = Watchdog(policy.deaf)
         self._asked: int | None = None  # position of the one fetch in flight; it may outlive the socket it is for
+        self._standing = Standing(policy.finalize)
         self._ending = Ending(policy)
         self._retry_at: float | None = None
         self._commands: list[Command] = []
@@ -132,18 +140,26 @@ class Session:
         self.request_id = request_id
         self._last_sent = now
         self._watchdog.answered(now)
-        waiting = self._backlog.waiting
-        self._events += self._backlog.rewind()
+        self._standing.clear()
         if self.interruption:
-            self._events.append(Resumed(self._attempt, waiting, request_id))
-            self.interruption = None
+            # A socket that is taken and closed at once is no news.
+            self._resumed = Resumed(self._attempt, self._backlog.waiting, request_id)
+        self._events += self._backlog.rewind()
         if self._ending.begun:
             self._ending.plan(now, self._backlog.unsent)
         self._send_audio(now)
 
-    def refused(self, refusal: Refusal, now: float) -> None:
-        """The socket could not be opened. An error of an open one may be told so too, before or instead of its end."""
-        if refusal.blame is not Blame.REQUEST:
+    def refused(self, refusal: Refusal, now: float, *, own: bool = False) -> None:
+        """The socket could not be opened. An error of an open one may be told so too, before or instead of its end.
+
+        `own`: over options of the call's own; the next one asks for what others do.
+        """
+        if own:
+            if self._become(Trigger.LOST):
+                self._attempt += 1
+                self._retry_at = now
+                self._tell(f"{refusal.reason} {_GIVEN_UP}", refusal.status, refusal.request_id, retry=True)
+        elif refusal.blame is not Blame.REQUEST:
             slow = refusal.blame is Blame.ACCOUNT
             self._lose_socket(refusal.reason, refusal.status, refusal.request_id, now, slow=slow)
         elif self._become(Trigger.REFUSED):
@@ -172,7 +188,7 @@ class Session:
             case Result(channel=channel) | TurnEnd(channel=channel) | SpeechStart(channel=channel):
                 if channel < CHANNELS:
                     self._watchdog.answered(now)
-                    self._hear(message)
+                    self._hear(message, now)
                 else:
                     self.bad_messages += 1
             case Metadata():
@@ -186,6 +202,11 @@ class Session:
     def closed(self, code: int | None, reason: str, now: float) -> None:
         """The socket is gone, open or not yet; `code` None if it went without a close frame."""
         self._lose_socket(reason or "connection lost", code, self.request_id, now)
+
+    def pause(self, now: float) -> None:
+        """The carrier sends nothing for now: ask for what was said last, which no silence after it will settle."""
+        if self.state is State.OPEN and not self._ending.begun and not self._backlog.unsent:
+            self._finalize(self._standing.pause(), now)
 
     def finish(self, now: float, *, cut: bool = False) -> None:
         """No more audio comes: send the rest, ask for the last results, wait for them, but not for ever.
@@ -269,14 +290,22 @@ class Session:
         elif self._watchdog.is_deaf(now):
             self._lose_socket("no results", None, self.request_id, now)
             self._commands.append(Close())
-        elif self._asked is None and (fetch := self._backlog.missing()):
-            self._asked = fetch.start
-            self._commands.append(fetch)
+        else:
+            self._finalize(self._standing.due(self._backlog.sent, now), now)
+            if self._asked is None and (fetch := self._backlog.missing()):
+                self._asked = fetch.start
+                self._commands.append(fetch)
+
+    def _finalize(self, channels: Iterable[int], now: float) -> None:
+        for channel in channels:
+            self._commands.append(Send(finalize(channel)))
+            self._last_sent = now
 
     def _lose_socket(
         self, reason: str, status: int | None, request_id: str | None, now: float, *, slow: bool = False
     ) -> None:
         """However it was lost: what is owed decides whether there is another. Told twice, it is lost once."""
+        self._backlog.settle_quiet()
         if self.state is State.CLOSING and (self._ending.leaving or not self._backlog.uncovered):
             self._end(Trigger.DONE)
         elif self.state is State.OPEN and not self._backlog.uncovered:
@@ -289,15 +318,23 @@ class Session:
 
     def _tell(self, reason: str, status: int | None, request_id: str | None, *, retry: bool) -> None:
         """The same trouble is said once, not once a try."""
-        if self.interruption != (status, reason):
-            self.interruption = (status, reason)
+        self._resumed = None
+        self.interruption = (status, reason)
+        if self.interruption not in self._told:
+            self._told.add(self.interruption)
             waiting = self._backlog.waiting
             self._events.append(Interrupted(reason, status, request_id, self._attempt, waiting, retry))
 
-    def _hear(self, message: Recognized) -> None:
+    def _hear(self, message: Recognized, now: float) -> None:
+        if self._resumed:
+            self._events.append(self._resumed)
+            self._resumed = self.interruption = None
+            self._told.clear()
         settled = self.settled
         if fresh := self._backlog.hear(message, partial=self._ending.partial):
             self._events.append(fresh)
+            if isinstance(fresh, Result):
+                self._standing.hear(fresh, now)
         if self.settled > settled:
             self._attempt = 0  # it gets on, not merely answers: the next trouble starts with a short pause
 

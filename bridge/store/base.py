@@ -105,6 +105,15 @@ class Query:
     """Empty: all."""
 
 
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why the store cannot keep what it is given."""
+
+    reason: str
+    passes: bool
+    """What is given to it meanwhile waits and is kept; False: a person must mend it first."""
+
+
 Topic = Literal["events", "interims", "deletions", "lanes"]
 
 
@@ -249,6 +258,10 @@ class LiveBus(Protocol):
 
 class Store(EventLog, CallIndex, Ownership, Outbox, LiveBus, Protocol):
     """All of a store, for code that hands it on; a user asks for the protocols it needs."""
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """What is wrong with it now; None: it is well, as far as it knows."""
 
 
 class ManagedStore(Store, AbstractAsyncContextManager["ManagedStore"], Protocol):

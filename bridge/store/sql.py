@@ -115,6 +115,9 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX call_carrier ON call (carrier_call_id);
     CREATE INDEX call_continues ON call (continues) WHERE continues IS NOT NULL;
     """,
+    """
+    ALTER TABLE lane ADD COLUMN reason TEXT;  -- why the last try failed; NULL: it did not, or there was none
+    """,
 )
 """Each brings the schema from `user_version` n to n + 1; only ever appended to."""
 
@@ -177,12 +180,13 @@ SIZES_AFTER = """
 
 SETTLE = f"""
     UPDATE lane SET cursor = :cursor, batch_to = :batch_to, due_at = :due, attempts = :attempts,
-        rejections = :rejections, first_failure = :first_failure, skipped = :skipped, parked = :parked
+        rejections = :rejections, first_failure = :first_failure, skipped = :skipped, parked = :parked,
+        reason = :reason
     WHERE endpoint = :endpoint AND call_id = :call_id
     RETURNING {_LANE}"""
 
 RESUME = f"""
-    UPDATE lane SET due_at = 0, attempts = 0, rejections = 0, first_failure = NULL, parked = NULL
+    UPDATE lane SET due_at = 0, attempts = 0, rejections = 0, first_failure = NULL, parked = NULL, reason = NULL
     WHERE endpoint = :endpoint AND batch_to > cursor AND (:call_id IS NULL OR call_id = :call_id)
     RETURNING {_LANE}"""
 
@@ -268,7 +272,8 @@ SNIPPETS = """
     ORDER BY rowid"""
 
 LANE_STATE = """
-    SELECT cursor, tip, attempts, parked FROM lane JOIN call ON call.id = call_id WHERE endpoint = ? AND call_id = ?"""
+    SELECT cursor, tip, attempts, parked, reason FROM lane JOIN call ON call.id = call_id
+    WHERE endpoint = ? AND call_id = ?"""
 
 # What is parked is pending, too; saying so lets the partial index answer.
 PARKED = """

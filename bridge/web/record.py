@@ -28,7 +28,8 @@ Of a call alone:
                 are tried again; `parked`: given up, what is left is kept
       cursor    the last `seq` that was delivered, or skipped; null with `none`
       attempts  failures in a row
-      reason    why it was given up; null but for `parked`
+      reason    with `parked`, why it was given up; with `pending`, why the last try failed, e.g. `status 503`,
+                `connect (ECONNREFUSED)`; null if it did not
     audio       `available`: whether there is a recording; `url`: where, for a client that may read the call
 """
 
@@ -123,5 +124,6 @@ def _time(epoch: float | None) -> str | None:
 def _delivery(lane: LaneState | None) -> dict[str, Any]:
     if lane is None:
         return {"state": "none", "cursor": None, "attempts": 0, "reason": None}
+    reason = lane.parked or (lane.reason if lane.cursor < lane.tip else None)
     state = "parked" if lane.parked else "delivered" if lane.cursor == lane.tip else "pending"
-    return {"state": state, "cursor": lane.cursor, "attempts": lane.attempts, "reason": lane.parked}
+    return {"state": state, "cursor": lane.cursor, "attempts": lane.attempts, "reason": reason}

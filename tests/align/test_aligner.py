@@ -890,3 +890,152 @@ def test_a_frame_that_a_tracks_own_stream_has_lost_is_not_waited_for_as_a_stall_
                 aligner.receive_media(Media(track, 20 * number, number + 1, b"\x10" * 160), way)
         aligner.data_to_send()
         assert (number + 1) * 160 - aligner.position <= 8 * 160
+
+
+# Timestamps leap no farther than time has passed.
+
+
+class Timed(Call):
+    """A call whose frames come at a time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 100.0
+
+    def receive(self, message: Media) -> int:
+        self.aligner.receive_media(message, self.stream, self.now)
+        out = self.aligner.data_to_send()
+        self.stereo += out
+        self.gaps += self.aligner.events_received()
+        return len(out) // 2
+
+    def talk(self, first: int, steps: int) -> None:
+        """Both tracks, in real time."""
+        for step in range(first, first + steps):
+            self.now += 0.02
+            self.play([media(IN, step), media(OUT, step)])
+
+
+def test_a_pause_that_was_really_so_long_is_a_gap() -> None:
+    call = Timed()
+    call.talk(0, 50)
+    call.now += 45.0
+    call.talk(50 + 45 * 50, 50)
+    call.flush()
+
+    assert call.aligner.position == 47 * 8000
+    assert [round(seconds(found.missing)) for found in call.gaps] == [45, 45]
+    assert not call.aligner.counters["resets"]
+
+
+@pytest.mark.parametrize("leap", [59.0, 1.9, 0.5])
+def test_leaps_without_end_are_believed_as_far_as_time_has_passed(leap: float) -> None:
+    """The last two are no strays: each is believed by itself, as long as there was time for it."""
+    call = Timed()
+    call.talk(0, 50)
+    step = 50
+    for _ in range(300):
+        step += round(leap * 50)
+        for place in range(3):
+            call.play([media(IN, step + place)])
+        step += 3
+    call.flush()
+
+    sent = (50 + 900) * 160
+    assert call.aligner.position <= sent + 10 * 8000 + 8000
+    assert call.aligner.counters["resets"] > 200
+
+
+def test_a_liar_that_goes_on_honestly_is_heard_to_the_last_octet() -> None:
+    call = Timed()
+    call.talk(0, 50)
+    for place in range(3):
+        call.play([media(IN, 50 + 59 * 50 + place)])
+    end = call.aligner.received
+    call.talk(50 + 59 * 50 + 3, 50)
+    call.flush()
+
+    assert call.aligner.position - end <= 51 * 160
+    assert call.inbound.endswith(octets(IN, 50 + 59 * 50 + 52))
+
+
+def test_single_frames_that_leap_a_little_each_are_bounded_together() -> None:
+    call = Timed()
+    call.talk(0, 50)
+    for number in range(1, 500):
+        call.play([media(IN, 50 + number * 90)])
+    call.flush()
+
+    assert call.aligner.position <= (50 + 500) * 160 + 11 * 8000
+
+
+def test_streams_that_come_one_after_the_other_leap_no_farther_than_one() -> None:
+    call = Timed()
+    call.talk(0, 50)
+    for _ in range(50):
+        call.restart(0)
+        call.play([media(IN, place) for place in range(5)])
+        call.play([media(IN, 9 * 50 + place) for place in range(5)])
+    call.flush()
+
+    assert call.aligner.position <= (50 + 500) * 160 + 12 * 8000
+
+
+def paused(aligner, stream, until):
+    """A second of both tracks, and then nothing, until the call has gone on in silence to `until` in samples."""
+    for number in range(50):
+        for track in ("inbound", "outbound"):
+            aligner.receive_media(Media(track, 20 * number, None, b"\x10" * 160), stream)
+    out = aligner.data_to_send()
+    aligner.advance(until)
+    return out + aligner.data_to_send()
+
+
+@pytest.mark.parametrize("seconds_away", [3.0, 12.0, 70.0, 600.0])
+def test_what_comes_after_a_pause_of_the_carrier_has_its_place(seconds_away):
+    aligner = Aligner()
+    stream, _ = aligner.open_stream(0)
+    out = paused(aligner, stream, round((seconds_away + 0.2) * 8000))
+    first = round(1000 * (1 + seconds_away))
+    for number in range(50):
+        for track in ("inbound", "outbound"):
+            aligner.receive_media(Media(track, first + 20 * number, None, b"\x20" * 160), stream)
+    out += aligner.data_to_send() + aligner.flush()
+    begin = 2 * 8 * first
+
+    assert set(out[: 2 * 8000]) == {0x10}
+    assert set(out[2 * 8000 : begin]) == {0xFF}
+    assert set(out[begin:]) == {0x20}
+    assert [(gap.track, gap.missing, gap.why) for gap in aligner.events_received()] == [
+        (track, 8 * first - 8000, "not_sent") for track in ("inbound", "outbound")
+    ]
+
+
+@pytest.mark.parametrize("filled", [1.6, 2.5, 12.0])
+def test_what_the_carrier_has_held_back_in_a_pause_follows_the_silence(filled):
+    aligner = Aligner()
+    stream, _ = aligner.open_stream(0)
+    end = round(filled * 8000)
+    out = paused(aligner, stream, end)
+    for number in range(50, 200):
+        for track in ("inbound", "outbound"):
+            aligner.receive_media(Media(track, 20 * number, None, b"\x20" * 160), stream)
+    out += aligner.data_to_send() + aligner.flush()
+
+    assert out[2 * end :] == b"\x20" * (2 * 150 * 160)
+    assert aligner.counters == {"resets": 1, "holes": 2}
+
+
+def test_one_frame_of_long_ago_after_a_pause_moves_no_clock():
+    aligner = Aligner()
+    stream, _ = aligner.open_stream(0)
+    out = paused(aligner, stream, 3 * 8000)
+    aligner.receive_media(Media("inbound", 1000, None, b"\x30" * 160), stream)
+    for number in range(200, 250):
+        for track in ("inbound", "outbound"):
+            aligner.receive_media(Media(track, 20 * number, None, b"\x20" * 160), stream)
+    out += aligner.data_to_send() + aligner.flush()
+
+    assert 0x30 not in out
+    assert out[2 * 200 * 160 :] == b"\x20" * (2 * 50 * 160)
+    assert aligner.counters["stray"] == 1

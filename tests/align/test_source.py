@@ -39,12 +39,13 @@ class Fork:
         self.sequence = 1
         self.source, _ = call.aligner.open_stream(position)
 
-    def send(self, step: int, *tracks: str) -> None:
+    def send(self, step: int, *tracks: str, silent: bool = False) -> None:
         for track in tracks or (IN, OUT):
             self.sequence += 1
             self.first = step if self.first is None else self.first
             at = self.clock + 20 * (step - self.first)
-            self.call.receive(Media(track, at, self.sequence, SPEECH[track][step]), self.source)
+            payload = SILENT if silent else SPEECH[track][step]
+            self.call.receive(Media(track, at, self.sequence, payload), self.source)
 
     def end(self) -> None:
         self.call.aligner.end_stream(self.source)
@@ -178,6 +179,76 @@ def test_a_fork_that_falls_silent_hands_over_before_anything_is_missed() -> None
     assert call.flush() == (spoken(IN, range(100)), spoken(OUT, range(100)))
     assert call.gaps == []
     assert call.aligner.counters["handed_over"] == 2
+
+
+@pytest.mark.parametrize("lag", [280, 60, -280])
+def test_a_fork_that_is_read_in_a_burst_takes_nothing_from_the_first_before_they_are_in_step(lag: int) -> None:
+    """As after a moment in which the process was busy: its place is told by when it was read, and it is read first."""
+    call = Call()
+    one = Fork(call, 0, 99)
+    for step in range(50):
+        one.send(step, silent=True)
+    two = Fork(call, 50 * 160 + 8 * lag, 4711)
+    for fork in (two, one):
+        for step in range(50, 90):
+            fork.send(step, silent=step < 80)
+    for step in range(90, 120):
+        one.send(step)
+        two.send(step)
+    inbound, outbound = call.flush()
+
+    assert inbound == SILENT * 80 + spoken(IN, range(80, 120))
+    assert outbound == SILENT * 80 + spoken(OUT, range(80, 120))
+    assert call.gaps == []
+
+
+def test_a_frame_that_one_fork_lost_before_they_are_in_step_is_lost() -> None:
+    call = Call()
+    one = Fork(call, 0, 99)
+    two = Fork(call, 8 * 280, 4711)
+    for step in range(120):
+        if step != 40:
+            one.send(step, silent=step < 60)
+        else:
+            one.sequence += 2
+        two.send(step, silent=step < 60)
+    inbound, _ = call.flush()
+
+    assert inbound[: 120 * 160] == SILENT * 60 + spoken(IN, range(60, 120))
+    assert call.gaps == [gap(track, 0.8, 0.82, 0.02, "lost") for track in (IN, OUT)]
+
+
+def test_a_fork_that_stalls_for_good_before_they_are_in_step_hands_over_after_a_second() -> None:
+    call = Call()
+    one, two = Fork(call, 0, 99), Fork(call, 0, 4711)
+    for step in range(50):
+        one.send(step, silent=True)
+        two.send(step, silent=True)
+    for step in range(50, 110):
+        two.send(step, silent=True)
+    assert call.aligner.counters["handed_over"] == 0
+    for step in range(110, 200):
+        two.send(step)
+    inbound, _ = call.flush()
+
+    assert inbound == SILENT * 110 + spoken(IN, range(110, 200))
+    assert call.aligner.counters["handed_over"] == 2
+
+
+def test_the_fork_that_was_heard_before_is_still_in_step() -> None:
+    call = Call()
+    one, two = Fork(call, 0, 99), Fork(call, 8 * 60, 4711)
+    for step in range(60):
+        one.send(step)
+        two.send(step)
+    for step in range(60, 80):
+        two.send(step)  # the first stalls
+    for step in range(80, 120):
+        one.send(step, silent=True)  # and the second does, in silence
+    inbound, _ = call.flush()
+
+    assert inbound == spoken(IN, range(80)) + SILENT * 40
+    assert call.gaps == []
 
 
 def test_a_frame_that_one_fork_lost_comes_from_the_other() -> None:

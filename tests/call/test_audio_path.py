@@ -5,14 +5,20 @@ from random import Random
 import pytest
 
 from bridge.align import Aligner, AlignPolicy
-from bridge.call.audio_path import AudioPath, read_kept
+from bridge.call.audio_path import AudioPath, open_path, read_kept
 from bridge.carriers.messages import Media
 from bridge.deepgram.breaker import CircuitBreaker
 from bridge.deepgram.client import Client
-from bridge.deepgram.exchange import SessionPolicy
+from bridge.deepgram.exchange import Finished, Send, SessionPolicy
+from bridge.deepgram.options import parse
 from bridge.deepgram.session import Session
+from bridge.deepgram.states import State
 from bridge.errors import StoreError
+from bridge.events import Stretch
+from bridge.spans import Span
 from bridge.store.audio import AudioStore
+from tests.fakes.calls import HandClock, services
+from tests.fakes.running import deepgram
 
 FRAME = b"\x10" * 160
 
@@ -25,7 +31,7 @@ async def audio(tmp_path):
 
 def path(audio=None, start=0):
     client = Client(
-        Session(SessionPolicy(), Random(1), start),
+        Session(SessionPolicy(speed=1000.0, burst=60.0), Random(1), start),
         url="ws://127.0.0.1:1",
         key="key",
         call_id="CA1",
@@ -39,6 +45,15 @@ def play(path, source, frames, first=0):
     for index in range(first, first + frames):
         for place, track in enumerate(("inbound", "outbound")):
             path.receive_media(Media(track, 20 * index, 2 + 2 * index + place, FRAME), source)
+
+
+def messages(path):
+    """What Deepgram is sent once there is a socket, a message each."""
+    session = path.client.session
+    if session.state is State.IDLE:
+        session.start(0.0)
+    session.connected(None, 0.0)
+    return [command.data for command in session.data_to_send() if isinstance(command, Send)]
 
 
 async def test_what_the_streams_send_is_kept_and_handed_on(audio):
@@ -79,6 +94,59 @@ async def test_the_silence_before_another_stream_goes_out_at_once(audio):
 
     assert position == 60 * 160
     assert given.position == 60 * 160
+    assert [len(message) for message in messages(given)] == [960] * 20
+
+
+async def test_it_tells_when_audio_has_gone_out():
+    given = path()
+    source, _ = given.open_stream(0, "carrier_reconnected")
+    told = [
+        given.receive_media(Media(track, 20 * index, 2 + 2 * index + place, FRAME), source)
+        for index in range(6)
+        for place, track in enumerate(("inbound", "outbound"))
+    ]
+
+    assert told.count(True) == 2
+    assert given.position == 960
+
+
+async def test_what_one_stream_still_lacked_is_not_waited_for_after_its_end():
+    given = path()
+    inbound, _ = given.open_stream(0, "carrier_reconnected")
+    outbound, _ = given.open_stream(0, "carrier_reconnected")
+    for index in range(30):
+        given.receive_media(Media("inbound", 20 * index, None, FRAME), inbound)
+        if index < 6:
+            given.receive_media(Media("outbound", 20 * index, None, FRAME), outbound)
+    waited = given.position
+    given.end_stream(outbound)
+
+    assert (waited, given.position) == (6 * 160, 27 * 160)
+
+
+async def test_what_no_final_covers_ends_with_the_call():
+    given = path()
+    given.finished_at = 8000
+    given.finished = Finished(((0, Span(4000, 9000)),))
+
+    assert given.lacking(8400) == [
+        Stretch(track="inbound", from_=0.5, to=1.05),
+        Stretch(track="inbound", from_=1.0, to=1.05),
+        Stretch(track="outbound", from_=1.0, to=1.05),
+    ]
+
+
+async def test_a_call_that_others_have_begun_is_kept_from_where_it_goes_on(audio):
+    async with deepgram() as server:
+        file = audio.open("CA1")
+        given = open_path("CA1", services(None, server, HandClock()), parse(""), file, lambda _: None, 8000, {})
+        source, position = given.open_stream(0, "bridge_restarted")
+        play(given, source, 30)
+        given.flush()
+        given.client.abort()
+        await given.client.wait_ended()
+
+    assert (position, file.start, file.end) == (8000, 8000, 8000 + 30 * 160)
 
 
 async def test_silence_takes_the_place_of_what_does_not_come(audio):
@@ -96,8 +164,9 @@ async def test_its_counters_are_the_aligners_and_the_sessions():
     given = path()
     source, _ = given.open_stream(0, "carrier_reconnected")
     given.receive_media(Media("both", 0, 1, FRAME), source)
+    messages(given)
 
-    assert +given.counters == {"unknown_track": 1}
+    assert +given.counters == {"unknown_track": 1, "deepgram_sockets": 1}
 
 
 async def test_kept_audio_is_read_from_where_there_is_some(audio):

@@ -7,7 +7,8 @@ from random import Random
 
 import pytest
 
-from bridge.audio import interleave
+from bridge.audio import SAMPLE_RATE, interleave
+from bridge.call import pieces
 from bridge.call.backfill import Backfill, BackfillPolicy
 from bridge.call.call_options import CallOptions
 from bridge.deepgram import options
@@ -18,6 +19,8 @@ from bridge.local.deepgram import Faults
 from bridge.store.audio import AudioStore, Recordings
 from bridge.store.base import Query
 from bridge.store.sqlite import SQLiteStore
+from tests.fakes.http import read_request
+from tests.fakes.http import server as server_of
 from tests.fakes.running import AUDIO, SCRIPT, deepgram
 from tests.fakes.waiting import until
 from tests.fakes.words import started
@@ -37,20 +40,22 @@ async def stores(tmp_path):
         yield store, audio
 
 
-def backfill(stores, server, breaker=None, **policy):
+def backfill(stores, server, breaker=None, overrides=frozenset(), **policy):
     store, audio = stores
     return Backfill(
         store,
         audio,
         breaker or CircuitBreaker(),
         BackfillPolicy(server.url, "key", **{"first_pause": 0.01, "longest_pause": 0.02, **policy}),
-        CallOptions(options.parse("")),
+        CallOptions(options.parse(""), overrides),
         wall=time.time,
         random=Random(1),
     )
 
 
-async def ended_call(stores, call_id="CA1", uncovered=(("inbound", 0.0, 12.0), ("outbound", 0.0, 12.0)), ago=0.0):
+async def ended_call(
+    stores, call_id="CA1", uncovered=(("inbound", 0.0, 12.0), ("outbound", 0.0, 12.0)), ago=0.0, **own
+):
     store, audio = stores
     file = audio.open(call_id)
     file.append(STEREO)
@@ -65,7 +70,10 @@ async def ended_call(stores, call_id="CA1", uncovered=(("inbound", 0.0, 12.0), (
         uncovered=[Stretch(track=track, from_=start, to=end) for track, start, end in uncovered],
         counts={},
     )
-    await store.append([started(call_id), Event(call_id, 2, f"{call_id}-2", timestamp(time.time()), end)])
+    parameters = {f"deepgram.{name}": value for name, value in own.items()}
+    await store.append(
+        [started(call_id, parameters=parameters), Event(call_id, 2, f"{call_id}-2", timestamp(time.time()), end)]
+    )
 
 
 async def record(stores, call_id="CA1"):
@@ -156,6 +164,16 @@ async def test_a_refusal_that_passes_is_tried_again(stores, server):
     assert await words(stores, 0) == spoken(0)
 
 
+async def test_where_a_calls_own_options_are_refused_everybodys_are_asked_for(stores, server):
+    server.request_faults = Faults(first=1, refuse=400)
+    await ended_call(stores, language="es")
+    async with backfill(stores, server, overrides=frozenset({"language"})) as work:
+        assert await work.offer("CA1")
+
+    assert len(server.requests) == 2
+    assert await words(stores, 0) == spoken(0)
+
+
 async def test_a_request_that_will_never_work_is_given_up_at_once(stores, server):
     server.request_faults = Faults(refuse=400)
     await ended_call(stores)
@@ -169,6 +187,31 @@ async def test_a_request_that_will_never_work_is_given_up_at_once(stores, server
         ("outbound", 0.0, 12.0, "not_transcribed"),
     ]
     assert stores[1].kept() == ["CA1"]
+
+
+async def test_a_server_that_takes_less_at_once_gets_less_at_once(stores, monkeypatch):
+    monkeypatch.setattr(pieces, "SHORTEST", SAMPLE_RATE)
+    taken, refused = [], []
+
+    async def script(reader, writer):
+        while request := await read_request(reader):
+            size = len(request)
+            (refused if size > 100_000 else taken).append(size)
+            status, body = (413, b"") if size > 100_000 else (200, b'{"results":{"utterances":[]}}')
+            writer.write(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%b" % (status, len(body), body))
+
+    class Small:
+        url = ""
+
+    await ended_call(stores)
+    async with server_of(script) as url:
+        Small.url = url.replace("http", "ws").rstrip("/")
+        async with backfill(stores, Small) as service:
+            assert await service.offer("CA1") is True
+
+    assert len(refused) == 1
+    assert len(taken) >= 2
+    assert stores[1].kept() == []
 
 
 async def test_what_was_given_up_can_be_asked_for_again_and_is_told_once(stores, server):

@@ -6,8 +6,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from bridge.call.continuity import (
-    OVER,
-    TRANSITIONS,
     Ask,
     Begin,
     Continuity,
@@ -15,14 +13,17 @@ from bridge.call.continuity import (
     Drop,
     End,
     Fill,
+    Pause,
     Place,
-    State,
-    Trigger,
 )
+from bridge.call.lull import LullPolicy
+from bridge.call.states import OVER, State
 from bridge.errors import LocalProtocolError
 
 BOTH = ("inbound", "outbound")
-POLICY = ContinuityPolicy(grace=15.0, tick=0.25, lag=0.1, ask_again=4.0)
+NEVER = 10**6
+"""Seconds: no test takes so long. What comes of looking at a stream is tested further down."""
+POLICY = ContinuityPolicy(grace=15.0, tick=0.25, lag=0.1, ask_again=4.0, lull=LullPolicy(look=NEVER))
 SECOND = 8000
 FRAME = 160
 
@@ -55,9 +56,9 @@ def adopted(at=130.0, policy=POLICY):
     return call
 
 
-def wake(call, at):
+def wake(call, at, received=0):
     """What it asks for when its timer is handled at `at`."""
-    call.handle_timer(at)
+    call.handle_timer(at, received)
     return call.data_to_send()
 
 
@@ -154,7 +155,7 @@ def test_one_of_two_forks_may_be_lost_and_nothing_is_asked_for():
 
     assert call.data_to_send() == [Drop(1)]
     assert call.state is State.STREAMING
-    assert call.get_timer() is None
+    assert call.get_timer() > NEVER
     assert call.heard is None
 
 
@@ -182,7 +183,7 @@ def test_a_track_is_no_longer_missing_once_a_stream_of_it_is_here():
     call.attach(3, ("outbound",))
     call.ask_refused(103.5)
 
-    assert call.get_timer() is None
+    assert call.get_timer() > NEVER
 
 
 def test_of_two_missing_tracks_the_one_that_is_not_here_is_still_asked_for():
@@ -229,7 +230,7 @@ def test_a_lost_stream_is_asked_for_at_once_with_the_tracks_it_had():
     call.data_to_send()
     call.lose(1, "carrier_disconnected", 10 * SECOND, 110.0)
 
-    assert call.data_to_send() == [Drop(1)]
+    assert call.data_to_send() == [Drop(1), Pause()]
     assert (call.state, call.waiting) == (State.GRACE, True)
     assert call.heard == 10 * SECOND
     assert wake(call, 110.0) == [Ask(("inbound",))]
@@ -303,7 +304,7 @@ def test_another_stream_goes_on_where_the_clock_stands():
     assert call.data_to_send() == [Place(2, 15 * SECOND, "carrier_reconnected", 10 * SECOND)]
     assert call.state is State.STREAMING
     assert call.heard is None
-    assert call.get_timer() is None
+    assert call.get_timer() > NEVER
 
 
 def test_while_a_stream_is_here_and_sends_nothing_the_clock_goes_on_and_the_grace_does_not_end():
@@ -485,7 +486,7 @@ def test_a_stream_that_ends_after_the_call_changes_nothing():
 
 
 def test_its_patience_is_what_the_readme_says():
-    assert ContinuityPolicy() == ContinuityPolicy(grace=15.0, tick=0.25, lag=0.1, ask_again=4.0)
+    assert ContinuityPolicy() == ContinuityPolicy(grace=15.0, tick=0.25, lag=0.1, ask_again=4.0, longest=86_400.0)
 
 
 @pytest.mark.parametrize(
@@ -510,14 +511,99 @@ def test_a_call_that_was_not_left_cannot_be_let_go():
         streaming().let_go(0)
 
 
-def test_the_table_names_every_state_and_only_the_last_two_have_no_way_out():
-    assert set(TRANSITIONS) == set(State)
-    assert {state for state, ways in TRANSITIONS.items() if not ways} == set(OVER)
-    assert {trigger for ways in TRANSITIONS.values() for trigger in ways} == set(Trigger)
-
-
 def test_repr_shows_where_it_stands():
     assert repr(streaming()) == "<Continuity STREAMING streams 1 heard None missing ()>"
+
+
+# A call lasts so long and no longer
+
+
+def begun(at=100.0):
+    call = fresh(ContinuityPolicy(grace=15.0, longest=3600.0))
+    call.begin(at)
+    return call
+
+
+def test_a_call_ends_when_it_has_lasted_as_long_as_it_may():
+    call = begun()
+    call.attach(1, BOTH)
+    assert call.get_timer() == 3700.0
+    call.receive_first(1, FRAME, 0.0, 130.0)
+    call.data_to_send()
+
+    assert wake(call, 3699.9, call.elapsed(3699.9)) == []
+    assert wake(call, 3700.0, call.elapsed(3700.0)) == [End("max_duration")]
+    assert call.get_timer() is None
+
+
+def test_streams_that_come_and_go_without_audio_make_it_last_no_longer():
+    call = begun()
+    for number in range(1, 5):
+        call.attach(number, BOTH)
+        call.lose(number, "carrier_silent", 0, 3640.0 + number)
+    call.attach(5, BOTH)
+
+    assert wake(call, 3700.0)[-1] == End("max_duration")
+
+
+def test_another_process_counts_from_call_time_0():
+    call = fresh(ContinuityPolicy(grace=15.0, longest=3600.0))
+    call.adopt(100.0, 20 * SECOND, BOTH, 3698.0)
+    call.data_to_send()
+
+    assert wake(call, 3700.0) == [End("max_duration")]
+
+
+def test_a_call_that_is_left_is_the_next_process_own_to_end():
+    call = begun()
+    call.leave()
+
+    assert call.get_timer() is None
+
+
+# A stream that is there and sends nothing
+
+LOOKED_AT = ContinuityPolicy(lull=LullPolicy(look=0.5, pause=2.0, tick=0.25, lag=0.5))
+
+
+def test_while_a_stream_sends_nothing_the_call_goes_on_in_silence_behind_the_clock():
+    call = streaming(policy=LOOKED_AT)
+    told = []
+    while (now := call.get_timer()) <= 103.0:
+        told += [(now, command) for command in wake(call, now, FRAME)]
+
+    # The frame ended at 100.0: so much later, but for half a second, the silence ends.
+    assert told == [
+        (102.0, Pause()),
+        (102.0, Fill(FRAME + round(1.5 * SECOND))),
+        (102.25, Fill(FRAME + round(1.75 * SECOND))),
+        (102.5, Fill(FRAME + 2 * SECOND)),
+        (102.75, Fill(FRAME + round(2.25 * SECOND))),
+        (103.0, Fill(FRAME + round(2.5 * SECOND))),
+    ]
+
+
+def test_a_stream_that_sends_is_only_looked_at():
+    call = streaming(policy=LOOKED_AT)
+    received = FRAME
+    while (now := call.get_timer()) <= 110.0:
+        received += round(0.5 * SECOND)
+        assert wake(call, now, received) == []
+
+
+@pytest.mark.parametrize("how", ["lost", "stopped", "left"])
+def test_a_stream_that_is_gone_is_not_looked_at(how):
+    call = streaming(policy=LOOKED_AT)
+    match how:
+        case "lost":
+            call.lose(1, "carrier_disconnected", FRAME, 100.1)
+        case "stopped":
+            call.stop(1)
+        case "left":
+            call.leave()
+    call.data_to_send()
+
+    assert not any(isinstance(command, Pause) for command in wake(call, 102.5, FRAME))
 
 
 class AnyOrder(RuleBasedStateMachine):
@@ -567,13 +653,13 @@ class AnyOrder(RuleBasedStateMachine):
             self.call.lose(number, "carrier_disconnected", self.call.elapsed(self.now), self.now)
         self.take()
 
-    @rule(seconds=st.floats(0.01, 8.0))
-    def time_passes(self, seconds):
+    @rule(seconds=st.floats(0.01, 8.0), sends=st.booleans())
+    def time_passes(self, seconds, sends):
         ends = self.now + seconds
         while (due := self.call.get_timer()) is not None and due <= ends:
             assert due >= self.now - 1e-9 or due <= self.now
             self.now = max(self.now, due)
-            self.call.handle_timer(self.now)
+            self.call.handle_timer(self.now, self.call.elapsed(self.now) if sends else 0)
             self.take()
         self.now = ends
 

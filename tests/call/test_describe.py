@@ -33,7 +33,8 @@ def test_settings_go_over_the_direction_and_parameters_over_both():
 
 
 def test_the_token_never_enters_an_event():
-    given = started(token=f"CA1.9.{'secret':x<43}", campaign="7", direction="inbound", **{"from": "+1", "to": "+2"})
+    ours = {"token": f"CA1.9.{'secret':x<43}", "direction": "inbound", "from": "+1", "to": "+2"}
+    given = started(campaign="7", **{f"bridge.{name}": value for name, value in ours.items()})
     event = describe.call_started(given, {}, 0.0, None)
 
     assert "secret" not in event.model_dump_json()

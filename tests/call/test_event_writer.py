@@ -5,9 +5,10 @@ import json
 
 import pytest
 
-from bridge.call.event_writer import EventWriter
+from bridge.call.backlog import Backlog
+from bridge.call.event_writer import IN_FLIGHT, LARGEST, EventWriter
 from bridge.errors import StoreError
-from bridge.events import SpeechStarted, TranscriptFinal, TranscriptInterim
+from bridge.events import CallEnded, DtmfReceived, SpeechStarted, TranscriptFinal, TranscriptInterim
 from bridge.store.base import Query
 from bridge.store.sqlite import SQLiteStore
 from tests.fakes.words import STARTED_AT, started, transcript
@@ -20,7 +21,10 @@ class Reluctant:
         self._store = store
         self.refusals = refusals
 
+        self.tries = 0
+
     def append(self, events, interims=()):
+        self.tries += bool(events)
         if events and self.refusals:
             self.refusals -= 1
             raise StoreError("the queue is full")
@@ -37,14 +41,41 @@ class Broken:
         raise StoreError("the disk is gone")
 
 
+class Slow:
+    """A store that confirms when it is told to."""
+
+    def __init__(self):
+        self.appends = []
+
+    def append(self, events, interims=()):
+        if events:
+            self.appends.append((len(events), asyncio.get_running_loop().create_future()))
+        return self.appends[-1][1]
+
+    def confirm(self):
+        for _, future in self.appends:
+            if not future.done():
+                future.set_result(None)
+
+
 @pytest.fixture
 async def store(tmp_path):
     async with SQLiteStore(tmp_path) as opened:
         yield opened
 
 
-def writer(store, seq=0):
-    return EventWriter("CA1", store, lambda: STARTED_AT, seq, pause=0.01)
+def writer(store, seq=0, backlog=None, pause=0.01):
+    return EventWriter("CA1", store, lambda: STARTED_AT, seq, backlog=backlog, pause=pause)
+
+
+def key():
+    return DtmfReceived(track="inbound", digit="5", at=1.0)
+
+
+def end():
+    return CallEnded(
+        reason="stopped", duration=1.0, ended_at="2026-11-28T10:00:00.000Z", flush="complete", missing=0.0, counts={}
+    )
 
 
 def said(text="hello"):
@@ -153,3 +184,78 @@ async def test_previews_have_names_of_their_own_and_no_number(store):
     assert book.seq == 1
     assert len({event.id for event in shown}) == len(shown) == 2
     assert all(event.seq is None for event in shown)
+
+
+async def test_a_store_that_refuses_is_spared_until_its_time(store):
+    book = writer(reluctant := Reluctant(store, 1), pause=0.05)
+    book.add(started().data)
+    book.commit()
+    for _ in range(1000):
+        book.add(key())
+        book.commit()
+
+    assert reluctant.tries == 1
+    await book.written()
+    assert len(await record(store)) == 1000 and book.seq == 1001
+
+
+async def test_a_flood_of_one_call_is_a_few_appends_of_bounded_size():
+    book = writer(slow := Slow())
+    for _ in range(3000):
+        book.add(key())
+        book.commit()
+    assert [size for size, _ in slow.appends] == [1] * IN_FLIGHT
+
+    while book.waiting:
+        slow.confirm()
+        await asyncio.sleep(0)
+    assert max(size for size, _ in slow.appends) == LARGEST
+    assert sum(size for size, _ in slow.appends) == 3000
+    assert len(slow.appends) < 30
+
+
+async def test_it_knows_how_far_its_events_are_durable(store):
+    book = writer(store)
+    book.add(started().data)
+    book.commit()
+    assert book.durable == 0
+    await book.written()
+    assert book.durable == 1
+
+
+async def test_what_was_refused_for_good_is_never_durable():
+    book = writer(Broken())
+    book.add(started().data)
+    book.commit()
+    await book.written()
+
+    assert book.durable == 0
+
+
+async def test_what_there_is_no_room_for_is_dropped_and_told(store, caplog):
+    book = writer(store, backlog=(backlog := Backlog(limit=100, share=10)))
+    book.add(started().data)
+    for _ in range(30):
+        book.add(said("hello"))
+    book.add(end())
+    book.commit()
+    await book.written()
+    told = await record(store)
+
+    assert [event["type"] for event in told] == ["call.started", *["transcript.final"] * 9, "audio.gap", "call.ended"]
+    assert [event["seq"] for event in told] == list(range(1, 13))
+    assert (told[-2]["data"]["track"], told[-2]["data"]["why"]) == ("inbound", "overflow")
+    assert book.counters["events_dropped"] == 21
+    assert book.dropped.seconds > 0
+    assert backlog.waiting == 0
+    assert caplog.text.count("no room for events") == 1
+
+
+async def test_the_calls_share_a_room_of_which_none_may_take_all():
+    backlog = Backlog(limit=30, share=20)
+    books = [EventWriter(name, Slow(), lambda: STARTED_AT, backlog=backlog) for name in ("CA1", "CA2")]
+    for book in books:
+        for _ in range(100):
+            book.add(key())
+
+    assert [book.waiting for book in books] == [20, 10]

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from bridge.audio import silence
 from bridge.call import pieces
 from bridge.events import Stretch
+from bridge.spans import SpanSet
 
 SECOND = 8000
 
@@ -17,14 +18,20 @@ def lacking(*stretches):
 def test_both_tracks_are_asked_for_together_each_from_its_own_place():
     (piece,) = pieces.pieces(lacking(("inbound", 3.0, 10.0), ("outbound", 5.0, 10.0)))
 
-    assert piece == (3 * SECOND, 10 * SECOND, (3 * SECOND, 5 * SECOND))
+    assert piece[:2] == (3 * SECOND, 10 * SECOND)
+    assert piece.lacking == (SpanSet([(3 * SECOND, 10 * SECOND)]), SpanSet([(5 * SECOND, 10 * SECOND)]))
+
+
+def test_what_a_track_has_in_the_middle_of_a_piece_is_not_asked_for_again():
+    (piece,) = pieces.pieces(lacking(("inbound", 2.0, 3.0), ("inbound", 4.0, 9.0), ("outbound", 0.0, 10.0)))
+
+    assert piece.lacking[0] == SpanSet([(2 * SECOND, 3 * SECOND), (4 * SECOND, 9 * SECOND)])
 
 
 def test_a_track_that_lacks_nothing_gets_nothing():
     (piece,) = pieces.pieces(lacking(("outbound", 5.0, 10.0)))
 
-    assert piece.floors[0] > 10**9
-    assert piece.floors[1] == 5 * SECOND
+    assert piece.lacking == (SpanSet(), SpanSet([(5 * SECOND, 10 * SECOND)]))
 
 
 def test_stretches_that_do_not_touch_are_asked_for_apart():
@@ -48,7 +55,7 @@ def test_every_second_that_is_lacking_is_asked_for_once(stretches):
     assert sorted(asked) == sorted(wanted)
     for track, start, _ in stretches:
         (piece,) = [piece for piece in found if piece.start <= start * SECOND < piece.end]
-        assert piece.floors[("inbound", "outbound").index(track)] <= start * SECOND
+        assert start * SECOND in piece.lacking[("inbound", "outbound").index(track)]
 
 
 def speech(seconds):
@@ -65,3 +72,12 @@ def test_a_long_piece_is_cut_in_its_last_pause():
 def test_where_nobody_pauses_nothing_is_thrown_away():
     assert pieces.cut(speech(30.0)) == 30 * SECOND
     assert pieces.cut(speech(0.1)) == SECOND // 10
+
+
+def test_half_of_a_piece_is_cut_as_any_other_and_never_too_little():
+    long = bytes([1]) * (40 * SECOND) + silence(2 * SECOND) + bytes([1]) * (40 * SECOND)
+
+    assert len(pieces.half(long)) <= len(long) // 2
+    assert pieces.half(long)[-1:] == silence(1)[:1], "in the pause"
+    assert pieces.half(bytes([1]) * (2 * 2 * pieces.SHORTEST - 2)) == b""
+    assert len(pieces.half(bytes([1]) * (2 * 2 * pieces.SHORTEST))) == 2 * pieces.SHORTEST

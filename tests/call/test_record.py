@@ -1,15 +1,21 @@
 """What is written of a call, without its streams and without Deepgram."""
 
 import json
+from collections import Counter
 
 import pytest
 
 from bridge.call import describe
-from bridge.call.record import Record
-from bridge.events import DtmfReceived, Stretch
+from bridge.call.projection import Projection
+from bridge.call.record import COMPLAINTS_AT_ONCE, KEYS_AT_ONCE, Record
+from bridge.carriers.messages import Digit
+from bridge.events import CallResumed, DtmfReceived, Stretch
+from bridge.recognition import Result, Word
+from bridge.spans import Span
 from bridge.store.base import Query
 from bridge.store.sqlite import SQLiteStore
 from tests.fakes.calls import NOW, HandClock, started
+from tests.fakes.words import started as started_event
 
 SPEAKERS = {"inbound": "caller", "outbound": "callee"}
 LACKING = Stretch(track="inbound", from_=1.0, to=3.0)
@@ -22,8 +28,13 @@ async def store(tmp_path):
 
 
 @pytest.fixture
-def record(store):
-    begun = Record("CA1", SPEAKERS, "en", store, HandClock(), None)
+def clock():
+    return HandClock()
+
+
+@pytest.fixture
+def record(store, clock):
+    begun = Record("CA1", SPEAKERS, "en", store, clock, None)
     begun.begin(started(), SPEAKERS, None)
     return begun
 
@@ -70,3 +81,117 @@ async def test_what_is_not_kept_is_said_to_be_missing(record, store):
     assert [event["type"] for event in told] == ["call.started", "audio.gap", "call.ended"]
     assert told[1]["data"]["why"] == "not_transcribed"
     assert (told[-1]["data"]["uncovered"], told[-1]["data"]["flush"]) == ([], "timed_out")
+
+
+async def test_no_more_keys_are_written_down_than_a_hand_can_press(record, store, clock, caplog):
+    for _ in range(3000):
+        record.press(Digit("inbound", "5"), 0)
+    at_once = record.events.seq - 1
+    clock.time += 2.0
+    for _ in range(3000):
+        record.press(Digit("inbound", "5"), 0)
+
+    assert at_once == KEYS_AT_ONCE + 1
+    assert record.events.seq - 1 - at_once == 25
+    assert record.events.counters["digits_dropped"] == 6000 - 1 - KEYS_AT_ONCE - 25
+    assert caplog.text.count("the carrier sends too much") == 1
+
+
+async def test_a_quick_hand_loses_no_key(record, clock):
+    for _ in range(1000):
+        clock.time += 0.08
+        record.press(Digit("inbound", "#"), 0)
+
+    assert record.events.seq == 1001
+    assert "digits_dropped" not in record.events.counters
+
+
+async def test_complaints_have_a_bound_of_their_own(record):
+    for _ in range(100):
+        record.complain("MZ1", "something")
+    record.press(Digit("inbound", "5"), 0)
+
+    assert record.events.seq == 1 + COMPLAINTS_AT_ONCE + 1 + 1
+    assert record.events.counters["stream_errors_dropped"] == 100 - 1 - COMPLAINTS_AT_ONCE
+
+
+async def test_audio_is_settled_once_the_finals_that_cover_it_are_durable(record):
+    assert record.settled(8_000) == 0
+    await record.events.written()
+    assert record.settled(16_000) == 8_000
+    assert record.settled(24_000) == 16_000  # nothing was told since
+    record.press(Digit("inbound", "5"), 0)
+    assert record.settled(32_000) == 24_000
+    assert record.settled(40_000) == 24_000
+    await record.events.written()
+    assert record.settled(48_000) == 32_000
+
+
+HELLO = Word("hello", "hello", Span(8000, 12_000), 0.9)
+
+
+def said(final):
+    return Result(0, Span(8000, 16_000), "hello", 0.9, (HELLO,), final)
+
+
+async def test_what_deepgram_says_is_written_before_what_is_told_after_it(record, store):
+    record.receive(said(final=True))
+    written = record.events.seq
+    record.tell(DtmfReceived(track="inbound", digit="5", at=2.0))
+    await record.events.written()
+
+    assert written == 2, "as soon as it is said"
+    assert [event["type"] for event in await events(store)] == ["call.started", "transcript.final", "dtmf.received"]
+
+
+@pytest.mark.parametrize(
+    ("lacking", "kept", "text"),
+    [
+        ([], True, "hello"),
+        ([LACKING], False, "hello"),
+        ([LACKING], True, ""),  # it will be transcribed once more
+    ],
+)
+async def test_what_was_only_shown_is_written_at_the_end_unless_its_audio_is_heard_again(
+    record, store, lacking, kept, text
+):
+    record.receive(said(final=False))
+    record.close(lacking, kept=kept, turns=True)
+    await record.events.written()
+
+    assert [e["data"]["text"] for e in await events(store) if e["type"] == "transcript.final"] == [text]
+
+
+RESUMED = CallResumed(reason="bridge_restarted", stream_id="MZ2", at=5.0, uncovered=[])
+
+
+@pytest.mark.parametrize(
+    ("left_in_order", "audio_lost", "told", "flush"),
+    [
+        (True, False, [], "complete"),
+        (True, True, [], "timed_out"),
+        (False, False, [], "timed_out"),
+        (False, False, [RESUMED], "complete"),  # a gap says what is not known
+        (False, True, [RESUMED], "timed_out"),
+    ],
+)
+async def test_after_a_crash_it_is_complete_only_if_all_is_known(store, left_in_order, audio_lost, told, flush):
+    await store.append([started_event()])
+    past = Projection()
+    past.seq, past.left_in_order, past.audio_lost = 1, left_in_order, audio_lost
+    record = Record("CA1", SPEAKERS, "en", store, HandClock(), past)
+    record.tell(*told)
+    record.close([], kept=True, turns=True)
+    end(record)
+    await record.events.written()
+
+    assert (await events(store))[-1]["data"]["flush"] == flush
+
+
+async def test_a_record_that_another_process_has_begun_goes_on_with_its_counts(store):
+    past = Projection()
+    past.seq, past.counters = 7, Counter(finals=2, words=9)
+    record = Record("CA1", SPEAKERS, "en", store, HandClock(), past)
+
+    assert record.events.seq == 7
+    assert record.events.counters == {"finals": 2, "words": 9}

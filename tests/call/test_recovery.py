@@ -89,8 +89,20 @@ async def test_a_call_whose_audio_is_all_transcribed_needs_none_of_it(stores):
     await left_open(store, audio, seconds=5.0, said=((4.0, "inbound"), (4.0, "outbound")))
 
     assert await end_all(store, audio) == []
-    assert (await end_of(store))["flush"] == "complete"
+    assert (await end_of(store))["flush"] == "timed_out", "what came last need not have reached the disk"
     assert audio.kept() == []
+
+
+async def test_a_call_that_was_left_in_order_with_all_its_words_is_complete(stores):
+    store, audio = stores
+    await left_open(store, audio, seconds=5.0, said=((4.0, "inbound"), (4.0, "outbound")))
+    file = await audio.reopen("CA1")
+    file.write_note({"uncovered": []})
+    file.close()
+    await audio.flush()
+
+    assert await end_all(store, audio) == []
+    assert (await end_of(store))["flush"] == "complete"
 
 
 async def test_without_its_audio_no_one_knows_what_was_said_last(stores):
@@ -157,16 +169,23 @@ async def test_a_call_that_was_left_in_order_lacks_what_its_note_says(stores):
     assert adopted.past.silent == {}
 
 
-async def test_since_when_a_track_was_silent_is_not_forgotten(stores):
+@pytest.mark.parametrize(
+    ("left", "silent"),
+    [
+        ({"uncovered": []}, {"inbound": 60_000, "outbound": 80_000}),  # the last second did not reach the disk
+        ({}, {}),  # the track may have gone on since
+    ],
+)
+async def test_since_when_a_track_is_silent_is_known_of_a_call_that_was_left_in_order(stores, left, silent):
     store, audio = stores
     await left_open(store, audio)
     file = await audio.reopen("CA1")
-    file.write_note({"silent": {"inbound": 60_000, "outbound": 90_000}})  # the last second did not reach the disk
+    file.write_note({"silent": {"inbound": 60_000, "outbound": 90_000}, **left})
     file.close()
     await audio.flush()
     adopted = await (await found(store, audio)).adopt("CA1")
 
-    assert adopted.past.silent == {"inbound": 60_000, "outbound": 80_000}
+    assert adopted.past.silent == silent
 
 
 async def test_what_finals_had_passed_over_before_a_crash_is_not_forgotten(stores):

@@ -5,6 +5,7 @@ Pure. Each call draws from a stream of its own, so that it is the same however m
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import inf
 from random import Random
 
@@ -31,12 +32,14 @@ class Size:
     """By SIGTERM, the last one aside."""
     windows: int
     """Server-wide faults of Deepgram's, and half as many of the webhook's."""
+    full: int
+    """Times that the disk is full."""
     account: bool = False
-    """Whether Deepgram refuses the account for a while, which nobody asks about more often than every 30 s."""
+    """Whether Deepgram refuses the account for a while, which nobody asks about more often than every 10 s."""
 
 
-FULL = Size(calls=200, at_once=40, seconds=(10.0, 20.0), kills=4, restarts=4, windows=8, account=True)
-SHORT = Size(calls=12, at_once=24, seconds=(5.0, 8.0), kills=1, restarts=1, windows=2)
+FULL = Size(calls=200, at_once=40, seconds=(10.0, 20.0), kills=4, restarts=4, windows=8, full=2, account=True)
+SHORT = Size(calls=12, at_once=24, seconds=(5.0, 8.0), kills=1, restarts=1, windows=2, full=1)
 
 
 def make(seed: int, size: Size) -> Scenario:
@@ -47,11 +50,13 @@ def make(seed: int, size: Size) -> Scenario:
     # A few are still talking then.
     ends = sorted(call.starts + call.seconds for call in calls)
     stops = ends[-1 - max(2, size.calls // 40)] - 0.5
+    kills = tuple(_spread(chance, size.kills, 2.0, stops - 1.0))
+    restarts = tuple(_spread(chance, size.restarts, 2.0, stops - 1.0))
     return Scenario(
         seed,
         calls,
-        tuple(_spread(chance, size.kills, 2.0, stops - 1.0)),
-        tuple(_spread(chance, size.restarts, 2.0, stops - 1.0)),
+        kills,
+        restarts,
         stops,
         tuple(_deepgram(chance, size, stops)),
         tuple(_webhook(chance, size.windows // 2, stops)),
@@ -65,6 +70,7 @@ def make(seed: int, size: Size) -> Scenario:
             "BRIDGE_REPLAY_WINDOW": chance.choice(("5", "120")),
             "BRIDGE_CHUNK_MS": chance.choice(("20", "60", "100")),
         },
+        full=tuple(_full([*kills, *restarts, stops], size.full)),
     )
 
 
@@ -112,6 +118,31 @@ def restarts(seed: int, calls: int, count: int, pause: float) -> Scenario:
     )
 
 
+def crowded(seed: int, calls: int, strangers: int) -> Scenario:
+    """Calls on an otherwise good day, with strangers at the door."""
+    seconds = 30.0
+    return Scenario(
+        seed,
+        tuple(
+            CallPlan(
+                number,
+                f"CA{seed % 2**32:08x}{number:024x}",
+                seed * 1_000_003 + number,
+                round(3.0 + 0.2 * number, 3),
+                seconds,
+            )
+            for number in range(calls)
+        ),
+        kills=(),
+        restarts=(),
+        stops=seconds + 0.2 * calls + 8.0,
+        deepgram=(),
+        webhook=(),
+        settings={"BRIDGE_GRACE": "5"},
+        strangers=strangers,
+    )
+
+
 def _spread(chance: Random, count: int, begin: float, end: float) -> Iterator[float]:
     """Moments, one in each of `count` equal parts."""
     part = max(0.0, end - begin) / max(1, count)
@@ -127,6 +158,15 @@ def _deepgram(chance: Random, size: Size, stops: float) -> Iterator[Window]:
         kinds[1], lengths[1] = "401", 1.0
         lengths[-3] = chance.uniform(6.0, 12.0)
     return _windows(moments, lengths, kinds)
+
+
+def _full(strikes: Sequence[float], count: int) -> Iterator[tuple[float, float]]:
+    """In the longest times between two strikes: what only the memory holds does not survive one."""
+    between = sorted(pairwise(sorted([0.0, *strikes])), key=lambda one: one[0] - one[1])[:count]
+    for before, after in sorted(between):
+        begins, ends = before + 4.0, min(before + 7.0, after - 2.0)
+        if ends > begins:
+            yield round(begins, 2), round(ends, 2)
 
 
 def _webhook(chance: Random, count: int, stops: float) -> Iterator[Window]:

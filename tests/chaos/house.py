@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import resource
 import socket
 import sys
 from collections.abc import Mapping
@@ -35,6 +36,8 @@ class House:
         self.kills: list[float] = []
         """The loop's time of each."""
         self.restarts: list[Restart] = []
+        self.full: list[tuple[float, float]] = []
+        """From when to when the disk was full, in the loop's time."""
         self.stopped: float | None = None
         """The loop's time of the last SIGTERM but for the one that ends the run."""
         self._folder = folder
@@ -67,6 +70,15 @@ class House:
     @property
     def media_url(self) -> str:
         return f"ws://127.0.0.1:{self._port}/media/twilio"
+
+    @property
+    def port(self) -> int:
+        return self._port
+
+    @property
+    def slowest(self) -> float:
+        """The longest that it took to answer, in seconds."""
+        return max((end - begin for begin, end in self._looks), default=0.0)
 
     @property
     def is_up(self) -> bool:
@@ -128,6 +140,21 @@ class House:
         await self.start()
         restart.listening = clock()
         return status
+
+    def fill_disk(self) -> None:
+        """From now on no file of the process can grow; another process may."""
+        self.full.append((asyncio.get_running_loop().time(), inf))
+        self._limit_files(1)
+
+    def empty_disk(self) -> None:
+        """They can again."""
+        self.full[-1] = self.full[-1][0], asyncio.get_running_loop().time()
+        self._limit_files(resource.RLIM_INFINITY)
+
+    def _limit_files(self, octets: int) -> None:
+        if self._process and self._process.returncode is None:
+            _, most = resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE)
+            resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (octets, most))
 
     async def _terminate(self) -> int:
         assert self._process

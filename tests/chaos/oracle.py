@@ -30,7 +30,7 @@ TRAILING = 0.7
 """Seconds before the end of a stream in which a hole is taken for tracks that end on different frames."""
 
 CAUSES = frozenset(("lost", "late", "not_sent", "carrier_reconnected", "bridge_restarted"))
-"""Why audio may be missing in these runs; Deepgram always comes back in time, and there is room on the disk."""
+"""Why audio may be missing in these runs, but while the disk is full; Deepgram always comes back in time."""
 
 _REASONS = {
     "stopped": "stopped",
@@ -148,8 +148,6 @@ def _became(word: Word, found: Sequence[Heard], spoken: Spoken) -> str:
 
 def _times_heard(spoken: Spoken, word: Word, found: Sequence[Heard], doubtful: bool) -> Iterator[str]:
     most = max(1, sum(leg.start < word.end and word.start < leg.end for leg in spoken.carry(word.channel)))
-    # Deepgram hears a call up to the SIGTERM; what is kept until the process ends is transcribed later.
-    most += sum(span.touches(word.start, word.end) for span in spoken.handed_back())
     # And of a word with a hole in its middle one part may have come live, the other later.
     sources = {one.final["source"] for one in found}
     holes = [span for leg in spoken.carry(word.channel) for span in leg.lost[word.channel]]
@@ -225,8 +223,15 @@ def _said(word: Word) -> str:
 def _gaps(spoken: Spoken, record: Record) -> Iterator[str]:
     for channel, track in enumerate(TRACKS):
         taken = list(_taken(spoken, record, channel))
+        unkept = [
+            Span(span.start + record.shift(leg), span.end + record.shift(leg))
+            for leg in record.carry(channel)
+            for span in spoken.unkept()
+        ]
         for gap in record.of("audio.gap"):
             if gap["track"] != track:
+                continue
+            if gap["why"] == "overflow" and _overlap(Span(gap["from"], gap["to"]), unkept) > gap["missing"] - SLACK:
                 continue
             if gap["why"] not in CAUSES:
                 yield f"a gap because of {gap['why']} from {gap['from']} to {gap['to']} s on {track}"

@@ -109,6 +109,7 @@ class Player:
         spoken.kills = [Kill(kill - self.begun, self._house.lag(kill)) for kill in self._house.kills]
         for restart in self._house.restarts:
             spoken.restarts.append(Span(restart.begun - self.begun, restart.exited - self.begun))
+        spoken.full += [Span(begins - self.begun, ends - self.begun) for begins, ends in self._house.full]
         if self._house.stopped is not None:
             spoken.stopped = self._house.stopped - self.begun
         for leg in spoken.legs:

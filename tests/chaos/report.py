@@ -25,10 +25,10 @@ def summary(outcome: Outcome, seconds: float) -> Iterator[str]:
         f"{counts['in gaps']} lie in gaps, {counts['to nobody']} were said while there was no stream"
     )
     yield (
-        f"{counts['kills']} kills, {counts['restarts']} restarts by SIGTERM, {counts['asked']} streams asked for, "
-        f"{counts['drops']} dropped streams; Deepgram: {counts['refusals']} refusals, "
-        f"{counts['cuts']} sockets cut; webhook: {counts['retried']} deliveries retried, "
-        f"{counts['duplicates']} duplicate events"
+        f"{counts['kills']} kills, {counts['restarts']} restarts by SIGTERM, {counts['full']} full disks, "
+        f"{counts['asked']} streams asked for, {counts['drops']} dropped streams; "
+        f"Deepgram: {counts['refusals']} refusals, {counts['cuts']} sockets cut; "
+        f"webhook: {counts['retried']} deliveries retried, {counts['duplicates']} duplicate events"
     )
 
 
@@ -39,6 +39,18 @@ def restarts(outcome: Outcome) -> Iterator[str]:
         times = f"{one.stopping:.2f} s, {one.starting:.2f} s, {one.asking:.2f} s, {one.first_frame:.2f} s"
         yield f"{place:2}: {times}; {_not_heard(one.not_heard)}"
     yield f"all: {_not_heard([seconds for one in outcome.restarts for seconds in one.not_heard])}"
+
+
+def crowd(outcome: Outcome) -> Iterator[str]:
+    """What strangers have tried, and how the calls and `/healthz` fared meanwhile."""
+    yield "strangers: " + ", ".join(f"{count} {what}" for what, count in sorted(outcome.strangers.items()))
+    delays = sorted(outcome.delays)
+    p99 = delays[len(delays) * 99 // 100] if delays else 0.0
+    middle = median(delays) if delays else 0.0
+    yield (
+        f"from a final to its arrival at the webhook: median {middle:.2f} s, p99 {p99:.2f} s of {len(delays)}; "
+        f"/healthz answered within {outcome.slowest:.2f} s"
+    )
 
 
 def _not_heard(seconds: Sequence[float]) -> str:

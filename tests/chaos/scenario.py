@@ -146,8 +146,12 @@ class Scenario:
     webhook: tuple[Window, ...]
     settings: Mapping[str, str]
     """The bridge's environment, as far as chance decides it."""
+    full: tuple[tuple[float, float], ...] = ()
+    """When the disk is full, each from a moment to a moment."""
     begins: float = 0.0
     """The moment to begin at."""
+    strangers: int = 0
+    """Idle connections of strangers, who do other things too; 0: there are none."""
 
     def describe(self) -> Iterator[str]:
         """What befalls everybody, a line each."""
@@ -156,6 +160,7 @@ class Scenario:
         yield f"kill -9 at {kills}, SIGTERM at {restarts} s"
         yield f"Deepgram: {', '.join(map(str, self.deepgram)) or 'fine'}"
         yield f"webhook: {', '.join(map(str, self.webhook)) or 'fine'}"
+        yield f"disk full: {', '.join(f'from {begin:.1f} to {end:.1f} s' for begin, end in self.full) or 'never'}"
         yield " ".join(f"{name}={value}" for name, value in self.settings.items())
 
 
@@ -173,6 +178,7 @@ def only(scenario: Scenario, numbers: frozenset[int]) -> Scenario:
         restarts=tuple(restart for restart in scenario.restarts if begins < restart < ends),
         deepgram=tuple(window for window in scenario.deepgram if begins < window.begins < ends),
         webhook=tuple(window for window in scenario.webhook if begins < window.begins < ends),
+        full=tuple(window for window in scenario.full if begins < window[0] and window[1] < ends),
     )
 
 

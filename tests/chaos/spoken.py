@@ -77,6 +77,8 @@ class Spoken:
     kills: list[Kill] = field(default_factory=list)
     restarts: list[Span] = field(default_factory=list)
     """From each SIGTERM to the process's end."""
+    full: list[Span] = field(default_factory=list)
+    """When nothing could be written to the disk."""
     stopped: float | None = None
     """When the bridge got its last SIGTERM."""
     keeps: bool = True
@@ -132,6 +134,10 @@ class Spoken:
         moments = [span.start for span in self.restarts] + ([] if self.stopped is None else [self.stopped])
         return [Span(moment - MOMENT, moment + 2 * MOMENT) for moment in moments if self.keeps]
 
+    def unkept(self) -> list[Span]:
+        """What is on no disk: where Deepgram did not hear it either, it is lost, and told."""
+        return [Span(span.start - UNFLUSHED, span.end + UNFLUSHED) for span in self.full]
+
     def _handed_over(self, channel: int) -> Iterator[Span]:
         """Where one stream took another's place by the clock alone."""
         legs = self.carry(channel)
@@ -145,7 +151,7 @@ class Spoken:
         """Where audio of a channel may be missing from the record."""
         spans = [*self.away(channel), *(kill.unflushed for kill in self.kills), *self._handed_over(channel)]
         spans += [span for leg in self.legs for span in leg.lost[channel]]
-        spans += [*map(self.released, self.closed), *self.handed_back()]
+        spans += [*map(self.released, self.closed), *self.handed_back(), *self.unkept()]
         if self.stopped is not None:
             spans.append(Span(self.stopped - MOMENT, inf))
         return spans

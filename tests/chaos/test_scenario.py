@@ -64,6 +64,14 @@ def test_windows_do_not_reach_into_each_other():
                 assert one.begins <= one.ends < other.begins
 
 
+def test_the_disk_is_full_while_nothing_strikes():
+    for seed in range(20):
+        plan = chance.make(seed, chance.FULL)
+        assert plan.full
+        for begins, ends in plan.full:
+            assert not any(begins - 3.9 < strike < ends + 1.9 for strike in (*plan.kills, *plan.restarts, plan.stops))
+
+
 def test_some_calls_are_still_talking_at_the_end(full):
     talking = [call for call in full.calls if call.starts < full.stops < call.starts + call.seconds]
 

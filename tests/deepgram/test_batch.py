@@ -79,11 +79,11 @@ def test_what_this_api_has_too_is_asked_as_it_was_live():
     "name",
     [
         *("interim_results", "endpointing", "utterance_end_ms", "vad_events", "no_delay"),
-        *("callback", "callback_method", "encoding", "sample_rate", "channels"),
+        *("encoding", "sample_rate", "channels"),
     ],
 )
 def test_what_is_for_live_audio_only_is_not_asked(name):
-    text = "no_delay=true&callback=https://example.com&callback_method=put&interim_results=true&utterance_end_ms=1000"
+    text = "no_delay=true&interim_results=true&utterance_end_ms=1000"
 
     assert name not in asked(text)
 

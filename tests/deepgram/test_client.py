@@ -14,9 +14,13 @@ from bridge.deepgram.client import Client
 from bridge.deepgram.exchange import Finished, Interrupted, Resumed, SessionPolicy
 from bridge.deepgram.messages import CLOSE_STREAM
 from bridge.deepgram.session import Session
+from bridge.egress import DIRECT, Egress, Route
 from bridge.local.deepgram import Faults, LocalDeepgram
 from bridge.local.script import CodedRecognizers, encode, random_script
 from bridge.recognition import Result
+from tests.fakes import certificates
+from tests.fakes.http import server
+from tests.fakes.proxy import Proxy
 
 SCRIPT = random_script(5, 12.0)
 AUDIO = interleave(*encode(SCRIPT, 12.0))
@@ -28,7 +32,9 @@ CHUNK = 960
 class Caller:
     """Feeds a client and notes what comes back."""
 
-    def __init__(self, url, policy=QUICK, key="key", breaker=None, fetch=None, own_options=False, on_event=None):
+    def __init__(
+        self, url, policy=QUICK, key="key", breaker=None, fetch=None, fallback_url=None, on_event=None, route=DIRECT
+    ):
         self.happenings = []
         self.client = Client(
             Session(policy, Random(1)),
@@ -38,7 +44,8 @@ class Caller:
             breaker=breaker or CircuitBreaker(),
             on_event=on_event or self.happenings.append,
             fetch=fetch,
-            own_options=own_options,
+            fallback_url=fallback_url,
+            route=route,
         )
         self.client.start()
 
@@ -164,7 +171,7 @@ async def test_nobody_there_is_a_reason_too():
     await caller.end()
 
     assert caller.happenings[0].retry
-    assert caller.happenings[0].status is None
+    assert (caller.happenings[0].status, caller.happenings[0].reason) == (None, "connect (ECONNREFUSED)")
 
 
 @pytest.mark.parametrize("url", ["ws://127.0.0.1:port", "http://127.0.0.1:1", "ws://"])
@@ -173,7 +180,7 @@ async def test_an_address_that_is_none_is_a_reason_that_does_not_quote_it(url):
     await caller.until(Interrupted)
     await caller.end()
 
-    assert caller.happenings[0].reason in ("ValueError", "InvalidURI")
+    assert caller.happenings[0].reason == "protocol"
 
 
 async def test_an_error_of_our_own_while_a_socket_is_read_is_a_lost_socket(deepgram, caplog):
@@ -187,7 +194,7 @@ async def test_an_error_of_our_own_while_a_socket_is_read_is_a_lost_socket(deepg
     await caller.until(Resumed)
     await caller.end()
 
-    assert [event.reason for event in caller.happenings if isinstance(event, Interrupted)] == ["RuntimeError"]
+    assert [event.reason for event in caller.happenings if isinstance(event, Interrupted)] == ["a fault of the bridge"]
     assert caller.happenings[-1] == Finished()
     assert "a socket to deepgram failed" in caplog.text
 
@@ -279,18 +286,34 @@ async def test_while_the_gate_is_closed_deepgram_is_not_asked(deepgram):
     assert all("credits" in caller.happenings[0].reason for caller in callers)
 
 
-async def test_a_model_of_a_calls_own_that_is_refused_turns_nobody_else_away(deepgram):
+@pytest.mark.parametrize("status", [400, 403])
+async def test_a_call_whose_own_options_are_refused_goes_on_with_everybodys(deepgram, status):
     breaker = CircuitBreaker()
-    deepgram.faults = Faults(first=1, refuse=403)
-    one = Caller(deepgram.url, BRIEF, breaker=breaker, own_options=True)
-    await one.until(Interrupted)
-    other = Caller(deepgram.url, breaker=breaker)
-    other.say()
-    await other.end()
+    deepgram.faults = Faults(first=1, refuse=status)
+    everybodys = f"{deepgram.url}/v1/listen?{options.parse('model=nova-2').query()}"
+    one = Caller(deepgram.url, breaker=breaker, fallback_url=everybodys)
+    one.say()
     await one.end()
 
-    assert other.words(0) == spoken(0)
-    assert not [event for event in other.happenings if isinstance(event, Interrupted)]
+    (interruption,) = [event for event in one.happenings if isinstance(event, Interrupted)]
+    assert interruption.status == status
+    assert "options of this call are given up" in interruption.reason
+    assert one.words(0) == spoken(0)
+    assert [dict(connection.query)["model"] for connection in deepgram.connections] == ["nova-3", "nova-2"]
+    assert breaker.is_closed
+
+
+async def test_what_is_refused_with_everybodys_options_too_is_refused(deepgram):
+    deepgram.faults = Faults(refuse=400)
+    one = Caller(deepgram.url, BRIEF, fallback_url=f"{deepgram.url}/v1/listen?{options.parse('').query()}")
+    one.say()
+    await one.end()
+
+    assert [(event.status, event.retry) for event in one.happenings if isinstance(event, Interrupted)] == [
+        (400, True),
+        (400, False),
+    ]
+    assert len(deepgram.connections) == 2
 
 
 @pytest.fixture
@@ -321,3 +344,120 @@ async def test_a_redirect_is_a_refusal_and_is_not_followed(deepgram, redirector)
     assert len(asked) == 1
     assert deepgram.connections == []
     assert not breaker.is_closed
+
+
+# The way there
+
+
+async def first_reason(url, route, **given):
+    """Why a call is interrupted at once."""
+    caller = Caller(url, BRIEF, route=route, **given)
+    await caller.until(Interrupted)
+    await caller.end()
+    return caller.happenings[0].reason
+
+
+def through(proxy_url, url):
+    return Egress({"ALL_PROXY": proxy_url.replace("//", "//me:s3cret@")}, certificates.trusting()).route(url)
+
+
+async def test_through_a_proxy(deepgram):
+    url = "ws://deepgram.invalid"
+    async with Proxy({"deepgram.invalid": int(deepgram.url.rpartition(":")[2])}) as proxy:
+        caller = Caller(url, route=through(proxy.url, url))
+        caller.say()
+        await caller.end()
+
+    assert caller.words(0) == spoken(0)
+    assert proxy.asked == [("CONNECT", "deepgram.invalid:80")]
+    assert "Proxy-Authorization: Basic bWU6czNjcmV0" in proxy.heads[0]
+
+
+async def quiet(socket):
+    """Hears nothing."""
+    async for text in socket:
+        if text == CLOSE_STREAM:
+            await socket.send('{"type":"Metadata"}')
+
+
+async def test_through_a_proxy_with_a_certificate_of_a_private_authority(caplog):
+    url = "wss://deepgram.invalid"
+    async with serve(quiet, "127.0.0.1", 0, ssl=certificates.serving()) as peer:
+        async with Proxy({"deepgram.invalid": peer.sockets[0].getsockname()[1]}) as proxy:
+            caller = Caller(url, route=through(proxy.url, url))
+            caller.say()
+            await caller.end()
+
+    assert not [event for event in caller.happenings if isinstance(event, Interrupted)]
+    assert proxy.asked == [("CONNECT", "deepgram.invalid:443")]
+
+
+async def test_a_tunnel_that_ends_at_once_is_told_as_what_it_cut_off():
+    async def script(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+
+    async with server(script) as proxy:
+        for url, kind in (("wss://deepgram.invalid", "tls"), ("ws://deepgram.invalid", "reset")):
+            assert (await first_reason(url, through(proxy.rstrip("/"), url))).split(" ")[0] == kind
+
+
+async def test_a_certificate_that_is_not_trusted_is_a_reason():
+    async with serve(quiet, "127.0.0.1", 0, ssl=certificates.serving()) as peer:
+        url = f"wss://127.0.0.1:{peer.sockets[0].getsockname()[1]}"
+        assert await first_reason(url, DIRECT) == "tls (unknown issuer)"
+        caller = Caller(url, route=Route(None, certificates.trusting()))
+        await caller.end()
+
+    assert not [event for event in caller.happenings if isinstance(event, Interrupted)]
+
+
+@pytest.mark.parametrize("url", ["ws://deepgram.invalid", "wss://deepgram.invalid"])
+async def test_a_proxy_that_fails_is_a_reason_without_its_password(url, caplog):
+    async with Proxy(refuse=407) as proxy:
+        assert await first_reason(url, through(proxy.url, url)) == "proxy (status 407)"
+    assert await first_reason(url, through(proxy.url, url)) == "proxy (ECONNREFUSED)"
+    assert "s3cret" not in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (b"", "reset"),
+        (b"SSH-2.0-OpenSSH_9.6\r\n\r\n", "protocol"),
+        (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: sesame-open\r\n\r\n", "protocol"),
+        (
+            b"HTTP/1.1 401 sesame-open\r\ndg-error: no such key: sesame-open\r\nContent-Length: 0\r\n\r\n",
+            "no such key: …",
+        ),
+    ],
+)
+async def test_nothing_of_a_broken_handshake_is_told(answer, reason, caplog):
+    async def script(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+
+    async with server(script) as url:
+        assert await first_reason(url.replace("http", "ws").rstrip("/"), DIRECT, key="sesame-open") == reason
+    assert "sesame" not in caplog.text + str([vars(record) for record in caplog.records])
+
+
+async def test_a_key_that_no_header_can_hold_is_not_told(deepgram, caplog):
+    assert await first_reason(deepgram.url, DIRECT, key="sesame\nopen") == "protocol"
+    assert "sesame" not in caplog.text + str([vars(record) for record in caplog.records])
+
+
+async def test_a_close_that_echoes_the_key_does_not_tell_it(caplog):
+    async def close(socket):
+        await socket.close(4000, "bad key sesame-open")
+
+    async with serve(close, "127.0.0.1", 0) as peer:
+        url = f"ws://127.0.0.1:{peer.sockets[0].getsockname()[1]}"
+        caller = Caller(url, BRIEF, key="sesame-open")
+        caller.say()
+        await caller.until(Interrupted)
+        await caller.end()
+
+    assert "bad key …" in caller.happenings[0].reason
+    assert "sesame" not in caplog.text + str([vars(record) for record in caplog.records])

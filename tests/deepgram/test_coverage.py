@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bridge.deepgram.coverage import SEAM, TAIL, Coverage, before
 from bridge.recognition import Result, Word
-from bridge.spans import Span
+from bridge.spans import Span, SpanSet
 from tests.fakes.speech import span
 
 LIMIT = 10**9
@@ -38,6 +38,17 @@ def test_a_final_covers_its_channel_and_no_other():
 
     coverage.fresh(results(1, 0.0, 1.5), LIMIT)
     assert coverage.earliest == 12_000
+
+
+def test_of_a_call_that_is_over_all_is_covered_but_what_it_lacks():
+    coverage = Coverage.lacking((SpanSet([(2 * SECOND, 3 * SECOND), (5 * SECOND, 6 * SECOND)]), SpanSet()))
+    said = results(0, 0.0, 9.0, ("one", 1.0), ("two", 2.0), ("four", 4.0), ("five", 5.5), ("seven", 7.0))
+
+    assert coverage.holes == []
+    assert coverage.fresh(results(1, 0.0, 9.0, ("one", 1.0)), LIMIT) is None
+    fresh = coverage.fresh(said, LIMIT)
+    assert (fresh.text, fresh.span) == ("two five", (2 * SECOND, 6 * SECOND))
+    assert coverage.fresh(said, LIMIT) is None
 
 
 def test_an_interim_covers_nothing():

@@ -279,6 +279,19 @@ def test_a_refusal_by_somebody_else_has_its_status_for_a_reason():
     assert parse_refusal(502, {}, b"[" * 100_000).reason == "HTTP 502"
 
 
+def test_a_refusal_that_echoes_the_key_does_not_tell_it():
+    body = {"err_code": "INVALID_AUTH", "err_msg": "no such key: sesame-open", "request_id": "sesame-open"}
+    refusal = parse_refusal(401, {}, json.dumps(body).encode(), "sesame-open")
+    assert refusal == Refusal(401, "INVALID_AUTH: no such key: …", "…")
+    assert "sesame" not in parse_refusal(400, {"dg-error": "x" * 295 + "sesame-open"}, b"", "sesame-open").reason
+
+
+def test_a_proxy_that_wants_to_know_us_is_no_fault_of_the_request():
+    refusal = parse_refusal(407, {"dg-error": "proxy says: Basic …"}, b"<html>")
+    assert refusal == Refusal(407, "proxy (status 407)", None)
+    assert refusal.blame is Blame.ACCOUNT
+
+
 @pytest.mark.parametrize(
     ("status", "blame"),
     [

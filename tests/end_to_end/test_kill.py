@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import resource
+import signal
 import sqlite3
 
 import aiohttp
@@ -9,6 +11,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from bridge.audio import CHANNELS
 from bridge.local.deepgram import Faults
 from bridge.local.receiver import Receiver
 from bridge.local.wav import parse_wav
@@ -201,7 +204,8 @@ async def test_sigterm_leaves_the_call_to_the_next_process_with_all_its_words(tm
     assert receiver.order.violations == []
 
 
-async def test_what_comes_between_sigterm_and_the_end_of_the_process_is_kept(tmp_path):
+@pytest.mark.parametrize("further", [None, signal.SIGTERM, signal.SIGKILL])
+async def test_what_comes_between_sigterm_and_the_end_of_the_process_is_kept(tmp_path, further):
     half = 3 * 8000
     async with deepgram() as server, Receiver(WEBHOOK_SECRET) as receiver:
         server.faults = Faults(metadata=False, close=False)
@@ -221,10 +225,17 @@ async def test_what_comes_between_sigterm_and_the_end_of_the_process_is_kept(tmp
                         await asyncio.sleep(0.02)
                 for message in messages[len(messages) // 2 :]:
                     await socket.send(message)
+                if further:
+                    kept = tmp_path / "audio" / frames.CALL
+                    async with asyncio.timeout(20):
+                        while sum(file.stat().st_size for file in kept.glob("*.ulaw")) < CHANNELS * 2 * half:
+                            await asyncio.sleep(0.02)
+                    process.send_signal(further)
                 with contextlib.suppress(ConnectionClosed):
                     await asyncio.wait_for(socket.recv(), 20)
-                assert socket.close_code == 1001
-            assert await asyncio.wait_for(process.wait(), 20) == 0
+                assert socket.close_code == (1006 if further == signal.SIGKILL else 1001)
+            killed = -signal.SIGKILL if further == signal.SIGKILL else 0
+            assert await asyncio.wait_for(process.wait(), 20) == killed
         async with serving(environment):
             await receiver.until(
                 lambda: any(event["type"] == "call.ended" for event in receiver.events(frames.CALL)), 30
@@ -232,6 +243,37 @@ async def test_what_comes_between_sigterm_and_the_end_of_the_process_is_kept(tmp
     (end,) = [event["data"] for event in receiver.events(frames.CALL) if event["type"] == "call.ended"]
 
     assert (end["reason"], end["duration"]) == ("bridge_restarted", 6.0)
+
+
+async def test_the_exit_status_says_that_events_were_not_kept_and_the_next_process_goes_on(tmp_path):
+    part = 3 * 8000
+    async with deepgram() as server, Receiver(WEBHOOK_SECRET) as receiver:
+        environment = settings_of(tmp_path, server, receiver, BRIDGE_STOP_TIMEOUT="2")
+        async with serving(environment) as (process, port):
+            async with connect(f"ws://127.0.0.1:{port}/media/twilio", compression=None) as socket:
+                await socket.send(frames.start())
+                async with asyncio.timeout(20):
+                    while not committed(tmp_path):
+                        await asyncio.sleep(0.02)
+                # From now on no file can grow, as on a disk that is full.
+                resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+                for message in frames.talk(*(track[:part] for track in AUDIO)):
+                    await socket.send(message)
+                async with asyncio.timeout(20):
+                    while not server.connections or len(server.connections[0].audio) < part - 8000:
+                        await asyncio.sleep(0.02)
+                process.terminate()
+                with contextlib.suppress(ConnectionClosed):
+                    await asyncio.wait_for(socket.recv(), 20)
+            assert await asyncio.wait_for(process.wait(), 20) == 1
+        async with serving(environment):
+            await receiver.until(
+                lambda: any(event["type"] == "call.ended" for event in receiver.events(frames.CALL)), 30
+            )
+    seqs = [event["seq"] for event in receiver.events(frames.CALL)]
+
+    assert seqs == list(range(1, len(seqs) + 1))
+    assert receiver.events(frames.CALL)[-1]["data"]["flush"] == "timed_out"
 
 
 async def listens(port):

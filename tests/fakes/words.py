@@ -35,7 +35,7 @@ def started(call_id: str = "CA1", seq: int = 1, **said: Any) -> Event:
         speakers={"inbound": "caller", "outbound": "agent"},
         tracks=["inbound", "outbound"],
         media_format={"encoding": "audio/x-mulaw", "sample_rate": 8000, "channels": 1},
-        parameters={"team": "süd"},
+        parameters=said.get("parameters", {"team": "süd"}),
         started_at=timestamp(STARTED_AT),
     )
     return event(call_id, seq, data)

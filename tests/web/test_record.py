@@ -51,16 +51,19 @@ def test_every_field_is_described():
 
 
 @pytest.mark.parametrize(
-    ("lane", "state"),
+    ("lane", "state", "reason"),
     [
-        (None, "none"),
-        (LaneState(7, 7, 0, None), "delivered"),
-        (LaneState(3, 7, 2, None), "pending"),
-        (LaneState(3, 7, 2, "gone"), "parked"),
+        (None, "none", None),
+        (LaneState(7, 7, 0, None), "delivered", None),
+        (LaneState(7, 7, 0, None, "status 500"), "delivered", None),
+        (LaneState(3, 7, 2, None), "pending", None),
+        (LaneState(3, 7, 2, None, "status 500"), "pending", "status 500"),
+        (LaneState(3, 7, 2, "gone", "status 500"), "parked", "gone"),
     ],
 )
-def test_how_the_delivery_stands(lane, state):
-    assert record.details(call(), FIGURES, lane, audio=False)["delivery"]["state"] == state
+def test_how_the_delivery_stands(lane, state, reason):
+    delivery = record.details(call(), FIGURES, lane, audio=False)["delivery"]
+    assert (delivery["state"], delivery["reason"]) == (state, reason)
 
 
 @pytest.mark.parametrize(

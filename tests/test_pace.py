@@ -1,6 +1,6 @@
 import pytest
 
-from bridge.deepgram.pace import Pace
+from bridge.pace import Pace
 
 
 def drained(speed=1.25, burst=1.0, now=10.0):
