@@ -177,6 +177,28 @@ async def test_what_was_refused_before_a_rollback_may_be_taken_after_it(
     assert await asyncio.gather(first, *futures) == [True, 1, 2]
 
 
+async def test_a_trouble_is_over_though_somebody_was_refused(writer: Writer) -> None:
+    troubles = [sqlite3.OperationalError()]
+    troubles[0].sqlite_errorcode = sqlite3.SQLITE_FULL
+
+    def do(connection: sqlite3.Connection) -> int:
+        if troubles:
+            raise troubles.pop()
+        return insert(1)(connection)
+
+    def refuse(connection: sqlite3.Connection) -> int:
+        raise StoreError("not this one")
+
+    gate = threading.Event()
+    first = writer.submit(lambda connection: gate.wait(5), bool)  # holds the thread until the group is complete
+    refused, done = writer.submit(refuse, int), writer.submit(do, int)
+    gate.set()
+    assert (await first, await done) == (True, 1)
+    with pytest.raises(StoreError, match="not this one"):
+        await refused
+    assert (writer.counters["failed_commits"], writer.health.trouble) == (1, None)
+
+
 async def test_the_queue_has_a_bound(connection: sqlite3.Connection) -> None:
     writer = Writer(connection, capacity=2)
     gate = threading.Event()
