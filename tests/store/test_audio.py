@@ -215,6 +215,7 @@ async def test_a_recording_keeps_everything(tmp_path: Path) -> None:
             file.settle(position)
             await store.flush()
             assert store.used == room, "what is settled is for the recording only"
+        assert store.counters["dropped_segments"] == 0
         assert await file.read(0, 2400) == sound(0, 2400)
 
 
@@ -358,6 +359,15 @@ async def test_the_newest_note_is_found_again(tmp_path: Path, folder: Path) -> N
     async with opened(tmp_path) as store:
         file = await store.reopen("CA1")
         assert (file.note, file.end) == ({"anchor": 3.5}, 0)
+
+
+async def test_a_note_is_written_once(store: AudioStore, folder: Path) -> None:
+    file = store.open("CA1")
+    file.write_note({"anchor": 1.5})
+    await store.flush()
+    (folder / "call.json").unlink()
+    await speak(store, file, 10)
+    assert names(folder) == ["000000000000.ulaw"]
 
 
 @pytest.mark.parametrize("rubbish", [b"", b'{"anchor": ', b"[1]", b"\xff\xfe"])
