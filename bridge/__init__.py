@@ -20,7 +20,7 @@ The layers, top to bottom; a module imports only from lower ones, or beside it i
                 transcript/figures, transcript/gaps, transcript/captions, transcript/render
     1 dialects  carriers/, deepgram/messages, deepgram/words, event_stream, outbox, answer, egress
     0 words     errors, failure, audio, events/, recognition, text, spelling, values
-   -1 base      spans, pace
+   -1 base      spans, pace, writing
 
 One word for one thing:
 
@@ -38,7 +38,7 @@ One word for one thing:
     kept audio    a call's audio on the disk, until it is covered; a recording is kept for good
     result        what a recognizer says of a span: an interim, which the next one replaces, or a final
     segment       what its interims and its final say in turn, under one id; a turn, told as `utterance.completed`, is
-                  the finals up to a pause
+                  the finals up to a pause; a turn that is read goes on until a long one, or the other's word
     backfill      to transcribe kept audio after the call
     event         a thing that is told of a call; a durable one has a `seq`, its number in the record
     event writer  numbers a call's events and hands them to the store

@@ -24,6 +24,7 @@ from bridge.deepgram.words import Oddities, clean, languages, number, read_words
 from bridge.errors import RemoteProtocolError
 from bridge.recognition import Result, Word
 from bridge.spans import Span
+from bridge.writing import joined
 
 CONTENT_TYPE = "audio/wav"
 
@@ -133,7 +134,7 @@ class _Reader:
         confidence = share(piece.get("confidence")) or 0.0
         words = tuple(self._inside(word) for word in read_words(piece.get("words"), within, confidence, odd))
         self.skipped += odd.words
-        text = clean(piece.get("transcript")) or " ".join(word.text for word in words)
+        text = clean(piece.get("transcript")) or joined(word.text for word in words)
         if not text:
             return None
         if within is None and not words:

@@ -52,8 +52,7 @@ class Client:
         self._fetch = fetch
         self._fallback_url = fallback_url
         self._loop = asyncio.get_running_loop()
-        self._timer: asyncio.Handle | None = None
-        self._due = 0.0  # when the timer fires; uvloop's handles of what is due already do not tell
+        self._timer: tuple[float, asyncio.Handle] | None = None  # uvloop's handles of what is due do not tell when
         self._socket: Socket | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._ended = asyncio.Event()
@@ -140,11 +139,11 @@ class Client:
         if due is None:
             return
         if self._timer:
-            if self._due <= due:
+            armed, handle = self._timer
+            if armed <= due:
                 return
-            self._timer.cancel()
-        self._due = due
-        self._timer = self._loop.call_at(due, self._handle_timer, due)
+            handle.cancel()
+        self._timer = due, self._loop.call_at(due, self._handle_timer, due)
 
     def _handle_timer(self, due: float) -> None:
         self._timer = None

@@ -20,6 +20,7 @@ from bridge.failure import Failure
 from bridge.recognition import Recognized, Result, SpeechStart, TurnEnd, Word
 from bridge.spans import Span
 from bridge.text import hide
+from bridge.writing import joined
 
 T = TypeVar("T")
 
@@ -117,7 +118,7 @@ def _result(frame: dict[str, Any], odd: Oddities) -> Result:
         if not words and not silent:
             raise RemoteProtocolError("a result without a transcript")
         odd.fields += not silent
-        text = " ".join(word.text for word in words)
+        text = joined(word.text for word in words)
     if within is None:
         odd.fields += 1
     return Result(

@@ -138,7 +138,6 @@ class Session:
             return
         self.sockets += 1
         self.request_id = request_id
-        self._last_sent = now
         self._watchdog.answered(now)
         self._standing.clear()
         if self.interruption:

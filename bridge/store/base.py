@@ -94,6 +94,8 @@ class FoundCall:
     """Where a text was asked for: what was said there."""
     continued_by: str | None = None
     """The id of the record that continues this one."""
+    last: str | None = None
+    """JSON of the newest `transcript.final` event that says something, while the call goes on."""
 
 
 @dataclass(frozen=True, slots=True)

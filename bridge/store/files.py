@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from bridge.errors import StoreDamaged, StoreError, StoreInUse
-from bridge.store import sql
+from bridge.store import index, sql
 from bridge.store.trouble import Health, trouble, words
 
 T = TypeVar("T")
@@ -148,6 +148,7 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA journal_size_limit = 67108864")
     # What is deleted is overwritten, in the pages that merging the index sets free, too.
     connection.execute("PRAGMA secure_delete = ON")
+    index.add_function(connection)
     for number, migration in enumerate(sql.MIGRATIONS[version:], version + 1):
         with closing(connection.cursor()) as cursor:
             cursor.executescript(

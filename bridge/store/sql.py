@@ -118,8 +118,19 @@ MIGRATIONS: tuple[str, ...] = (
     """
     ALTER TABLE lane ADD COLUMN reason TEXT;  -- why the last try failed; NULL: it did not, or there was none
     """,
+    """
+    -- Words of every script: marks belong to them (most vowels of Hindi and Thai are marks), and where a script has no
+    -- blanks, `indexed` parts its characters.
+    CREATE VIRTUAL TABLE indexed_speech USING fts5 (
+        text, tokenize = "porter unicode61 remove_diacritics 2 categories 'L* N* Co Mn Mc'", prefix = '1 2 3'
+    );
+    INSERT INTO indexed_speech (rowid, text) SELECT rowid, indexed(text) FROM speech ORDER BY rowid;
+    DROP TABLE speech;
+    ALTER TABLE indexed_speech RENAME TO speech;
+    INSERT INTO speech (speech, rank) VALUES ('automerge', 0);  -- see `MERGE_SPEECH`
+    """,
 )
-"""Each brings the schema from `user_version` n to n + 1; only ever appended to."""
+"""Each brings the schema from `user_version` n to n + 1; only ever appended to. They need `index.add_function`."""
 
 LONGEST_PREFIX = 3
 """Characters of the longest beginning of a word that is indexed."""
@@ -245,7 +256,12 @@ _FOUND = f"""
         (SELECT body FROM event WHERE call_id = call.id AND seq = call.ended_seq),
         (SELECT json_group_array(json(body)) FROM event
          WHERE call_id = call.id AND seq > call.ended_seq AND type IN ('audio.gap', 'transcription.backfilled')),
-        (SELECT id FROM call AS further WHERE further.continues = call.id)
+        (SELECT id FROM call AS further WHERE further.continues = call.id),
+        (SELECT body FROM event
+         WHERE call.ended_at IS NULL AND call_id = call.id AND seq = (
+             SELECT rowid & 0xffffff FROM speech
+             WHERE rowid >= number << 24 AND rowid < number + 1 << 24 ORDER BY rowid DESC LIMIT 1
+         ))
     FROM call"""
 
 FIND = f"{_FOUND} WHERE number = :number"

@@ -16,6 +16,7 @@ from bridge.events import CallEnded, CallStarted, Event, TranscriptFinal
 from bridge.outbox import Batching, Lane, Settlement, batch_end, call_header
 from bridge.store import sql
 from bridge.store.base import CallRow, StoredEvent
+from bridge.store.index import indexed
 from bridge.store.lanes import LaneRow
 
 
@@ -31,7 +32,7 @@ class Append:
     ended_at: float | None
     ended_seq: int | None
     speech: tuple[tuple[int, str], ...]
-    """The `seq` and text of every final."""
+    """The `seq` of every final, and its text for the index."""
 
     @classmethod
     def of(cls, events: Sequence[Event]) -> "Append":
@@ -47,7 +48,7 @@ class Append:
             elif isinstance(event.data, CallEnded):
                 ended_at, ended_seq = epoch(event.data.ended_at), event.seq
             elif isinstance(event.data, TranscriptFinal) and event.data.text:
-                speech.append((event.seq, event.data.text))
+                speech.append((event.seq, indexed(event.data.text)))
             rows.append(StoredEvent(event.call_id, event.seq, event.type, event.to_json()))
         return cls(events[0].call_id, tuple(rows), header, started_at, ended_at, ended_seq, tuple(speech))
 

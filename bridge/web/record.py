@@ -14,6 +14,7 @@ Pure; `calls` handles the requests. Of every call, in a list and alone:
     missing     seconds of its audio that have no words by now, on the track that lacks more; null before its end
     waiting     the part of `missing` that is still being transcribed from kept audio; 0: nothing more comes by itself
     backfilled  seconds that had no words at its end, and have been transcribed since
+    last        what was said last, `speaker` and `text`, while the call goes on; else null
     snippet     where `q` was asked for, some of what was said around the words that were found; else null
     figures     as `call.ended` has them (`bridge.events.Figures`). In a list: what it said, which is without what was
                 `backfilled`; null before. Of a call alone: of everything that is transcribed by now, and never null
@@ -61,6 +62,7 @@ def summary(call: FoundCall) -> dict[str, Any]:
         "reason": end.get("reason"),
         **_completeness(call),
         "seq": call.row.tip,
+        "last": _last(call),
         "snippet": call.snippet,
         "figures": end.get("figures"),
     }
@@ -110,6 +112,11 @@ def seconds(text: str) -> float:
 def _end(call: FoundCall) -> dict[str, Any]:
     data: dict[str, Any] = json.loads(call.end)["data"] if call.end else {}
     return data
+
+
+def _last(call: FoundCall) -> dict[str, Any] | None:
+    data = json.loads(call.last)["data"] if call.last else None
+    return {name: data.get(name) for name in ("speaker", "text")} if data else None
 
 
 def _completeness(call: FoundCall) -> dict[str, float | None]:

@@ -208,8 +208,8 @@ def test_a_late_start_that_wobbles_loses_nothing(wobble: int) -> None:
 def test_a_stream_of_one_track_waits_for_nobody(track: str) -> None:
     call = Call().play(numbered(range(100), (track,)))
 
-    # A chunk, and the frame that the other track might still have an answer to.
-    assert max(call.delays) <= 8 * (60 + 20)
+    # No more than a chunk: it goes out with the first frame that stands after it.
+    assert max(call.delays) == 8 * 60
     call.flush()
     assert (call.inbound if track == IN else call.outbound) == channel(track, range(100))
     assert (call.outbound if track == IN else call.inbound) == SILENT * 100
@@ -296,6 +296,15 @@ def test_a_track_that_falls_silent_holds_nobody_up() -> None:
     call.flush()
     assert call.outbound == channel(OUT, range(100)) + SILENT * 300 + channel(OUT, range(400, 500))
     assert call.gaps == [gap(OUT, 2.0, 8.0, 6.0, "lost")]
+
+
+def test_a_track_is_idle_when_it_was_silent_for_more_than_half_a_second() -> None:
+    messages = lossy(((OUT, step) for step in range(100, 200)), steps=200)
+    call = Call(chunk_ms=20).play(messages)
+    delays = {(m.at - CLOCK) // 20: delay for m, delay in zip(messages, call.delays, strict=True) if m.track == IN}
+
+    # Its last frame is step 99. It is waited for by 60 ms, and then not at all.
+    assert (delays[124], delays[125]) == (8 * (60 + 20), 8 * 20)
 
 
 def test_a_gap_is_told_a_second_later() -> None:
@@ -635,6 +644,7 @@ def test_the_silence_before_another_stream_goes_out_at_once() -> None:
     call.restart(80 * 160)
     out = call.aligner.data_to_send()
 
+    assert call.aligner.received == 80 * 160
     assert call.aligner.position == 80 * 160 // 480 * 480
     assert out[2 * (50 * 160 - sent) :].strip(b"\xff") == b""
 
@@ -724,6 +734,12 @@ def test_repr_shows_state_and_counters() -> None:
         "<Aligner 1 streams, 0.180 s out, inbound at 0.200 s, 1 waiting, outbound at 0.200 s, 2 duplicate, "
         "1 unknown_track>"
     )
+
+
+def test_before_the_first_stream_there_is_nothing_to_send() -> None:
+    aligner = Aligner()
+
+    assert (aligner.data_to_send(), aligner.position, aligner.received) == (b"", 0, 0)
 
 
 def test_events_are_told_once() -> None:

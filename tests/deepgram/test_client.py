@@ -7,11 +7,11 @@ from random import Random
 import pytest
 from websockets.asyncio.server import serve
 
-from bridge.audio import interleave, seconds
-from bridge.deepgram import options
-from bridge.deepgram.breaker import CircuitBreaker
+from bridge.audio import interleave, samples, seconds
+from bridge.deepgram import client, options
+from bridge.deepgram.breaker import CircuitBreaker, CircuitBreakerPolicy
 from bridge.deepgram.client import Client
-from bridge.deepgram.exchange import Finished, Interrupted, Resumed, SessionPolicy
+from bridge.deepgram.exchange import AudioLost, Finished, Interrupted, Resumed, SessionPolicy
 from bridge.deepgram.messages import CLOSE_STREAM
 from bridge.deepgram.session import Session
 from bridge.egress import DIRECT, Egress, Route
@@ -24,17 +24,23 @@ from tests.fakes.proxy import Proxy
 
 SCRIPT = random_script(5, 12.0)
 AUDIO = interleave(*encode(SCRIPT, 12.0))
-QUICK = SessionPolicy(speed=1000.0, burst=60.0, first_retry=0.01)
+NEVER = 3600.0
+QUICK = SessionPolicy(speed=1000.0, burst=60.0, first_retry=0.01, flush=NEVER)
+PATIENT = replace(QUICK, keep_alive=NEVER)  # no timer helps out
 BRIEF = replace(QUICK, flush=0.2)  # where nobody is going to answer
 CHUNK = 960
+
+
+async def until(condition):
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.005)
 
 
 class Caller:
     """Feeds a client and notes what comes back."""
 
-    def __init__(
-        self, url, policy=QUICK, key="key", breaker=None, fetch=None, fallback_url=None, on_event=None, route=DIRECT
-    ):
+    def __init__(self, url, policy=QUICK, key="key", breaker=None, on_event=None, **how):
         self.happenings = []
         self.client = Client(
             Session(policy, Random(1)),
@@ -43,9 +49,7 @@ class Caller:
             call_id="CA1",
             breaker=breaker or CircuitBreaker(),
             on_event=on_event or self.happenings.append,
-            fetch=fetch,
-            fallback_url=fallback_url,
-            route=route,
+            **how,
         )
         self.client.start()
 
@@ -53,15 +57,16 @@ class Caller:
         for start in range(0, len(audio), CHUNK):
             self.client.receive_audio(audio[start : start + CHUNK])
 
-    async def end(self):
-        self.client.finish()
+    async def end(self, **how):
+        self.client.finish(**how)
         async with asyncio.timeout(10):
             await self.client.wait_ended()
 
     async def until(self, kind):
-        async with asyncio.timeout(10):
-            while not any(isinstance(event, kind) for event in self.happenings):
-                await asyncio.sleep(0.005)
+        await until(lambda: any(isinstance(event, kind) for event in self.happenings))
+
+    async def connected(self):
+        await until(lambda: self.client.session.sockets)
 
     def words(self, channel):
         return [
@@ -113,6 +118,52 @@ async def test_audio_that_comes_before_the_socket_is_open_is_not_lost(deepgram):
     assert caller.words(0) == spoken(0)
 
 
+async def test_what_is_said_is_heard_while_the_call_goes_on(deepgram):
+    caller = Caller(deepgram.url, PATIENT)
+    await caller.connected()
+    caller.say()
+    await caller.until(Result)
+    await caller.end()
+
+
+@pytest.mark.parametrize(("how", "covered"), [({}, True), ({"cut": True}, False)])
+async def test_a_word_that_the_end_of_the_audio_cuts_is_left_to_what_follows_it(deepgram, how, covered):
+    word = SCRIPT.words[10]
+    caller = Caller(deepgram.url, replace(QUICK, kept=True))
+    caller.say(AUDIO[: 2 * samples((word.start + word.end) / 2)])
+    await caller.end(**how)
+
+    assert (caller.happenings[-1] == Finished()) is covered
+
+
+@pytest.mark.parametrize("handshake_delay", [0.0, 0.1])
+async def test_what_is_given_up_leaves_no_socket(deepgram, handshake_delay):
+    deepgram.faults = Faults(handshake_delay=handshake_delay, metadata=False, close=False)
+    caller = Caller(deepgram.url)
+    caller.say(AUDIO[:16_000])
+    connection = await deepgram.connection(0)
+    if not handshake_delay:
+        await caller.connected()
+    caller.client.abort()
+    assert isinstance(caller.happenings[-1], Finished)
+
+    async with asyncio.timeout(5):
+        await caller.client.wait_ended()
+        await connection.ended.wait()
+
+
+async def test_when_it_has_ended_nothing_of_it_goes_on(deepgram):
+    deepgram.faults = Faults(first=1, drop_after=6.0)
+    caller = Caller(deepgram.url)
+    caller.say()
+    await caller.end()
+
+    def going_on():
+        return [task for task in asyncio.all_tasks() if task.get_coro().cr_code.co_filename == client.__file__]
+
+    await until(lambda: not going_on())
+
+
 async def test_a_timer_that_is_due_already_can_be_armed_again(deepgram):
     caller = Caller(deepgram.url, policy=replace(QUICK, flush=0.0))
     caller.client.finish()  # the time for the last results is over at once
@@ -121,6 +172,19 @@ async def test_a_timer_that_is_due_already_can_be_armed_again(deepgram):
         await caller.client.wait_ended()
 
     assert caller.happenings[-1] == Finished()
+
+
+async def test_a_socket_that_deepgram_closes_tells_why_and_whose_it_was(deepgram):
+    deepgram.faults = Faults(first=1, close_after=6.0, close_code=1011, close_reason="NET-0001")
+    caller = Caller(deepgram.url)
+    caller.say()
+    await caller.until(Resumed)
+    await caller.end()
+    interrupted, resumed = (event for event in caller.happenings if isinstance(event, Interrupted | Resumed))
+    first, second = deepgram.connections
+
+    assert (interrupted.status, interrupted.reason, interrupted.request_id) == (1011, "NET-0001", first.request_id)
+    assert resumed.request_id == second.request_id
 
 
 async def test_a_dropped_socket_is_replaced_and_no_word_is_lost_or_doubled(deepgram):
@@ -165,6 +229,17 @@ async def test_too_many_requests_are_tried_again(deepgram):
     assert len(deepgram.connections) == 3
 
 
+async def test_a_socket_that_opens_closes_the_breaker(deepgram):
+    deepgram.faults = Faults(first=1, refuse=429)
+    breaker = CircuitBreaker(CircuitBreakerPolicy(failures=1, first_probe=0.01))
+    caller = Caller(deepgram.url, breaker=breaker)
+    await caller.until(Interrupted)
+    assert not breaker.is_closed
+    await caller.connected()
+    assert breaker.is_closed
+    await caller.end()
+
+
 async def test_nobody_there_is_a_reason_too():
     caller = Caller("ws://127.0.0.1:1", BRIEF)
     await caller.until(Interrupted)
@@ -189,7 +264,7 @@ async def test_an_error_of_our_own_while_a_socket_is_read_is_a_lost_socket(deepg
         if len(caller.happenings) == 1:
             raise RuntimeError("a bug")
 
-    caller = Caller(deepgram.url, on_event=fail_once)
+    caller = Caller(deepgram.url, PATIENT, on_event=fail_once)
     caller.say()
     await caller.until(Resumed)
     await caller.end()
@@ -221,6 +296,47 @@ async def test_a_socket_that_takes_no_audio_is_given_up(deepgram):
     caller.client.finish()
 
 
+async def test_of_a_socket_that_was_given_up_nobody_complains_again(deepgram, caplog):
+    deepgram.faults = Faults(stop_reading_after=0.0)
+    rests = {"first_retry": NEVER, "longest_retry": NEVER}
+    caller = Caller(deepgram.url, SessionPolicy(speed=1e6, burst=6000.0, window=6000.0, stall=0.05, **rests))
+    async with asyncio.timeout(20):
+        while not caller.happenings:
+            caller.client.receive_audio(AUDIO)
+            await asyncio.sleep(0.01)
+    assert "deepgram takes no audio" in caplog.text
+    caplog.clear()
+    caller.client.receive_audio(AUDIO)
+
+    assert caplog.text == ""
+    caller.client.abort()
+
+
+async def test_a_socket_that_takes_no_audio_is_given_the_time_that_it_may_take(deepgram):
+    deepgram.faults = Faults(stop_reading_after=0.0)
+    caller = Caller(deepgram.url, SessionPolicy(speed=1e6, burst=6000.0, window=6000.0, stall=NEVER, deaf=NEVER))
+    await caller.connected()
+    for _ in range(100):  # more than the sockets' buffers hold
+        caller.client.receive_audio(AUDIO)
+        await asyncio.sleep(0)
+
+    assert caller.happenings == []
+    caller.client.abort()
+
+
+async def test_a_socket_that_had_nothing_to_take_for_long_takes_audio_again(deepgram):
+    caller = Caller(deepgram.url, replace(PATIENT, stall=0.05))
+    await caller.connected()
+    caller.say(AUDIO[:16_000])
+    await until(lambda: len(deepgram.connections[0].audio) == 16_000)
+    await asyncio.sleep(0.1)  # longer than one frame may be waited for
+    caller.say(AUDIO[16_000:])
+    await caller.end()
+
+    assert len(deepgram.connections) == 1
+    assert caller.words(0) == spoken(0)
+
+
 async def test_a_socket_that_hears_speech_and_says_nothing_is_replaced(deepgram):
     deepgram.faults = Faults(first=1, stop_answering_after=0.0)
     caller = Caller(deepgram.url, SessionPolicy(speed=1000.0, burst=60.0, first_retry=0.01, deaf=0.2))
@@ -242,15 +358,27 @@ async def test_an_outage_longer_than_the_window_is_read_from_where_it_is_kept(de
     deepgram.faults = Faults(first=1, refuse=503)
     caller = Caller(
         deepgram.url,
-        SessionPolicy(speed=1000.0, burst=60.0, first_retry=0.05, window=2.0, kept=True),
+        replace(PATIENT, first_retry=0.05, window=2.0, kept=True),
         fetch=fetch,
     )
     caller.say()
-    await caller.until(Resumed)
+    await caller.until(Result)
     await caller.end()
 
     assert caller.words(0) == spoken(0)
     assert caller.words(1) == spoken(1)
+
+
+async def test_what_is_kept_where_nobody_can_fetch_it_is_lost_and_told(deepgram):
+    deepgram.faults = Faults(first=1, refuse=503)
+    caller = Caller(deepgram.url, replace(PATIENT, first_retry=0.05, window=2.0, kept=True))
+    caller.say()
+    await caller.until(Resumed)
+    await caller.end()
+
+    lost = [event for event in caller.happenings if isinstance(event, AudioLost)]
+    assert [(event.channel, event.span) for event in lost] == [(channel, (0, 80_160)) for channel in (0, 1)]
+    assert bytes(deepgram.connections[1].audio) == AUDIO[2 * 80_160 :]
 
 
 async def test_an_error_of_deepgrams_is_logged_once(caplog):
@@ -314,6 +442,16 @@ async def test_what_is_refused_with_everybodys_options_too_is_refused(deepgram):
         (400, False),
     ]
     assert len(deepgram.connections) == 2
+
+
+async def test_a_model_of_everybodys_that_is_refused_turns_everybody_away(deepgram):
+    breaker = CircuitBreaker()
+    deepgram.faults = Faults(refuse=403)
+    caller = Caller(deepgram.url, BRIEF, breaker=breaker)
+    await caller.until(Interrupted)
+    await caller.end()
+
+    assert not breaker.is_closed
 
 
 @pytest.fixture

@@ -68,17 +68,20 @@ def test_a_call_id_can_be_added_to_the_query():
         ("model=nova-2&keyterm=Acme", "keyterm needs a nova-3"),
         ("keywords=Acme:2", "keyterm"),
         ("interim_results=false&utterance_end_ms=1000", "needs interim_results"),
-        ("utterance_end_ms=500", "1000 to 5000"),
+        ("utterance_end_ms=999", "1000 to 5000"),
+        ("utterance_end_ms=5001", "1000 to 5000"),
         ("utterance_end_ms=soon", "1000 to 5000"),
         ("dictation=true&smart_format=false", "punctuate"),
         ("diarize_model=v2", "v2"),
         ("model=flux-general-en", "Flux"),
         ("model=", "oldest"),
-        ("punctuate=yes", "true or false"),
         ("endpointing=short", "milliseconds or false"),
         ("language=en_US", "en-US"),
         ("tag=" + "x" * 129, "128"),
+        ("extra=" + "x" * 2049, "2048"),
         ("&".join(["search=x"] * 51), "50 times"),
+        ("&".join(["replace=x:y"] * 201), "200 times"),
+        ("model=nova-2&" + "&".join(["keywords=x"] * 101), "100 times"),
         ("keyterm=" + "+".join(["x"] * 501), "500 tokens"),
         ("nonsense", "query string"),
         ("callback=https://ann:hunter2@x.example", "sent elsewhere"),
@@ -181,6 +184,40 @@ def test_a_list_of_overrides_may_have_what_is_new():
     assert names("language, keyterm,brand_new,") == {"language", "keyterm", "brand_new"}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "utterance_end_ms=1000",
+        "utterance_end_ms=5000",
+        "tag=" + "x" * 128,
+        "extra=k:" + "x" * 2046,
+        "&".join(["search=x"] * 50),
+        "&".join(["replace=x:y"] * 200),
+        "model=nova-2&" + "&".join(["keywords=x"] * 100),
+        "keyterm=" + "+".join(["x"] * 500),
+        "dictation=true",
+        "dictation=true&punctuate=true&smart_format=false",
+        "dictation=false&smart_format=false",
+        "smart_format=false",
+    ],
+)
+def test_what_deepgram_just_takes_passes(text):
+    assert set(parse_qsl(text)) <= set(asked(parse(text)))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("interim_results", "vad_events", "punctuate", "smart_format", "no_delay", "numerals", "dictation"),
+        *("profanity_filter", "filler_words", "diarize", "detect_entities", "mip_opt_out"),
+    ],
+)
+def test_a_switch_takes_true_or_false_in_any_case_and_nothing_else(name):
+    assert parse(f"{name}=True&utterance_end_ms=").get(name) == "true"
+    with pytest.raises(ConfigError, match=f"{name} takes true or false"):
+        parse(f"{name}=yes")
+
+
 def test_endpointing_may_be_switched_off():
     assert parse("endpointing=False").get("endpointing") == "false"
 
@@ -199,6 +236,7 @@ def test_a_call_may_override_what_is_allowed():
     assert options.fallback is everybodys
     assert options.get("language") == "es"
     assert options.get("keyterm") == "Acme"
+    assert options == parse("keyterm=Acme&language=es")
 
 
 def test_a_call_in_another_language_goes_without_what_that_does_not_have():

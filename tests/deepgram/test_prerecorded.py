@@ -6,6 +6,7 @@ import logging
 
 import pytest
 
+from bridge import __version__
 from bridge.audio import interleave, seconds, silence
 from bridge.deepgram import batch, options
 from bridge.deepgram.batch import Transcribed
@@ -116,10 +117,24 @@ async def test_the_request_carries_key_options_and_the_audio_whole(deepgram, ses
 
     assert posted.headers["Authorization"] == f"Token {KEY}"
     assert posted.headers["Content-Type"] == "audio/wav"
+    assert posted.headers["User-Agent"] == f"media-stream-bridge/{__version__}"
     assert int(posted.headers["Content-Length"]) == len(posted.body)
     assert posted.body == batch.header(len(AUDIO)) + AUDIO
     assert [value for name, value in posted.query if name == "keyterm"] == ["hot line", "C++"]
     assert posted.request.listen.punctuated
+
+
+async def test_the_query_goes_out_as_it_was_encoded(session):
+    text = "keyterm=a%2Fb&replace=x%3Ay"
+    asked = []
+
+    async def script(reader, writer):
+        asked.append(await read_request(reader))
+
+    async with server(script) as url:
+        await ask(session, url.replace("http", "ws", 1).rstrip("/"), text=text)
+
+    assert asked[0].startswith(f"POST /v1/listen?{batch.query(options.parse(text))} HTTP/1.1".encode())
 
 
 async def test_a_long_recording_goes_out_and_is_heard_to_its_end(deepgram, session):
@@ -255,6 +270,12 @@ async def test_a_200_that_is_no_transcript_may_heal(session, body):
     assert refusal.reason.startswith("not a transcript")
 
 
+async def test_an_answer_may_be_longer_than_its_audio_up_to_a_megabyte(session):
+    body = b'{"results":{"utterances":[]}}'.rjust(2**20)
+
+    assert await ask_raw(session, http(200, body), audio=silence(1600)) == Transcribed((), None, 0)
+
+
 @pytest.mark.parametrize(
     ("status", "body", "reason"),
     [
@@ -375,7 +396,7 @@ async def test_a_host_with_an_international_name_is_asked_by_its_ascii_one():
 
 async def test_the_log_tells_whose_and_how_much_but_not_what(deepgram, session, caplog):
     caplog.set_level(logging.DEBUG, "bridge.deepgram")
-    await ask(session, deepgram.url)
+    await ask(session, deepgram.url, AUDIO[:-2])
     (record,) = [record for record in caplog.records if record.name == "bridge.deepgram"]
 
     assert (record.levelname, record.call_id, record.seconds) == ("INFO", "CA1", 12.0)

@@ -1,5 +1,6 @@
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -25,6 +26,12 @@ def test_what_is_not_known_is_null():
 
 def test_a_call_that_ended_before_ends_were_remembered_has_at_least_a_time():
     assert record.summary(call(ended_at=words.STARTED_AT))["ended_at"] == "2027-01-15T08:00:00.000Z"
+
+
+def test_a_call_that_goes_on_shows_what_was_said_last():
+    last = words.final("CA1", 7, text="so it goes").to_json()
+    assert record.summary(replace(call(), last=last))["last"] == {"speaker": "caller", "text": "so it goes"}
+    assert record.summary(call())["last"] is None
 
 
 def test_how_long_a_call_is_so_far():
