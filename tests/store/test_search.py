@@ -56,6 +56,7 @@ RARE = [number * 3 * search._STEPS for number in (3, 2, 1)]
 def calls_with(rare: list[int]) -> Iterator[sqlite3.Connection]:
     """As many calls as the first of these numbers: in each a common word was said, and in these a rare one."""
     connection = sqlite3.connect(":memory:")
+    index.add_function(connection)
     for migration in sql.MIGRATIONS:
         connection.executescript(migration)
     for number in range(1, rare[0] + 1):

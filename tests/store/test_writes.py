@@ -74,6 +74,7 @@ def test_replay_stays_within_the_log(connection: sqlite3.Connection) -> None:
 def test_the_log_is_emptied_after_a_deletion_and_waits_for_no_reader(tmp_path: Path) -> None:
     connection, reader = (sqlite3.connect(tmp_path / "test.db", isolation_level=None, timeout=3600) for _ in range(2))
     connection.execute("PRAGMA journal_mode = WAL")
+    index.add_function(connection)
     for migration in sql.MIGRATIONS:
         connection.executescript(migration)
     log, tidy = tmp_path / "test.db-wal", writes.Tidy()
