@@ -209,8 +209,7 @@ class Sender:
         return judge(lane, outcome, self._steady(), self._rng, self._retry)
 
     async def _settle(self, lane: Lane, verdict: Verdict) -> None:
-        if verdict.action != "delivered":
-            self._report(lane, verdict)
+        self._report(lane, verdict)
         if verdict.action == "disable":
             await self._store.disable(self._endpoint, self._address)
         if not await self._store.settle(lane, verdict.settlement):
@@ -224,6 +223,7 @@ class Sender:
             self._interim_sender.ended(lane.call_id)
 
     def _report(self, lane: Lane, verdict: Verdict) -> None:
+        """Log what went wrong, if anything did."""
         detail = {
             "call_id": lane.call_id,
             "endpoint": self._endpoint,
@@ -237,7 +237,7 @@ class Sender:
                 log.error("the webhook does not accept an event; it is skipped", extra={**detail, "seq": lane.batch_to})
             case "disable":
                 log.error("the webhook says that it is gone; nothing more is sent", extra=detail)
-            case "retry" | "split" | "delivered":
+            case "retry" | "split":
                 log.warning("a delivery failed and is tried again", extra=detail)
 
     def _spawn(self, tasks: set[asyncio.Task[None]], work: Coroutine[Any, Any, None]) -> None:

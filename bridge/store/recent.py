@@ -1,4 +1,4 @@
-"""What a store remembers of the calls that are going on: their headers, newest events and interims. Memory only.
+"""What a store remembers of the calls that are going on: their newest events and interims. Memory only.
 
 A reader that follows a live call, the webhook's sender above all, finds the event it was told of here, with no way to
 the disk and back. The events are durable before they come here; losing this memory loses nothing but the interims,
@@ -18,7 +18,6 @@ TAIL = 8
 
 @dataclass(slots=True)
 class _RecentCall:
-    header: str
     tail: deque[StoredEvent] = field(default_factory=lambda: deque(maxlen=TAIL))
     interims: dict[str, Event] = field(default_factory=dict)
     """By track."""
@@ -36,18 +35,13 @@ class Recent:
     def __len__(self) -> int:
         return len(self._calls)
 
-    def begin(self, call_id: str, header: str) -> None:
-        """Remember a call up to its `end`; one that is known stays as it is. `header`: as a `CallRow`'s."""
-        self._calls.setdefault(call_id, _RecentCall(header))
+    def begin(self, call_id: str) -> None:
+        """Remember a call up to its `end`; one that is known stays as it is."""
+        self._calls.setdefault(call_id, _RecentCall())
 
     def end(self, call_id: str) -> None:
         """Forget a call, its interims too: a reader finds it on the disk."""
         self._calls.pop(call_id, None)
-
-    def header(self, call_id: str) -> str | None:
-        """What `begin` was given; None for a call that is not going on."""
-        call = self._calls.get(call_id)
-        return call.header if call else None
 
     def keep(self, stored: Iterable[StoredEvent], finals: Iterable[Event]) -> None:
         """Events that have just become durable, in order; the finals among them take their interims away."""

@@ -65,7 +65,7 @@ def find(connection: sqlite3.Connection, wanted: CallFilter, before: str | None,
     said = terms(wanted.text) if wanted.text is not None else []
     if wanted.text is not None and not said:
         return []
-    below, _ = (_NEWEST, 0) if before is None else connection.execute(sql.CALL_TIP, (before,)).fetchone() or (0, 0)
+    below = _NEWEST if before is None else (connection.execute(sql.CALL_TIP, (before,)).fetchone() or (0,))[0]
     cursors = words = [_Numbers(connection, sql.SAID, {"term": term}, below) for term in said]
     if conditions or not said:
         statement = sql.NUMBERS.format(where=" AND ".join(conditions) or "true")

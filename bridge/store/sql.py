@@ -226,7 +226,7 @@ CHECKPOINT = "PRAGMA wal_checkpoint(TRUNCATE)"
 PENDING_LANES = f"""
     SELECT {_LANE} FROM lane WHERE endpoint = ? AND batch_to > cursor AND parked IS NULL ORDER BY due_at, rowid"""
 
-OPEN_CALLS = "SELECT id, header FROM call WHERE ended_at IS NULL"
+OPEN_CALLS = "SELECT id FROM call WHERE ended_at IS NULL"
 
 # --- read -----------------------------------------------------------------------------------------------------------
 

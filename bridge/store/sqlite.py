@@ -87,8 +87,8 @@ class SQLiteStore:
         except sqlite3.Error as error:
             await asyncio.to_thread(self._files.close)
             raise failure("open", self._path, error) from None
-        for call_id, header in open_calls:
-            self._recent.begin(call_id, header)
+        for (call_id,) in open_calls:
+            self._recent.begin(call_id)
         for row in pending:
             self._lanes.put(row)
         self._writer = Writer(
@@ -134,7 +134,7 @@ class SQLiteStore:
         self.counters["events"] += len(done.events)
         self._position = done.position
         if new.header is not None:
-            self._recent.begin(new.call_id, new.header)
+            self._recent.begin(new.call_id)
         self._recent.keep(done.events, finals)
         if new.ended_at is not None:
             self._recent.end(new.call_id)
@@ -302,7 +302,7 @@ class SQLiteStore:
         """Writes that are not committed yet."""
         return self._writer.waiting if self._writer else 0
 
-    def _load(self, files: Files) -> tuple[list[tuple[str, str]], list[LaneRow], int]:
+    def _load(self, files: Files) -> tuple[list[tuple[str]], list[LaneRow], int]:
         """What memory has to know: the calls that had not ended, and what was not delivered."""
         lanes = [
             writes.lane_row(values)

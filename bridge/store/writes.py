@@ -80,7 +80,7 @@ def append(
     if any(event.seq != seq for seq, event in enumerate(events, tip + 1)):
         raise StoreError(f"call {new.call_id} has events up to {tip}; what follows must be without a hole")
     if number is None:
-        if new.header is None or events[0].type != CallStarted.type:
+        if events[0].type != CallStarted.type:
             raise StoreError(f"call {new.call_id} must begin with {CallStarted.type}")
         begun = {"id": new.call_id, "header": new.header, "started_at": new.started_at, "owner": owner}
         number = connection.execute(sql.BEGIN_CALL, begun).lastrowid

@@ -27,6 +27,8 @@ RETRY = RetryPolicy(live=(0.01, 0.02, 0.05), after_call=(0.05,), jitter=0.2)
 PRESSURE = CircuitBreakerPolicy(first_probe=0.05, max_probe=0.2)
 POLL = 0.005
 """Retries are a hundredth of the real ones, and so is the grain of the sender's clock."""
+NEVER = 3600.0
+"""Instead of that, where nothing may have to wait for the next poll."""
 
 
 @pytest.fixture
@@ -60,7 +62,9 @@ def complete(receiver: Receiver, call_id: str = "CA1", count: int = 5) -> Callab
 # --- the good day ---------------------------------------------------------------------------------------------------
 
 
-async def test_a_call_arrives_whole_in_order_and_signed(store: SQLiteStore, receiver: Receiver) -> None:
+async def test_a_call_arrives_whole_in_order_and_signed(
+    store: SQLiteStore, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
     events = words.conversation(finals=20)
     async with make(store, receiver) as sender:
         await append_all(store, events)
@@ -72,6 +76,7 @@ async def test_a_call_arrives_whole_in_order_and_signed(store: SQLiteStore, rece
     assert sender.counters["events"] == 22
     assert sender.counters["posts"] == sender.counters["delivered"] == len(receiver.deliveries)
     assert await store.claim("webhook", 10, lease=1, now=1e12) == []
+    assert caplog.records == []
 
 
 @pytest.mark.parametrize("secret", [OLD, NEW])
@@ -106,6 +111,20 @@ async def test_what_was_there_before_the_sender_is_delivered(store: SQLiteStore,
     async with make(store, receiver):
         await receiver.until(complete(receiver, count=202))
     assert [len(delivery.seqs) for delivery in receiver.deliveries] == [50, 50, 50, 50, 2]
+
+
+@pytest.mark.parametrize("interims", [False, True])
+async def test_what_is_appended_goes_out_at_once(store: SQLiteStore, receiver: Receiver, interims: bool) -> None:
+    async with make(store, receiver, poll=NEVER, interims=interims):
+        await append_all(store, words.conversation())
+        await receiver.until(complete(receiver))
+
+
+async def test_a_slot_that_becomes_free_is_taken_at_once(store: SQLiteStore, receiver: Receiver) -> None:
+    for n in range(5):
+        await store.append([words.started(f"CA{n}")])
+    async with make(store, receiver, poll=NEVER, pressure=CircuitBreakerPolicy(in_flight=1)):
+        await receiver.until(lambda: receiver.counters["new"] == 5)
 
 
 # --- slow, failing, cutting -----------------------------------------------------------------------------------------
@@ -223,6 +242,25 @@ async def test_a_wall_clock_that_jumps_neither_delays_a_retry_nor_hastens_it(
         await receiver.until(complete(receiver))
 
 
+async def test_a_retry_is_due_by_the_wall_clock_in_the_next_process(tmp_path: Path, receiver: Receiver) -> None:
+    wall = time.time()  # signatures are checked against it
+    receiver.faults = [Fault(status=500, times=1)]
+
+    def at(seconds: float, store: SQLiteStore, passed: float) -> Sender:
+        retry = RetryPolicy(live=(30.0,), jitter=0.0)
+        return make(store, receiver, retry=retry, clock=lambda: wall + seconds, monotonic=lambda: passed)
+
+    async with SQLiteStore(tmp_path, ["webhook"]) as store, at(0.0, store, passed=1000.0) as sender:
+        await store.append(words.conversation())
+        await until(lambda: sender.counters["retry"] == 1)
+    async with SQLiteStore(tmp_path, ["webhook"]) as store:
+        async with at(29.9, store, passed=5.0) as sender:
+            assert await sender.drain(1)
+            assert len(receiver.deliveries) == 1
+        async with at(30.1, store, passed=5.0):
+            await receiver.until(complete(receiver))
+
+
 async def test_a_redirect_is_a_failure_and_not_followed(
     store: SQLiteStore, receiver: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -273,6 +311,7 @@ async def test_gone_stops_everything_until_the_url_changes(tmp_path: Path, recei
             assert await sender.drain(1)
         assert len(receiver.deliveries) == 1
         async with Receiver(NEW) as moved, make(store, moved):
+            assert await store.disabled("webhook") is None
             await moved.until(lambda: moved.counters["new"] == 10)
             assert moved.order.violations == []
 
@@ -285,6 +324,15 @@ async def test_gone_ends_with_resume(store: SQLiteStore, receiver: Receiver) -> 
         assert await sender.resume() == 1
         await receiver.until(complete(receiver))
     assert await store.disabled("webhook") is None
+
+
+async def test_resume_lets_every_call_go_on(store: SQLiteStore, receiver: Receiver) -> None:
+    receiver.faults = [Fault(status=410, times=1)]
+    async with make(store, receiver, poll=NEVER) as sender:
+        await store.append(words.conversation("CA1"))
+        await until(lambda: sender.counters["disable"])
+        assert await sender.resume("CA2") == 0
+        await receiver.until(complete(receiver, "CA1"))
 
 
 async def test_a_parked_lane_is_taken_up_by_resume_complete_and_in_order(
@@ -312,6 +360,35 @@ async def test_replay_says_it_all_again_under_new_ids(store: SQLiteStore, receiv
     assert receiver.deliveries[-1].webhook_id == "evt_CA1_3_5"
 
 
+@pytest.mark.parametrize(
+    ("fault", "attempts", "level", "message"),
+    [
+        (Fault(status=500, times=1), 1, "WARNING", "a delivery failed and is tried again"),
+        (Fault(status=413, times=1), 0, "WARNING", "a delivery failed and is tried again"),
+        (Fault(status=404), 1, "ERROR", "the webhook did not take a call's events; they are parked"),
+        (Fault(status=410), 0, "ERROR", "the webhook says that it is gone; nothing more is sent"),
+    ],
+)
+async def test_what_went_wrong_is_logged(
+    store: SQLiteStore,
+    receiver: Receiver,
+    caplog: pytest.LogCaptureFixture,
+    fault: Fault,
+    attempts: int,
+    level: str,
+    message: str,
+) -> None:
+    receiver.faults = [fault]
+    retry = RetryPolicy(live=(0.01,), after_call=(0.01,) if fault.times else (), give_up_after=0.0)
+    async with make(store, receiver, retry=retry):
+        await store.append(words.conversation())
+        await until(lambda: caplog.records)
+    (record,) = (record.__dict__ for record in caplog.records)
+    assert (record["levelname"], record["message"]) == (level, message)
+    assert (record["call_id"], record["endpoint"]) == ("CA1", "webhook")
+    assert (record["reason"], record["attempts"]) == (f"status {fault.status}", attempts)
+
+
 # --- many lanes, nobody there ---------------------------------------------------------------------------------------
 
 
@@ -326,6 +403,23 @@ async def test_five_hundred_lanes_against_a_dead_endpoint(store: SQLiteStore, re
         await receiver.come_up()
         await receiver.until(lambda: receiver.counters["new"] == 500)
         assert sender.breaker.opened == 1
+
+
+async def test_while_it_is_open_a_call_that_has_not_failed_is_tried_first(
+    store: SQLiteStore, receiver: Receiver
+) -> None:
+    now = time.time()  # signatures are checked against it; it moves when the test says so
+    receiver.faults = [Fault(status=500, times=3)]
+    pressure = CircuitBreakerPolicy(failures=2, first_probe=30.0)
+    async with make(store, receiver, pressure=pressure, clock=lambda: now, monotonic=lambda: now) as sender:
+        await asyncio.gather(*(store.append([words.started(call_id)]) for call_id in ("CA1", "CA2")))
+        await until(lambda: sender.counters["retry"] == 2)
+        now += 30.0
+        await until(lambda: sender.counters["retry"] == 3)
+        await store.append([words.started("CA3")])
+        now += 60.0
+        await receiver.until(lambda: receiver.counters["new"] == 3)
+    assert receiver.deliveries[3].call_id == "CA3"
 
 
 # --- shutting down --------------------------------------------------------------------------------------------------
@@ -345,7 +439,14 @@ async def test_drain_has_a_deadline(store: SQLiteStore, receiver: Receiver) -> N
     receiver.faults = [Fault(delay=5.0)]
     async with make(store, receiver) as sender:
         await store.append(words.conversation())
-        assert not await sender.drain(0.05)
+        assert await sender.drain(0.05) is False
+
+
+async def test_draining_looks_for_what_is_due_itself(store: SQLiteStore, receiver: Receiver) -> None:
+    async with make(LosesHints(store), receiver, poll=NEVER) as sender:
+        await store.append(words.conversation())
+        assert await sender.drain(5) is True
+    assert receiver.seqs("CA1") == [1, 2, 3, 4, 5]
 
 
 async def test_leaving_ends_every_task(store: SQLiteStore, receiver: Receiver) -> None:
@@ -354,6 +455,10 @@ async def test_leaving_ends_every_task(store: SQLiteStore, receiver: Receiver) -
         await store.append(words.conversation())
         await receiver.until(lambda: receiver.deliveries)
         assert "Sender._deliver" in tasks_of("Sender")
+    assert tasks_of("Sender") == []
+    async with make(store, receiver, poll=NEVER):
+        await receiver.until(complete(receiver))
+        await asyncio.sleep(0)
     assert tasks_of("Sender") == []
 
 
@@ -375,6 +480,21 @@ async def test_a_lane_claimed_in_flight_is_not_posted_twice(store: SQLiteStore, 
         assert await sender.drain(5)
     assert sender.counters["posts"] == 2
     assert sender.counters["delivered"] == 1
+
+
+async def test_a_lane_claimed_in_flight_holds_up_no_other(store: SQLiteStore, receiver: Receiver) -> None:
+    now = time.time()  # signatures are checked against it; it moves when the test says so
+    receiver.faults = [
+        Fault(call_id="CA1", held=asyncio.Event()),
+        Fault(call_id="CA2", status=500, times=1),
+    ]
+    retry = RetryPolicy(live=(30.0,))
+    async with make(store, receiver, retry=retry, clock=lambda: now, monotonic=lambda: now) as sender:
+        await asyncio.gather(*(store.append([words.started(call_id)]) for call_id in ("CA1", "CA2")))
+        await until(lambda: sender.counters["retry"] == 1)
+        now += 61.0
+        await receiver.until(lambda: receiver.seqs("CA2") == [1])
+        assert sender.counters["claimed_in_flight"] == 1
 
 
 async def test_a_log_with_a_hole_is_never_delivered_as_if_it_had_none(

@@ -68,6 +68,7 @@ def test_how_a_secret_may_be_written(words: str) -> None:
         ("whsec_not*base64", "not base64"),
         ("whsec_ä", "not base64"),
         ("whsec_A", "not base64"),
+        (f"whsec_{'A' * 32}!!!!", "not base64"),
         (format_secret(b"x" * 23), "23 bytes"),
         (format_secret(b"x" * 65), "65 bytes"),
     ],

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ from bridge.spans import Span
 from bridge.store.audio import AudioFile, AudioStore
 from bridge.store.audio.writer import SHARE
 from tests.fakes.audio_appender import sound
+from tests.fakes.descriptors import held_open
 from tests.fakes.waiting import until
 
 ROOT = Path(__file__).parent.parent.parent
@@ -67,6 +69,32 @@ async def test_segments_are_named_by_position_and_for_the_owner_only(store: Audi
     assert (folder / "000000000800.ulaw").read_bytes() == sound(800, 800)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert stat.S_IMODE((folder / "000000000000.ulaw").stat().st_mode) == 0o600
+    for _ in range(4):
+        await speak(store, file, 400)
+    assert names(folder)[3:] == ["000000002400.ulaw", "000000003200.ulaw", "call.json"], "a full one is followed"
+
+
+async def test_only_who_reads_what_is_buffered_has_it_written(store: AudioStore) -> None:
+    file = store.open("CA1")
+    await speak(store, file, 1000)
+    assert await file.read(500, 1000) == sound(500, 500)
+    file.append(sound(1000, 500))
+    assert await file.read(500, 500) == sound(500, 500)
+    assert store.counters["jobs"] == 1
+    assert await file.read(500, 501) == sound(500, 501)
+    assert store.counters["jobs"] == 2
+
+
+@pytest.mark.parametrize("how", ["close", "finish", "remove"])
+async def test_no_file_is_held_open_longer_than_it_grows(keeping: AudioStore, folder: Path, how: str) -> None:
+    file = keeping.open("CA1")
+    for _ in range(3):
+        await speak(keeping, file, 800)
+    assert held_open(folder) == ["000000001600.ulaw"]
+    if leaving := getattr(file, how)():
+        await leaving
+    await keeping.flush()
+    assert held_open(folder.parent.parent) == []
 
 
 async def test_what_is_still_buffered_is_read_too(store: AudioStore) -> None:
@@ -105,6 +133,14 @@ async def test_leaving_writes_what_is_buffered(tmp_path: Path) -> None:
     async with opened(tmp_path) as store:
         file = await store.reopen("CA1")
         assert await file.read(0, 1000) == sound(0, 100)
+
+
+async def test_nothing_comes_after_leaving(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with opened(tmp_path, flush_interval=0.001) as store:
+        store.open("CA1").append(sound(0, 100))
+    jobs = store.counters["jobs"]
+    await asyncio.sleep(0.005)
+    assert (store.counters["jobs"], caplog.records) == (jobs, [])
 
 
 STEPS = st.one_of(
@@ -175,9 +211,23 @@ async def test_a_recording_keeps_everything(tmp_path: Path) -> None:
         file = store.open("CA1")
         for _ in range(3):
             await speak(store, file, 800)
-        file.settle(2400)
-        await store.flush()
+        for position, room in ((799, 4800), (800, 3200), (2400, 1600)):
+            file.settle(position)
+            await store.flush()
+            assert store.used == room, "what is settled is for the recording only"
+        assert store.counters["dropped_segments"] == 0
         assert await file.read(0, 2400) == sound(0, 2400)
+
+
+async def test_a_file_that_is_gone_already_is_no_trouble(store: AudioStore, folder: Path) -> None:
+    file = store.open("CA1")
+    for _ in range(3):
+        await speak(store, file, 800)
+    (folder / "000000000000.ulaw").unlink()
+    file.settle(1600)
+    await store.flush()
+    assert names(folder) == ["000000001600.ulaw"]
+    assert (store.used, store.counters["disk_errors"]) == (1600, 0)
 
 
 async def test_removed_is_gone_and_its_id_is_free(store: AudioStore, folder: Path) -> None:
@@ -311,6 +361,15 @@ async def test_the_newest_note_is_found_again(tmp_path: Path, folder: Path) -> N
         assert (file.note, file.end) == ({"anchor": 3.5}, 0)
 
 
+async def test_a_note_is_written_once(store: AudioStore, folder: Path) -> None:
+    file = store.open("CA1")
+    file.write_note({"anchor": 1.5})
+    await store.flush()
+    (folder / "call.json").unlink()
+    await speak(store, file, 10)
+    assert names(folder) == ["000000000000.ulaw"]
+
+
 @pytest.mark.parametrize("rubbish", [b"", b'{"anchor": ', b"[1]", b"\xff\xfe"])
 async def test_a_note_that_cannot_be_read_is_none(tmp_path: Path, folder: Path, rubbish: bytes) -> None:
     folder.mkdir(parents=True)
@@ -354,7 +413,7 @@ async def test_a_write_that_ends_in_the_middle_of_a_sample(store: AudioStore) ->
     assert await file.read(800, 800) == sound(800, 100)
     assert store.used == 1200
     assert store.counters["disk_errors"] == 1
-    assert store.counters["lost_samples"] == 300
+    assert (store.counters["lost_samples"], store.counters["written_samples"]) == (300, 600)
 
 
 async def test_a_full_disk_is_lost_audio_until_there_is_room(store: AudioStore, folder: Path) -> None:
@@ -421,7 +480,9 @@ async def test_a_trouble_is_logged_once_and_its_end_too(
     assert store.counters["disk_errors"] == 3
 
 
-async def test_audio_that_cannot_be_read_any_more_is_lost(store: AudioStore, folder: Path) -> None:
+async def test_audio_that_cannot_be_read_any_more_is_lost(
+    store: AudioStore, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     file = store.open("CA1")
     for _ in range(3):
         await speak(store, file, 800)
@@ -433,6 +494,10 @@ async def test_audio_that_cannot_be_read_any_more_is_lost(store: AudioStore, fol
     assert list(file.lost) == [Span(500, 1600)]
     assert await file.read(file.next_kept(500), 2000) == sound(1600, 800)
     assert store.counters["unreadable_samples"] == 1100
+    assert [record.message for record in caplog.records] == [
+        "kept audio is shorter than it was",
+        "kept audio cannot be read",
+    ]
 
 
 async def test_a_file_that_cannot_be_read_costs_no_more_than_itself(store: AudioStore, folder: Path) -> None:
@@ -454,16 +519,27 @@ async def test_a_place_where_nothing_can_be_kept_is_said_at_the_start(tmp_path: 
     with pytest.raises(StoreError, match="cannot open .*audio: File exists"):
         async with opened(tmp_path):
             pass
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("store-audio")]
+
+
+async def test_a_place_is_made_for_the_owner_only(tmp_path: Path) -> None:
+    data_dir = tmp_path / "var" / "data"
+    async with opened(data_dir, keep=True):
+        assert [stat.S_IMODE((data_dir / name).stat().st_mode) for name in ("audio", "recordings")] == [0o700] * 2
 
 
 async def test_what_cannot_be_deleted_stays_known(
     store: AudioStore, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    file = store.open("CA1")
-    await speak(store, file, 800)
-    (folder / "somebody's folder").mkdir()
-    await file.remove()
-    assert [record.message for record in caplog.records] == ["audio cannot be kept"]
+    for call_id in ("CA1", "CA2"):
+        file = store.open(call_id)
+        await speak(store, file, 800)
+        (folder.parent / call_id / "somebody's folder").mkdir()
+        await file.remove()
+    assert [(record.message, record.call_id) for record in caplog.records] == [  # type: ignore[attr-defined]
+        ("audio cannot be kept", "CA1"),
+        ("audio cannot be kept", "CA2"),
+    ]
     assert names(folder) == ["somebody's folder"]
 
 
@@ -471,7 +547,7 @@ async def test_what_cannot_be_deleted_stays_known(
 
 
 async def test_beyond_the_limit_new_audio_of_any_call_is_lost(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    async with opened(tmp_path, limit=4000) as store:
+    async with opened(tmp_path, limit=3200) as store:
         one, two = store.open("CA1"), store.open("CA2")
         await speak(store, one, 800)
         await speak(store, one, 800)
@@ -551,9 +627,22 @@ async def test_only_so_much_of_one_call_waits_for_a_disk_that_hangs(
         assert await file.read(2000, 1000) == sound(2000, 100)
         assert store.counters["too_slow"] == 8
         assert jobs <= 10
-        assert [record.message for record in caplog.records] == ["audio cannot be kept"]
+        assert file.start == 0
+        assert [(record.message, record.reason) for record in caplog.records] == [  # type: ignore[attr-defined]
+            ("audio cannot be kept", "too much audio waits for the disk")
+        ]
     async with opened(tmp_path) as store:
         assert (await store.reopen("CA1")).note == {"turn": 10}, "only audio is too much"
+
+
+async def test_too_much_of_one_call_takes_nothing_from_another(tmp_path: Path) -> None:
+    async with opened(tmp_path, backlog=1000) as store:
+        one, other = store.open("CA1"), store.open("CA2")
+        one.append(sound(0, 501))
+        other.append(sound(0, 100))
+        await store.flush()
+        assert (list(one.lost), list(other.lost), store.used) == ([Span(0, 501)], [], 200)
+        assert await other.read(0, 1000) == sound(0, 100)
 
 
 @contextmanager
@@ -602,7 +691,12 @@ async def test_what_is_closed_takes_nothing_more(store: AudioStore) -> None:
     file.append(sound(0, 100))
     file.close()
     file.close()
-    for misuse in (lambda: file.append(b"ab"), lambda: file.settle(5), lambda: file.write_note({})):
+    for misuse in (
+        lambda: file.append(b"ab"),
+        lambda: file.leap(500),
+        lambda: file.settle(5),
+        lambda: file.write_note({}),
+    ):
         with pytest.raises(LocalProtocolError):
             misuse()
     with pytest.raises(LocalProtocolError):
@@ -619,6 +713,7 @@ async def test_half_a_sample_is_refused(store: AudioStore) -> None:
 
 async def test_a_store_that_is_not_open(tmp_path: Path) -> None:
     store = opened(tmp_path)
+    assert (store.used, store.waiting, store.kept()) == (0, 0, [])
     with pytest.raises(StoreError, match="not open"):
         store.open("CA1")
     async with store:
@@ -629,6 +724,7 @@ async def test_a_store_that_is_not_open(tmp_path: Path) -> None:
 
 async def test_the_face(store: AudioStore) -> None:
     file = store.open("CA1")
+    assert repr(file) == "<AudioFile CA1 0..0 settled 0 lost 0 go on>"
     await speak(store, file, 1000)
     file.settle(10)
     assert repr(file) == "<AudioFile CA1 0..1000 settled 10 lost 0 go on>"
@@ -639,6 +735,8 @@ async def test_a_leap_leaves_a_hole_that_is_known(tmp_path: Path) -> None:
     async with opened(tmp_path) as store:
         file = store.open("CA1")
         file.append(sound(0, 500))
+        file.leap(500)
+        assert store.counters["jobs"] == 0, "that is no leap"
         file.leap(2000)
         file.append(sound(2000, 300))
         assert (file.end, list(file.lost)) == (2300, [Span(500, 2000)])
@@ -712,6 +810,7 @@ async def test_what_only_the_recording_needs_takes_no_room(tmp_path: Path, recor
             gone.settle(gone.end)
         await gone.remove()
         assert (store.used, (tmp_path / "audio" / "CA2").exists()) == (0, False)
+        assert (await gone.read(0, 100), list(gone.lost)) == (b"", [])
 
 
 async def test_the_recordings_take_none_of_the_room_for_other_calls(tmp_path: Path) -> None:
@@ -746,6 +845,18 @@ async def test_a_call_that_a_killed_process_left_is_moved_when_it_is_finished(
         await (await store.reopen("CA1")).finish()
         assert (store.kept(), store.used) == ([], 0)
     assert names(recording) == ["000000000000.ulaw"]
+
+
+async def test_what_somebody_took_away_or_left_behind_is_in_nobodys_way(tmp_path: Path, recording: Path) -> None:
+    (tmp_path / "audio" / ".probe").mkdir(parents=True)
+    async with opened(tmp_path, keep=True) as store:
+        (tmp_path / "audio").rmdir()
+        file = store.open("CA1")
+        await speak(store, file, 800)
+        recording.parent.rmdir()
+        await file.finish()
+    assert names(recording) == ["000000000000.ulaw"]
+    assert stat.S_IMODE(recording.parent.stat().st_mode) == 0o700
 
 
 @pytest.mark.parametrize("in_the_way", ["a recording", "a file"])
@@ -838,5 +949,19 @@ async def test_what_is_being_reopened_is_open(tmp_path):
         await asyncio.sleep(0)
         assert audio.is_open("CA1") and audio.kept() == []
         reopening.cancel()
-        await asyncio.gather(reopening, return_exceptions=True)
+        await asyncio.wait([reopening])
+        assert reopening.cancelled()
         assert not audio.is_open("CA1") and audio.kept() == ["CA1"]
+
+
+async def test_what_cannot_be_read_is_not_reopened_and_stays_kept(store: AudioStore, folder: Path) -> None:
+    file = store.open("CA1")
+    await speak(store, file, 800)
+    file.close()
+    link = folder / "000000000800.ulaw"
+    link.symlink_to(link.name)  # an endless row of links: cannot be looked at
+    with pytest.raises(StoreError, match="cannot read the audio of CA1: Too many levels"):
+        await store.reopen("CA1")
+    assert (store.is_open("CA1"), store.kept()) == (False, ["CA1"])
+    link.unlink()
+    assert (await store.reopen("CA1")).end == 800

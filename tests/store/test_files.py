@@ -12,6 +12,7 @@ import pytest
 from bridge.errors import StoreDamaged, StoreError
 from bridge.store import sql
 from bridge.store.files import Files, check
+from tests.fakes.descriptors import held_open
 
 
 @pytest.fixture
@@ -26,13 +27,20 @@ def open_files(path: Path) -> Iterator[Files]:
     files.close()
 
 
+def test_the_folder_is_made_with_those_above_it(tmp_path: Path) -> None:
+    Files(tmp_path / "var" / "data" / "bridge.db", 1.0).close()
+    assert (tmp_path / "var" / "data" / "bridge.db").exists()
+
+
 def test_settings_that_durability_rests_on(open_files: Files) -> None:
     def pragma(name: str) -> object:
         return open_files.writing.execute(f"PRAGMA {name}").fetchone()[0]
 
     assert pragma("journal_mode") == "wal"
     assert pragma("synchronous") == 2, "FULL"
-    assert pragma("application_id") == sql.APPLICATION_ID
+    assert pragma("journal_size_limit") == 64 * 2**20, "after a burst the disk is given back"
+    assert pragma("secure_delete") == 1
+    assert pragma("application_id") == int.from_bytes(b"brdg", "big"), "as in every database before"
     assert pragma("user_version") == len(sql.MIGRATIONS)
 
 
@@ -128,3 +136,24 @@ def test_refusals_leave_no_lock(path: Path) -> None:
         Files(path, 1.0)
     path.unlink()
     Files(path, 1.0).close()
+
+
+def test_what_is_closed_is_held_open_no_longer(path: Path) -> None:
+    files = Files(path, 1.0)
+    assert held_open(path.parent)
+    files.close()
+    assert held_open(path.parent) == []
+
+
+@pytest.mark.parametrize("content", [b"x" * 1000, None])
+def test_what_is_refused_is_not_held_open(path: Path, content: bytes | None) -> None:
+    path.parent.mkdir()
+    if content is None:
+        other = sqlite3.connect(path)
+        other.execute("CREATE TABLE recipes (name TEXT)")
+        other.close()
+    else:
+        path.write_bytes(content)
+    with pytest.raises(StoreError) as refused:
+        Files(path, 1.0)
+    assert held_open(path.parent) == [], refused.value

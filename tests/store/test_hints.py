@@ -39,6 +39,18 @@ async def test_waiting_can_be_cancelled_and_nothing_is_lost() -> None:
         assert await anext(watch) == Hint("lanes")
 
 
+async def test_who_has_read_everything_waits_for_the_next() -> None:
+    hints = Hints()
+    with hints.watch(["lanes"], None) as watch:
+        hints.give("lanes")
+        assert await anext(watch) == Hint("lanes")
+        waiting = asyncio.create_task(anext(watch))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        hints.give("lanes")
+        assert await waiting == Hint("lanes")
+
+
 async def test_closing_ends_the_iteration_after_what_is_pending() -> None:
     hints = Hints()
     watch = hints.watch(["lanes"], None)

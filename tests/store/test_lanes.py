@@ -102,6 +102,15 @@ def test_settling_is_said_once() -> None:
     assert not lanes.settling(held)
 
 
+def test_a_forgotten_lane_has_no_holder() -> None:
+    lanes = Lanes()
+    lanes.put(row())
+    held = lane(row(), claim(lanes)["CA1"])
+    lanes.forget("CA1")
+    assert lanes.settling(held) is False
+    assert claim(lanes, now=1e12) == {}
+
+
 CALLS = st.sampled_from(["CA1", "CA2", "CA3"])
 
 

@@ -15,6 +15,7 @@ async def test_what_one_has_written_the_next_one_reads(tmp_path: Path) -> None:
         await store.append(words.conversation())
         assert store.counters["events"] == 5
         assert store.lanes_waiting == 1
+    assert (tmp_path / "bridge.db").exists(), "where earlier versions have it"
     async with open_store(tmp_path, ["webhook"]) as store:
         assert [lane.call_id for lane in await claim(store)] == ["CA1"]
 

@@ -8,7 +8,7 @@ from tests.fakes import words
 
 def recent() -> Recent:
     recent = Recent()
-    recent.begin("CA1", "{}")
+    recent.begin("CA1")
     return recent
 
 
@@ -43,8 +43,8 @@ def test_a_newer_revision_replaces_an_older_one_does_not() -> None:
     memory = recent()
     assert memory.put_interim(words.interim(revision=1))
     assert memory.put_interim(newest := words.interim(revision=3))
-    assert not memory.put_interim(words.interim(revision=3))
-    assert not memory.put_interim(words.interim(revision=2))
+    assert memory.put_interim(words.interim(revision=3)) is False
+    assert memory.put_interim(words.interim(revision=2)) is False
     assert shown(memory) == [newest]
 
 
@@ -70,16 +70,16 @@ def test_the_start_of_speech_stands_until_there_are_words() -> None:
     assert memory.put_interim(begun := words.speech(at=2.0))
     assert shown(memory) == [begun]
     assert memory.put_interim(said := words.interim(start=2.0))
-    assert not memory.put_interim(words.speech(at=2.5))
+    assert memory.put_interim(words.speech(at=2.5)) is False
     assert shown(memory) == [said]
 
 
 def test_a_final_ends_the_speech_that_began_before_it() -> None:
     memory = recent()
     memory.put_interim(words.speech(at=2.0))
-    memory.keep([], [words.final(start=0.5)])  # ends at 1.5
+    memory.keep([], [words.final(start=0.9)])  # ends at 1.9
     assert len(shown(memory)) == 1
-    memory.keep([], [words.final(start=1.5)])
+    memory.keep([], [words.final(start=1.0)])
     assert shown(memory) == []
 
 
@@ -89,7 +89,7 @@ def test_a_call_that_is_not_going_on_keeps_nothing() -> None:
     memory.end("CA1")
     assert "CA1" not in memory and len(memory) == 0
     assert shown(memory) == []
-    assert not memory.put_interim(words.interim())
+    assert memory.put_interim(words.interim()) is False
     memory.keep(stored(1, 2), [words.final()])
     assert memory.tail("CA1", 0) is None
 

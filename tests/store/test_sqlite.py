@@ -76,6 +76,46 @@ async def test_a_stale_interim_is_counted(tmp_path: Path) -> None:
         assert store.counters["stale_interims"] == 2
 
 
+async def test_what_is_appended_is_counted(tmp_path: Path) -> None:
+    async with SQLiteStore(tmp_path) as store:
+        for _ in range(2):
+            await store.append(words.conversation())
+        counted = [store.counters[name] for name in ("appends", "events", "duplicates")]
+        assert (counted, store.commits) == ([2, 5, 5], 2)
+
+
+async def test_a_lease_that_was_lost_is_counted(tmp_path: Path) -> None:
+    async with SQLiteStore(tmp_path, ["webhook"]) as store:
+        await store.append([words.started()])
+        (lane,) = await store.claim("webhook", 5, lease=60, now=0)
+        assert await store.settle(lane, Settlement(1, None)) is True
+        assert await store.settle(lane, Settlement(1, None)) is False
+        assert store.counters["lost_leases"] == 1
+
+
+async def test_a_settlement_for_which_there_was_no_room_may_be_given_again(tmp_path: Path) -> None:
+    async with SQLiteStore(tmp_path, ["webhook"], capacity=1, busy_timeout=0.01) as store:
+        await store.append([words.started()])
+        (lane,) = await store.claim("webhook", 5, lease=60, now=0)
+        other = sqlite3.connect(tmp_path / FILENAME, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        waiting = store.append([words.final(seq=2)])
+        with pytest.raises(StoreError, match="full"):
+            await store.settle(lane, Settlement(1, None))
+        other.close()
+        await waiting
+        assert await store.settle(lane, Settlement(1, None)) is True
+
+
+async def test_a_store_that_is_not_open(tmp_path: Path) -> None:
+    store = SQLiteStore(tmp_path)
+    assert (store.commits, store.waiting, store.lanes_waiting, await store.position()) == (0, 0, 0, 0)
+    with pytest.raises(StoreError, match="not open"):
+        await store.append([words.started()])
+    with pytest.raises(StoreError, match="not open"):
+        await store.calls()
+
+
 async def test_a_locked_database_delays_and_loses_nothing(tmp_path: Path) -> None:
     async with SQLiteStore(tmp_path, busy_timeout=0.01) as store:
         await store.append([words.started()])

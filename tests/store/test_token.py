@@ -1,3 +1,4 @@
+import re
 import stat
 from pathlib import Path
 
@@ -8,10 +9,11 @@ from bridge.store.token import FILENAME, kept_token, own_token
 
 
 def test_a_token_is_made_once_and_is_the_owners(tmp_path: Path) -> None:
-    token = own_token(tmp_path / "data")
-    assert len(token) >= 32
-    assert own_token(tmp_path / "data") == token
-    assert stat.S_IMODE((tmp_path / "data" / FILENAME).stat().st_mode) == 0o600
+    data_dir = tmp_path / "made" / "too"
+    token = own_token(data_dir)
+    assert re.fullmatch(r"[A-Za-z0-9_-]{32,}", token)
+    assert own_token(data_dir) == token
+    assert stat.S_IMODE((data_dir / "read-token").stat().st_mode) == 0o600
     assert own_token(tmp_path / "other") != token
 
 

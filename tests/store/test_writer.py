@@ -58,6 +58,15 @@ async def test_whoever_does_not_wait_any_more_changes_nothing(writer: Writer, co
     assert seen == numbers(connection) == [1, 2]
 
 
+async def test_whoever_has_gone_takes_nothing_from_those_beside_them(writer: Writer) -> None:
+    gate = threading.Event()
+    first = writer.submit(lambda connection: gate.wait(5), bool)  # holds the thread until the group is complete
+    gone, other = writer.submit(insert(1), int), writer.submit(insert(2), int)
+    gone.cancel()
+    gate.set()
+    assert (await first, await other) == (True, 2)
+
+
 async def test_a_refusal_is_its_own(writer: Writer, connection: sqlite3.Connection) -> None:
     def refuse(connection: sqlite3.Connection) -> int:
         raise StoreError("not this one")
@@ -130,6 +139,64 @@ async def test_a_locked_database_is_tried_until_it_is_free(
     assert [record.message for record in caplog.records][0] == "the store cannot write, and tries again"
     assert caplog.records[0].reason == "another process has locked the database"  # type: ignore[attr-defined]
     assert writer.health.trouble is None
+
+
+async def test_each_wait_for_a_locked_database_is_twice_the_last(
+    writer: Writer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = sqlite3.connect(tmp_path / "test.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    done = writer.submit(insert(1), int)
+    await until(lambda: len(caplog.records) >= 3)
+    other.close()
+    await done
+    assert [record.__dict__["delay"] for record in caplog.records[:3]] == [0.05, 0.1, 0.2]
+    assert [record.__dict__["waiting"] for record in caplog.records[:3]] == [1, 1, 1]
+
+
+async def test_what_was_refused_before_a_rollback_may_be_taken_after_it(
+    writer: Writer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader = sqlite3.connect(tmp_path / "test.db", isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM number").fetchall()  # whoever commits must wait for this one
+    runs: list[int] = []
+
+    def do(connection: sqlite3.Connection) -> int:
+        runs.append(len(runs))
+        if len(runs) == 1:
+            raise StoreError("not now")
+        return insert(1)(connection)
+
+    gate = threading.Event()
+    first = writer.submit(lambda connection: gate.wait(5), bool)  # holds the thread until the group is complete
+    futures = [writer.submit(do, int), writer.submit(insert(2), int)]
+    gate.set()
+    await until(lambda: caplog.records)
+    reader.close()
+    assert await asyncio.gather(first, *futures) == [True, 1, 2]
+
+
+async def test_a_trouble_is_over_though_somebody_was_refused(writer: Writer) -> None:
+    troubles = [sqlite3.OperationalError()]
+    troubles[0].sqlite_errorcode = sqlite3.SQLITE_FULL
+
+    def do(connection: sqlite3.Connection) -> int:
+        if troubles:
+            raise troubles.pop()
+        return insert(1)(connection)
+
+    def refuse(connection: sqlite3.Connection) -> int:
+        raise StoreError("not this one")
+
+    gate = threading.Event()
+    first = writer.submit(lambda connection: gate.wait(5), bool)  # holds the thread until the group is complete
+    refused, done = writer.submit(refuse, int), writer.submit(do, int)
+    gate.set()
+    assert (await first, await done) == (True, 1)
+    with pytest.raises(StoreError, match="not this one"):
+        await refused
+    assert (writer.counters["failed_commits"], writer.health.trouble) == (1, None)
 
 
 async def test_the_queue_has_a_bound(connection: sqlite3.Connection) -> None:

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -70,6 +71,34 @@ def test_replay_stays_within_the_log(connection: sqlite3.Connection) -> None:
     assert writes.resume(connection, "webhook", "CA1", 99, Batching()) == [], "there is nothing after the end"
 
 
+def test_the_log_is_emptied_after_a_deletion_and_waits_for_no_reader(tmp_path: Path) -> None:
+    connection, reader = (sqlite3.connect(tmp_path / "test.db", isolation_level=None, timeout=3600) for _ in range(2))
+    connection.execute("PRAGMA journal_mode = WAL")
+    index.add_function(connection)
+    for migration in sql.MIGRATIONS:
+        connection.executescript(migration)
+    log, tidy = tmp_path / "test.db-wal", writes.Tidy()
+
+    def octets_left() -> int:
+        while tidy(connection):
+            pass
+        return log.stat().st_size
+
+    append(connection, words.conversation())
+    assert octets_left() > 0, "nothing was deleted"
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM event").fetchone()
+    assert tidy.delete(connection, "CA1") is True
+    assert tidy.delete(connection, "CA1") is False
+    assert octets_left() > 0, "somebody reads"
+    assert connection.execute("PRAGMA busy_timeout").fetchone() == (3_600_000,)
+    reader.close()
+    assert octets_left() == 0
+    append(connection, words.conversation())
+    assert octets_left() > 0
+    connection.close()
+
+
 def test_the_index_is_merged_little_by_little(connection):
     def segments():
         return connection.execute("SELECT count(DISTINCT segid) FROM speech_idx").fetchone()[0]
@@ -78,8 +107,9 @@ def test_the_index_is_merged_little_by_little(connection):
         connection.execute(sql.INSERT_SPEECH, (1, seq, f"so it goes {seq}"))
     assert segments() == 14
     tidy = writes.Tidy()
+    assert tidy(connection) is True
     while tidy(connection):
         pass
     assert segments() < 4
-    assert not tidy(connection)
+    assert tidy(connection) is False
     assert connection.execute("SELECT count(*) FROM speech WHERE speech MATCH 'goes'").fetchone() == (14,)

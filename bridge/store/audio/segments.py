@@ -134,7 +134,7 @@ class Segments:
         written = 0
         try:
             while written < len(audio):
-                written += os.write(file, audio[written:] if written else audio)
+                written += os.write(file, audio[written:])
         except OSError:
             self.close()  # half a sample may stand there; what comes next begins a new segment
             raise
@@ -213,7 +213,7 @@ class Segments:
         while len(self._segments) > self._released:
             self._delete(self._segments[-1])
             self._segments.pop()
-        self._segments, self._released = [], 0  # what else there is goes with the folder
+        self._segments = []  # what else there is goes with the folder
         remove_folder(self._folder)
 
     def move(self, folder: Path) -> None:

@@ -123,7 +123,8 @@ async def test_the_version_tells_one_audio_from_another(folder: Path, recordings
 
 @pytest.mark.parametrize("call_id", ["CA1", "", ".", "..", "../audio", "a/b", "CA1\n", "\0", "x" * 67, "\u0661"])
 async def test_what_is_no_recording(tmp_path: Path, folder: Path, recordings: Recordings, call_id: str) -> None:
-    folder.mkdir(parents=True)  # and nothing in it
+    folder.mkdir(parents=True)
+    (folder / "000000000000.ulaw").write_bytes(b"x")  # half a sample
     write(tmp_path, 0, 1)
     assert await recordings.open(call_id) is None
     assert await recordings.remove(call_id) == (call_id == "CA1")
@@ -142,13 +143,19 @@ async def test_a_torn_file_is_silence_from_there(folder: Path, recordings: Recor
     assert await recording.read(0, 200) == sound(0, 101)[:201] + b"\xff" * 199
 
 
-async def test_what_is_there_and_cannot_be_read_is_no_silence(folder: Path, recordings: Recordings) -> None:
-    path = write(folder, 0, 300)
+@pytest.mark.parametrize("where", ["recordings", "audio"])
+async def test_what_is_there_and_cannot_be_read_is_no_silence(
+    tmp_path: Path, recordings: Recordings, where: str
+) -> None:
+    folder = tmp_path / where / "CA1"
+    write(folder, 0, 300)
+    path = write(folder, 300, 100)
     recording = await opened(recordings)
     path.unlink()
     path.mkdir()
+    assert await recording.read(0, 300) == sound(0, 300)
     with pytest.raises(StoreError, match="cannot read the recording of CA1: Is a directory"):
-        await recording.read(0, 100)
+        await recording.read(0, 301)
     folder.rename(folder.parent / "elsewhere")
     folder.write_text("in the way")
     with pytest.raises(StoreError, match="cannot read the recording of CA1: Not a directory"):
@@ -207,6 +214,7 @@ def left(folder: Path) -> list[str]:
     [
         (None, None, 5),
         (500.0, None, 5),
+        (500.0, 9_999, 4),
         (499.0, None, 4),
         (99.0, None, 0),
         (None, 10_000, 5),
@@ -228,7 +236,10 @@ async def test_the_oldest_go_until_what_stays_is_within_the_bounds(
     caplog.set_level("INFO")
     assert await recordings.sweep(NOW, max_age, max_octets) == 5 - stay
     assert left(some) == [f"CA{number}" for number in range(1, stay + 1)]
-    assert [record.call_id for record in caplog.records] == [f"CA{number}" for number in range(5, stay, -1)]  # type: ignore[attr-defined]
+    assert [(record.call_id, record.reason) for record in caplog.records] == [  # type: ignore[attr-defined]
+        (f"CA{number}", "too old" if max_age is not None and 100 * number > max_age else "no room")
+        for number in range(5, stay, -1)
+    ]
     assert (some / "a_file").exists()
     assert (some / "not a call").exists()
 

@@ -26,6 +26,20 @@ async def test_what_is_too_old_goes_at_the_start(tmp_path: Path) -> None:
     assert not tasks_of("Retention")
 
 
+async def test_it_looks_once_and_then_has_time(tmp_path: Path) -> None:
+    path, recordings, looks = record(tmp_path, "CA1"), Recordings(tmp_path), []
+
+    def wall() -> float:
+        looks.append(path.exists())
+        return path.stat().st_mtime if path.exists() else 0.0
+
+    async with Retention(recordings, None, 0, wall):
+        await until(lambda: not path.exists())
+        for _ in range(3):
+            await recordings.sweep(0.0, None, 0)
+        assert looks == [True]
+
+
 async def test_what_may_stay_stays(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     kept, too_much = record(tmp_path, "CA2"), record(tmp_path, "CA1")

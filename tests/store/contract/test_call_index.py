@@ -256,8 +256,8 @@ async def test_a_deleted_call_is_gone_for_good(reopen: Open) -> None:
     async with reopen() as store:
         await store.append(words.conversation("CA1"))
         await store.append(words.conversation("CA2"))
-        assert await store.delete("CA1")
-        assert not await store.delete("CA1")
+        assert await store.delete("CA1") is True
+        assert await store.delete("CA1") is False
         assert await seqs(store, "CA1") == []
         assert [lane.call_id for lane in await claim(store)] == ["CA2"]
     async with reopen() as store:

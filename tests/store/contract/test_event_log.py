@@ -3,6 +3,7 @@
 import pytest
 
 from bridge.errors import LocalProtocolError, StoreError
+from bridge.events import Event
 from bridge.store import Query, Store
 from tests.fakes import words
 from tests.fakes.stores import Open, seqs
@@ -63,9 +64,10 @@ async def test_a_hole_inside_one_append_refuses_all_of_it(store: Store) -> None:
     assert await seqs(store) == [1]
 
 
-async def test_a_call_begins_with_its_start(store: Store) -> None:
+@pytest.mark.parametrize("events", [[words.final(seq=1)], [words.final(seq=1), words.started(seq=2)]])
+async def test_a_call_begins_with_its_start(store: Store, events: list[Event]) -> None:
     with pytest.raises(StoreError, match="must begin with"):
-        await store.append([words.final(seq=1)])
+        await store.append(events)
     assert await store.calls() == []
 
 

@@ -1,7 +1,9 @@
 """What every live bus promises: hints that follow the commit, and the newest interims."""
 
+import pytest
+
 from bridge.outbox import Settlement
-from bridge.store import Hint, Store
+from bridge.store import Hint, Store, Topic
 from tests.fakes import words
 from tests.fakes.stores import claim, seqs
 
@@ -42,7 +44,8 @@ async def test_a_parked_lane_gives_a_hint_when_it_is_resumed(store: Store) -> No
         assert await anext(hints) == Hint("lanes")
 
 
-async def test_watchers_of_a_deleted_call_are_told(full_store: Store) -> None:
-    with full_store.watch("events", call_id="CA1") as hints:
+@pytest.mark.parametrize("topic", ["events", "deletions"])
+async def test_watchers_of_a_deleted_call_are_told(full_store: Store, topic: Topic) -> None:
+    with full_store.watch(topic, call_id="CA1") as hints:
         await full_store.delete("CA1")
-        assert await anext(hints) == Hint("events", "CA1")
+        assert await anext(hints) == Hint(topic, "CA1")

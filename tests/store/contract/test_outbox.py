@@ -180,10 +180,11 @@ async def test_resume_makes_a_waiting_lane_due(store: Store) -> None:
     assert await store.resume("webhook") == 2
 
 
-async def test_resume_lets_whoever_holds_a_lane_finish(store: Store) -> None:
+@pytest.mark.parametrize("call_id", [None, "CA1"])
+async def test_resume_lets_whoever_holds_a_lane_finish(store: Store, call_id: str | None) -> None:
     await store.append([words.started()])
     (lane,) = await claim(store)
-    assert await store.resume("webhook") == 1
+    assert await store.resume("webhook", call_id) == 1
     assert await claim(store) == []
     assert await store.settle(lane, Settlement(1, None))
     assert await claim(store) == []
