@@ -99,7 +99,7 @@ class Reader:
 
     def _console(self, message):
         if message.type in ("error", "warning") and not any(part in message.text for part in self.expected):
-            self.wrong.append(message.text)
+            self.wrong.append(f"{message.text} {message.location.get('url', '')}")
 
     async def leave(self):
         """Close everything; a test does so itself where its server goes before its fixtures."""

@@ -8,8 +8,11 @@ const HOUR = 3600;
 const DAY = 24 * HOUR;
 const LASTS = [[HOUR, "An hour"], [DAY, "A day"], [7 * DAY, "A week"], [30 * DAY, "30 days"]];
 
-/** The buttons of an open call; `deleted(id)` is called after deletion. A `single` call's link only allows reading. */
-export function tools(call, { deleted, single }) {
+/**
+ * The buttons of an open call; `deleting()` is called before its deletion, and `deleted(id)` or `kept()` after it.
+ * A `single` call's link only allows reading.
+ */
+export function tools(call, { deleting, deleted, kept, single }) {
   const button = (name, label, click, more = {}) =>
     h("button", { type: "button", class: "icon", "aria-label": label, title: label, click, ...more }, icon(name));
   const toggle = (event) => {
@@ -22,7 +25,7 @@ export function tools(call, { deleted, single }) {
   if (single) return [panel];
   return [
     button("link", "Copy a link to this call", () => linkDialog(call)),
-    call.active ? null : button("trash", "Delete this call", () => deleteDialog(call, deleted)),
+    call.active ? null : button("trash", "Delete this call", () => deleteDialog(call, { deleting, deleted, kept })),
     panel,
   ].filter(Boolean);
 }
@@ -84,17 +87,19 @@ async function offer(result, { url, expires_at }) {
   }
 }
 
-function deleteDialog(call, deleted) {
+function deleteDialog(call, { deleting, deleted, kept }) {
   dialog("Delete this call?", (close) => {
     const error = h("p", { class: "error", role: "alert" });
     const confirm = h("button", { type: "button", class: "danger", click: async () => {
       confirm.disabled = true;
+      deleting();
       try {
         await ask(callPath(call.id), { method: "DELETE" });
         close();
         toast("The call was deleted.");
         deleted(call.id);
       } catch (failure) {
+        kept();
         confirm.disabled = false;
         error.textContent = sentence(failure);
       }

@@ -121,9 +121,20 @@ export class CallView {
     this.#sought = false;
   }
 
-  close() {
+  /** Ask for nothing of the call any more: it is about to be deleted. */
+  release() {
     this.#feed?.stop();
     this.#player.unload();
+  }
+
+  /** It was not deleted. */
+  resume() {
+    this.#feed?.start();
+    this.#recording();
+  }
+
+  close() {
+    this.release();
     this.#follow.mode = null;
     this.#transcript.live = false;
     cancelAnimationFrame(this.#frame);

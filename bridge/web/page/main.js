@@ -132,6 +132,8 @@ function learned(call) {
   place.dataset.for = `${call.id} ${wanted}`;
   place.replaceChildren(...tools(call, {
     single,
+    deleting: () => view.release(),
+    kept: () => view.resume(),
     deleted: (id) => {
       list.remove(id);
       go(null);
