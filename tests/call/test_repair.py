@@ -19,7 +19,7 @@ from bridge.store.base import Query
 from bridge.store.sqlite import SQLiteStore
 from tests.fakes.running import AUDIO, SCRIPT
 from tests.fakes.stereo import deinterleave
-from tests.fakes.words import STARTED_AT, started
+from tests.fakes.words import STARTED_AT, final, started
 
 STEREO = interleave(*AUDIO)
 
@@ -49,7 +49,8 @@ async def stores(tmp_path):
         yield store, audio
 
 
-async def lacking(stores, *stretches, audio=STEREO):
+async def lacking(stores, *stretches, audio=STEREO, before=()):
+    """A call that has ended and lacks these; its log says so after its start, and the events `before`."""
     store, files = stores
     file = files.open("CA1")
     file.append(audio)
@@ -63,13 +64,14 @@ async def lacking(stores, *stretches, audio=STEREO):
         uncovered=[Stretch(track=track, from_=start, to=end) for track, start, end in stretches],
         counts={},
     )
-    await store.append([started(), Event("CA1", 2, "CA1-2", timestamp(STARTED_AT), end)])
+    seq = 2 + len(before)
+    await store.append([started(), *before, Event("CA1", seq, f"CA1-{seq}", timestamp(STARTED_AT), end)])
     return file
 
 
 async def mend(stores, file, asking=ask):
     projection = await read_projection(stores[0], "CA1")
-    writer = EventWriter("CA1", stores[0], lambda: STARTED_AT, projection.seq)
+    writer = EventWriter("CA1", stores[0], lambda: STARTED_AT, projection.seq, pause=3600.0)
     return await Repair(projection, writer, file, asking, "en").run()
 
 
@@ -99,6 +101,26 @@ async def test_every_word_comes_once_at_its_time(stores):
     finals = await events(stores, "transcript.final")
     assert [final["segment_id"] for final in finals] == ["CA1-inbound-b1", "CA1-outbound-b1"]
     assert {(final["source"], final["language"]) for final in finals} == {("backfill", "en")}
+
+
+@pytest.mark.parametrize("anchor", [None, STARTED_AT + 3.0])
+async def test_words_are_told_by_the_calls_own_clock(stores, anchor):
+    """Which a live final tells, or else the call's start."""
+    before = [] if anchor is None else [final(start=0.0, end=0.0, start_time=timestamp(anchor), text="")]
+    file = await lacking(stores, *BOTH, before=before)
+    await mend(stores, file)
+    told = [final for final in await events(stores, "transcript.final") if final["source"] == "backfill"]
+
+    assert [final["start_time"] for final in told] == [
+        timestamp((anchor or STARTED_AT) + final["start"]) for final in told
+    ]
+
+
+async def test_a_stretch_of_one_millisecond_is_mended_too(stores):
+    file = await lacking(stores, ("inbound", 1.0, 1.001))
+
+    assert await mend(stores, file)
+    assert (await read_projection(stores[0], "CA1")).uncovered == []
 
 
 async def test_what_a_track_has_already_does_not_come_again_with_the_others_rest(stores):
@@ -158,11 +180,36 @@ async def test_what_is_gone_from_the_disk_is_said_aloud_and_the_rest_is_transcri
     assert (await read_projection(stores[0], "CA1")).uncovered == []
 
 
-async def test_audio_that_ends_too_early_is_said_aloud(stores):
-    file = await lacking(stores, *BOTH, audio=STEREO[: 4 * SAMPLE_RATE * CHANNELS])
+async def test_only_what_is_to_be_transcribed_counts_as_lost_and_that_in_milliseconds(stores):
+    first, second = 4 * SAMPLE_RATE + 3, 8 * SAMPLE_RATE + 5
+    file = await lacking(
+        stores, ("inbound", 2.0, 12.0), ("outbound", 3.0, 4.5), ("outbound", 6.0, 7.0), audio=STEREO[: first * CHANNELS]
+    )
+    file.leap(second)
+    file.append(STEREO[second * CHANNELS :])
 
     assert await mend(stores, file)
+    assert [(gap["track"], gap["from"], gap["to"]) for gap in await events(stores, "audio.gap")] == [
+        ("inbound", 4.0, 8.001),
+        ("outbound", 4.0, 4.5),
+        ("outbound", 6.0, 7.0),
+    ]
+    done = await events(stores, "transcription.backfilled")
+    assert [(piece["from"], piece["to"], piece["waiting"]) for piece in done] == [(2.0, 4.0, 8.0), (4.0, 12.0, 0.0)]
+
+
+async def test_audio_that_ends_too_early_is_said_aloud_and_no_one_is_asked_for_it(stores):
+    file = await lacking(stores, *BOTH, audio=STEREO[: 4 * SAMPLE_RATE * CHANNELS])
+    asked = []
+
+    async def counting(audio):
+        asked.append(len(audio))
+        return await ask(audio)
+
+    assert await mend(stores, file, counting)
     assert [(gap["from"], gap["to"]) for gap in await events(stores, "audio.gap")] == [(4.0, 12.0), (4.0, 12.0)]
+    assert asked == [4 * SAMPLE_RATE * CHANNELS]
+    assert [piece["request_id"] for piece in await events(stores, "transcription.backfilled")] == ["r1", None]
 
 
 async def test_silence_has_nothing_to_say(stores):
