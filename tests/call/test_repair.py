@@ -19,7 +19,8 @@ from bridge.store.base import Query
 from bridge.store.sqlite import SQLiteStore
 from tests.fakes.running import AUDIO, SCRIPT
 from tests.fakes.stereo import deinterleave
-from tests.fakes.words import STARTED_AT, final, started
+from tests.fakes.words import STARTED_AT, started
+from tests.fakes.words import final as final_event
 
 STEREO = interleave(*AUDIO)
 
@@ -106,7 +107,7 @@ async def test_every_word_comes_once_at_its_time(stores):
 @pytest.mark.parametrize("anchor", [None, STARTED_AT + 3.0])
 async def test_words_are_told_by_the_calls_own_clock(stores, anchor):
     """Which a live final tells, or else the call's start."""
-    before = [] if anchor is None else [final(start=0.0, end=0.0, start_time=timestamp(anchor), text="")]
+    before = [] if anchor is None else [final_event(start=0.0, end=0.0, start_time=timestamp(anchor), text="")]
     file = await lacking(stores, *BOTH, before=before)
     await mend(stores, file)
     told = [final for final in await events(stores, "transcript.final") if final["source"] == "backfill"]
