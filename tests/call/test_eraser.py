@@ -1,5 +1,6 @@
 """Deleting a call takes everything with it, wherever it is kept, and nothing of any other call."""
 
+import asyncio
 import time
 from random import Random
 
@@ -87,5 +88,19 @@ async def test_a_call_that_goes_on_stays(tmp_path, place):
     assert len(await store.calls()) == 1
 
 
+async def test_audio_that_is_on_its_way_to_the_recordings_is_waited_for(tmp_path, place):
+    store, audio, *_, eraser = place
+    await store.append(words.conversation("CA1"))
+    file = audio.open("CA1")
+    file.append(STEREO)
+    finishing = asyncio.create_task(file.finish())
+    await asyncio.sleep(0)
+    assert audio.is_open("CA1")
+
+    assert await eraser.erase("CA1")
+    await finishing
+    assert left(tmp_path) == []
+
+
 async def test_there_is_no_such_call(place):
-    assert not await place[-1].erase("../audio")
+    assert await place[-1].erase("../audio") is False

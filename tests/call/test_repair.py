@@ -155,14 +155,39 @@ async def test_a_long_stretch_goes_in_pieces_and_a_crash_between_them_repeats_no
     assert len(ids) == len(set(ids))
 
 
+async def test_no_request_is_longer_than_ten_minutes(stores):
+    file = await lacking(stores, ("inbound", 0.0, 601.0), audio=silence(601 * SAMPLE_RATE * CHANNELS))
+    asked = []
+
+    async def quiet(audio):
+        asked.append(len(audio) / CHANNELS / SAMPLE_RATE)
+        return Transcribed((), "r1", 0)
+
+    assert await mend(stores, file, quiet)
+    assert asked == [599.9, 1.1]  # cut within the silence before the limit
+
+
+async def test_a_stretch_that_is_short_enough_is_asked_for_whole(stores, monkeypatch):
+    monkeypatch.setattr(pieces, "LONGEST", 4 * SAMPLE_RATE)
+    file = await lacking(stores, ("inbound", 0.0, 3.0), audio=silence(12 * SAMPLE_RATE * CHANNELS))
+    asked = []
+
+    async def quiet(audio):
+        asked.append(len(audio) / CHANNELS / SAMPLE_RATE)
+        return Transcribed((), "r1", 0)
+
+    assert await mend(stores, file, quiet)
+    assert asked == [3.0]
+
+
 async def test_what_cannot_be_transcribed_is_said_aloud_once(stores):
     file = await lacking(stores, ("inbound", 2.0, 12.0))
 
     async def never(audio):
         return None
 
-    assert not await mend(stores, file, never)
-    assert not await mend(stores, file, never)
+    assert await mend(stores, file, never) is False
+    assert await mend(stores, file, never) is False
     (gap,) = await events(stores, "audio.gap")
     assert (gap["track"], gap["from"], gap["to"], gap["why"]) == ("inbound", 2.0, 12.0, "not_transcribed")
 
@@ -179,6 +204,22 @@ async def test_what_is_gone_from_the_disk_is_said_aloud_and_the_rest_is_transcri
     for channel, early, late in zip(heard, spoken(0.0, 4.0), spoken(8.0), strict=True):
         assert set(early) | set(late) <= set(channel)
     assert (await read_projection(stores[0], "CA1")).uncovered == []
+
+
+@pytest.mark.parametrize(("end", "asked"), [(6.0, [4.0]), (9.0, [4.0, 1.0])])
+async def test_nothing_is_asked_for_beyond_the_end_of_a_stretch(stores, end, asked):
+    file = await lacking(stores, ("inbound", 0.0, end), audio=STEREO[: 4 * SAMPLE_RATE * CHANNELS])
+    file.leap(8 * SAMPLE_RATE)
+    file.append(STEREO[8 * SAMPLE_RATE * CHANNELS :])
+    lengths = []
+
+    async def counting(audio):
+        lengths.append(len(audio) / CHANNELS / SAMPLE_RATE)
+        return await ask(audio)
+
+    assert await mend(stores, file, counting)
+    assert lengths == asked
+    assert [piece["to"] for piece in await events(stores, "transcription.backfilled")] == [4.0, end]
 
 
 async def test_only_what_is_to_be_transcribed_counts_as_lost_and_that_in_milliseconds(stores):
