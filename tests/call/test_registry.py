@@ -184,6 +184,54 @@ async def test_the_cap_is_seen(registry):
     assert registry.full
 
 
+class Halting:
+    """A store that does not answer to one of its methods until `go_on`."""
+
+    def __init__(self, store, name):
+        self._store, self._name = store, name
+        self.asked, self.go_on = asyncio.Event(), asyncio.Event()
+
+    def __getattr__(self, name):
+        return self._halt if name == self._name else getattr(self._store, name)
+
+    async def _halt(self, *given, **named):
+        self.asked.set()
+        await self.go_on.wait()
+        return await getattr(self._store, self._name)(*given, **named)
+
+
+async def test_it_is_closed_to_all_while_it_is_full_and_no_call_waits_for_a_stream(server, store, clock):
+    registry = CallRegistry(services(store, server, clock, grace=10.0), max_calls=2)
+    await registry.recover()
+    one = await registry.open(started("CA1"))
+    assert not registry.closed_to_all
+    await registry.open(started("CA2"))
+    assert registry.closed_to_all
+    feed(one, 1.0)
+    one.end("carrier_disconnected")
+    assert registry.full
+    assert not registry.closed_to_all
+    await registry.open(started("CA1", "MZ2"))
+    assert registry.closed_to_all
+    await registry.end_all(10.0)
+
+
+async def test_while_calls_that_were_left_are_not_adopted_yet_it_is_open_to_their_streams(server, store, clock):
+    for call_id in ("CA8", "CA9"):
+        await store.append([started_event(call_id)])
+        await store.release(call_id)
+    registry = CallRegistry(services(halting := Halting(store, "take"), server, clock), max_calls=1)
+    recovering = asyncio.create_task(registry.recover())
+    await halting.asked.wait()
+    await registry.open(started("CA1"))
+    assert registry.full
+    assert not registry.closed_to_all
+    halting.go_on.set()
+    await recovering
+    assert registry.closed_to_all
+    await registry.end_all(10.0)
+
+
 async def test_closing_ends_every_call_with_its_last_words(registry, store):
     stream = await registry.open(started())
     feed(stream, 12.0)
@@ -305,6 +353,56 @@ async def test_no_call_begins_when_the_registry_closes(registry, store):
             await late
     assert registry.calls == {}
     assert await store.calls() == []
+
+
+async def test_no_call_begins_when_the_registry_closes_while_its_records_are_looked_for(server, store, clock):
+    registry = CallRegistry(services(halting := Halting(store, "find"), server, clock), max_calls=3)
+    await registry.recover()
+    opening = asyncio.create_task(registry.open(started()))
+    await halting.asked.wait()
+    closing = asyncio.create_task(registry.end_all(10.0))
+    await asyncio.sleep(0)
+    halting.go_on.set()
+    await closing
+
+    with pytest.raises(CallRefused, match="stopping"):
+        await opening
+    assert await store.calls() == []
+
+
+@pytest.mark.parametrize("kept", [True, False])
+async def test_a_call_that_is_being_adopted_when_the_process_stops_is_left_as_it_is(
+    tmp_path, server, store, clock, kept
+):
+    await store.append([started_event()])
+    await store.release("CA1")
+    async with AudioStore(tmp_path, limit=2**30) as audio:
+        given = services(halting := Halting(store, "take"), server, clock)
+        registry = CallRegistry(given, max_calls=3, audio=audio if kept else None)
+        recovering = asyncio.create_task(registry.recover())
+        await halting.asked.wait()
+        closing = asyncio.create_task(registry.leave_all(10.0))
+        await asyncio.sleep(0)
+        halting.go_on.set()
+        await closing
+        await recovering
+
+        assert (registry.counters["adopted"], registry.calls) == (0, {})
+        assert [row.id for row in await store.abandoned()] == ["CA1"]
+        assert not audio.is_open("CA1")
+
+
+async def test_what_fails_while_the_process_stops_is_told_and_stops_nothing(registry, caplog):
+    async def close_streams():
+        raise RuntimeError("a bug")
+
+    await registry.open(started())
+    await registry.leave_all(10.0, close_streams)
+
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == [
+        "a task of the registry failed"
+    ]
+    assert registry.calls == {}
 
 
 # Several streams of one call
