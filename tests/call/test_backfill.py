@@ -8,6 +8,7 @@ from random import Random
 import pytest
 
 from bridge.audio import interleave
+from bridge.call import backfill as module
 from bridge.call.backfill import Backfill, BackfillPolicy
 from bridge.call.call_options import CallOptions
 from bridge.deepgram import options
@@ -20,7 +21,7 @@ from bridge.store.base import Query
 from bridge.store.sqlite import SQLiteStore
 from tests.fakes.running import AUDIO, SCRIPT, deepgram
 from tests.fakes.waiting import until
-from tests.fakes.words import started
+from tests.fakes.words import STARTED_AT, started
 
 STEREO = interleave(*AUDIO)
 
@@ -37,7 +38,7 @@ async def stores(tmp_path):
         yield store, audio
 
 
-def backfill(stores, server, breaker=None, overrides=frozenset(), **policy):
+def backfill(stores, server, breaker=None, overrides=frozenset(), wall=time.time, random=None, requests=None, **policy):
     store, audio = stores
     return Backfill(
         store,
@@ -45,14 +46,16 @@ def backfill(stores, server, breaker=None, overrides=frozenset(), **policy):
         breaker or CircuitBreaker(),
         BackfillPolicy(server.url, "key", **{"first_pause": 0.01, "longest_pause": 0.02, **policy}),
         CallOptions(options.parse(""), overrides),
-        wall=time.time,
-        random=Random(1),
+        wall=wall,
+        random=random or Random(1),
+        requests=requests,
     )
 
 
 async def ended_call(
-    stores, call_id="CA1", uncovered=(("inbound", 0.0, 12.0), ("outbound", 0.0, 12.0)), ago=0.0, **own
+    stores, call_id="CA1", uncovered=(("inbound", 0.0, 12.0), ("outbound", 0.0, 12.0)), ago=0.0, at=None, **own
 ):
+    """`ago`: seconds since its end; `at`: when that was, in seconds since 1970."""
     store, audio = stores
     file = audio.open(call_id)
     file.append(STEREO)
@@ -61,7 +64,7 @@ async def ended_call(
     end = CallEnded(
         reason="stopped",
         duration=12.0,
-        ended_at=timestamp(time.time() - ago),
+        ended_at=timestamp(time.time() - ago if at is None else at),
         flush="timed_out",
         missing=12.0,
         uncovered=[Stretch(track=track, from_=start, to=end) for track, start, end in uncovered],
@@ -206,6 +209,79 @@ async def test_patience_outlasts_the_policy(stores, server):
         assert await service.offer("CA1", patience=30.0) is True
 
 
+class Hurried(Random):
+    """Pauses are none; between which bounds they were to be is told."""
+
+    def __init__(self):
+        super().__init__(1)
+        self.bounds = []
+
+    def uniform(self, a, b):
+        self.bounds.append((a, b))
+        return 0.0
+
+
+@pytest.mark.parametrize(
+    ("lasts", "patience", "longest", "requests"),
+    [
+        (10.0, 0.0, 60.0, 4),  # after pauses of 2, 4 and 8 s the next would be one of 16
+        (2.0, 0.0, 60.0, 2),
+        (1.9, 0.0, 60.0, 1),
+        (9.0, 0.0, 10.0, 4),
+        (8.0, 20.0, 60.0, 5),
+        (17.0, 5.0, 60.0, 5),
+    ],
+)
+async def test_it_is_tried_with_growing_pauses_until_its_time_is_over(
+    stores, server, lasts, patience, longest, requests
+):
+    server.request_faults = Faults(refuse=503)
+    await ended_call(stores, at=STARTED_AT)
+    policy = {"timeout": lasts, "first_pause": 2.0, "longest_pause": longest}
+    hurried = Hurried()
+    async with backfill(stores, server, wall=lambda: STARTED_AT, random=hurried, **policy) as service:
+        assert await service.offer("CA1", patience) is False
+
+    assert len(server.requests) == requests
+    assert service.counters == {"refused": requests, "given_up": 1}
+    assert hurried.bounds == [(0.5, 1.0)] * (requests - 1)
+
+
+class OnceHeard(Faults):
+    """Only the third request is answered well."""
+
+    def of_connection(self, index):
+        return Faults() if index == 2 else self
+
+
+async def test_after_a_success_the_pauses_begin_anew(stores, server):
+    server.request_faults = OnceHeard(refuse=503)
+    await ended_call(stores, uncovered=[("inbound", 0.0, 4.0), ("inbound", 8.0, 12.0)], at=STARTED_AT)
+    policy = {"timeout": 5.0, "first_pause": 2.0, "longest_pause": 60.0}
+    async with backfill(stores, server, wall=lambda: STARTED_AT, random=Hurried(), **policy) as service:
+        assert await service.offer("CA1") is False
+
+    # Of the second stretch, as of the first: after pauses of 2 and 4 s the next would be one of 8.
+    assert len(server.requests) == 3 + 3
+
+
+async def test_a_call_is_worked_on_once_at_a_time_and_can_be_offered_again(stores, server, caplog):
+    caplog.set_level("INFO")
+    await ended_call(stores)
+    async with backfill(stores, server) as service:
+        first = service.offer("CA1")
+        assert service.offer("CA1") is first
+        assert service.waiting == 1
+        assert await first is True
+        await asyncio.sleep(0)
+        assert service.waiting == 0
+        assert service.counters == {"done": 1}
+        assert await service.offer("CA1") is False  # nothing is kept of it any more
+
+    (over,) = [record for record in caplog.records if record.message == "backfill over"]
+    assert (over.levelname, over.call_id, over.done) == ("INFO", "CA1", True)
+
+
 async def test_a_call_that_waits_for_its_next_try_holds_up_no_other(stores, server):
     server.request_faults = Faults(first=1, refuse=503)
     await ended_call(stores, "CA1")
@@ -283,6 +359,80 @@ async def test_where_audio_is_kept_for_good_what_a_crash_has_left_becomes_a_reco
     for call_id in ("CA1", "CA2"):
         recording = await Recordings(tmp_path).open(call_id)
         assert await recording.read(0, recording.samples) == STEREO
+
+
+async def given_up(stores, server, *calls):
+    """These calls ended at STARTED_AT, and what they lack was given up."""
+    server.request_faults = Faults(refuse=400)
+    async with backfill(stores, server) as service:
+        for call_id in calls:
+            await ended_call(stores, call_id, at=STARTED_AT)
+            await service.offer(call_id)
+
+
+@pytest.mark.parametrize(("after", "kept"), [(100.0, ["CA1"]), (100.5, [])])
+async def test_audio_that_was_given_up_goes_once_it_is_too_old(stores, server, monkeypatch, after, kept):
+    monkeypatch.setattr(module, "_SWEEP", 0.001)
+    await given_up(stores, server, "CA1")
+    await ended_call(stores, "CA2", at=STARTED_AT - 3600.0)  # not given up yet
+    looks = []
+
+    def wall():
+        looks.append(None)
+        return STARTED_AT + after
+
+    async with backfill(stores, server, wall=wall, keep=100.0):
+        await until(lambda: stores[1].kept() == ["CA2"] or len(looks) > 2)
+
+    assert stores[1].kept() == [*kept, "CA2"]
+
+
+class Unreadable:
+    """A store that cannot read one call."""
+
+    def __init__(self, store, call_id):
+        self._store, self._call_id = store, call_id
+
+    async def read(self, query, *after, **named):
+        if query.call_id == self._call_id:
+            raise StoreError("the disk is damaged")
+        return await self._store.read(query, *after, **named)
+
+
+async def test_a_call_that_cannot_be_read_keeps_its_audio_and_no_other_call_from_losing_its(
+    stores, server, monkeypatch, caplog
+):
+    monkeypatch.setattr(module, "_SWEEP", 0.001)
+    await given_up(stores, server, "CA1", "CA2")
+    store, audio = stores
+    async with backfill((Unreadable(store, "CA1"), audio), server, wall=lambda: STARTED_AT + 200.0, keep=100.0):
+        await until(lambda: audio.kept() == ["CA1"])
+
+    (told, *_) = [record for record in caplog.records if record.message == "kept audio cannot go"]
+    assert (told.call_id, told.reason) == ("CA1", "the disk is damaged")
+
+
+async def test_another_process_asks_for_a_call_with_a_file(stores, server, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_LOOK", 0.001)
+    requests = tmp_path / "spool" / "requests"
+    await ended_call(stores, ago=7200.0)
+    server.request_faults = Faults(first=1, refuse=503)
+    async with backfill(stores, server, requests=requests) as service:
+        await asyncio.sleep(0)
+        for call_id in ("CA9", "CA1", "CA1"):
+            module.request(requests, call_id)
+        await until(lambda: service.counters["done"])
+
+    assert await words(stores, 0) == spoken(0), "it is tried for a while, however long ago it has ended"
+    assert list(requests.iterdir()) == []
+    assert service.counters == {"refused": 1, "done": 1}
+
+
+def test_a_request_is_for_the_owner_only(tmp_path):
+    module.request(tmp_path / "requests", "CA1")
+
+    assert (tmp_path / "requests").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "requests" / "CA1").stat().st_mode & 0o777 == 0o600
 
 
 async def test_a_folder_of_requests_that_cannot_be_read_is_told_and_harms_nothing(stores, server, tmp_path, caplog):
