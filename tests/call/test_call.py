@@ -13,8 +13,9 @@ from bridge.local.deepgram import Faults
 from bridge.store.audio import AudioStore
 from bridge.store.base import Query
 from bridge.store.sqlite import SQLiteStore
-from tests.fakes.calls import HandClock, feed, services, started
+from tests.fakes.calls import NOW, HandClock, feed, services, started
 from tests.fakes.running import SCRIPT, deepgram
+from tests.fakes.waiting import until
 
 
 class FullStore:
@@ -37,10 +38,14 @@ async def server():
         yield local
 
 
-def opened(store, server):
+def opened(store, server, audio=None, grace=0.0):
     """A call and its first stream."""
-    call = Call("CA1", started(), services(store, server, HandClock()))
+    call = Call("CA1", started(), services(store, server, HandClock(), grace=grace), audio=audio)
     return call, call.attach(started())
+
+
+async def events(store, *kinds):
+    return [json.loads(event.body) for event in await store.read(Query("CA1", kinds), limit=1000)]
 
 
 async def test_what_a_full_store_refused_is_kept_first_of_all_later(tmp_path, server):
@@ -67,6 +72,113 @@ async def test_digits_carry_the_time_of_the_call(tmp_path, server):
         (digit,) = await store.read(Query("CA1", ("dtmf.received",)))
 
     assert json.loads(digit.body)["data"]["at"] == pytest.approx(12.0, abs=0.1)
+
+
+async def test_a_key_that_is_pressed_before_any_audio_was_pressed_at_the_start(tmp_path, server):
+    async with SQLiteStore(tmp_path) as store:
+        call, stream = opened(store, server)
+        stream.receive(Digit("outbound", "#"))
+        stream.end("stopped")
+        await call.wait_over()
+        (digit,) = await events(store, "dtmf.received")
+
+    assert digit["data"] == {"track": "outbound", "digit": "#", "at": 0.0}
+
+
+async def test_the_end_counts_streams_those_that_were_lost_and_what_could_not_be_read(tmp_path, server):
+    async with SQLiteStore(tmp_path) as store:
+        call, stream = opened(store, server, grace=10.0)
+        feed(stream, 1.0)
+        stream.end("carrier_disconnected", bad_messages=3)
+        stream = call.attach(started(stream="MZ2"))
+        feed(stream, 1.0)
+        stream.end("stopped", bad_messages=2)
+        await call.wait_over()
+        (ended,) = await events(store, "call.ended")
+
+    counts = ended["data"]["counts"]
+    assert (counts["streams"], counts["streams_lost"], counts["bad_messages"]) == (2, 1, 5)
+    assert "streams_asked_for" not in counts
+    assert call.counts == counts
+
+
+@pytest.mark.parametrize("seconds", [1.02, 1.04, 1.06])
+async def test_a_call_lasts_until_its_last_frame(tmp_path, server, seconds):
+    async with SQLiteStore(tmp_path) as store:
+        call, stream = opened(store, server)
+        feed(stream, seconds)
+        stream.end("stopped")
+        await call.wait_over()
+        (ended,) = await events(store, "call.ended")
+
+    assert ended["data"]["duration"] == seconds
+
+
+@pytest.mark.parametrize("refused", [400, None])
+async def test_a_gap_is_told_before_the_end_whatever_deepgram_does(tmp_path, server, refused):
+    server.faults = Faults(refuse=refused)
+    async with SQLiteStore(tmp_path) as store:
+        call, stream = opened(store, server)
+        if refused:
+            await until(lambda: call.interrupted)
+        feed(stream, 1.0)
+        feed(stream, 0.5, first=1500, skip=1.4, number=100)
+        stream.end("stopped")
+        await call.wait_over()
+        told = await events(store)
+
+    gaps = [event["data"] for event in told if event["type"] == "audio.gap" and event["data"]["why"] == "not_sent"]
+    assert [(gap["track"], gap["from"], gap["to"]) for gap in gaps] == [("inbound", 1.0, 1.4), ("outbound", 1.0, 1.4)]
+    assert told[-1]["type"] == "call.ended"
+
+
+async def test_what_becomes_of_the_way_to_deepgram_is_in_the_record(tmp_path, server):
+    server.faults = Faults(first=1, refuse=503)
+    async with SQLiteStore(tmp_path) as store:
+        call, stream = opened(store, server)
+        await until(lambda: call.interrupted)
+        feed(stream, 12.0)
+        await until(lambda: not call.interrupted)
+        stream.end("stopped")
+        await call.wait_over()
+        told = [event["type"] for event in await events(store)]
+
+    assert told[1] == "transcription.interrupted"
+    assert "transcription.resumed" in told
+
+
+async def test_where_a_lost_stream_ended_is_noted_at_once_beside_the_kept_audio(tmp_path, server):
+    async with SQLiteStore(tmp_path) as store, AudioStore(tmp_path, limit=2**30) as audio:
+        file = audio.open("CA1")
+        call, stream = opened(store, server, file, grace=10.0)
+        feed(stream, 1.0)
+        before = dict(file.note)
+        stream.end("carrier_disconnected")
+        lost = dict(file.note)
+        feed(call.attach(started(stream="MZ2")), 1.0)
+        again = dict(file.note)
+        call.end("stopped")
+        await call.wait_over()
+
+    assert (before["heard"], lost["heard"], again["heard"]) == (None, 8000, None)
+    assert before["tracks"] == ["inbound", "outbound"]
+    assert before["anchor"] == lost["anchor"] == NOW - 0.02
+
+
+async def test_a_track_whose_stream_has_ended_is_not_waited_for(tmp_path, server):
+    async with SQLiteStore(tmp_path) as store, AudioStore(tmp_path, limit=2**30) as audio:
+        file = audio.open("CA1")
+        call = Call("CA1", started(), services(store, server, HandClock()), audio=file)
+        inbound, outbound = (call.attach(started(stream=track, tracks=(track,))) for track in ("inbound", "outbound"))
+        feed(outbound, 0.12, tracks=("outbound",))
+        feed(inbound, 0.6, tracks=("inbound",))
+        waited = file.end
+        outbound.end("stopped")
+        went_on = file.end
+        inbound.end("stopped")
+        await call.wait_over()
+
+    assert waited < 0.2 * 8000 < 0.5 * 8000 < went_on
 
 
 async def test_ending_twice_is_ending_once(tmp_path, server):
