@@ -12,9 +12,9 @@ from bridge.call import backfill as module
 from bridge.call.backfill import Backfill, BackfillPolicy
 from bridge.call.call_options import CallOptions
 from bridge.deepgram import options
-from bridge.deepgram.breaker import CircuitBreaker
+from bridge.deepgram.breaker import CircuitBreaker, CircuitBreakerPolicy
 from bridge.errors import StoreError
-from bridge.events import CallEnded, Event, Stretch, timestamp
+from bridge.events import CallEnded, CallResumed, Event, Stretch, timestamp
 from bridge.local.deepgram import Faults
 from bridge.store.audio import AudioStore, Recordings
 from bridge.store.base import Query
@@ -224,7 +224,7 @@ class Hurried(Random):
 @pytest.mark.parametrize(
     ("lasts", "patience", "longest", "requests"),
     [
-        (10.0, 0.0, 60.0, 4),  # after pauses of 2, 4 and 8 s the next would be one of 16
+        (10.0, 0.0, 60.0, 4),  # after pauses of 2, 4 and 8 s, which are the usual ones, the next would be one of 16
         (2.0, 0.0, 60.0, 2),
         (1.9, 0.0, 60.0, 1),
         (9.0, 0.0, 10.0, 4),
@@ -237,7 +237,8 @@ async def test_it_is_tried_with_growing_pauses_until_its_time_is_over(
 ):
     server.request_faults = Faults(refuse=503)
     await ended_call(stores, at=STARTED_AT)
-    policy = {"timeout": lasts, "first_pause": 2.0, "longest_pause": longest}
+    usual = BackfillPolicy("", "").first_pause
+    policy = {"timeout": lasts, "first_pause": usual, "longest_pause": longest}
     hurried = Hurried()
     async with backfill(stores, server, wall=lambda: STARTED_AT, random=hurried, **policy) as service:
         assert await service.offer("CA1", patience) is False
@@ -293,6 +294,7 @@ async def test_a_call_that_waits_for_its_next_try_holds_up_no_other(stores, serv
             assert await service.offer("CA2") is True
         assert not stuck.done()
 
+    assert stuck.cancelled()
     assert await words(stores, 0, "CA2") == spoken(0)
     assert stores[1].kept() == ["CA1"]
 
@@ -306,6 +308,16 @@ async def test_a_slow_answer_here_does_not_close_the_gate_to_live_calls(stores, 
 
     assert breaker.is_closed
     assert breaker.turned_away == 0
+
+
+async def test_an_answer_opens_it_again(stores, server):
+    breaker = CircuitBreaker(CircuitBreakerPolicy(account_probe=0.0))
+    server.request_faults = Faults(first=1, refuse=401)
+    await ended_call(stores)
+    async with backfill(stores, server, breaker) as service:
+        assert await service.offer("CA1") is True
+
+    assert breaker.is_closed
 
 
 async def test_a_bad_key_closes_it(stores, server):
@@ -335,6 +347,41 @@ async def test_after_a_start_what_was_left_is_taken_up_but_for_what_was_given_up
 
     assert await words(stores, 0, "CA2") == spoken(0)
     assert audio.kept() == ["CA1"]
+
+
+async def test_after_a_start_a_call_that_has_not_ended_is_left_as_it_is(stores, server, caplog):
+    store, audio = stores
+    lacking = [Stretch(track="inbound", from_=0.0, to=1.0)]
+    resumed = CallResumed(reason="bridge_restarted", stream_id="MZ2", at=2.0, uncovered=lacking)
+    await store.append([started(), Event("CA1", 2, "CA1-2", timestamp(time.time()), resumed)])
+    file = audio.open("CA1")
+    file.append(STEREO)
+    file.close()
+    await audio.flush()
+    async with backfill(stores, server) as service:
+        await service.recover()
+        assert service.waiting == 0
+
+    assert audio.kept() == ["CA1"]
+    assert caplog.records == []
+
+
+async def test_a_call_that_is_left_alone_is_worked_on_no_more(stores, server):
+    server.request_faults = Faults(refuse=503)
+    await ended_call(stores)
+    async with backfill(stores, server) as service:
+        await service.cancel("CA1")  # nobody works on it
+        task = service.offer("CA1")
+        await until(lambda: server.requests)
+        await service.cancel("CA1")
+        assert task.cancelled()
+        assert service.waiting == 0
+
+    assert stores[1].kept() == ["CA1"]
+
+
+def test_the_key_is_not_shown():
+    assert "secret" not in repr(BackfillPolicy("wss://deepgram.example", "secret"))
 
 
 async def test_a_call_that_is_not_there_is_no_more_than_a_log_line(stores, server, caplog):
@@ -370,7 +417,10 @@ async def given_up(stores, server, *calls):
             await service.offer(call_id)
 
 
-@pytest.mark.parametrize(("after", "kept"), [(100.0, ["CA1"]), (100.5, [])])
+WEEK = 7 * 86_400.0
+
+
+@pytest.mark.parametrize(("after", "kept"), [(WEEK, ["CA1"]), (WEEK + 0.5, [])])
 async def test_audio_that_was_given_up_goes_once_it_is_too_old(stores, server, tmp_path, monkeypatch, after, kept):
     monkeypatch.setattr(module, "_SWEEP", 0.001)
     await given_up(stores, server, "CA1")
@@ -381,7 +431,7 @@ async def test_audio_that_was_given_up_goes_once_it_is_too_old(stores, server, t
         looks.append(None)
         return STARTED_AT + after
 
-    async with backfill(stores, server, wall=wall, keep=100.0):
+    async with backfill(stores, server, wall=wall):
         await until(lambda: not (tmp_path / "audio" / "CA1").exists() or len(looks) > 2)
 
     assert stores[1].kept() == [*kept, "CA2"]
@@ -405,7 +455,7 @@ async def test_a_call_that_cannot_be_read_keeps_its_audio_and_no_other_call_from
     monkeypatch.setattr(module, "_SWEEP", 0.001)
     await given_up(stores, server, "CA1", "CA2")
     store, audio = stores
-    async with backfill((Unreadable(store, "CA1"), audio), server, wall=lambda: STARTED_AT + 200.0, keep=100.0):
+    async with backfill((Unreadable(store, "CA1"), audio), server, wall=lambda: STARTED_AT + 2 * WEEK):
         await until(lambda: audio.kept() == ["CA1"])
 
     (told, *_) = [record for record in caplog.records if record.message == "kept audio cannot go"]
@@ -438,11 +488,22 @@ async def test_a_folder_of_requests_that_cannot_be_read_is_told_and_harms_nothin
     requests = tmp_path / "requests"
     (requests / "no-file").mkdir(parents=True)
     await ended_call(stores)
-    store, audio = stores
-    policy = BackfillPolicy(server.url, "key")
-    call_options = CallOptions(options.parse(""))
-    async with Backfill(
-        store, audio, CircuitBreaker(), policy, call_options, wall=time.time, random=Random(1), requests=requests
-    ) as service:
+    async with backfill(stores, server, requests=requests) as service:
         await until(lambda: any("cannot look" in record.message for record in caplog.records))
         assert await service.offer("CA1") is True
+
+    assert caplog.text.count("cannot look") == 1
+
+
+async def test_a_folder_of_requests_is_looked_at_again_once_it_can_be_read(
+    stores, server, tmp_path, monkeypatch, caplog
+):
+    monkeypatch.setattr(module, "_TROUBLE", 0.001)
+    requests = tmp_path / "requests"
+    (requests / "no-file").mkdir(parents=True)
+    await ended_call(stores)
+    async with backfill(stores, server, requests=requests) as service:
+        await until(lambda: any("cannot look" in record.message for record in caplog.records))
+        (requests / "no-file").rmdir()
+        module.request(requests, "CA1")
+        await until(lambda: service.counters["done"])

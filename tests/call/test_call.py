@@ -72,6 +72,7 @@ async def test_digits_carry_the_time_of_the_call(tmp_path, server):
         (digit,) = await store.read(Query("CA1", ("dtmf.received",)))
 
     assert json.loads(digit.body)["data"]["at"] == pytest.approx(12.0, abs=0.1)
+    assert call.counts["deepgram_sockets"] == 1
 
 
 async def test_a_key_that_is_pressed_before_any_audio_was_pressed_at_the_start(tmp_path, server):
@@ -85,7 +86,8 @@ async def test_a_key_that_is_pressed_before_any_audio_was_pressed_at_the_start(t
     assert digit["data"] == {"track": "outbound", "digit": "#", "at": 0.0}
 
 
-async def test_the_end_counts_streams_those_that_were_lost_and_what_could_not_be_read(tmp_path, server):
+async def test_the_end_counts_streams_those_that_were_lost_and_what_could_not_be_read(tmp_path, server, caplog):
+    caplog.set_level("INFO")
     async with SQLiteStore(tmp_path) as store:
         call, stream = opened(store, server, grace=10.0)
         feed(stream, 1.0)
@@ -98,8 +100,10 @@ async def test_the_end_counts_streams_those_that_were_lost_and_what_could_not_be
 
     counts = ended["data"]["counts"]
     assert (counts["streams"], counts["streams_lost"], counts["bad_messages"]) == (2, 1, 5)
+    assert counts["deepgram_sockets"] == 1
     assert "streams_asked_for" not in counts
     assert call.counts == counts
+    assert [record.stream_id for record in caplog.records if record.message == "further stream"] == ["MZ2"]
 
 
 @pytest.mark.parametrize("seconds", [1.02, 1.04, 1.06])
@@ -130,6 +134,114 @@ async def test_a_gap_is_told_before_the_end_whatever_deepgram_does(tmp_path, ser
     gaps = [event["data"] for event in told if event["type"] == "audio.gap" and event["data"]["why"] == "not_sent"]
     assert [(gap["track"], gap["from"], gap["to"]) for gap in gaps] == [("inbound", 1.0, 1.4), ("outbound", 1.0, 1.4)]
     assert told[-1]["type"] == "call.ended"
+
+
+async def test_a_gap_is_told_while_the_call_goes_on(tmp_path, server):
+    async with SQLiteStore(tmp_path) as store:
+        call, stream = opened(store, server)
+        feed(stream, 1.0)
+        feed(stream, 2.0, first=1500, skip=1.4, number=100)
+        async with asyncio.timeout(10):
+            while not (gaps := await events(store, "audio.gap")):
+                await asyncio.sleep(0.005)
+        call.end("stopped")
+        await call.wait_over()
+
+    assert (gaps[0]["data"]["from"], gaps[0]["data"]["to"]) == (1.0, 1.4)
+
+
+async def test_a_stream_that_ends_before_its_first_frame_is_no_loss_to_a_call_that_goes_on(tmp_path, server):
+    async with SQLiteStore(tmp_path) as store:
+        call, stream = opened(store, server)
+        feed(stream, 1.0)
+        call.attach(started(stream="MZ2")).end("stopped")
+        assert call.reason is None
+        stream.end("stopped")
+        await call.wait_over()
+
+    assert call.reason == "stopped"
+
+
+async def test_what_a_stream_sends_after_the_end_is_heard_by_no_one(tmp_path, server):
+    async with SQLiteStore(tmp_path) as store, AudioStore(tmp_path, limit=2**30) as audio:
+        file = audio.open("CA1")
+        call, stream = opened(store, server, file)
+        feed(stream, 1.02)
+        call.end("stopped")
+        feed(stream, 1.0, first=1120, skip=1.02, number=102)
+        await call.wait_over()
+        feed(stream, 1.0, first=2120, skip=2.02, number=202)
+        (ended,) = await events(store, "call.ended")
+
+    assert ended["data"]["duration"] == 1.02
+    assert file.end == round(1.02 * 8000)
+
+
+async def test_kept_audio_goes_as_finals_cover_it_and_all_of_it_with_a_whole_record(tmp_path, server):
+    async with SQLiteStore(tmp_path) as store, AudioStore(tmp_path, limit=2**30) as audio:
+        file = audio.open("CA1")
+        call, stream = opened(store, server, file)
+        feed(stream, 12.0)
+        await until(lambda: file.settled > 0)
+        stream.end("stopped")
+        await call.wait_over()
+        assert (audio.is_open("CA1"), audio.kept()) == (False, [])
+
+
+async def test_a_word_that_is_being_said_when_the_process_stops_is_left_whole_to_the_next(tmp_path, server):
+    word = next(word for word in SCRIPT.channels[0] if word.start > 3.0)
+    within = round((word.start + word.end) / 2 / 0.02) * 0.02
+    async with SQLiteStore(tmp_path) as store, AudioStore(tmp_path, limit=2**30) as audio:
+        file = audio.open("CA1")
+        call, stream = opened(store, server, file)
+        feed(stream, within)
+        call.leave()
+        await call.wait_heard()
+        call.let_go()
+        await call.wait_over()
+        finals = await events(store, "transcript.final")
+
+    assert not [final for final in finals if final["data"]["channel"] == 0 and final["data"]["end"] > word.start]
+    assert min(stretch["from"] for stretch in file.note["uncovered"] if stretch["track"] == "inbound") <= word.start
+
+
+async def test_a_carrier_that_does_not_answer_is_asked_no_more_once_the_call_is_over(tmp_path, server):
+    asked = []
+
+    async def refork(started, tracks):
+        asked.append(asyncio.current_task())
+        await asyncio.Event().wait()
+
+    patience = ContinuityPolicy(grace=10.0)
+    async with SQLiteStore(tmp_path) as store:
+        call = Call("CA1", started(), services(store, server, SystemClock(), patience, refork=refork))
+        stream = call.attach(started())
+        feed(stream, 1.0)
+        stream.end("carrier_disconnected")
+        await until(lambda: asked)
+        call.end("stopped")
+        await call.wait_over()
+        await until(asked[0].done)
+
+    assert asked[0].cancelled()
+
+
+async def test_streams_that_the_carrier_agreed_to_send_are_counted(tmp_path, server):
+    async def refork(started, tracks):
+        return None
+
+    patience = ContinuityPolicy(grace=10.0)
+    async with SQLiteStore(tmp_path) as store:
+        call = Call("CA1", started(), services(store, server, SystemClock(), patience, refork=refork))
+        stream = call.attach(started())
+        feed(stream, 1.0)
+        stream.end("carrier_disconnected")
+        await until(lambda: call.counts.get("streams_asked_for"))
+        call.end("stopped")
+        await call.wait_over()
+        (ended,) = await events(store, "call.ended")
+
+    assert ended["data"]["counts"]["streams_asked_for"] == 1
 
 
 async def test_what_becomes_of_the_way_to_deepgram_is_in_the_record(tmp_path, server):
@@ -207,7 +319,7 @@ async def test_a_lost_stream_that_its_carrier_will_not_send_is_asked_for_again(t
         asked.append(tracks)
         return "the call is not in progress"
 
-    patience = ContinuityPolicy(grace=10.0, ask_again=0.01)
+    patience = ContinuityPolicy(grace=10.0, ask_again=0.01, tick=60.0)
     async with SQLiteStore(tmp_path) as store:
         call = Call("CA1", started(), services(store, server, SystemClock(), patience, refork=refork))
         stream = call.attach(started(tracks=("outbound",)))

@@ -484,6 +484,21 @@ async def test_a_call_that_was_given_a_token_takes_no_stream_without_one(given):
     await registry.end_all(10.0)
 
 
+async def test_a_call_whose_first_stream_had_a_token_takes_no_stream_without_one_in_the_next_process(
+    server, store, clock
+):
+    before = CallRegistry(services(store, server, clock), max_calls=3)
+    await before.recover()
+    feed(await before.open(started(token="t")), 1.0)
+    await before.leave_all(10.0)
+    after = CallRegistry(services(store, server, clock, grace=10.0), max_calls=3)
+    await after.recover()
+    with pytest.raises(StreamDenied):
+        await after.open(started(stream="MZ2"))
+    await after.open(started(stream="MZ3", token="t"))
+    await after.end_all(10.0)
+
+
 # The next process
 
 
@@ -559,7 +574,8 @@ async def test_a_short_silence_that_a_call_is_left_with_is_told_by_the_next_proc
     }
 
 
-async def test_after_a_restart_the_tracks_of_all_streams_are_asked_for(tmp_path, server, clock):
+@pytest.mark.parametrize("tracks", [("inbound", "outbound"), ("outbound",)])
+async def test_after_a_restart_the_tracks_of_all_streams_are_asked_for(tmp_path, server, clock, tracks):
     asked = []
 
     async def refork(started, tracks):
@@ -569,7 +585,7 @@ async def test_after_a_restart_the_tracks_of_all_streams_are_asked_for(tmp_path,
         async with SQLiteStore(tmp_path) as store:
             before = CallRegistry(services(store, server, clock), max_calls=3, audio=audio)
             await before.recover()
-            for track in ("inbound", "outbound"):
+            for track in tracks:
                 feed(await before.open(started(stream=track, tracks=(track,))), 1.0, tracks=(track,))
             await before.leave_all(10.0)
         async with SQLiteStore(tmp_path) as store:
@@ -580,7 +596,7 @@ async def test_after_a_restart_the_tracks_of_all_streams_are_asked_for(tmp_path,
                     await asyncio.sleep(0)
             await after.end_all(10.0)
 
-    assert asked == [("inbound", "outbound")]
+    assert asked == [tracks]
 
 
 async def test_without_kept_audio_what_came_while_the_process_stopped_is_told_once(tmp_path, server, clock):
@@ -671,8 +687,12 @@ async def test_a_stop_in_the_middle_of_recovery_leaves_every_call_and_waits_for_
                 (await audio.reopen(call)).close()  # refused while it is open
 
 
-async def test_two_streams_are_heard_after_the_wall_clock_was_set_back_between_two_processes(tmp_path, server, clock):
-    async with AudioStore(tmp_path, limit=2**30) as audio:
+@pytest.mark.parametrize("kept", [True, False])
+async def test_two_streams_are_heard_after_the_wall_clock_was_set_back_between_two_processes(
+    tmp_path, server, clock, kept
+):
+    async with AudioStore(tmp_path, limit=2**30) as opened:
+        audio = opened if kept else None
         async with SQLiteStore(tmp_path) as store:
             before = CallRegistry(services(store, server, clock), max_calls=3, audio=audio)
             await before.recover()
@@ -698,6 +718,9 @@ async def test_two_streams_are_heard_after_the_wall_clock_was_set_back_between_t
     for channel in (0, 1):
         said = [word for word, _ in spoken(channel, 5.9, 11.7)]
         assert [word for word, _ in heard(record, channel) if word in said] == said
+    (resumed,) = [event for event in record if event["type"] == "call.resumed"]
+    before = [event["data"]["end"] for event in record[: record.index(resumed)] if "end" in event["data"]]
+    assert resumed["data"]["at"] >= max(before) > 4.0
 
 
 async def test_a_caller_who_hangs_up_while_the_process_stops_has_a_whole_record(tmp_path, registry, store):
