@@ -24,6 +24,7 @@ from tests.fakes.waiting import until
 from tests.fakes.words import STARTED_AT, started
 
 STEREO = interleave(*AUDIO)
+WEEK = 7 * 86_400.0
 
 
 @pytest.fixture
@@ -255,6 +256,27 @@ class OnceHeard(Faults):
         return Faults() if index == 2 else self
 
 
+async def test_unless_it_is_told_otherwise_a_call_is_tried_for_an_hour(stores, server):
+    server.request_faults = Faults(refuse=503)
+    await ended_call(stores, at=STARTED_AT)
+    policy = {"first_pause": 3600.0, "longest_pause": 3600.5}
+    async with backfill(stores, server, wall=lambda: STARTED_AT, random=Hurried(), **policy) as service:
+        assert await service.offer("CA1") is False
+
+    assert len(server.requests) == 2
+
+
+async def test_a_call_that_another_process_asks_for_is_tried_for_a_minute(stores, server, tmp_path):
+    server.request_faults = Faults(refuse=503)
+    await ended_call(stores, at=STARTED_AT)
+    module.request(tmp_path / "requests", "CA1")
+    policy = {"first_pause": 60.0, "longest_pause": 60.5, "requests": tmp_path / "requests"}
+    async with backfill(stores, server, wall=lambda: STARTED_AT + WEEK, random=Hurried(), **policy) as service:
+        await until(lambda: service.counters["given_up"])
+
+    assert len(server.requests) == 2
+
+
 async def test_after_a_success_the_pauses_begin_anew(stores, server):
     server.request_faults = OnceHeard(refuse=503)
     await ended_call(stores, uncovered=[("inbound", 0.0, 4.0), ("inbound", 8.0, 12.0)], at=STARTED_AT)
@@ -415,9 +437,6 @@ async def given_up(stores, server, *calls):
         for call_id in calls:
             await ended_call(stores, call_id, at=STARTED_AT)
             await service.offer(call_id)
-
-
-WEEK = 7 * 86_400.0
 
 
 @pytest.mark.parametrize(("after", "kept"), [(WEEK, ["CA1"]), (WEEK + 0.5, [])])

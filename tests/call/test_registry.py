@@ -75,6 +75,9 @@ async def test_two_calls_at_once_never_mix(registry, store):
         stream.end("stopped")
     await ended(registry)
 
+    assert (registry.counters, registry.interrupted) == ({"opened": 2}, 0)
+    assert registry.ended["streams"] == 2
+    assert registry.ended["words"] == 2 * sum(map(len, SCRIPT.channels))
     for call in ("CA1", "CA2"):
         record = await events(store, call)
         assert all(event["id"].startswith(f"{call}-") for event in record)
@@ -90,6 +93,7 @@ async def test_a_refusal_over_a_calls_own_options_does_not_shut_the_gate(registr
         while not going_on.interrupted:
             await asyncio.sleep(0.005)
 
+    assert registry.interrupted == 1
     assert given.breaker.is_closed is is_open
     await registry.end_all(0.01)
 
@@ -232,6 +236,24 @@ async def test_while_calls_that_were_left_are_not_adopted_yet_it_is_open_to_thei
     await registry.end_all(10.0)
 
 
+async def test_a_stream_takes_its_call_before_its_turn_to_be_adopted(server, store, clock):
+    for call_id in ("CA8", "CA9"):
+        await store.append([started_event(call_id)])
+        await store.release(call_id)
+    registry = CallRegistry(services(halting := Halting(store, "take"), server, clock, grace=10.0), max_calls=3)
+    recovering = asyncio.create_task(registry.recover())
+    await halting.asked.wait()
+    opening = asyncio.create_task(registry.open(started("CA8")))
+    await asyncio.sleep(0)
+    halting.go_on.set()
+    await opening
+    await recovering
+
+    assert registry.counters == {"adopted": 2}
+    assert sorted(row.id for row in await store.calls()) == ["CA8", "CA9"]
+    await registry.end_all(10.0)
+
+
 async def test_closing_ends_every_call_with_its_last_words(registry, store):
     stream = await registry.open(started())
     feed(stream, 12.0)
@@ -368,6 +390,16 @@ async def test_no_call_begins_when_the_registry_closes_while_its_records_are_loo
     with pytest.raises(CallRefused, match="stopping"):
         await opening
     assert await store.calls() == []
+
+
+async def test_no_further_stream_is_let_in_while_the_registry_closes(registry):
+    await registry.open(started())
+    closing = asyncio.create_task(registry.leave_all(10.0))
+    await asyncio.sleep(0)
+    assert registry.calls
+    with pytest.raises(CallRefused, match="stopping"):
+        await registry.open(started(stream="MZ2"))
+    await closing
 
 
 @pytest.mark.parametrize("kept", [True, False])
@@ -762,6 +794,7 @@ async def test_events_that_the_store_did_not_take_are_counted_when_the_process_s
             clock.time += 0.01
             await asyncio.sleep(0.01)
 
+    await stopping
     assert registry.unkept >= 2  # `call.started` and `call.ended` at the least
     slow.release.set()
 
