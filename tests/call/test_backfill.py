@@ -496,6 +496,19 @@ async def test_another_process_asks_for_a_call_with_a_file(stores, server, tmp_p
     assert service.counters == {"refused": 1, "done": 1}
 
 
+async def test_the_folder_of_requests_is_looked_at_now_and_then_only(stores, server, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_LOOK", 3600.0)
+    requests = tmp_path / "requests"
+    module.request(requests, "CA8")
+    await ended_call(stores)
+    async with backfill(stores, server, requests=requests) as service:
+        await until(lambda: not (requests / "CA8").exists())
+        module.request(requests, "CA9")
+        assert await service.offer("CA1")
+
+    assert (requests / "CA9").exists()
+
+
 def test_a_request_is_for_the_owner_only(tmp_path):
     module.request(tmp_path / "requests", "CA1")
 
