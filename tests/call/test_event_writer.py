@@ -183,6 +183,7 @@ async def test_who_gives_up_waiting_leaves_nothing_behind_that_writes(store):
     await asyncio.sleep(0.05)
 
     assert reluctant.refusals == left < 1_000_000
+    assert left > 999_900, "it pauses between two tries"
 
 
 async def test_the_end_waits_until_the_store_takes_it(store):
