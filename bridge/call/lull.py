@@ -35,9 +35,9 @@ class Lull:
         self.paused = False
         """Nothing has come for too long."""
         self._policy = policy
-        self._seen = 0  # where the audio ended at the last look, our silence included
-        self._heard = 0  # where the carrier's ended
-        self._heard_at = 0.0  # when it was seen to go on
+        self._seen: int  # where the audio ended at the last look, our silence included
+        self._heard: int  # where the carrier's ended
+        self._heard_at: float  # when it was seen to go on
 
     def begin(self, received: int, now: float) -> None:
         """The carrier sends audio, which ends at `received`."""

@@ -55,7 +55,7 @@ class Note:
 
 
 def _dump(stretches: list[Stretch]) -> list[dict[str, Any]]:
-    return [stretch.model_dump(mode="json", by_alias=True) for stretch in stretches]
+    return [stretch.model_dump() for stretch in stretches]
 
 
 def _load(stretches: Any) -> list[Stretch]:

@@ -299,7 +299,6 @@ class CallRegistry:
         if hearing:
             await asyncio.wait(hearing, timeout=seconds * _SHARE_OF_WORDS)
         for call in list(self._watched):
-            stop(call)  # one may have been adopted meanwhile
             call.let_go()
         if close_streams:
             self._spawn(close_streams())

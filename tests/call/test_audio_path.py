@@ -5,6 +5,7 @@ from random import Random
 import pytest
 
 from bridge.align import Aligner, AlignPolicy
+from bridge.audio import SAMPLE_RATE
 from bridge.call.audio_path import AudioPath, open_path, read_kept
 from bridge.carriers.messages import Media
 from bridge.deepgram.breaker import CircuitBreaker
@@ -14,11 +15,13 @@ from bridge.deepgram.options import parse
 from bridge.deepgram.session import Session
 from bridge.deepgram.states import State
 from bridge.errors import StoreError
-from bridge.events import Stretch
+from bridge.events import TRACKS, Stretch
+from bridge.recognition import Result
 from bridge.spans import Span
 from bridge.store.audio import AudioStore
 from tests.fakes.calls import HandClock, services
-from tests.fakes.running import deepgram
+from tests.fakes.running import AUDIO, deepgram
+from tests.fakes.waiting import until
 
 FRAME = b"\x10" * 160
 
@@ -143,10 +146,34 @@ async def test_a_call_that_others_have_begun_is_kept_from_where_it_goes_on(audio
         source, position = given.open_stream(0, "bridge_restarted")
         play(given, source, 30)
         given.flush()
+        await until(lambda: server.connections)
+        await audio.flush()
         given.client.abort()
         await given.client.wait_ended()
 
     assert (position, file.start, file.end) == (8000, 8000, 8000 + 30 * 160)
+
+
+def has_standing_words(heard):
+    """Whether the newest that was said of a channel is an interim."""
+    newest = {each.channel: each for each in heard if isinstance(each, Result)}
+    return any(result.text and not result.is_final for result in newest.values())
+
+
+async def test_when_nothing_comes_deepgram_is_asked_for_what_was_said_last():
+    heard = []
+    async with deepgram() as server:
+        given = open_path("CA1", services(None, server, HandClock()), parse(""), None, heard.append, 0, {})
+        source, _ = given.open_stream(0, "carrier_reconnected")
+        for at in range(0, 6 * SAMPLE_RATE, 160):
+            for track, mulaw in zip(TRACKS, AUDIO, strict=True):
+                given.receive_media(Media(track, at // 8, None, mulaw[at : at + 160]), source)
+        await until(lambda: server.connections and len(server.connections[0].audio) == 2 * given.position)
+        await until(lambda: has_standing_words(heard))
+        given.pause()
+        await until(lambda: any("Finalize" in text for text in server.connections[0].texts))
+        given.client.abort()
+        await given.client.wait_ended()
 
 
 async def test_silence_takes_the_place_of_what_does_not_come(audio):

@@ -8,13 +8,14 @@ from random import Random
 import pytest
 
 from bridge.audio import SAMPLE_RATE, interleave
+from bridge.call import backfill as module
 from bridge.call import pieces
 from bridge.call.backfill import Backfill, BackfillPolicy
 from bridge.call.call_options import CallOptions
 from bridge.deepgram import options
-from bridge.deepgram.breaker import CircuitBreaker
+from bridge.deepgram.breaker import CircuitBreaker, CircuitBreakerPolicy
 from bridge.errors import StoreError
-from bridge.events import CallEnded, Event, Stretch, timestamp
+from bridge.events import CallEnded, CallResumed, Event, Stretch, timestamp
 from bridge.local.deepgram import Faults
 from bridge.store.audio import AudioStore, Recordings
 from bridge.store.base import Query
@@ -23,9 +24,10 @@ from tests.fakes.http import read_request
 from tests.fakes.http import server as server_of
 from tests.fakes.running import AUDIO, SCRIPT, deepgram
 from tests.fakes.waiting import until
-from tests.fakes.words import started
+from tests.fakes.words import STARTED_AT, started
 
 STEREO = interleave(*AUDIO)
+WEEK = 7 * 86_400.0
 
 
 @pytest.fixture
@@ -40,7 +42,7 @@ async def stores(tmp_path):
         yield store, audio
 
 
-def backfill(stores, server, breaker=None, overrides=frozenset(), **policy):
+def backfill(stores, server, breaker=None, overrides=frozenset(), wall=time.time, random=None, requests=None, **policy):
     store, audio = stores
     return Backfill(
         store,
@@ -48,14 +50,16 @@ def backfill(stores, server, breaker=None, overrides=frozenset(), **policy):
         breaker or CircuitBreaker(),
         BackfillPolicy(server.url, "key", **{"first_pause": 0.01, "longest_pause": 0.02, **policy}),
         CallOptions(options.parse(""), overrides),
-        wall=time.time,
-        random=Random(1),
+        wall=wall,
+        random=random or Random(1),
+        requests=requests,
     )
 
 
 async def ended_call(
-    stores, call_id="CA1", uncovered=(("inbound", 0.0, 12.0), ("outbound", 0.0, 12.0)), ago=0.0, **own
+    stores, call_id="CA1", uncovered=(("inbound", 0.0, 12.0), ("outbound", 0.0, 12.0)), ago=0.0, at=None, **own
 ):
+    """`ago`: seconds since its end; `at`: when that was, in seconds since 1970."""
     store, audio = stores
     file = audio.open(call_id)
     file.append(STEREO)
@@ -64,7 +68,7 @@ async def ended_call(
     end = CallEnded(
         reason="stopped",
         duration=12.0,
-        ended_at=timestamp(time.time() - ago),
+        ended_at=timestamp(time.time() - ago if at is None else at),
         flush="timed_out",
         missing=12.0,
         uncovered=[Stretch(track=track, from_=start, to=end) for track, start, end in uncovered],
@@ -234,6 +238,101 @@ async def test_patience_outlasts_the_policy(stores, server):
         assert await service.offer("CA1", patience=30.0) is True
 
 
+class Hurried(Random):
+    """Pauses are none; between which bounds they were to be is told."""
+
+    def __init__(self):
+        super().__init__(1)
+        self.bounds = []
+
+    def uniform(self, a, b):
+        self.bounds.append((a, b))
+        return 0.0
+
+
+@pytest.mark.parametrize(
+    ("lasts", "patience", "longest", "requests"),
+    [
+        (10.0, 0.0, 60.0, 4),  # after pauses of 2, 4 and 8 s, which are the usual ones, the next would be one of 16
+        (2.0, 0.0, 60.0, 2),
+        (1.9, 0.0, 60.0, 1),
+        (9.0, 0.0, 10.0, 4),
+        (8.0, 20.0, 60.0, 5),
+        (17.0, 5.0, 60.0, 5),
+    ],
+)
+async def test_it_is_tried_with_growing_pauses_until_its_time_is_over(
+    stores, server, lasts, patience, longest, requests
+):
+    server.request_faults = Faults(refuse=503)
+    await ended_call(stores, at=STARTED_AT)
+    usual = BackfillPolicy("", "").first_pause
+    policy = {"timeout": lasts, "first_pause": usual, "longest_pause": longest}
+    hurried = Hurried()
+    async with backfill(stores, server, wall=lambda: STARTED_AT, random=hurried, **policy) as service:
+        assert await service.offer("CA1", patience) is False
+
+    assert len(server.requests) == requests
+    assert service.counters == {"refused": requests, "given_up": 1}
+    assert hurried.bounds == [(0.5, 1.0)] * (requests - 1)
+
+
+class OnceHeard(Faults):
+    """Only the third request is answered well."""
+
+    def of_connection(self, index):
+        return Faults() if index == 2 else self
+
+
+async def test_unless_it_is_told_otherwise_a_call_is_tried_for_an_hour(stores, server):
+    server.request_faults = Faults(refuse=503)
+    await ended_call(stores, at=STARTED_AT)
+    policy = {"first_pause": 3600.0, "longest_pause": 3600.5}
+    async with backfill(stores, server, wall=lambda: STARTED_AT, random=Hurried(), **policy) as service:
+        assert await service.offer("CA1") is False
+
+    assert len(server.requests) == 2
+
+
+async def test_a_call_that_another_process_asks_for_is_tried_for_a_minute(stores, server, tmp_path):
+    server.request_faults = Faults(refuse=503)
+    await ended_call(stores, at=STARTED_AT)
+    module.request(tmp_path / "requests", "CA1")
+    policy = {"first_pause": 60.0, "longest_pause": 60.5, "requests": tmp_path / "requests"}
+    async with backfill(stores, server, wall=lambda: STARTED_AT + WEEK, random=Hurried(), **policy) as service:
+        await until(lambda: service.counters["given_up"])
+
+    assert len(server.requests) == 2
+
+
+async def test_after_a_success_the_pauses_begin_anew(stores, server):
+    server.request_faults = OnceHeard(refuse=503)
+    await ended_call(stores, uncovered=[("inbound", 0.0, 4.0), ("inbound", 8.0, 12.0)], at=STARTED_AT)
+    policy = {"timeout": 5.0, "first_pause": 2.0, "longest_pause": 60.0}
+    async with backfill(stores, server, wall=lambda: STARTED_AT, random=Hurried(), **policy) as service:
+        assert await service.offer("CA1") is False
+
+    # Of the second stretch, as of the first: after pauses of 2 and 4 s the next would be one of 8.
+    assert len(server.requests) == 3 + 3
+
+
+async def test_a_call_is_worked_on_once_at_a_time_and_can_be_offered_again(stores, server, caplog):
+    caplog.set_level("INFO")
+    await ended_call(stores)
+    async with backfill(stores, server) as service:
+        first = service.offer("CA1")
+        assert service.offer("CA1") is first
+        assert service.waiting == 1
+        assert await first is True
+        await asyncio.sleep(0)
+        assert service.waiting == 0
+        assert service.counters == {"done": 1}
+        assert await service.offer("CA1") is False  # nothing is kept of it any more
+
+    (over,) = [record for record in caplog.records if record.message == "backfill over"]
+    assert (over.levelname, over.call_id, over.done) == ("INFO", "CA1", True)
+
+
 async def test_a_call_that_waits_for_its_next_try_holds_up_no_other(stores, server):
     server.request_faults = Faults(first=1, refuse=503)
     await ended_call(stores, "CA1")
@@ -245,6 +344,7 @@ async def test_a_call_that_waits_for_its_next_try_holds_up_no_other(stores, serv
             assert await service.offer("CA2") is True
         assert not stuck.done()
 
+    assert stuck.cancelled()
     assert await words(stores, 0, "CA2") == spoken(0)
     assert stores[1].kept() == ["CA1"]
 
@@ -258,6 +358,16 @@ async def test_a_slow_answer_here_does_not_close_the_gate_to_live_calls(stores, 
 
     assert breaker.is_closed
     assert breaker.turned_away == 0
+
+
+async def test_an_answer_opens_it_again(stores, server):
+    breaker = CircuitBreaker(CircuitBreakerPolicy(account_probe=0.0))
+    server.request_faults = Faults(first=1, refuse=401)
+    await ended_call(stores)
+    async with backfill(stores, server, breaker) as service:
+        assert await service.offer("CA1") is True
+
+    assert breaker.is_closed
 
 
 async def test_a_bad_key_closes_it(stores, server):
@@ -289,6 +399,41 @@ async def test_after_a_start_what_was_left_is_taken_up_but_for_what_was_given_up
     assert audio.kept() == ["CA1"]
 
 
+async def test_after_a_start_a_call_that_has_not_ended_is_left_as_it_is(stores, server, caplog):
+    store, audio = stores
+    lacking = [Stretch(track="inbound", from_=0.0, to=1.0)]
+    resumed = CallResumed(reason="bridge_restarted", stream_id="MZ2", at=2.0, uncovered=lacking)
+    await store.append([started(), Event("CA1", 2, "CA1-2", timestamp(time.time()), resumed)])
+    file = audio.open("CA1")
+    file.append(STEREO)
+    file.close()
+    await audio.flush()
+    async with backfill(stores, server) as service:
+        await service.recover()
+        assert service.waiting == 0
+
+    assert audio.kept() == ["CA1"]
+    assert caplog.records == []
+
+
+async def test_a_call_that_is_left_alone_is_worked_on_no_more(stores, server):
+    server.request_faults = Faults(refuse=503)
+    await ended_call(stores)
+    async with backfill(stores, server) as service:
+        await service.cancel("CA1")  # nobody works on it
+        task = service.offer("CA1")
+        await until(lambda: server.requests)
+        await service.cancel("CA1")
+        assert task.cancelled()
+        assert service.waiting == 0
+
+    assert stores[1].kept() == ["CA1"]
+
+
+def test_the_key_is_not_shown():
+    assert "secret" not in repr(BackfillPolicy("wss://deepgram.example", "secret"))
+
+
 async def test_a_call_that_is_not_there_is_no_more_than_a_log_line(stores, server, caplog):
     async with backfill(stores, server) as service:
         assert await service.offer("CA9") is False
@@ -313,15 +458,112 @@ async def test_where_audio_is_kept_for_good_what_a_crash_has_left_becomes_a_reco
         assert await recording.read(0, recording.samples) == STEREO
 
 
+async def given_up(stores, server, *calls):
+    """These calls ended at STARTED_AT, and what they lack was given up."""
+    server.request_faults = Faults(refuse=400)
+    async with backfill(stores, server) as service:
+        for call_id in calls:
+            await ended_call(stores, call_id, at=STARTED_AT)
+            await service.offer(call_id)
+
+
+@pytest.mark.parametrize(("after", "kept"), [(WEEK, ["CA1"]), (WEEK + 0.5, [])])
+async def test_audio_that_was_given_up_goes_once_it_is_too_old(stores, server, tmp_path, monkeypatch, after, kept):
+    monkeypatch.setattr(module, "_SWEEP", 0.001)
+    await given_up(stores, server, "CA1")
+    await ended_call(stores, "CA2", at=STARTED_AT - 3600.0)  # not given up yet
+    looks = []
+
+    def wall():
+        looks.append(None)
+        return STARTED_AT + after
+
+    async with backfill(stores, server, wall=wall):
+        await until(lambda: not (tmp_path / "audio" / "CA1").exists() or len(looks) > 2)
+
+    assert stores[1].kept() == [*kept, "CA2"]
+
+
+class Unreadable:
+    """A store that cannot read one call."""
+
+    def __init__(self, store, call_id):
+        self._store, self._call_id = store, call_id
+
+    async def read(self, query, *after, **named):
+        if query.call_id == self._call_id:
+            raise StoreError("the disk is damaged")
+        return await self._store.read(query, *after, **named)
+
+
+async def test_a_call_that_cannot_be_read_keeps_its_audio_and_no_other_call_from_losing_its(
+    stores, server, monkeypatch, caplog
+):
+    monkeypatch.setattr(module, "_SWEEP", 0.001)
+    await given_up(stores, server, "CA1", "CA2")
+    store, audio = stores
+    async with backfill((Unreadable(store, "CA1"), audio), server, wall=lambda: STARTED_AT + 2 * WEEK):
+        await until(lambda: audio.kept() == ["CA1"])
+
+    (told, *_) = [record for record in caplog.records if record.message == "kept audio cannot go"]
+    assert (told.call_id, told.reason) == ("CA1", "the disk is damaged")
+
+
+async def test_another_process_asks_for_a_call_with_a_file(stores, server, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_LOOK", 0.001)
+    requests = tmp_path / "spool" / "requests"
+    await ended_call(stores, ago=7200.0)
+    server.request_faults = Faults(first=1, refuse=503)
+    async with backfill(stores, server, requests=requests) as service:
+        await asyncio.sleep(0)
+        for call_id in ("CA9", "CA1", "CA1"):
+            module.request(requests, call_id)
+        await until(lambda: service.counters["done"] and not list(requests.iterdir()))
+
+    assert await words(stores, 0) == spoken(0), "it is tried for a while, however long ago it has ended"
+    assert service.counters == {"refused": 1, "done": 1}
+
+
+async def test_the_folder_of_requests_is_looked_at_now_and_then_only(stores, server, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_LOOK", 3600.0)
+    requests = tmp_path / "requests"
+    module.request(requests, "CA8")
+    await ended_call(stores)
+    async with backfill(stores, server, requests=requests) as service:
+        await until(lambda: not (requests / "CA8").exists())
+        module.request(requests, "CA9")
+        assert await service.offer("CA1")
+
+    assert (requests / "CA9").exists()
+
+
+def test_a_request_is_for_the_owner_only(tmp_path):
+    module.request(tmp_path / "requests", "CA1")
+
+    assert (tmp_path / "requests").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "requests" / "CA1").stat().st_mode & 0o777 == 0o600
+
+
 async def test_a_folder_of_requests_that_cannot_be_read_is_told_and_harms_nothing(stores, server, tmp_path, caplog):
     requests = tmp_path / "requests"
     (requests / "no-file").mkdir(parents=True)
     await ended_call(stores)
-    store, audio = stores
-    policy = BackfillPolicy(server.url, "key")
-    call_options = CallOptions(options.parse(""))
-    async with Backfill(
-        store, audio, CircuitBreaker(), policy, call_options, wall=time.time, random=Random(1), requests=requests
-    ) as service:
+    async with backfill(stores, server, requests=requests) as service:
         await until(lambda: any("cannot look" in record.message for record in caplog.records))
         assert await service.offer("CA1") is True
+
+    assert caplog.text.count("cannot look") == 1
+
+
+async def test_a_folder_of_requests_is_looked_at_again_once_it_can_be_read(
+    stores, server, tmp_path, monkeypatch, caplog
+):
+    monkeypatch.setattr(module, "_TROUBLE", 0.001)
+    requests = tmp_path / "requests"
+    (requests / "no-file").mkdir(parents=True)
+    await ended_call(stores)
+    async with backfill(stores, server, requests=requests) as service:
+        await until(lambda: any("cannot look" in record.message for record in caplog.records))
+        (requests / "no-file").rmdir()
+        module.request(requests, "CA1")
+        await until(lambda: service.counters["done"])

@@ -264,6 +264,27 @@ def test_a_refusal_near_the_end_of_the_grace_asks_no_more():
     assert not any(isinstance(command, Ask) for command in wake(call, 124.9))
 
 
+@pytest.mark.parametrize(("refused", "asked"), [(113.9, 117.9), (114.0, None)])
+def test_a_track_that_is_missing_is_asked_for_as_long_as_a_lost_call_would_be(refused, asked):
+    call = fresh()
+    for number, track in ((1, "inbound"), (2, "outbound")):
+        call.attach(number, (track,))
+        call.receive_first(number, FRAME, 0.0, 100.0)
+    call.lose(2, "carrier_disconnected", 3 * SECOND, 103.0)  # 15 s of grace: until 118
+    wake(call, 103.0)
+    call.ask_refused(refused)
+
+    assert call.get_timer() == asked or (asked is None and call.get_timer() > NEVER)
+
+
+@pytest.mark.parametrize(("grace", "state"), [(0.0, State.ENDED), (0.5, State.GRACE)])
+def test_any_grace_is_a_grace(grace, state):
+    call = streaming(policy=ContinuityPolicy(grace=grace, lull=LullPolicy(look=NEVER)))
+    call.lose(1, "carrier_disconnected", SECOND, 101.0)
+
+    assert call.state is state
+
+
 def test_silence_takes_the_place_of_a_lost_stream_and_stays_behind_the_clock():
     call = lost()
     wake(call, 110.0)

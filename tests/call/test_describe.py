@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -6,7 +7,12 @@ from bridge.call import describe
 from bridge.carriers.messages import Started
 from bridge.carriers.parameters import read
 from bridge.deepgram import options
+from bridge.deepgram.exchange import AudioLost, Interrupted, Resumed
+from bridge.events import Stretch
+from bridge.outbox import call_header
+from bridge.spans import Span
 from tests.fakes.gaps import gap
+from tests.fakes.words import STARTED_AT
 
 
 def started(**parameters):
@@ -30,6 +36,41 @@ def test_settings_go_over_the_direction_and_parameters_over_both():
     speakers = describe.speakers("inbound", {"inbound": "customer", "outbound": "agent"}, {"inbound": "Ann"})
 
     assert speakers == {"inbound": "Ann", "outbound": "agent"}
+
+
+@pytest.mark.parametrize(
+    ("named", "carried"),
+    [
+        (("outbound", "inbound"), ("inbound", "outbound")),
+        (("outbound",), ("outbound",)),
+        (("both_tracks",), ()),
+    ],
+)
+def test_a_stream_carries_the_tracks_that_its_carrier_names(named, carried):
+    assert describe.tracks(replace(started(), tracks=named)) == carried
+
+
+@pytest.mark.parametrize(("media_format", "known"), [(True, ("audio/x-mulaw", 8000)), (False, ("", 0))])
+def test_a_stream_is_known_again_by_what_was_written_of_it(media_format, known):
+    first = started(campaign="7", direction="inbound", **{"from": "+1", "to": "+2"})
+    event = describe.event("CA1--2", 1, 0.0, describe.call_started(first, {"inbound": "Ann"}, 0.0, None))
+    written = json.loads(event.data.model_dump_json())
+    if not media_format:
+        written["media_format"] = None
+
+    expected = replace(first, speakers={"inbound": "Ann"}, encoding=known[0], sample_rate=known[1])
+    assert describe.started_again("CA1", call_header(event), written) == expected
+
+
+@pytest.mark.parametrize("token", [None, f"CA1.9.{'secret':x<43}"])
+def test_the_first_event_says_what_stream_it_was_when_and_whether_it_had_a_token(token):
+    event = describe.call_started(
+        started(**{"bridge.token": token} if token else {}), {"inbound": "Ann"}, STARTED_AT, None
+    )
+
+    assert (event.carrier, event.stream_id, event.tracks) == ("twilio", "MZ1", ["inbound", "outbound"])
+    assert (event.speakers, event.started_at) == ({"inbound": "Ann"}, "2027-01-15T08:00:00.000Z")
+    assert event.stream_token is (token is not None)
 
 
 def test_the_token_never_enters_an_event():
@@ -73,8 +114,51 @@ def test_the_aligners_gap_is_told_in_seconds():
     assert (told.track, told.from_, told.to, told.missing, told.why) == ("outbound", 1.0, 2.0, 0.1, "lost")
 
 
-def test_the_record_of_a_call_whose_stream_never_came():
-    events = describe.failed_call("twilio", "CA1", "MZ1", "handshake failed", 0.0)
+@pytest.mark.parametrize("why", ["overflow", "not_transcribed"])
+def test_a_stretch_that_will_not_be_transcribed_is_a_gap_of_all_of_it(why):
+    told = describe.gap(Stretch(track="outbound", from_=0.1, to=0.3), why)
+
+    assert (told.track, told.from_, told.to, told.missing, told.why) == ("outbound", 0.1, 0.3, 0.2, why)
+
+
+def test_stretches_are_told_in_milliseconds_as_far_as_the_call_goes():
+    spans = [(0, Span(8005, 16_003)), (1, Span(16_000, 24_000)), (1, Span(24_000, 32_000))]
+
+    def told(*until):
+        return [(stretch.track, stretch.from_, stretch.to) for stretch in describe.stretches(spans, *until)]
+
+    assert told() == [("inbound", 1.001, 2.0), ("outbound", 2.0, 3.0), ("outbound", 3.0, 4.0)]
+    assert told(2.50049) == [("inbound", 1.001, 2.0), ("outbound", 2.0, 2.5)]
+    assert told(3.00049) == [("inbound", 1.001, 2.0), ("outbound", 2.0, 3.0)]
+
+
+def test_what_is_missing_is_what_the_track_with_most_of_it_lacks():
+    lacking = [("inbound", 1.0, 1.1), ("outbound", 0.5, 0.7), ("inbound", 3.0, 3.2)]
+
+    assert describe.missing(Stretch(track=track, from_=start, to=end) for track, start, end in lacking) == 0.3
+    assert describe.missing([]) == 0.0
+
+
+def test_the_way_to_deepgram_is_told_with_all_that_is_known_of_it():
+    away = describe.session_news(Interrupted("no answer", 503, "r1", 2, 1.23456, True))
+    back = describe.session_news(Resumed(3, 1.23456, "r2"))
+    lost = describe.session_news(AudioLost(1, Span(8000, 20_000), "overflow"))
+
+    assert away.model_dump() == {
+        "reason": "no answer",
+        "status": 503,
+        "request_id": "r1",
+        "attempt": 2,
+        "waiting": 1.235,
+        "retry": True,
+    }
+    assert back.model_dump() == {"attempt": 3, "waiting": 1.235, "request_id": "r2"}
+    assert lost.model_dump() == {"track": "outbound", "from": 1.0, "to": 2.5, "missing": 1.5, "why": "overflow"}
+
+
+@pytest.mark.parametrize(("named", "told"), [("MZ1", "MZ1"), (None, "")])
+def test_the_record_of_a_call_whose_stream_never_came(named, told):
+    events = describe.failed_call("twilio", "CA1", named, "handshake failed", STARTED_AT)
 
     assert [(event.seq, event.id, event.type) for event in events] == [
         (1, "CA1-1", "call.started"),
@@ -82,9 +166,12 @@ def test_the_record_of_a_call_whose_stream_never_came():
         (3, "CA1-3", "call.ended"),
     ]
     assert (events[0].data.carrier_call_id, events[0].data.continues) == ("CA1", None)
-    assert events[0].data.media_format is None
-    assert events[1].data.error == "handshake failed"
-    assert events[2].data.reason == "stream_failed"
+    begun, failed, end = (event.data for event in events)
+    assert (begun.carrier, begun.stream_id, begun.tracks, begun.media_format) == ("twilio", told, [], None)
+    assert begun.speakers == {"inbound": "inbound", "outbound": "outbound"}
+    assert (failed.stream_id, failed.error) == (named, "handshake failed")
+    assert (end.reason, end.duration, end.flush, end.missing, end.counts) == ("stream_failed", 0.0, "complete", 0.0, {})
+    assert begun.started_at == end.ended_at == events[2].time == "2027-01-15T08:00:00.000Z"
 
 
 def test_the_language_is_told_unless_results_tell_theirs():
@@ -96,3 +183,4 @@ def test_the_language_is_told_unless_results_tell_theirs():
 def test_the_transcript_has_an_address_where_we_have_one():
     assert describe.transcript_url(None, "CA1") is None
     assert describe.transcript_url("https://x.example", "CA1") == "https://x.example/calls/CA1/transcript.json"
+    assert describe.transcript_url("https://x.example", "C?1") == "https://x.example/calls/C%3F1/transcript.json"

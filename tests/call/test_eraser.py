@@ -1,5 +1,6 @@
 """Deleting a call takes everything with it, wherever it is kept, and nothing of any other call."""
 
+import asyncio
 import time
 from random import Random
 
@@ -87,5 +88,31 @@ async def test_a_call_that_goes_on_stays(tmp_path, place):
     assert len(await store.calls()) == 1
 
 
+class Moving:
+    """Kept audio of which a call's is on its way to the recordings until someone waits for it."""
+
+    def __init__(self, file):
+        self._moving = asyncio.ensure_future(file.finish())
+
+    async def flush(self):
+        await self._moving
+
+    def is_open(self, call_id):
+        return not self._moving.done()
+
+    def kept(self):
+        return []
+
+
+async def test_audio_that_is_on_its_way_to_the_recordings_is_waited_for(tmp_path, place):
+    store, audio, recordings, backfill, _ = place
+    await store.append(words.conversation("CA1"))
+    file = audio.open("CA1")
+    file.append(STEREO)
+
+    assert await Eraser(store, Moving(file), recordings, backfill).erase("CA1")
+    assert left(tmp_path) == []
+
+
 async def test_there_is_no_such_call(place):
-    assert not await place[-1].erase("../audio")
+    assert await place[-1].erase("../audio") is False

@@ -8,10 +8,18 @@ import pytest
 from bridge.call.backlog import Backlog
 from bridge.call.event_writer import IN_FLIGHT, LARGEST, EventWriter
 from bridge.errors import StoreError
-from bridge.events import CallEnded, DtmfReceived, SpeechStarted, TranscriptFinal, TranscriptInterim
+from bridge.events import (
+    CallEnded,
+    DtmfReceived,
+    SpeechStarted,
+    TranscriptFinal,
+    TranscriptInterim,
+    TranscriptionInterrupted,
+    UtteranceCompleted,
+)
 from bridge.store.base import Query
 from bridge.store.sqlite import SQLiteStore
-from tests.fakes.words import STARTED_AT, started, transcript
+from tests.fakes.words import STARTED_AT, gap, started, transcript
 
 
 class Reluctant:
@@ -58,14 +66,26 @@ class Slow:
                 future.set_result(None)
 
 
+class Held:
+    """A store that takes everything, and has it durable when the test says so."""
+
+    def __init__(self):
+        self.interims = []
+        self.durable = asyncio.get_running_loop().create_future()
+
+    def append(self, events, interims=()):
+        self.interims += interims
+        return self.durable
+
+
 @pytest.fixture
 async def store(tmp_path):
     async with SQLiteStore(tmp_path) as opened:
         yield opened
 
 
-def writer(store, seq=0, backlog=None, pause=0.01):
-    return EventWriter("CA1", store, lambda: STARTED_AT, seq, backlog=backlog, pause=pause)
+def writer(store, **opened):
+    return EventWriter("CA1", store, lambda: STARTED_AT, **{"pause": 0.01, **opened})
 
 
 def key():
@@ -78,8 +98,9 @@ def end():
     )
 
 
-def said(text="hello"):
-    return TranscriptFinal(**transcript(final=True, text=text))
+def said(text="hello", words=()):
+    heard = [{"word": word, "text": word, "start": 1.0, "end": 2.0, "confidence": 0.9} for word in words]
+    return TranscriptFinal(**transcript(final=True, text=text, words=heard))
 
 
 async def record(store):
@@ -109,6 +130,43 @@ async def test_it_goes_on_behind_what_the_log_has(store):
     assert [event["seq"] for event in await record(store)] == [1, 2]
 
 
+async def test_what_was_added_is_handed_over_by_who_waits_for_it(store):
+    book = writer(store)
+    book.add(started().data)
+    async with asyncio.timeout(10):
+        await book.written()
+
+    assert [event["seq"] for event in await record(store)] == [1]
+
+
+async def test_an_event_waits_until_it_is_durable():
+    book = writer(held := Held())
+    assert book.waiting == 0
+    for text in ("one", "two"):
+        book.add(said(text))
+    book.commit()
+    book.add(said("three"))
+    assert book.waiting == 3
+    held.durable.set_result(None)
+    await book.written()
+
+    assert (book.waiting, book.unkept) == (0, 0)
+
+
+async def test_what_the_events_said_is_counted():
+    book = writer(Held())
+    turn = {**transcript(), "utterance_id": "u1", "segment_ids": ["s1"]}
+    interrupted = TranscriptionInterrupted(reason="away", attempt=1, waiting=0.0, retry=True)
+    for times, data in enumerate(
+        (said(words=("good", "day")), UtteranceCompleted(**turn), gap("CA1", 1, 1.0, 2.0).data, interrupted), 2
+    ):
+        for _ in range(times):
+            book.add(data)
+    book.add(started().data)
+
+    assert book.counters == {"finals": 2, "words": 4, "utterances": 3, "gaps": 4, "interruptions": 5}
+
+
 async def test_what_a_full_store_refuses_is_given_again_in_order(store, caplog):
     book = writer(Reluctant(store, 2))
     book.add(started().data)
@@ -121,6 +179,18 @@ async def test_what_a_full_store_refuses_is_given_again_in_order(store, caplog):
 
     assert [event["seq"] for event in await record(store)] == [1, 2, 3]
     assert caplog.text.count("events wait for the store") == 1
+
+
+async def test_each_time_that_the_store_is_full_is_told_once(store, caplog):
+    book = writer(reluctant := Reluctant(store, 0))
+    for times in (1, 2):
+        reluctant.refusals = 3
+        book.add(said())
+        book.commit()
+        await book.written()
+        told = [record for record in caplog.records if record.message == "events wait for the store"]
+
+        assert [(record.call_id, record.reason) for record in told] == [("CA1", "the queue is full")] * times
 
 
 async def test_it_goes_as_soon_as_there_is_room_not_with_the_next_event(store):
@@ -146,6 +216,7 @@ async def test_who_gives_up_waiting_leaves_nothing_behind_that_writes(store):
     await asyncio.sleep(0.05)
 
     assert reluctant.refusals == left < 1_000_000
+    assert left > 999_900, "it pauses between two tries"
 
 
 async def test_the_end_waits_until_the_store_takes_it(store):
@@ -160,13 +231,15 @@ async def test_the_end_waits_until_the_store_takes_it(store):
 
 async def test_a_store_that_fails_is_told_and_does_not_hold_up_the_end(caplog):
     book = writer(Broken())
-    book.add(started().data)
+    for data in (started().data, said("one"), said("two")):
+        book.add(data)
     book.commit()
     async with asyncio.timeout(10):
         await book.written()
 
-    assert "events not kept" in caplog.text
-    assert book.unkept == 1
+    (told,) = [record for record in caplog.records if record.message == "events not kept"]
+    assert (told.call_id, told.seq, told.reason) == ("CA1", 1, "the disk is gone")
+    assert (book.unkept, book.waiting) == (3, 0)
 
 
 async def test_previews_have_names_of_their_own_and_no_number(store):
@@ -259,3 +332,12 @@ async def test_the_calls_share_a_room_of_which_none_may_take_all():
             book.add(key())
 
     assert [book.waiting for book in books] == [20, 10]
+
+
+async def test_each_preview_that_is_no_transcript_has_an_id_of_its_own():
+    book = writer(held := Held())
+    for track in ("inbound", "outbound"):
+        book.add(SpeechStarted(track=track, channel=0, speaker="caller", at=1.0, at_time="x"))
+    book.commit()
+
+    assert len({event.id for event in held.interims}) == 2

@@ -17,6 +17,7 @@ def lull():
 
 def test_before_the_first_frame_there_is_nothing_to_look_at():
     assert Lull(POLICY).look_at is None
+    assert not Lull(POLICY).paused
 
 
 def test_it_is_looked_at_often_enough(lull):
@@ -34,6 +35,16 @@ def test_a_pause_begins_when_nothing_has_come_for_long_enough(lull, after, pause
     position = lull.look(SECOND, 100.0 + after)
 
     assert (position is not None, lull.paused) == (paused, paused)
+
+
+def test_unless_it_is_told_otherwise_three_seconds_without_audio_are_a_pause():
+    begun = Lull(LullPolicy())
+    begun.begin(SECOND, 100.0)
+
+    assert begun.look_at == 100.5
+    assert begun.look(SECOND, 102.999) is None
+    assert begun.look_at == 103.249
+    assert begun.look(SECOND, 103.0) == SECOND + round(2.5 * SECOND)
 
 
 def test_the_silence_ends_behind_the_clock_and_its_own_is_no_audio(lull):

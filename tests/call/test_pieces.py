@@ -1,5 +1,6 @@
 """What to ask for at once: spans of what is lacking, and where to cut a long one."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -67,6 +68,17 @@ def test_a_long_piece_is_cut_in_its_last_pause():
     at = pieces.cut(audio) / SECOND
 
     assert 35.0 < at < 36.0
+
+
+def test_the_cut_is_in_the_middle_of_the_pause_that_was_found():
+    assert pieces.cut(speech(30.0) + silence(2 * 3200) + speech(3.0)) == round(30.3 * SECOND)
+
+
+@pytest.mark.parametrize(("after", "found"), [(19.4, True), (20.4, False)])
+def test_a_pause_is_looked_for_in_the_last_twenty_seconds(after, found):
+    audio = speech(30.0) + silence(2 * SECOND // 2) + speech(after)
+
+    assert (pieces.cut(audio) < len(audio) // 2) is found
 
 
 def test_where_nobody_pauses_nothing_is_thrown_away():

@@ -36,10 +36,32 @@ def test_of_an_empty_log_it_knows_nothing():
     nothing = Projection()
 
     assert (nothing.seq, nothing.ended, nothing.anchor, nothing.uncovered, nothing.speakers) == (0, None, None, [], {})
+    assert (nothing.latest, nothing.resumed_at) == (0.0, 0.0)
+    assert nothing.settled == {"inbound": 0.0, "outbound": 0.0}
+    assert not (nothing.left_in_order or nothing.audio_lost or nothing.given_up)
+
+
+BEGUN = ("call.started", json.loads(started().to_json())["data"])
+
+
+@pytest.mark.parametrize(
+    ("told", "latest"),
+    [
+        ((), 0.0),
+        (("dtmf.received", {"track": "inbound", "digit": "5", "at": 7.5}), 7.5),
+        (("audio.gap", {"from": 2.0, "to": 8.5, "why": "lost"}), 8.5),
+    ],
+)
+def test_a_call_has_come_as_far_as_any_event_says(told, latest):
+    events = [BEGUN, told] if told else [BEGUN]
+
+    assert digest(*events).latest == latest
+    assert digest(*events).seq == len(events)
+    assert digest(("dtmf.received", {"at": 9.0}), *events).latest == 9.0
 
 
 def test_who_speaks_and_what_the_stream_was_given():
-    opened = digest(("call.started", json.loads(started().to_json())["data"]))
+    opened = digest(BEGUN)
 
     assert opened.speakers == {"inbound": "caller", "outbound": "agent"}
     assert opened.parameters == {"team": "süd"}
@@ -52,6 +74,13 @@ def test_live_finals_settle_their_track_and_tell_when_the_call_began():
     assert told.latest == 6.0
     assert told.anchor == pytest.approx(STARTED_AT, abs=0.002)
     assert told.counters == {"finals": 2, "words": 2}
+
+
+def test_a_final_of_an_older_bridge_that_names_no_source_is_a_live_one():
+    kind, data = said(start=1.0, end=2.5)
+    del data["source"]
+
+    assert digest((kind, data)).settled["inbound"] == 2.5
 
 
 def test_a_backfilled_final_settles_nothing():

@@ -1,5 +1,6 @@
 """What is written of a call, without its streams and without Deepgram."""
 
+import asyncio
 import json
 from collections import Counter
 
@@ -186,6 +187,32 @@ async def test_after_a_crash_it_is_complete_only_if_all_is_known(store, left_in_
     await record.events.written()
 
     assert (await events(store))[-1]["data"]["flush"] == flush
+
+
+@pytest.mark.parametrize(("known", "anchor"), [(None, NOW), (NOW - 30.0, NOW - 30.0)])
+async def test_a_record_that_another_process_has_begun_goes_on_on_its_clock(store, known, anchor):
+    past = Projection()
+    past.anchor = known
+
+    assert Record("CA1", SPEAKERS, "en", store, HandClock(), past).anchor == anchor
+
+
+async def test_the_figures_are_of_all_finals(record, store):
+    record.receive(said(final=True))
+    record.close([], kept=True, turns=True)
+    end(record)
+    await record.events.written()
+
+    assert (await events(store))[-1]["data"]["figures"]["words"] == {"caller": 1, "callee": 0}
+
+
+async def test_what_is_told_reaches_the_store_at_once_whether_anyone_waits_or_not(record, store):
+    record.tell(DtmfReceived(track="inbound", digit="5", at=1.0))
+    async with asyncio.timeout(10):
+        while len(told := await events(store)) < 2:
+            await asyncio.sleep(0.002)
+
+    assert [event["type"] for event in told] == ["call.started", "dtmf.received"]
 
 
 async def test_a_record_that_another_process_has_begun_goes_on_with_its_counts(store):

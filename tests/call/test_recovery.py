@@ -6,7 +6,7 @@ import json
 import pytest
 
 from bridge.call import CallRegistry
-from bridge.call.recovery import Recovery, read_projection
+from bridge.call.recovery import Recovery, open_audio, read_projection
 from bridge.events import Stretch, timestamp
 from bridge.store.audio import AudioStore
 from bridge.store.base import Query
@@ -35,6 +35,14 @@ async def left_open(store, audio, call_id="CA1", seconds=10.0, said=((2.0, "inbo
         file.write_note({"anchor": STARTED_AT + 0.25})
         file.close()
         await audio.flush()
+
+
+async def note(audio, **said):
+    """Put another note beside what was left."""
+    file = await audio.reopen("CA1")
+    file.write_note(said)
+    file.close()
+    await audio.flush()
 
 
 async def found(store, audio):
@@ -96,10 +104,7 @@ async def test_a_call_whose_audio_is_all_transcribed_needs_none_of_it(stores):
 async def test_a_call_that_was_left_in_order_with_all_its_words_is_complete(stores):
     store, audio = stores
     await left_open(store, audio, seconds=5.0, said=((4.0, "inbound"), (4.0, "outbound")))
-    file = await audio.reopen("CA1")
-    file.write_note({"uncovered": []})
-    file.close()
-    await audio.flush()
+    await note(audio, uncovered=[])
 
     assert await end_all(store, audio) == []
     assert (await end_of(store))["flush"] == "complete"
@@ -154,14 +159,87 @@ async def test_a_call_comes_with_its_record_and_its_audio(stores):
     assert recovery.left == {}
 
 
+@pytest.mark.parametrize(
+    ("noted", "said", "anchor"),
+    [
+        ({"anchor": STARTED_AT + 0.25}, 5.0, STARTED_AT + 0.25),
+        ({}, 5.0, STARTED_AT + 3.0),  # the finals know it
+        ({}, None, STARTED_AT),  # the first event is all that is known
+    ],
+)
+async def test_when_a_call_began_is_told_by_its_note_or_its_finals_or_its_start(stores, noted, said, anchor):
+    store, audio = stores
+    finals = [] if said is None else [final(start=said, start_time=timestamp(STARTED_AT + 3.0 + said))]
+    await store.append([started(), *finals])
+    await store.release("CA1")
+    file = audio.open("CA1")
+    file.write_note(noted)
+    file.close()
+    await audio.flush()
+    adopted = await (await found(store, audio)).adopt("CA1")
+
+    assert adopted.past.anchor == anchor
+
+
+@pytest.mark.parametrize(("noted", "tracks"), [(["outbound"], ("outbound",)), ([], ("inbound", "outbound"))])
+async def test_the_tracks_of_a_call_are_those_of_its_note_or_else_of_its_first_stream(stores, noted, tracks):
+    store, audio = stores
+    await left_open(store, audio)
+    await note(audio, tracks=noted)
+    adopted = await (await found(store, audio)).adopt("CA1")
+
+    assert adopted.past.tracks == tracks
+    assert not adopted.past.audio_lost
+
+
+async def test_a_call_of_which_no_audio_is_left_is_kept_from_now_on(stores, caplog):
+    store, audio = stores
+    await left_open(store, audio, seconds=0)
+    adopted = await (await found(store, audio)).adopt("CA1")
+
+    assert adopted.past.audio_lost
+    assert (adopted.audio.start, adopted.audio.end) == (0, 0)
+    assert audio.is_open("CA1")
+    assert caplog.records == []
+
+
+async def test_where_no_audio_is_kept_a_call_goes_on_without(stores):
+    store, _ = stores
+    await left_open(store, None, seconds=0)
+    adopted = await (await found(store, None)).adopt("CA1")
+
+    assert (adopted.past.audio_lost, adopted.audio) == (True, None)
+
+
+async def test_a_call_whose_audio_cannot_be_kept_goes_on_without(stores, caplog):
+    _, audio = stores
+    audio.open("CA1")
+
+    assert open_audio(audio, "CA1") is None
+    assert [record.message for record in caplog.records] == ["audio cannot be kept"]
+
+
+async def test_what_audio_that_began_later_still_holds_is_told_in_milliseconds(stores):
+    store, audio = stores
+    await left_open(store, audio, seconds=0, said=((2.0, "inbound"), (7.0, "outbound")))
+    file = audio.open("CA1")
+    file.leap(6 * SECOND + 5)
+    file.append(bytes(2 * (4 * SECOND + 1)))
+    file.close()
+    await audio.flush()
+    adopted = await (await found(store, audio)).adopt("CA1")
+
+    assert adopted.past.uncovered == [
+        Stretch(track="inbound", from_=6.001, to=10.001),
+        Stretch(track="outbound", from_=8.0, to=10.001),
+    ]
+
+
 async def test_a_call_that_was_left_in_order_lacks_what_its_note_says(stores):
     store, audio = stores
     await left_open(store, audio)
-    file = await audio.reopen("CA1")
     lacking = [{"track": "outbound", "from": 9.0, "to": 9.5}]
-    file.write_note({"anchor": STARTED_AT, "heard": 76_000, "uncovered": lacking})
-    file.close()
-    await audio.flush()
+    await note(audio, anchor=STARTED_AT, heard=76_000, uncovered=lacking)
     adopted = await (await found(store, audio)).adopt("CA1")
 
     assert adopted.past.uncovered == [Stretch(track="outbound", from_=9.0, to=9.5)]
@@ -179,10 +257,7 @@ async def test_a_call_that_was_left_in_order_lacks_what_its_note_says(stores):
 async def test_since_when_a_track_is_silent_is_known_of_a_call_that_was_left_in_order(stores, left, silent):
     store, audio = stores
     await left_open(store, audio)
-    file = await audio.reopen("CA1")
-    file.write_note({"silent": {"inbound": 60_000, "outbound": 90_000}, **left})
-    file.close()
-    await audio.flush()
+    await note(audio, silent={"inbound": 60_000, "outbound": 90_000}, **left)
     adopted = await (await found(store, audio)).adopt("CA1")
 
     assert adopted.past.silent == silent
@@ -191,10 +266,7 @@ async def test_since_when_a_track_is_silent_is_known_of_a_call_that_was_left_in_
 async def test_what_finals_had_passed_over_before_a_crash_is_not_forgotten(stores):
     store, audio = stores
     await left_open(store, audio)
-    file = await audio.reopen("CA1")
-    file.write_note({"anchor": STARTED_AT, "heard": None, "holes": [{"track": "outbound", "from": 1.0, "to": 1.5}]})
-    file.close()
-    await audio.flush()
+    await note(audio, anchor=STARTED_AT, heard=None, holes=[{"track": "outbound", "from": 1.0, "to": 1.5}])
     adopted = await (await found(store, audio)).adopt("CA1")
 
     assert adopted.past.uncovered == [

@@ -76,6 +76,9 @@ async def test_two_calls_at_once_never_mix(registry, store):
         stream.end("stopped")
     await ended(registry)
 
+    assert (registry.counters, registry.interrupted) == ({"opened": 2}, 0)
+    assert registry.ended["streams"] == 2
+    assert registry.ended["words"] == 2 * sum(map(len, SCRIPT.channels))
     for call in ("CA1", "CA2"):
         record = await events(store, call)
         assert all(event["id"].startswith(f"{call}-") for event in record)
@@ -91,6 +94,7 @@ async def test_a_refusal_over_a_calls_own_options_does_not_shut_the_gate(registr
         while not going_on.interrupted:
             await asyncio.sleep(0.005)
 
+    assert registry.interrupted == 1
     assert given.breaker.is_closed is is_open
     await registry.end_all(0.01)
 
@@ -262,6 +266,72 @@ async def test_the_cap_is_seen(registry):
     assert registry.full
 
 
+class Halting:
+    """A store that does not answer to one of its methods until `go_on`."""
+
+    def __init__(self, store, name):
+        self._store, self._name = store, name
+        self.asked, self.go_on = asyncio.Event(), asyncio.Event()
+
+    def __getattr__(self, name):
+        return self._halt if name == self._name else getattr(self._store, name)
+
+    async def _halt(self, *given, **named):
+        self.asked.set()
+        await self.go_on.wait()
+        return await getattr(self._store, self._name)(*given, **named)
+
+
+async def test_there_is_no_room_while_it_is_full_and_no_call_waits_for_a_stream(server, store, clock):
+    registry = CallRegistry(services(store, server, clock, grace=10.0), max_calls=2)
+    await registry.recover()
+    one = await registry.open(started("CA1"))
+    assert registry.room > 0
+    await registry.open(started("CA2"))
+    assert registry.room == 0
+    feed(one, 1.0)
+    one.end("carrier_disconnected")
+    assert registry.full
+    assert registry.room > 0
+    await registry.open(started("CA1", "MZ2"))
+    assert registry.room == 0
+    await registry.end_all(10.0)
+
+
+async def test_while_calls_that_were_left_are_not_adopted_yet_there_is_room_for_their_streams(server, store, clock):
+    for call_id in ("CA8", "CA9"):
+        await store.append([started_event(call_id)])
+        await store.release(call_id)
+    registry = CallRegistry(services(halting := Halting(store, "take"), server, clock), max_calls=1)
+    recovering = asyncio.create_task(registry.recover())
+    await halting.asked.wait()
+    await registry.open(started("CA1"))
+    assert registry.full
+    assert registry.room > 0
+    halting.go_on.set()
+    await recovering
+    assert registry.room == 0
+    await registry.end_all(10.0)
+
+
+async def test_a_stream_takes_its_call_before_its_turn_to_be_adopted(server, store, clock):
+    for call_id in ("CA8", "CA9"):
+        await store.append([started_event(call_id)])
+        await store.release(call_id)
+    registry = CallRegistry(services(halting := Halting(store, "take"), server, clock, grace=10.0), max_calls=3)
+    recovering = asyncio.create_task(registry.recover())
+    await halting.asked.wait()
+    opening = asyncio.create_task(registry.open(started("CA8")))
+    await asyncio.sleep(0)
+    halting.go_on.set()
+    await opening
+    await recovering
+
+    assert registry.counters == {"adopted": 2}
+    assert sorted(row.id for row in await store.calls()) == ["CA8", "CA9"]
+    await registry.end_all(10.0)
+
+
 async def test_closing_ends_every_call_with_its_last_words(registry, store):
     stream = await registry.open(started())
     feed(stream, 12.0)
@@ -385,6 +455,66 @@ async def test_no_call_begins_when_the_registry_closes(registry, store):
     assert await store.calls() == []
 
 
+async def test_no_call_begins_when_the_registry_closes_while_its_records_are_looked_for(server, store, clock):
+    registry = CallRegistry(services(halting := Halting(store, "find"), server, clock), max_calls=3)
+    await registry.recover()
+    opening = asyncio.create_task(registry.open(started()))
+    await halting.asked.wait()
+    closing = asyncio.create_task(registry.end_all(10.0))
+    await asyncio.sleep(0)
+    halting.go_on.set()
+    await closing
+
+    with pytest.raises(CallRefused, match="stopping"):
+        await opening
+    assert await store.calls() == []
+
+
+async def test_no_further_stream_is_let_in_while_the_registry_closes(registry):
+    await registry.open(started())
+    closing = asyncio.create_task(registry.leave_all(10.0))
+    await asyncio.sleep(0)
+    assert registry.calls
+    with pytest.raises(CallRefused, match="stopping"):
+        await registry.open(started(stream="MZ2"))
+    await closing
+
+
+@pytest.mark.parametrize("kept", [True, False])
+async def test_a_call_that_is_being_adopted_when_the_process_stops_is_left_as_it_is(
+    tmp_path, server, store, clock, kept
+):
+    await store.append([started_event()])
+    await store.release("CA1")
+    async with AudioStore(tmp_path, limit=2**30) as audio:
+        given = services(halting := Halting(store, "take"), server, clock)
+        registry = CallRegistry(given, max_calls=3, audio=audio if kept else None)
+        recovering = asyncio.create_task(registry.recover())
+        await halting.asked.wait()
+        closing = asyncio.create_task(registry.leave_all(10.0))
+        await asyncio.sleep(0)
+        halting.go_on.set()
+        await closing
+        await recovering
+
+        assert (registry.counters["adopted"], registry.calls) == (0, {})
+        assert [row.id for row in await store.abandoned()] == ["CA1"]
+        assert not audio.is_open("CA1")
+
+
+async def test_what_fails_while_the_process_stops_is_told_and_stops_nothing(registry, caplog):
+    async def close_streams():
+        raise RuntimeError("a bug")
+
+    await registry.open(started())
+    await registry.leave_all(10.0, close_streams)
+
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == [
+        "a task of the registry failed"
+    ]
+    assert registry.calls == {}
+
+
 # Several streams of one call
 
 
@@ -464,6 +594,21 @@ async def test_a_call_that_was_given_a_token_takes_no_stream_without_one(given):
     await registry.end_all(10.0)
 
 
+async def test_a_call_whose_first_stream_had_a_token_takes_no_stream_without_one_in_the_next_process(
+    server, store, clock
+):
+    before = CallRegistry(services(store, server, clock), max_calls=3)
+    await before.recover()
+    feed(await before.open(started(token="t")), 1.0)
+    await before.leave_all(10.0)
+    after = CallRegistry(services(store, server, clock, grace=10.0), max_calls=3)
+    await after.recover()
+    with pytest.raises(StreamDenied):
+        await after.open(started(stream="MZ2"))
+    await after.open(started(stream="MZ3", token="t"))
+    await after.end_all(10.0)
+
+
 # The next process
 
 
@@ -539,7 +684,8 @@ async def test_a_short_silence_that_a_call_is_left_with_is_told_by_the_next_proc
     }
 
 
-async def test_after_a_restart_the_tracks_of_all_streams_are_asked_for(tmp_path, server, clock):
+@pytest.mark.parametrize("tracks", [("inbound", "outbound"), ("outbound",)])
+async def test_after_a_restart_the_tracks_of_all_streams_are_asked_for(tmp_path, server, clock, tracks):
     asked = []
 
     async def refork(started, tracks):
@@ -549,7 +695,7 @@ async def test_after_a_restart_the_tracks_of_all_streams_are_asked_for(tmp_path,
         async with SQLiteStore(tmp_path) as store:
             before = CallRegistry(services(store, server, clock), max_calls=3, audio=audio)
             await before.recover()
-            for track in ("inbound", "outbound"):
+            for track in tracks:
                 feed(await before.open(started(stream=track, tracks=(track,))), 1.0, tracks=(track,))
             await before.leave_all(10.0)
         async with SQLiteStore(tmp_path) as store:
@@ -560,7 +706,7 @@ async def test_after_a_restart_the_tracks_of_all_streams_are_asked_for(tmp_path,
                     await asyncio.sleep(0)
             await after.end_all(10.0)
 
-    assert asked == [("inbound", "outbound")]
+    assert asked == [tracks]
 
 
 async def test_without_kept_audio_what_came_while_the_process_stopped_is_told_once(tmp_path, server, clock):
@@ -651,8 +797,12 @@ async def test_a_stop_in_the_middle_of_recovery_leaves_every_call_and_waits_for_
                 (await audio.reopen(call)).close()  # refused while it is open
 
 
-async def test_two_streams_are_heard_after_the_wall_clock_was_set_back_between_two_processes(tmp_path, server, clock):
-    async with AudioStore(tmp_path, limit=2**30) as audio:
+@pytest.mark.parametrize("kept", [True, False])
+async def test_two_streams_are_heard_after_the_wall_clock_was_set_back_between_two_processes(
+    tmp_path, server, clock, kept
+):
+    async with AudioStore(tmp_path, limit=2**30) as opened:
+        audio = opened if kept else None
         async with SQLiteStore(tmp_path) as store:
             before = CallRegistry(services(store, server, clock), max_calls=3, audio=audio)
             await before.recover()
@@ -678,6 +828,9 @@ async def test_two_streams_are_heard_after_the_wall_clock_was_set_back_between_t
     for channel in (0, 1):
         said = [word for word, _ in spoken(channel, 5.9, 11.7)]
         assert [word for word, _ in heard(record, channel) if word in said] == said
+    (resumed,) = [event for event in record if event["type"] == "call.resumed"]
+    before = [event["data"]["end"] for event in record[: record.index(resumed)] if "end" in event["data"]]
+    assert resumed["data"]["at"] >= max(before) > 4.0
 
 
 async def test_a_caller_who_hangs_up_while_the_process_stops_has_a_whole_record(tmp_path, registry, store):
@@ -719,6 +872,7 @@ async def test_events_that_the_store_did_not_take_are_counted_when_the_process_s
             clock.time += 0.01
             await asyncio.sleep(0.01)
 
+    await stopping
     assert registry.unkept >= 2  # `call.started` and `call.ended` at the least
     slow.release.set()
 

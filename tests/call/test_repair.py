@@ -20,8 +20,11 @@ from bridge.store.sqlite import SQLiteStore
 from tests.fakes.running import AUDIO, SCRIPT
 from tests.fakes.stereo import deinterleave
 from tests.fakes.words import STARTED_AT, started
+from tests.fakes.words import final as final_event
 
 STEREO = interleave(*AUDIO)
+PIECE = 2**20
+"""Octets: more at once is refused while it waits for the disk."""
 
 
 async def ask(audio):
@@ -49,11 +52,13 @@ async def stores(tmp_path):
         yield store, audio
 
 
-async def lacking(stores, *stretches, audio=STEREO):
+async def lacking(stores, *stretches, audio=STEREO, before=()):
+    """A call that has ended and lacks these; its log says so after its start, and the events `before`."""
     store, files = stores
     file = files.open("CA1")
-    file.append(audio)
-    await files.flush()
+    for start in range(0, len(audio), PIECE):
+        file.append(audio[start : start + PIECE])
+        await files.flush()
     end = CallEnded(
         reason="stopped",
         duration=12.0,
@@ -63,13 +68,14 @@ async def lacking(stores, *stretches, audio=STEREO):
         uncovered=[Stretch(track=track, from_=start, to=end) for track, start, end in stretches],
         counts={},
     )
-    await store.append([started(), Event("CA1", 2, "CA1-2", timestamp(STARTED_AT), end)])
+    seq = 2 + len(before)
+    await store.append([started(), *before, Event("CA1", seq, f"CA1-{seq}", timestamp(STARTED_AT), end)])
     return file
 
 
 async def mend(stores, file, asking=ask):
     projection = await read_projection(stores[0], "CA1")
-    writer = EventWriter("CA1", stores[0], lambda: STARTED_AT, projection.seq)
+    writer = EventWriter("CA1", stores[0], lambda: STARTED_AT, projection.seq, pause=3600.0)
     return await Repair(projection, writer, file, asking, "en", pieces.LONGEST).run()
 
 
@@ -99,6 +105,26 @@ async def test_every_word_comes_once_at_its_time(stores):
     finals = await events(stores, "transcript.final")
     assert [final["segment_id"] for final in finals] == ["CA1-inbound-b1", "CA1-outbound-b1"]
     assert {(final["source"], final["language"]) for final in finals} == {("backfill", "en")}
+
+
+@pytest.mark.parametrize("anchor", [None, STARTED_AT + 3.0])
+async def test_words_are_told_by_the_calls_own_clock(stores, anchor):
+    """Which a live final tells, or else the call's start."""
+    before = [] if anchor is None else [final_event(start=0.0, end=0.0, start_time=timestamp(anchor), text="")]
+    file = await lacking(stores, *BOTH, before=before)
+    await mend(stores, file)
+    told = [final for final in await events(stores, "transcript.final") if final["source"] == "backfill"]
+
+    assert [final["start_time"] for final in told] == [
+        timestamp((anchor or STARTED_AT) + final["start"]) for final in told
+    ]
+
+
+async def test_a_stretch_of_one_millisecond_is_mended_too(stores):
+    file = await lacking(stores, ("inbound", 1.0, 1.001))
+
+    assert await mend(stores, file)
+    assert (await read_projection(stores[0], "CA1")).uncovered == []
 
 
 async def test_what_a_track_has_already_does_not_come_again_with_the_others_rest(stores):
@@ -132,14 +158,39 @@ async def test_a_long_stretch_goes_in_pieces_and_a_crash_between_them_repeats_no
     assert len(ids) == len(set(ids))
 
 
+async def test_no_request_is_longer_than_ten_minutes(stores):
+    file = await lacking(stores, ("inbound", 0.0, 601.0), audio=silence(601 * SAMPLE_RATE * CHANNELS))
+    asked = []
+
+    async def quiet(audio):
+        asked.append(len(audio) / CHANNELS / SAMPLE_RATE)
+        return Transcribed((), "r1", 0)
+
+    assert await mend(stores, file, quiet)
+    assert asked == [599.9, 1.1]  # cut within the silence before the limit
+
+
+async def test_a_stretch_that_is_short_enough_is_asked_for_whole(stores, monkeypatch):
+    monkeypatch.setattr(pieces, "LONGEST", 4 * SAMPLE_RATE)
+    file = await lacking(stores, ("inbound", 0.0, 3.0), audio=silence(12 * SAMPLE_RATE * CHANNELS))
+    asked = []
+
+    async def quiet(audio):
+        asked.append(len(audio) / CHANNELS / SAMPLE_RATE)
+        return Transcribed((), "r1", 0)
+
+    assert await mend(stores, file, quiet)
+    assert asked == [3.0]
+
+
 async def test_what_cannot_be_transcribed_is_said_aloud_once(stores):
     file = await lacking(stores, ("inbound", 2.0, 12.0))
 
     async def never(audio):
         return None
 
-    assert not await mend(stores, file, never)
-    assert not await mend(stores, file, never)
+    assert await mend(stores, file, never) is False
+    assert await mend(stores, file, never) is False
     (gap,) = await events(stores, "audio.gap")
     assert (gap["track"], gap["from"], gap["to"], gap["why"]) == ("inbound", 2.0, 12.0, "not_transcribed")
 
@@ -158,11 +209,52 @@ async def test_what_is_gone_from_the_disk_is_said_aloud_and_the_rest_is_transcri
     assert (await read_projection(stores[0], "CA1")).uncovered == []
 
 
-async def test_audio_that_ends_too_early_is_said_aloud(stores):
-    file = await lacking(stores, *BOTH, audio=STEREO[: 4 * SAMPLE_RATE * CHANNELS])
+@pytest.mark.parametrize(("end", "asked"), [(6.0, [4.0]), (9.0, [4.0, 1.0])])
+async def test_nothing_is_asked_for_beyond_the_end_of_a_stretch(stores, end, asked):
+    file = await lacking(stores, ("inbound", 0.0, end), audio=STEREO[: 4 * SAMPLE_RATE * CHANNELS])
+    file.leap(8 * SAMPLE_RATE)
+    file.append(STEREO[8 * SAMPLE_RATE * CHANNELS :])
+    lengths = []
+
+    async def counting(audio):
+        lengths.append(len(audio) / CHANNELS / SAMPLE_RATE)
+        return await ask(audio)
+
+    assert await mend(stores, file, counting)
+    assert lengths == asked
+    assert [piece["to"] for piece in await events(stores, "transcription.backfilled")] == [4.0, end]
+
+
+async def test_only_what_is_to_be_transcribed_counts_as_lost_and_that_in_milliseconds(stores):
+    first, second = 4 * SAMPLE_RATE + 3, 8 * SAMPLE_RATE + 5
+    file = await lacking(
+        stores, ("inbound", 2.0, 12.0), ("outbound", 3.0, 4.5), ("outbound", 6.0, 7.0), audio=STEREO[: first * CHANNELS]
+    )
+    file.leap(second)
+    file.append(STEREO[second * CHANNELS :])
 
     assert await mend(stores, file)
+    assert [(gap["track"], gap["from"], gap["to"]) for gap in await events(stores, "audio.gap")] == [
+        ("inbound", 4.0, 8.001),
+        ("outbound", 4.0, 4.5),
+        ("outbound", 6.0, 7.0),
+    ]
+    done = await events(stores, "transcription.backfilled")
+    assert [(piece["from"], piece["to"], piece["waiting"]) for piece in done] == [(2.0, 4.0, 8.0), (4.0, 12.0, 0.0)]
+
+
+async def test_audio_that_ends_too_early_is_said_aloud_and_no_one_is_asked_for_it(stores):
+    file = await lacking(stores, *BOTH, audio=STEREO[: 4 * SAMPLE_RATE * CHANNELS])
+    asked = []
+
+    async def counting(audio):
+        asked.append(len(audio))
+        return await ask(audio)
+
+    assert await mend(stores, file, counting)
     assert [(gap["from"], gap["to"]) for gap in await events(stores, "audio.gap")] == [(4.0, 12.0), (4.0, 12.0)]
+    assert asked == [4 * SAMPLE_RATE * CHANNELS]
+    assert [piece["request_id"] for piece in await events(stores, "transcription.backfilled")] == ["r1", None]
 
 
 async def test_silence_has_nothing_to_say(stores):

@@ -33,6 +33,10 @@ def test_what_the_carrier_sends_reaches_the_call():
     assert call.said == [(1, FRAME), KEY, (1, "stopped", 2)]
 
 
+def test_unless_it_had_to_wait_its_first_frame_is_not_late():
+    assert Stream(Heard(), 1, "MZ1", ("inbound",)).late == 0.0
+
+
 def test_it_ends_once_and_says_nothing_afterwards():
     call = Heard()
     stream = Stream(call, 1, "MZ1", ("inbound",))
