@@ -8,19 +8,19 @@ The layers, top to bottom; a module imports only from lower ones, or beside it i
     7 wiring    app
     6 handlers  web/
     5 calls     call/, config, local/
-    4 shells    deepgram/client, deepgram/prerecorded, store/, delivery/sender, delivery/poster, delivery/interims,
-                live, logs, clock
+    4 shells    deepgram/client, deepgram/socket, deepgram/dialing, deepgram/prerecorded, store/, delivery/sender,
+                delivery/poster, delivery/connection, delivery/interims, live, logs, clock, certificates, forms
     ---- below this line: no await, no clock, no randomness, no environment, no logging ----
     3 machines  align/, call/continuity, deepgram/session, deepgram/breaker, transcript/assembler,
                 transcript/conversation, delivery/lane, delivery/breaker
-    2 pure      call/states, call/lull, deepgram/options, deepgram/batch, deepgram/exchange, deepgram/window,
-                deepgram/coverage, deepgram/pace, deepgram/states, deepgram/timeline, deepgram/watchdog,
-                deepgram/standing, deepgram/ending, deepgram/backlog, delivery/signing, delivery/envelope, store/base,
-                transcript/speech, transcript/turns, transcript/figures, transcript/gaps, transcript/captions,
-                transcript/render
-    1 dialects  carriers/, deepgram/messages, deepgram/words, event_stream, outbox
-    0 words     errors, audio, events/, recognition, text
-   -1 base      spans
+    2 pure      call/states, call/lull, deepgram/options, deepgram/languages, deepgram/batch, deepgram/exchange,
+                deepgram/window, deepgram/coverage, deepgram/states, deepgram/timeline,
+                deepgram/watchdog, deepgram/standing, deepgram/ending, deepgram/backlog, delivery/signing,
+                delivery/envelope, delivery/address, tunnel, store/base, transcript/speech, transcript/turns,
+                transcript/figures, transcript/gaps, transcript/captions, transcript/render
+    1 dialects  carriers/, deepgram/messages, deepgram/words, event_stream, outbox, answer, egress
+    0 words     errors, failure, audio, events/, recognition, text, spelling, values
+   -1 base      spans, pace, writing
 
 One word for one thing:
 
@@ -38,7 +38,7 @@ One word for one thing:
     kept audio    a call's audio on the disk, until it is covered; a recording is kept for good
     result        what a recognizer says of a span: an interim, which the next one replaces, or a final
     segment       what its interims and its final say in turn, under one id; a turn, told as `utterance.completed`, is
-                  the finals up to a pause
+                  the finals up to a pause; a turn that is read goes on until a long one, or the other's word
     backfill      to transcribe kept audio after the call
     event         a thing that is told of a call; a durable one has a `seq`, its number in the record
     event writer  numbers a call's events and hands them to the store
@@ -53,6 +53,7 @@ One word for one thing:
     parked        given up, as a dead letter is, until it is resumed: said of a lane
     breaker       a circuit breaker: spares a peer that fails, and tries it now and then
     access        who may read which calls
+    route         how a peer is reached: through which proxy, with which certificates; egress knows all routes
     session       the conversation with Deepgram about one call, over as many sockets as it takes
     dialect       reads one carrier's, or Deepgram's, messages
     machine       decides, without a socket or a clock; a shell acts, and decides nothing

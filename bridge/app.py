@@ -6,6 +6,7 @@ store, then the webhook, before the store is closed.
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 import time
@@ -21,6 +22,7 @@ from bridge.call import CallPolicy, CallRegistry, ContinuityPolicy, Services
 from bridge.call.backfill import Backfill, BackfillPolicy
 from bridge.call.call_options import CallOptions
 from bridge.call.eraser import Eraser
+from bridge.certificates import trusted
 from bridge.clock import SystemClock
 from bridge.config import Settings
 from bridge.deepgram.breaker import CircuitBreaker
@@ -28,21 +30,24 @@ from bridge.deepgram.exchange import SessionPolicy
 from bridge.deepgram.options import parse
 from bridge.delivery.sender import Sender
 from bridge.delivery.signing import Signer
-from bridge.errors import ConfigError, StoreError
+from bridge.egress import Egress
+from bridge.errors import StoreError
 from bridge.live import Live
 from bridge.store.audio import AudioStore, Recordings
 from bridge.store.audio.retention import Retention
 from bridge.store.base import ManagedStore
 from bridge.store.opening import open_store
+from bridge.store.sessions import EndedSessions
 from bridge.store.token import own_token
 from bridge.web import carriers
-from bridge.web.access import Access
+from bridge.web.access import Access, Handler
 from bridge.web.calls import CallHandlers
 from bridge.web.deliveries import DeliveryHandlers
 from bridge.web.feed import FeedHandlers
 from bridge.web.operations import Gauge, OperationsHandlers
+from bridge.web.refusals import Refusals
+from bridge.web.server import Connections, file_limit, listen, raise_file_limit, read_in_time
 from bridge.web.static import PageHandlers
-from twiml import web as twiml_web
 from twiml.issued import IssuedTokens
 
 log = logging.getLogger("bridge.app")
@@ -51,13 +56,18 @@ ENDPOINT = "webhook"
 """The endpoint's name in the lanes; they stay when `WEBHOOK_URL` changes."""
 
 _LARGEST_BODY = 64 * 1024  # octets of a request
-_SHARE_OF_CALLS = 0.75  # of the time to stop, for the last words of calls; the rest is for delivering them
+_SHARE_OF_LAST_WORDS = 0.75  # of the time to stop; the rest is for delivering them
 
 REQUESTS = "backfill"
 """Folder in `DATA_DIR` through which `bridge backfill` asks a running server."""
 
 
 REGISTRY = web.AppKey("registry", CallRegistry)
+
+CONNECTIONS = web.AppKey("connections", Connections)
+
+METRICS: web.AppKey[Handler] = web.AppKey("metrics")
+"""Its handler, for a port of its own."""
 
 FINISH_CALLS: web.AppKey[Callable[[], Awaitable[None]]] = web.AppKey("finish_calls")
 """Leaves or ends every call. The server calls it while it still reads its sockets: from the moment at which aiohttp
@@ -66,18 +76,20 @@ shuts down it drops what carriers send, also on sockets that are open."""
 
 def build(settings: Settings) -> web.Application:
     """The application, checked but not started. Raises ConfigError for settings that cannot work."""
-    app = web.Application(client_max_size=_LARGEST_BODY)
+    refusals, egress = carriers.refusals(settings), own_egress()
+    connections = Connections(settings.bridge_idle_connections, file_limit())
+    app = web.Application(client_max_size=_LARGEST_BODY, middlewares=[refusals.middleware, read_in_time])
     token_secret, issued = carriers.token_secret(settings), IssuedTokens()
     store = _store(settings)
     recordings = Recordings(settings.data_dir, unfinished=settings.bridge_recordings)
-    sender = _sender(settings, store)
+    sender = _sender(settings, store, egress)
     audio, live, breaker = audio_store(settings), Live(store), CircuitBreaker()
     options = call_options(settings)
-    policy, requests = backfill_policy(settings), settings.data_dir / REQUESTS
+    policy, requests = backfill_policy(settings, egress), settings.data_dir / REQUESTS
     backfill = Backfill(store, audio, breaker, policy, options, wall=time.time, random=Random(), requests=requests)
-    reforks = carriers.reforks(settings, token_secret)
+    reforks = carriers.reforks(settings, token_secret, egress)
     registry = CallRegistry(
-        Services(call_policy(settings), store, breaker, options, SystemClock(), Random(), reforks),
+        Services(call_policy(settings, egress), store, breaker, options, SystemClock(), Random(), reforks),
         max_calls=settings.bridge_max_calls,
         audio=audio if settings.bridge_audio_limit else None,
         on_uncovered=backfill.offer,
@@ -85,7 +97,8 @@ def build(settings: Settings) -> web.Application:
     )
     media = carriers.media_handlers(registry, settings, token_secret)
     stop = _StopDeadline(settings.bridge_stop_timeout)
-    operations = _operations(registry, breaker, store, audio, backfill, sender, live)
+    access = _access(settings)
+    operations = _operations(registry, breaker, store, audio, backfill, sender, live, connections, refusals, access)
 
     async def keep_open(_: web.Application) -> AsyncIterator[None]:
         async with store, audio, _retention(settings, recordings), AsyncExitStack() as stack:
@@ -104,22 +117,20 @@ def build(settings: Settings) -> web.Application:
         operations.stopping = True
         stop.begin()
         finish = registry.end_all if settings.bridge_stop == "end" else registry.leave_all
-        await finish(stop.left() * _SHARE_OF_CALLS, close_streams=media.close)
+        await finish(stop.left() * _SHARE_OF_LAST_WORDS, close_streams=media.close)
         await live.finish()  # after the calls, so that their followers get the end
 
-    app[REGISTRY], app[FINISH_CALLS] = registry, finish_calls
+    app[REGISTRY], app[FINISH_CALLS], app[CONNECTIONS] = registry, finish_calls, connections
+    app[METRICS] = operations.metrics
     app.cleanup_ctx.append(keep_open)
     app.on_shutdown.append(lambda _: finish_calls())
-    app.add_routes([*media.routes(), *operations.routes(), *PageHandlers().routes()])
-    access = Access(read_tokens(settings), settings.public_url, time.time)
+    app.add_routes([*media.routes(), *_operations_routes(settings, operations, access), *PageHandlers().routes()])
     eraser = Eraser(store, audio, recordings, backfill)
     calls = CallHandlers(store, access, endpoint=ENDPOINT, delete=eraser.erase, recordings=recordings, wall=time.time)
     feed = FeedHandlers(live, store, access, calls.events, Random())
     app.add_routes([*access.routes(), *feed.routes(), *calls.routes()])
     app.add_routes(DeliveryHandlers(sender.resume if sender else None, store, access).routes())
-    if settings.public_url and settings.answers_twilio:
-        voice = replace(carriers.voice_settings(settings, token_secret), on_token=issued.note)
-        app.add_routes(twiml_web.routes(voice, carriers.stream_status(registry)))
+    app.add_routes(carriers.webhook_routes(settings, token_secret, registry, issued.note))
     return app
 
 
@@ -139,28 +150,25 @@ async def serve(settings: Settings, started: Callable[[str], None] = lambda url:
     """
     # In a commit the store's thread waits for the interpreter several times; this bounds each wait.
     sys.setswitchinterval(0.0005)
+    raise_file_limit(settings.bridge_max_calls)
     application = build(settings)
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=5.0)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    try:
-        await runner.setup()
-        site = web.TCPSite(runner, settings.host, settings.port)
-        try:
-            await site.start()
-        except OSError as error:
-            raise ConfigError(f"cannot listen at {settings.host}:{settings.port}: {error.strerror}") from error
-        url = _local_url(runner)
-        log.info("serving", extra={"url": url, "public_url": settings.public_url})
-        started(url)
+    async with AsyncExitStack() as stack:
+        site = await listen(stack, application, application[CONNECTIONS], settings.host, settings.port)
+        if settings.metrics_address:
+            metrics = web.Application(middlewares=[read_in_time])
+            metrics.add_routes([web.get("/metrics", application[METRICS])])
+            apart = await listen(stack, metrics, application[CONNECTIONS], *settings.metrics_address)
+            log.info("serving metrics", extra={"url": f"{apart.name}/metrics"})
+        log.info("serving", extra={"url": site.name, "public_url": settings.public_url})
+        started(site.name)
         await stop.wait()
         log.info("stopping")
         await site.stop()
         await application[FINISH_CALLS]()
-    finally:
-        await runner.cleanup()
     return application[REGISTRY].unkept
 
 
@@ -174,7 +182,7 @@ async def backfill(settings: Settings, call_id: str, patience: float) -> bool:
     async with store, audio_store(settings) as audio:
         if call_id not in audio.kept():
             raise StoreError(f"no audio is kept of {call_id}")
-        policy = replace(backfill_policy(settings), timeout=0.0)  # `patience` bounds it instead
+        policy = replace(backfill_policy(settings, own_egress()), timeout=0.0)  # `patience` bounds it instead
         async with Backfill(
             store, audio, CircuitBreaker(), policy, call_options(settings), wall=time.time, random=Random()
         ) as service:
@@ -196,17 +204,28 @@ def read_tokens(settings: Settings) -> tuple[str, ...]:
     return settings.read_tokens or (own_token(settings.data_dir),)
 
 
+def _access(settings: Settings) -> Access:
+    ended = EndedSessions(settings.data_dir, time.time())
+    return Access(read_tokens(settings), settings.public_url, time.time, ended)
+
+
 def login_link(settings: Settings, url: str) -> str:
     """A link that opens the page at this address and logs in; a browser sends no server what follows the `#`."""
     return f"{settings.public_url or url}/#token={read_tokens(settings)[0]}"
 
 
-def call_policy(settings: Settings) -> CallPolicy:
+def own_egress() -> Egress:
+    """The way out of this process. Raises ConfigError for certificates that cannot be read."""
+    return Egress(os.environ, trusted(os.environ))
+
+
+def call_policy(settings: Settings, egress: Egress) -> CallPolicy:
     """The settings that all calls share."""
     labels = {"inbound": settings.bridge_label_inbound, "outbound": settings.bridge_label_outbound}
     return CallPolicy(
         deepgram_url=settings.deepgram_url,
         deepgram_key=settings.deepgram_api_key.get_secret_value() if settings.deepgram_api_key else "",
+        route=egress.route(settings.deepgram_url),
         align=AlignPolicy(chunk_ms=settings.bridge_chunk_ms, hold_ms=settings.bridge_hold_ms),
         session=SessionPolicy(
             window=settings.bridge_replay_window,
@@ -215,7 +234,7 @@ def call_policy(settings: Settings) -> CallPolicy:
         ),
         labels={track: label for track, label in labels.items() if label},
         public_url=settings.public_url,
-        continuity=ContinuityPolicy(grace=settings.bridge_grace),
+        continuity=ContinuityPolicy(grace=settings.bridge_grace, longest=settings.bridge_max_duration),
     )
 
 
@@ -224,11 +243,12 @@ def call_options(settings: Settings) -> CallOptions:
     return CallOptions(parse(settings.deepgram_options), settings.overrides)
 
 
-def backfill_policy(settings: Settings) -> BackfillPolicy:
+def backfill_policy(settings: Settings, egress: Egress) -> BackfillPolicy:
     """How kept audio is transcribed after the call."""
     return BackfillPolicy(
         origin=settings.deepgram_url,
         key=settings.deepgram_api_key.get_secret_value() if settings.deepgram_api_key else "",
+        route=egress.route(settings.deepgram_url),
         timeout=settings.bridge_backfill_timeout,
         keep=settings.bridge_backfill_days * 86400,
     )
@@ -258,6 +278,9 @@ def _operations(
     backfill: Backfill,
     sender: Sender | None,
     live: Live,
+    connections: Connections,
+    refusals: Refusals,
+    access: Access,
 ) -> OperationsHandlers:
     counters = {
         "calls": registry.counters,
@@ -265,6 +288,9 @@ def _operations(
         "store": store.counters,
         "audio": audio.counters,
         "backfill": backfill.counters,
+        "connections": connections.counters,
+        "requests": refusals.counters,
+        "readers": access.counters,
     }
     gauges: dict[str, Gauge] = {
         "calls": ("Calls going on", lambda: len(registry.calls)),
@@ -275,6 +301,13 @@ def _operations(
         ),
         "calls_to_backfill": ("Calls that have ended and whose kept audio is transcribed", lambda: backfill.waiting),
         "readers": ("Readers of live feeds", lambda: live.followers),
+        "connections": ("Open connections of carriers and readers", lambda: len(connections.open)),
+        "connections_waiting": (
+            "Those of them that wait for a request, its body, or `start`",
+            lambda: len(connections.idle),
+        ),
+        "store_fails": ("1: the store cannot keep anything now", lambda: store.trouble is not None),
+        "events_waiting": ("Events of calls that are not durable yet", lambda: registry.backlog.waiting),
     }
     if sender:
         counters["delivery"] = sender.counters
@@ -285,7 +318,18 @@ def _operations(
                 lambda: not sender.healthy,
             ),
         }
-    return OperationsHandlers(registry, counters, gauges)
+    return OperationsHandlers(registry, counters, gauges, lambda: store.trouble)
+
+
+def _operations_routes(settings: Settings, operations: OperationsHandlers, access: Access) -> list[web.RouteDef]:
+    """The operators' routes; the metrics are not among them if they have a port of their own."""
+    match settings.bridge_metrics:
+        case "open":
+            return [*operations.routes(), web.get("/metrics", operations.metrics)]
+        case "token":
+            return [*operations.routes(), web.get("/metrics", access.only(operations.metrics))]
+        case _:
+            return operations.routes()
 
 
 def _retention(settings: Settings, recordings: Recordings) -> Retention:
@@ -293,13 +337,9 @@ def _retention(settings: Settings, recordings: Recordings) -> Retention:
     return Retention(recordings, max_age, settings.bridge_recording_limit * 1_000_000 or None, time.time)
 
 
-def _sender(settings: Settings, store: ManagedStore) -> Sender | None:
+def _sender(settings: Settings, store: ManagedStore, egress: Egress) -> Sender | None:
     if not settings.webhook_url or not settings.webhook_secret:
         return None
     signer = Signer(settings.webhook_secret.get_secret_value())
-    return Sender(store, settings.webhook_url, signer, endpoint=ENDPOINT, interims=settings.webhook_interim)
-
-
-def _local_url(runner: web.AppRunner) -> str:
-    host, port = runner.addresses[0][:2]
-    return f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}"
+    url, route = settings.webhook_url, egress.route(settings.webhook_url)
+    return Sender(store, url, signer, endpoint=ENDPOINT, interims=settings.webhook_interim, route=route)

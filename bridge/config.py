@@ -1,46 +1,60 @@
 """Every setting, read once from the environment by the commands and handed down as one frozen object.
 
 The README's table is tested against this class. Settings that only the bridge has begin with `BRIDGE_`; an unknown
-`BRIDGE_*` name stops the start, because a misspelt setting that is ignored would be noticed only when it is needed.
+`BRIDGE_*` name stops the start, and so does a name that resembles one of ours that is not set, because a misspelt
+setting that is ignored would be noticed only when it is needed.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from bridge import forms, values
 from bridge.deepgram import options
+from bridge.delivery.signing import parse_secrets
 from bridge.errors import ConfigError
+from bridge.spelling import misspelt
 
-_SHORTEST_TOKEN = 16  # characters: too many to guess, whatever the number of attempts
+_DEEPGRAMS_SPEED = 1.25  # times real time
+
+_COMMON = frozenset(("HOST", "PORT", "DATABASE_URL"))
+"""Names that so many programs have that nothing but a difference in case is taken for a mistake."""
 
 
 class Settings(BaseModel):
     """The settings; field names in capitals are the environment's names."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    host: str = Field("0.0.0.0", description="Address to listen on")
+    host: forms.Word = Field("0.0.0.0", description="Address to listen on")
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes any free one")
-    public_url: str | None = Field(None, description="https origin as Twilio sees it, e.g. `https://calls.example.com`")
+    public_url: forms.PublicOrigin | None = Field(
+        None, description="https origin as Twilio sees it, e.g. `https://calls.example.com`"
+    )
 
-    deepgram_api_key: SecretStr | None = Field(None, description="Deepgram's API key; not needed with `--local`")
-    deepgram_url: str = Field("wss://api.deepgram.com", description="Deepgram's origin: a region, or your own server")
-    deepgram_options: str = Field(
+    deepgram_api_key: forms.Key | None = Field(None, description="Deepgram's API key; not needed with `--local`")
+    deepgram_url: forms.SocketOrigin = Field(
+        "wss://api.deepgram.com", description="Deepgram's origin: a region, or your own server"
+    )
+    deepgram_options: forms.DeepgramOptions = Field(
         "", description="Query string laid over the defaults, e.g. `model=nova-3&keyterm=Acme`"
     )
 
-    webhook_url: str | None = Field(None, description="Where events are posted; without it they are only kept")
-    webhook_secret: SecretStr | None = Field(
+    webhook_url: forms.WebhookUrl | None = Field(
+        None, repr=False, description="Where events are posted; without it they are only kept"
+    )
+    webhook_secret: forms.Keys | None = Field(
         None, description="`whsec_…`; several, separated by spaces, while rotating"
     )
     webhook_interim: bool = Field(False, description="Post interim transcripts too")
 
-    twilio_account_sid: str | None = Field(None, description="For `bridge number`, and to ask for a lost stream again")
-    twilio_auth_token: SecretStr | None = Field(
+    twilio_account_sid: forms.AccountSid | None = Field(
+        None, description="For `bridge number`, and to ask for a lost stream again"
+    )
+    twilio_auth_token: forms.Keys | None = Field(
         None, description="Checks X-Twilio-Signature; several, separated by spaces, while rotating"
     )
     twilio_signature: Literal["strict", "warn", "off"] = Field(
@@ -49,39 +63,51 @@ class Settings(BaseModel):
         "`strict` refuses it, `warn` logs it and lets it in, `off` does not check",
     )
 
-    bridge_telnyx_secret: SecretStr | None = Field(
+    bridge_telnyx_secret: forms.LongKeys | None = Field(
         None, description="Secret that Telnyx streams send; several, separated by spaces, while rotating"
     )
-    bridge_jambonz_auth: SecretStr | None = Field(
+    bridge_jambonz_auth: forms.Passwords | None = Field(
         None, description="`user:password` that jambonz streams send; several, separated by spaces, while rotating"
     )
 
-    data_dir: Path = Field(Path("data"), description="Folder in which the record is kept")
-    database_url: str | None = Field(None, description="Reserved: only SQLite in `DATA_DIR` is built so far")
+    data_dir: forms.Folder = Field(Path("data"), description="Folder in which the record is kept")
+    database_url: forms.Hidden | None = Field(None, description="Reserved: only SQLite in `DATA_DIR` is built so far")
 
-    bridge_twilio_api: str = Field("https://api.twilio.com", description="Twilio's REST API: a region's, or for tests")
+    bridge_twilio_api: forms.WebOrigin = Field(
+        "https://api.twilio.com", description="Twilio's REST API: a region's, or for tests"
+    )
 
-    bridge_dial: str | None = Field(
+    bridge_dial: forms.DialTarget | None = Field(
         None, description="Where a call goes next: dial `+15550100`, `sip:a@b.example` or `client:name`"
     )
-    bridge_caller_id: str | None = Field(None, description="Caller id of that dialed call")
-    bridge_say: str | None = Field(None, description="Sentence spoken first, e.g. a consent notice")
+    bridge_caller_id: forms.Word | None = Field(None, description="Caller id of that dialed call")
+    bridge_say: forms.Sentence | None = Field(None, description="Sentence spoken first, e.g. a consent notice")
     bridge_pause: int = Field(
         3600, ge=1, le=86400, description="Seconds the line is held when there is nothing to dial"
     )
-    bridge_label_inbound: str | None = Field(None, description="Speaker label of the inbound track")
-    bridge_label_outbound: str | None = Field(None, description="Speaker label of the outbound track")
+    bridge_label_inbound: forms.Label | None = Field(None, description="Speaker label of the inbound track")
+    bridge_label_outbound: forms.Label | None = Field(None, description="Speaker label of the outbound track")
     bridge_require_token: bool = Field(
         False, description="Refuse streams without the per-call token that `/twiml/voice` gives out"
     )
-    bridge_deepgram_overrides: str = Field(
+    bridge_deepgram_overrides: forms.OptionNames = Field(
         "language,model,keyterm,keywords,endpointing,utterance_end_ms,smart_format,redact,tag",
         description='Options a call may set by `<Parameter name="deepgram.…">`',
     )
     bridge_max_calls: int = Field(1000, ge=1, description="Calls at once; more are refused with 503")
+    bridge_max_duration: float = Field(
+        86_400.0, ge=1, le=2_592_000, description="Seconds after which a call is ended, whatever its streams do"
+    )
     bridge_start_timeout: float = Field(10.0, gt=0, le=60, description="Seconds a socket may take to send `start`")
     bridge_idle_timeout: float = Field(
-        60.0, gt=0, le=3600, description="Seconds without any message after which a stream counts as lost"
+        60.0, gt=0, le=3600, description="Seconds without audio or a key after which a stream counts as lost"
+    )
+    bridge_idle_connections: int = Field(
+        100,
+        ge=1,
+        le=65536,
+        description="Connections of one address that may wait, for a request or for `start`; beyond it the oldest is "
+        "closed. Raise it if all come from one proxy",
     )
     bridge_chunk_ms: int = Field(
         60, ge=20, le=100, multiple_of=20, description="Milliseconds of audio per message to Deepgram"
@@ -117,7 +143,7 @@ class Settings(BaseModel):
     bridge_recording_limit: int = Field(
         50_000, ge=0, description="Megabytes of recordings, the oldest are deleted first; 0: no limit"
     )
-    bridge_read_tokens: SecretStr | None = Field(
+    bridge_read_tokens: forms.LongKeys | None = Field(
         None,
         description="Tokens that give access to the calls, separated by spaces; without any, one is made in `DATA_DIR`",
     )
@@ -132,67 +158,28 @@ class Settings(BaseModel):
     bridge_allow_ephemeral_disk: bool = Field(
         False, description="Start on a host whose disk is wiped at every restart (Heroku)"
     )
+    bridge_metrics: str = Field(
+        "open",
+        description="Who may read `/metrics`: `open` everyone, `token` readers with a token; "
+        "a port, or `address:port`, serves it there instead",
+    )
     bridge_log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Lowest level that is logged"
     )
     bridge_log_format: Literal["json", "text"] = Field("json", description="One JSON object a line, or plain text")
 
-    @field_validator("public_url")
+    @field_validator("*", mode="before")
     @classmethod
-    def _origin(cls, url: str | None) -> str | None:
-        if url is None:
-            return None
-        parts = urlsplit(url)
-        local = parts.hostname in ("localhost", "127.0.0.1", "::1")
-        if not (parts.scheme == "https" or (parts.scheme == "http" and local)) or not parts.netloc:
-            raise ValueError("must be an https origin such as https://calls.example.com")
-        if parts.path not in ("", "/") or parts.query or parts.fragment:
-            raise ValueError("must be an origin: no path and no query")
-        return f"{parts.scheme}://{parts.netloc}"
+    def _as_meant(cls, value: object) -> object:
+        return values.filled_in(values.trimmed(value)) if isinstance(value, str) else value
 
-    @field_validator("deepgram_url")
+    @field_validator("bridge_metrics")
     @classmethod
-    def _socket_origin(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme not in ("ws", "wss") or not parts.hostname or parts.port == 0:
-            raise ValueError("must begin with wss:// or ws://, and name a host")
-        if parts.path not in ("", "/") or parts.query or parts.fragment or parts.username or parts.password:
-            raise ValueError("must be an origin: no path, no query, no user name")
-        return f"{parts.scheme}://{parts.netloc}"
-
-    @field_validator("webhook_url")
-    @classmethod
-    def _http_url(cls, url: str | None) -> str | None:
-        if url is None:
-            return None
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.netloc:
-            raise ValueError("must begin with https:// or http://")
-        if parts.username or parts.password:
-            raise ValueError("must not carry a user name or a password: the signature is what proves us")
-        return url
-
-    @field_validator("bridge_jambonz_auth")
-    @classmethod
-    def _pairs(cls, pairs: SecretStr | None) -> SecretStr | None:
-        if pairs and any(not all(pair.partition(":")[::2]) for pair in pairs.get_secret_value().split()):
-            raise ValueError("must be user:password")
-        return pairs
-
-    @field_validator("bridge_read_tokens", "bridge_telnyx_secret")
-    @classmethod
-    def _long_enough(cls, tokens: SecretStr | None) -> SecretStr | None:
-        if tokens and any(len(token) < _SHORTEST_TOKEN for token in tokens.get_secret_value().split()):
-            raise ValueError(f"each token must have at least {_SHORTEST_TOKEN} characters")
-        return tokens
-
-    @field_validator("deepgram_options")
-    @classmethod
-    def _options(cls, text: str) -> str:
-        try:
-            options.parse(text)
-        except ConfigError as error:
-            raise ValueError(str(error)) from None
+    def _who_or_where(cls, text: str) -> str:
+        if text not in ("open", "token"):
+            host, _, port = text.rpartition(":")
+            if not port.isdecimal() or not 0 < int(port) < 65536 or (":" in text and not host):
+                raise ValueError("must be open, token, a port, or address:port")
         return text
 
     @property
@@ -221,9 +208,17 @@ class Settings(BaseModel):
         return tuple(self.bridge_read_tokens.get_secret_value().split()) if self.bridge_read_tokens else ()
 
     @property
+    def metrics_address(self) -> tuple[str, int] | None:
+        """Where the metrics are served, if apart from all else."""
+        if self.bridge_metrics in ("open", "token"):
+            return None
+        host, _, port = self.bridge_metrics.rpartition(":")
+        return host.strip("[]") or self.host, int(port)
+
+    @property
     def overrides(self) -> frozenset[str]:
         """The names of the Deepgram options that a call may set."""
-        return frozenset(name.strip() for name in self.bridge_deepgram_overrides.split(",") if name.strip())
+        return options.names(self.bridge_deepgram_overrides)
 
 
 def load(environment: Mapping[str, str] | None = None, **given: Any) -> Settings:
@@ -233,20 +228,32 @@ def load(environment: Mapping[str, str] | None = None, **given: Any) -> Settings
     """
     environment = os.environ if environment is None else environment
     known = {name.upper() for name in Settings.model_fields}
-    unknown = sorted(name for name in environment if name.startswith("BRIDGE_") and name not in known)
-    if unknown:
-        raise ConfigError(f"unknown setting {', '.join(unknown)}; the README lists them all")
-    values = {name.lower(): value for name, value in environment.items() if name in known and value != ""}
+    faults = list(misspelt(environment.keys(), known, prefix="BRIDGE_", common=_COMMON))
+    found = {name.lower(): value for name, value in environment.items() if name in known and values.trimmed(value)}
     try:
-        return Settings.model_validate(values | given)
+        settings = Settings.model_validate(found | given)
     except ValidationError as error:
-        raise ConfigError("; ".join(_sentence(fault) for fault in error.errors())) from None
+        raise ConfigError("; ".join(faults + [_sentence(fault) for fault in error.errors()])) from None
+    if faults:
+        raise ConfigError("; ".join(faults))
+    return settings
 
 
 def _sentence(fault: Any) -> str:
     name = "_".join(str(part) for part in fault["loc"]).upper()
-    said = fault["msg"].removeprefix("Value error, ")
+    said = _FORMS.get(fault["type"]) or fault["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
     return f"{name}: {said[:1].lower()}{said[1:]}"
+
+
+_FORMS = {
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_parsing": "must be a number, with a point if it has decimals",
+    "finite_number": "must be a number, with a point if it has decimals",
+}
+"""What to type, by pydantic's name of the fault."""
 
 
 def check_for_serving(settings: Settings, environment: Mapping[str, str] | None = None) -> None:
@@ -266,6 +273,11 @@ def check_for_serving(settings: Settings, environment: Mapping[str, str] | None 
         raise ConfigError("set PUBLIC_URL to the https origin Twilio reaches: its signatures are made over it")
     if settings.webhook_url and not settings.webhook_secret:
         raise ConfigError("set WEBHOOK_SECRET (whsec_ and 32 random bytes in base64): every delivery is signed")
+    if settings.webhook_secret:
+        try:
+            parse_secrets(settings.webhook_secret.get_secret_value())
+        except ConfigError as error:
+            raise ConfigError(f"WEBHOOK_SECRET: {error}") from None
     if settings.database_url:
         raise ConfigError("DATABASE_URL is not supported yet; unset it, the record is kept in DATA_DIR")
     if settings.bridge_recordings and not settings.bridge_audio_limit:
@@ -277,3 +289,51 @@ def check_for_serving(settings: Settings, environment: Mapping[str, str] | None 
             "this host wipes its disk at every restart and the record with it; "
             "set BRIDGE_ALLOW_EPHEMERAL_DISK=true if that is acceptable"
         )
+    if fault := _unwritable(settings.data_dir):
+        raise ConfigError(f"DATA_DIR: {fault}; the record is kept there")
+    if contradictions := list(_contradictions(settings)):
+        raise ConfigError("; ".join(contradictions))
+
+
+def _contradictions(settings: Settings) -> Iterator[str]:
+    """A sentence for each setting that would do nothing, or refuse every call, because of another one."""
+    voice = {
+        "BRIDGE_REQUIRE_TOKEN": (settings.bridge_require_token, "gives out the tokens"),
+        "BRIDGE_DIAL": (settings.bridge_dial, "sends calls there"),
+        "BRIDGE_SAY": (settings.bridge_say, "says it"),
+        "BRIDGE_CALLER_ID": (settings.bridge_caller_id, "names it"),
+    }
+    missing = "PUBLIC_URL" if not settings.public_url else None if settings.answers_twilio else "TWILIO_AUTH_TOKEN"
+    for name, (given, what) in voice.items():
+        if given and missing:
+            yield f"{name} needs {missing}: without it there is no /twiml/voice, which {what}"
+
+
+def doubts(settings: Settings) -> Iterator[str]:
+    """A sentence for each setting of a server that does nothing, or may not work: for its log."""
+    yield from (f"DEEPGRAM_OPTIONS: {doubt}" for doubt in options.doubts(options.parse(settings.deepgram_options)))
+    asks_again = settings.twilio_auth_tokens and settings.public_url and settings.bridge_grace
+    holds_lines = settings.public_url and settings.answers_twilio and not settings.bridge_dial
+    for name, works, needs in (
+        ("WEBHOOK_SECRET", settings.webhook_url, "without WEBHOOK_URL: events are only kept"),
+        ("WEBHOOK_INTERIM", settings.webhook_url, "without WEBHOOK_URL: events are only kept"),
+        ("TWILIO_ACCOUNT_SID", asks_again, "for a lost stream without TWILIO_AUTH_TOKEN, PUBLIC_URL and BRIDGE_GRACE"),
+        ("BRIDGE_CALLER_ID", settings.bridge_dial, "without BRIDGE_DIAL"),
+        ("BRIDGE_PAUSE", holds_lines, "with BRIDGE_DIAL, or without a voice webhook (PUBLIC_URL)"),
+        ("BRIDGE_BACKFILL_TIMEOUT", settings.bridge_audio_limit, "without kept audio (BRIDGE_AUDIO_LIMIT)"),
+        ("BRIDGE_BACKFILL_DAYS", settings.bridge_audio_limit, "without kept audio (BRIDGE_AUDIO_LIMIT)"),
+    ):
+        if name.lower() in settings.model_fields_set and getattr(settings, name.lower()) and not works:
+            yield f"{name} does nothing {needs}"
+    if settings.twilio_auth_tokens and settings.twilio_signature == "off":
+        yield "TWILIO_AUTH_TOKEN checks no stream, because TWILIO_SIGNATURE is off"
+    if settings.bridge_replay_speed > _DEEPGRAMS_SPEED and settings.deepgram_url.endswith("deepgram.com"):
+        yield f"BRIDGE_REPLAY_SPEED: Deepgram takes {_DEEPGRAMS_SPEED} at most, and may close the socket"
+
+
+def _unwritable(folder: Path) -> str | None:
+    """Why nothing can be written in a folder, which need not be there yet."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        return f"{there} is a file"
+    return None if os.access(there, os.W_OK | os.X_OK) else f"{there} cannot be written"

@@ -6,6 +6,7 @@
     ├── RemoteProtocolError    a peer sent what its protocol does not allow: counted, and the stream goes on
     └── StoreError             the store cannot keep what it was given
         ├── StoreInUse         another process has it
+        ├── StoreDamaged       it must be repaired before it can be used
         └── NotOwner           another process has this call
 
 An expected outcome (a webhook's 500, Deepgram's refusal) is a value, never one of these.
@@ -34,6 +35,10 @@ class StoreError(BridgeError):
 
 class StoreInUse(StoreError):
     """Another process has opened the store."""
+
+
+class StoreDamaged(StoreError):
+    """The store must be repaired before it can be used."""
 
 
 class NotOwner(StoreError):

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 
 from bridge.errors import RemoteProtocolError
+from bridge.text import json_line
 
 LARGEST = 16 * 1024 * 1024
 """Octets of one event at most; ours have a few thousand."""
@@ -22,14 +23,14 @@ _BOM = b"\xef\xbb\xbf"
 def encode(
     *, retry: int | None = None, id: int | None = None, event: str | None = None, data: str | None = None
 ) -> bytes:
-    """One event, with one line of `data`. Without `data`: where to resume, and after how many milliseconds."""
+    """One event; `data` is JSON without line breaks. Without it: where to resume, and after how many milliseconds."""
     text = f"retry: {retry}\n" if retry is not None else ""
     if id is not None:
         text += f"id: {id}\n"
     if event is not None:
         text += f"event: {event}\n"
     if data is not None:
-        text += f"data: {data}\n"
+        text += f"data: {json_line(data)}\n"
     return f"{text}\n".encode()
 
 

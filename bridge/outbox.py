@@ -64,6 +64,8 @@ class Settlement:
     skipped: tuple[int, ...] = ()
     parked: str | None = None
     """Why this lane is given up (a dead letter): it waits, complete and in order, for `resume`."""
+    reason: str | None = None
+    """Why this try failed: a word of ours or a status, nothing that the endpoint wrote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,8 @@ class LaneState:
     """Failures in a row."""
     parked: str | None
     """Why it was given up."""
+    reason: str | None = None
+    """Why the last try failed."""
 
 
 def batch_end(cursor: int, events: Iterable[tuple[int, int]], batching: Batching) -> int:

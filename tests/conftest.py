@@ -34,9 +34,17 @@ def pytest_collection_modifyitems(config, items):
             item.add_marker(pytest.mark.skip(reason="runs with --browser"))
 
 
+_BOTH_LOOPS = (
+    "tests/deepgram/test_client.py",
+    "tests/deepgram/test_dialing.py",
+    "tests/delivery/test_connection.py",
+    "tests/delivery/test_poster.py",
+)
+
+
 def pytest_asyncio_loop_factories(config, item):
     """Everything on the loop that serves, and what owns timers and sockets on the standard one too."""
     loops = {"uvloop": uvloop.new_event_loop}
-    if item.nodeid.startswith("tests/deepgram/test_client.py"):
+    if item.nodeid.startswith(_BOTH_LOOPS):
         loops["asyncio"] = asyncio.new_event_loop
     return loops

@@ -15,6 +15,7 @@ from bridge.errors import ConfigError
 from bridge.local.deepgram import Faults
 from bridge.local.receiver import Fault, Receiver
 from tests.fakes import frames
+from tests.fakes.proxy import Proxy
 from tests.fakes.running import AUDIO, SCRIPT, TWILIO_TOKEN, WEBHOOK_SECRET, bridge, deepgram, record, settings
 from twiml import signature
 
@@ -200,7 +201,33 @@ class TestTwiml:
         assert status == 200
         assert (started["from"], started["to"], started["direction"]) == ("+15550101", "+15550123", "inbound")
         assert started["speakers"] == {"inbound": "caller", "outbound": "callee"}
-        assert parameters["token"] not in json.dumps(receiver.events(frames.CALL))
+        assert parameters["bridge.token"] not in json.dumps(receiver.events(frames.CALL))
+
+    @pytest.mark.parametrize("told_first", [True, False])
+    async def test_a_stream_that_closes_without_stop_and_is_said_to_have_stopped_ends_its_call_at_once(
+        self, public, receiver, told_first
+    ):
+        form = {"CallSid": frames.CALL, "StreamSid": frames.STREAM, "StreamEvent": "stream-stopped"}
+        upgrade = {"x-twilio-signature": signature.sign_url(TWILIO_TOKEN, "wss://calls.example.com/media/twilio")}
+        patient = public.model_copy(update={"bridge_grace": 60.0, "bridge_require_token": False})
+        async with bridge(patient) as origin:
+            url = f"{origin.replace('http', 'ws', 1)}/media/twilio"
+            async with connect(url, additional_headers=upgrade, compression=None) as socket:
+                await socket.send(frames.start())
+                for message in frames.talk(*AUDIO):
+                    await socket.send(message)
+                await receiver.until(lambda: receiver.events(frames.CALL))
+                if told_first:
+                    await self.post(origin, "/twiml/stream-status", form)
+            if not told_first:
+                async with asyncio.timeout(10):
+                    while not ended(receiver):
+                        await self.post(origin, "/twiml/stream-status", form)
+                        await asyncio.sleep(0.02)
+            await receiver.until(lambda: ended(receiver))
+
+        assert receiver.events(frames.CALL)[-1]["data"]["reason"] == "stopped"
+        assert text(receiver, "inbound") == spoken(0)
 
     async def test_a_streams_error_reaches_the_webhook(self, public, receiver):
         form = {
@@ -228,6 +255,36 @@ def app_secret(value):
 def test_settings_that_cannot_work_stop_the_build(tmp_path):
     with pytest.raises(ConfigError):
         app.build(settings(tmp_path, "ws://x", webhook_url="https://x.example", webhook_secret="whsec_short"))
+
+
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "ALL_PROXY"])
+def test_a_proxy_that_cannot_be_used_stops_the_build(tmp_path, monkeypatch, name):
+    monkeypatch.setenv(name, "socks5://corp:s3cret@proxy:1080")
+    with pytest.raises(ConfigError, match=f"^{name} must be http://") as refused:
+        app.build(settings(tmp_path, "wss://x.example"))
+
+    assert "s3cret" not in str(refused.value)
+
+
+async def test_everything_that_goes_out_goes_through_the_proxy(tmp_path, server, receiver, monkeypatch):
+    server.faults = Faults(first=1, drop_after=4.0)
+    ports = {f"{name}.invalid": urlsplit(peer.url).port for name, peer in (("deepgram", server), ("hook", receiver))}
+    async with Proxy(ports) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")  # for the carrier, which goes by another rule
+        configured = settings(
+            tmp_path,
+            "ws://deepgram.invalid",
+            webhook_url=receiver.url.replace(f"127.0.0.1:{ports['hook.invalid']}", "hook.invalid"),
+            webhook_secret=WEBHOOK_SECRET,
+        )
+        async with bridge(configured) as origin:
+            await play(origin)
+            await receiver.until(lambda: ended(receiver))
+
+    assert text(receiver, "inbound") == spoken(0)
+    hosts = {(method, urlsplit(target).hostname or target) for method, target in proxy.asked}
+    assert hosts == {("CONNECT", "deepgram.invalid:80"), ("POST", "hook.invalid")}
 
 
 async def test_without_a_webhook_the_record_is_kept_all_the_same(tmp_path, server):

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from bridge.align import AlignPolicy
-from bridge.config import Settings, check_for_serving, load
+from bridge.config import Settings, check_for_serving, doubts, load
 from bridge.errors import ConfigError
 
 README = Path(__file__).parent.parent / "README.md"
@@ -13,6 +13,13 @@ SERVABLE = {
     "TWILIO_AUTH_TOKEN": "token",
     "PUBLIC_URL": "https://calls.example.com",
 }
+VOICE = {
+    "BRIDGE_REQUIRE_TOKEN": "true",
+    "BRIDGE_DIAL": "+15550100",
+    "BRIDGE_SAY": "Hello",
+    "BRIDGE_CALLER_ID": "+15550100",
+}
+"""Settings of the voice webhook."""
 
 
 def test_the_defaults_stand():
@@ -29,6 +36,20 @@ def test_the_environment_is_read_by_name_and_empty_means_unset():
 
 def test_what_is_given_goes_before_the_environment():
     assert load({"PORT": "9000"}, port=1).port == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [
+        ("open", None),
+        ("token", None),
+        ("9100", ("10.0.0.1", 9100)),
+        ("127.0.0.1:9100", ("127.0.0.1", 9100)),
+        ("[::1]:9100", ("::1", 9100)),
+    ],
+)
+def test_the_metrics_may_have_an_address_of_their_own(given, address):
+    assert load({"HOST": "10.0.0.1", "BRIDGE_METRICS": given}).metrics_address == address
 
 
 def test_a_misspelt_setting_stops_the_start():
@@ -58,6 +79,26 @@ def test_a_misspelt_setting_stops_the_start():
         ("BRIDGE_HOLD_MS", "9", "10"),
         ("BRIDGE_HOLD_MS", "501", "500"),
         ("BRIDGE_MAX_CALLS", "0", "BRIDGE_MAX_CALLS"),
+        ("BRIDGE_REQUIRE_TOKEN", "ture", "true or false"),
+        ("BRIDGE_MAX_CALLS", "many", "whole number"),
+        ("BRIDGE_GRACE", "nan", "number"),
+        ("BRIDGE_GRACE", "-1", "0"),
+        ("BRIDGE_GRACE", "1,5", "with a point"),
+        ("HOST", "0.0.0.0 8080", "no blanks"),
+        ("PUBLIC_URL", "https://ann:secret@calls.example.com", "no user name"),
+        ("BRIDGE_TWILIO_API", "api.twilio.com", "https://"),
+        ("TWILIO_ACCOUNT_SID", "SK0123", "AC and 32"),
+        ("BRIDGE_DIAL", "mum", "dial target"),
+        ("BRIDGE_LABEL_INBOUND", "x" * 401, "400"),
+        ("BRIDGE_DEEPGRAM_OVERRIDES", "langauge", "did you mean language"),
+        ("DEEPGRAM_API_KEY", "a1\nb2", "alone"),
+        ("DEEPGRAM_API_KEY", "Token a1", "alone"),
+        ("DEEPGRAM_API_KEY", "${DEEPGRAM_API_KEY}", "placeholder"),
+        ("TWILIO_AUTH_TOKEN", "a1\u00a0b2", "one blank"),
+        ("BRIDGE_READ_TOKENS", "short", "16"),
+        ("BRIDGE_METRICS", "closed", "open, token"),
+        ("BRIDGE_METRICS", "70000", "port"),
+        ("BRIDGE_METRICS", ":9100", "address:port"),
     ],
 )
 def test_a_value_that_cannot_work_is_one_sentence_with_its_name(name, value, said):
@@ -68,10 +109,55 @@ def test_a_value_that_cannot_work_is_one_sentence_with_its_name(name, value, sai
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("around", ["{}\n", "  {} ", '"{}"', "'{}'\n", "{}\u00a0"])
+def test_what_nobody_sees_around_a_value_is_no_part_of_it(around):
+    settings = load(
+        {
+            "DEEPGRAM_API_KEY": around.format("a1b2"),
+            "WEBHOOK_URL": around.format("https://x.example"),
+            "PORT": around.format("9000"),
+            "BRIDGE_REQUIRE_TOKEN": around.format("true"),
+            "BRIDGE_STOP": around.format("end"),
+            "DATA_DIR": around.format("/tmp/x"),
+            "TWILIO_ACCOUNT_SID": around.format(""),
+        }
+    )
+
+    assert settings.deepgram_api_key.get_secret_value() == "a1b2"
+    assert (settings.webhook_url, settings.port, settings.bridge_stop) == ("https://x.example", 9000, "end")
+    assert (settings.bridge_require_token, settings.data_dir) == (True, Path("/tmp/x"))
+    assert settings.twilio_account_sid is None
+
+
+def test_every_secret_is_checked_before_it_is_used():
+    """A new secret that takes a line end would carry it into a header, and the library's error into the log."""
+    secret = [name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)]
+
+    assert {"deepgram_api_key", "webhook_secret", "twilio_auth_token", "bridge_read_tokens"} <= set(secret)
+    for name in secret:
+        with pytest.raises(ConfigError, match=name.upper()) as caught:
+            load({name.upper(): "sesame-sesame-se\x1bsame:x"})
+        assert "sesame" not in str(caught.value)
+
+
+def test_a_misspelt_name_is_told_without_its_value():
+    with pytest.raises(ConfigError, match=r"WEBHOOK_URl.*did you mean WEBHOOK_URL") as caught:
+        load({"WEBHOOK_URl": "https://x.example/sesame", "PORT": "http"})
+
+    assert "PORT" in str(caught.value)
+    assert "sesame" not in str(caught.value)
+
+
+def test_names_of_other_programs_are_let_be():
+    assert load({"WEBHOOK_URLS": "x", "WEBHOOK_URL": "", "PATH": "/bin", "POST": "1"}).webhook_url is None
+
+
 def test_no_secret_shows_in_a_repr_or_an_error():
     settings = load({"DEEPGRAM_API_KEY": "sesame", "WEBHOOK_SECRET": "whsec_open", "TWILIO_AUTH_TOKEN": "tok"})
 
     assert not re.search("sesame|whsec_open|tok'", repr(settings) + str(settings))
+    urls = load({"WEBHOOK_URL": "https://x.example/?key=sesame", "DATABASE_URL": "postgres://x:sesame@y/z"})
+    assert "sesame" not in repr(urls)
     with pytest.raises(ConfigError) as caught:
         load({"WEBHOOK_URL": "https://user:sesame@x.example"})
     assert "sesame" not in str(caught.value)
@@ -106,11 +192,51 @@ def test_a_full_set_of_settings_serves():
         ({"WEBHOOK_URL": "https://x.example"}, {}, "WEBHOOK_SECRET"),
         ({"DATABASE_URL": "postgres://x"}, {}, "DATABASE_URL"),
         ({}, {"DYNO": "web.1"}, "wipes its disk"),
+        ({"WEBHOOK_SECRET": "whsec_short"}, {}, "webhook secret"),
+        ({"DATA_DIR": __file__}, {}, "DATA_DIR: .* is a file"),
+        ({"DATA_DIR": f"{__file__}/data"}, {}, "DATA_DIR: .* is a file"),
+        *(
+            (
+                {"TWILIO_AUTH_TOKEN": "", "TWILIO_SIGNATURE": "off", "PUBLIC_URL": "", name: value},
+                {},
+                f"{name} needs PUBLIC",
+            )
+            for name, value in VOICE.items()
+        ),
+        *(
+            ({"TWILIO_AUTH_TOKEN": "", "BRIDGE_TELNYX_SECRET": "s" * 16, name: value}, {}, f"{name} needs TWILIO_AUTH")
+            for name, value in VOICE.items()
+        ),
     ],
 )
 def test_a_server_that_could_not_do_its_work_does_not_start(changes, environment, said):
     with pytest.raises(ConfigError, match=said):
         check_for_serving(load(SERVABLE | changes), environment)
+
+
+def test_what_works_leaves_no_doubt():
+    assert list(doubts(load(SERVABLE | VOICE))) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"DEEPGRAM_OPTIONS": "language=multi&redact=pci"}, "DEEPGRAM_OPTIONS: redact=pci"),
+        ({"WEBHOOK_INTERIM": "true"}, "WEBHOOK_URL"),
+        ({"WEBHOOK_SECRET": "whsec_x"}, "WEBHOOK_URL"),
+        ({"TWILIO_ACCOUNT_SID": "AC1", "PUBLIC_URL": ""}, "TWILIO_ACCOUNT_SID"),
+        ({"TWILIO_SIGNATURE": "off"}, "TWILIO_AUTH_TOKEN checks no stream"),
+        ({"BRIDGE_CALLER_ID": "+15550100"}, "BRIDGE_DIAL"),
+        ({"BRIDGE_PAUSE": "60", "BRIDGE_DIAL": "+15550100"}, "BRIDGE_PAUSE"),
+        ({"BRIDGE_AUDIO_LIMIT": "0", "BRIDGE_BACKFILL_DAYS": "3"}, "BRIDGE_BACKFILL_DAYS"),
+        ({"TWILIO_ACCOUNT_SID": "AC1", "BRIDGE_GRACE": "0"}, "TWILIO_ACCOUNT_SID"),
+        ({"BRIDGE_REPLAY_SPEED": "2"}, "BRIDGE_REPLAY_SPEED"),
+    ],
+)
+def test_what_may_not_work_is_for_the_log(changes, said):
+    (doubt,) = doubts(load(SERVABLE | changes))
+
+    assert said in doubt
 
 
 def test_unsigned_streams_are_taken_only_when_asked_for():

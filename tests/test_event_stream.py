@@ -1,5 +1,7 @@
 """The HTML Standard's own examples, and every way to cut a stream into pieces."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -95,7 +97,7 @@ def test_a_message_is_written_with_the_fields_it_has():
     assert encode(retry=1000) == b"retry: 1000\n\n"
 
 
-LINE = st.text(st.characters(exclude_characters="\r\n", codec="utf-8"))
+LINE = st.text(st.characters(exclude_characters="\r\n\x85\u2028\u2029", codec="utf-8"))
 
 
 @given(st.none() | st.integers(0), LINE.filter(bool), LINE)
@@ -105,6 +107,15 @@ def test_what_is_written_is_read(cursor, event, data):
 
     assert parser.receive(octets) == [ServerSentEvent(event, data)]
     assert parser.last_id == ("before" if cursor is None else str(cursor))
+
+
+@pytest.mark.parametrize("end", ["\x85", "\u2028", "\u2029"])
+def test_an_event_is_one_line_to_readers_that_know_other_line_ends(end):
+    octets = encode(event="e", data=json.dumps({"text": f"one{end}two"}, ensure_ascii=False))
+
+    assert len(octets.decode().splitlines()) == 3
+    [event] = Parser().receive(octets)
+    assert json.loads(event.data) == {"text": f"one{end}two"}
 
 
 FIELDS = st.sampled_from(["data", "data: süß", "data:: x", "id: 7", "id", "event: e", ": no", "retry: 1", "", "", "x"])

@@ -18,8 +18,10 @@ from twiml.errors import TwimlError
 PARAMETER_LIMIT = 500
 """The name and the value of a `<Parameter>` together stay below this many characters (Twilio, `<Stream>`)."""
 
-FROM, TO, DIRECTION, TOKEN = "from", "to", "direction", "token"
-"""The parameters that are ours; they reach the media socket in `start.customParameters`."""
+FROM, TO, DIRECTION, TOKEN = "bridge.from", "bridge.to", "bridge.direction", "bridge.token"
+"""The parameters that are ours; they reach the media socket in `start.customParameters`. A developer may have others of
+any name.
+"""
 
 SPEAKER = "speaker."
 """`speaker.inbound` and `speaker.outbound` name the speaker of a track."""

@@ -7,10 +7,11 @@ retries nothing: its callers are commands that a person runs again, and calls th
 import base64
 import json
 import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import aiohttp
 
@@ -18,6 +19,9 @@ from twiml.errors import TwilioError
 
 SID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """Fit to stand in a path."""
+
+_LONGEST_REASON = 300  # characters
+_LONGEST_LINE = 2**16  # octets of a header
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,10 @@ class TwilioAccount:
     base_url: str = "https://api.twilio.com"
     timeout: float = 10.0
     """Seconds for a whole request."""
+    proxy: str | None = field(default=None, repr=False)
+    """Its URL, with user and password; None: none, whatever the environment says."""
+    tls: ssl.SSLContext | None = None
+    """None: Python's own."""
 
     def __post_init__(self) -> None:
         if not SID.fullmatch(self.sid) or not self.auth_token:
@@ -52,12 +60,10 @@ class TwilioAccount:
     ) -> dict[str, Any]:
         url = f"{self.base_url.rstrip('/')}/2010-04-01/Accounts/{self.sid}/{quote(path)}"
         # By hand: aiohttp's own way to say this changes with 3.14.
-        credentials = base64.b64encode(f"{self.sid}:{self.auth_token}".encode()).decode()
-        headers = {"Authorization": f"Basic {credentials}"}
-        timeout = aiohttp.ClientTimeout(total=self.timeout)
+        headers = {"Authorization": f"Basic {self._credentials}"}
         try:
             async with (
-                aiohttp.ClientSession(headers=headers, timeout=timeout) as session,
+                self._session(headers) as session,
                 # A redirect would carry the credentials to another host.
                 session.request(method, url, params=query, data=form, allow_redirects=False) as response,
             ):
@@ -65,14 +71,29 @@ class TwilioAccount:
         except TimeoutError:
             raise TwilioError(f"{self._host} did not answer within {self.timeout:g} seconds; try again.") from None
         except aiohttp.ClientError as error:
-            # The text of the error may repeat the URL; its kind says enough.
-            kind = type(error).__name__
-            raise TwilioError(f"{self._host} cannot be reached ({kind}); check the network.") from None
+            raise TwilioError(f"{self._host} cannot be reached ({_why(error)}); check the network.") from None
+        except ValueError:
+            raise TwilioError(f"{self._host} cannot be asked: the API's address must be an origin.") from None
         return self._understand(status, body, about)
+
+    def _session(self, headers: Mapping[str, str]) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=self.tls or True),
+            headers=headers,
+            timeout=aiohttp.ClientTimeout(total=self.timeout),
+            proxy=self.proxy,
+            trust_env=False,
+            max_line_size=_LONGEST_LINE,
+            max_field_size=_LONGEST_LINE,
+        )
+
+    @property
+    def _credentials(self) -> str:
+        return base64.b64encode(f"{self.sid}:{self.auth_token}".encode()).decode()
 
     @property
     def _host(self) -> str:
-        return urlsplit(self.base_url).netloc
+        return self.base_url.partition("://")[2].split("/")[0].rpartition("@")[2]
 
     def _understand(self, status: int, body: bytes, about: str) -> dict[str, Any]:
         try:
@@ -80,10 +101,34 @@ class TwilioAccount:
         except ValueError:
             answer = None
         if not 200 <= status < 300:
-            raise TwilioError(_refusal(status, answer if isinstance(answer, dict) else {}, about))
+            said = _refusal(status, answer if isinstance(answer, dict) else {}, about)
+            for secret in (self.auth_token, self._credentials):  # of a peer that quotes what it was sent
+                said = said.replace(secret, "…")
+            raise TwilioError(said[:_LONGEST_REASON])
         if not isinstance(answer, dict):
             raise TwilioError(f"{self._host} answered with something that is not JSON; is this Twilio's API?")
         return answer
+
+
+def _why(error: aiohttp.ClientError) -> str:
+    """A failure in words of ours: those of the library may repeat the URL, or a proxy's password."""
+    match error:
+        case aiohttp.InvalidURL():
+            return "no such address"
+        case aiohttp.ClientHttpProxyError():
+            return f"the proxy refuses with {error.status}"
+        case aiohttp.ClientProxyConnectionError():
+            return "the proxy does not answer"
+        case aiohttp.ClientConnectorDNSError():
+            return "no such name"
+        case aiohttp.ClientSSLError():
+            return "its certificate is not trusted, or it speaks no TLS"
+        case aiohttp.ClientConnectorError():
+            return "no connection"
+        case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError() | aiohttp.ClientPayloadError():
+            return "the connection broke"
+        case _:
+            return "no sensible answer"
 
 
 def _refusal(status: int, answer: dict[str, Any], about: str) -> str:
@@ -93,10 +138,12 @@ def _refusal(status: int, answer: dict[str, Any], about: str) -> str:
             "Twilio refused the account SID and the auth token (401); check TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, "
             "a subaccount has its own pair."
         )
+    if status == 407:
+        return "The proxy wants to know who we are (407); check the user and the password in its URL."
     if status == 404:
         return f"Twilio knows no {about} on this account (404)."
     if status == 429 or status >= 500:
         return f"Twilio is busy or failing ({status}); try again in a minute."
     code = answer.get("code")
-    said = str(answer.get("message") or "without a reason")[:300]
+    said = answer.get("message") or "without a reason"
     return f"Twilio refused ({status}{f', error {code}' if code else ''}): {said}"

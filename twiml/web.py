@@ -1,7 +1,8 @@
 """Two handlers for Twilio: the voice webhook, answered with TwiML, and the callback that reports a stream's status.
 
-Every request must have Twilio's signature over our public URL. The handlers keep nothing: a stream's status goes to the
-function that `routes` was given. An odd value in a genuine request must not cost the caller the call: a field that
+Twilio asks by POST or by GET, as it was told to, and with or without a slash at the end of the path. Every request must
+have its signature over our public URL. The handlers keep nothing: a stream's status goes to the function that `routes`
+was given. An odd value in a genuine request must not cost the caller the call: a field that
 cannot be passed on is left out and logged.
 """
 
@@ -36,10 +37,15 @@ log = logging.getLogger(__name__)
 VOICE_PATH = "/twiml/voice"
 STREAM_STATUS_PATH = "/twiml/stream-status"
 
+STREAM_STOPPED = "stream-stopped"
+"""The event of a stream that has ended in order."""
+
 FORM_LIMIT = 64 * 1024
 """Octets; a voice webhook has about one thousand."""
 
 FORM_FIELDS = 1000
+
+_NO_FORM = "The body of this request is not a form."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,11 +94,13 @@ OnStreamStatus = Callable[[StreamStatus], Awaitable[None]]
 
 
 def routes(settings: VoiceSettings, on_stream_status: OnStreamStatus) -> list[web.RouteDef]:
-    """The two routes, for `Application.add_routes`. Raises `TwimlError` when the settings cannot work."""
+    """The routes, for `Application.add_routes`. Raises `TwimlError` when the settings cannot work."""
     webhooks = _Webhooks(settings, on_stream_status)
     return [
-        web.post(VOICE_PATH, webhooks.voice),
-        web.post(STREAM_STATUS_PATH, webhooks.stream_status),
+        route
+        for path, handler in ((VOICE_PATH, webhooks.voice), (STREAM_STATUS_PATH, webhooks.stream_status))
+        for spelled in (path, path + "/")
+        for route in (web.post(spelled, handler), web.get(spelled, handler, allow_head=False))
     ]
 
 
@@ -132,7 +140,8 @@ class _Webhooks:
             self._settings.on_token(call_id)
         answer = replace(self._base, parameters=parameters)
         log.info("answered a call", extra={"call_id": call_id, "direction": form.get("Direction")})
-        return web.Response(text=answer.to_xml(), content_type="text/xml")
+        # Twilio keeps what it may for the next call; the token is for this one.
+        return web.Response(text=answer.to_xml(), content_type="text/xml", headers={"Cache-Control": "no-store"})
 
     async def stream_status(self, request: web.Request) -> web.Response:
         """Log how a stream is doing and pass it on."""
@@ -154,38 +163,55 @@ class _Webhooks:
 
     async def _receive(self, request: web.Request) -> MultiDict[str]:
         """The form, after its signature was checked. Raises HTTPForbidden."""
-        form = await _read_form(request)
+        is_get = request.method == "GET"
+        form = _fields(request.rel_url.raw_query_string) if is_get else _fields(await _read(request))
         if self._settings.signature == "off":
             return form
         signature = request.headers.get(SIGNATURE_HEADER)
-        if verify_form(self._settings.auth_tokens, self._signed_url(request), form, signature) is None:
-            wrong = "missing" if not signature else "not valid"
-            extra = {"path": request.path, "signature": wrong, "mode": self._settings.signature}
-            log.warning("a webhook without Twilio's signature", extra=extra)
-            if self._settings.signature == "strict":
-                raise web.HTTPForbidden(text=f"Twilio's signature of this request is {wrong}.")
+        signed = MultiDict[str]() if is_get else form  # a query is part of the URL
+        if verify_form(self._settings.auth_tokens, self._signed_url(request), signed, signature) is None:
+            self._refuse(request, "not valid" if signature else "missing")
         return form
 
+    def _refuse(self, request: web.Request, wrong: str) -> None:
+        """Log it, and raise HTTPForbidden unless such requests are let in. `wrong`: what is, with the signature."""
+        remedy = (
+            "PUBLIC_URL must be the address that Twilio asks for, and TWILIO_AUTH_TOKEN that of the account"
+            if wrong == "not valid"
+            else "only Twilio may ask here; a proxy must pass X-Twilio-Signature on"
+        )
+        extra = {"path": request.path, "signature": wrong, "mode": self._settings.signature, "remedy": remedy}
+        log.warning("a webhook without Twilio's signature", extra=extra)
+        if self._settings.signature == "strict":
+            raise web.HTTPForbidden(text=f"Twilio's signature of this request is {wrong}.")
+
     def _signed_url(self, request: web.Request) -> str:
-        """The URL Twilio was given: our public address, our path, and the request's query."""
-        _, mark, query = request.raw_path.partition("?")
-        return webhook_url(self._settings.public_url, request.path) + mark + query
+        """The URL that Twilio asked for: our public address, and the path and the query as they were spelled."""
+        asked = request.rel_url
+        query = request.raw_path.partition("?")[1:]
+        return webhook_url(self._settings.public_url, asked.raw_path) + "".join(query)
 
 
-async def _read_form(request: web.Request) -> MultiDict[str]:
-    """The fields as they were sent: in order, repeated, empty and untrimmed, because all of them are signed."""
-    body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > FORM_LIMIT:
-            raise web.HTTPRequestEntityTooLarge(
-                max_size=FORM_LIMIT, actual_size=len(body), text=f"A form has at most {FORM_LIMIT} octets."
-            )
+async def _read(request: web.Request) -> str:
+    """The body, as text. Raises HTTPBadRequest, or HTTPRequestEntityTooLarge."""
     try:
-        fields = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=FORM_FIELDS)
+        body = await request.read()
+        if len(body) <= FORM_LIMIT:
+            return body.decode()
+    except web.HTTPRequestEntityTooLarge:
+        pass  # for the server, whose limit may be another
     except ValueError:
-        raise web.HTTPBadRequest(text="The body of this request is not a form.") from None
-    return MultiDict(fields)
+        raise web.HTTPBadRequest(text=_NO_FORM) from None
+    text = f"A form has at most {FORM_LIMIT} octets."
+    raise web.HTTPRequestEntityTooLarge(max_size=FORM_LIMIT, actual_size=FORM_LIMIT + 1, text=text)
+
+
+def _fields(encoded: str) -> MultiDict[str]:
+    """The fields as they were sent: in order, repeated, empty and untrimmed, because all of them are signed."""
+    try:
+        return MultiDict(parse_qsl(encoded, keep_blank_values=True, max_num_fields=FORM_FIELDS))
+    except ValueError:
+        raise web.HTTPBadRequest(text=_NO_FORM) from None
 
 
 def _call_id(form: Mapping[str, str]) -> str:

@@ -17,6 +17,7 @@ from math import inf
 
 from bridge.align.clock import Clock, Stamped
 from bridge.align.gaps import Gap
+from bridge.align.leaps import Leaps
 from bridge.align.policy import AlignPolicy
 from bridge.align.source import FARTHEST, Source
 from bridge.align.track import Frame, Track
@@ -71,6 +72,7 @@ class Aligner:
         self._apart = policy.apart_ms * SAMPLES_PER_MS
         self._released = start
         self._newest = start
+        self._leaps = Leaps(policy.ahead_ms * SAMPLES_PER_MS)
         self._sources: list[Source] = []  # of the streams that are there, in the order in which they came
         self._heard_from: dict[Track, Source] = {}
 
@@ -111,8 +113,10 @@ class Aligner:
         self._sources.append(source)
         return source, position
 
-    def receive_media(self, media: Media, source: Source) -> None:
-        """Take a frame of a stream, whatever it is like."""
+    def receive_media(self, media: Media, source: Source, now: float | None = None) -> None:
+        """Take a frame of a stream, whatever it is like. `now`: the time in seconds, beyond which no timestamps leap;
+        None, as of a recording: they leap as they like.
+        """
         name, at, sequence, payload = media
         track = self._tracks.get(name)
         clock = source.clock
@@ -135,6 +139,8 @@ class Aligner:
                         self._newest = position
                 track.append(position, sequence, payload)
                 return
+        if now is not None:
+            self._leaps.pass_time(now)
         self._receive_unusual(track, media, source)
 
     def data_to_send(self) -> bytes:
@@ -160,7 +166,7 @@ class Aligner:
         """
         if source not in self._sources:
             return
-        self._place(source, source.clock.start(self.received))
+        self._place(source, source.clock.start(self.received, self._farthest))
         source.clock.drop_strays()
         self._sources.remove(source)
         for track in self._pair:
@@ -202,7 +208,11 @@ class Aligner:
             _note_sequence(source, media.sequence)
         else:
             frame = Stamped(track, media.at * SAMPLES_PER_MS, media.sequence, media.payload)
-            self._place(source, source.clock.receive(frame, self.received))
+            self._place(source, source.clock.receive(frame, self.received, self._farthest))
+
+    @property
+    def _farthest(self) -> float:
+        return self._leaps.farthest(max(self._newest, self.received) + self._tolerance)
 
     def _place(self, source: Source, frames: list[Stamped]) -> None:
         clock = source.clock
@@ -215,7 +225,9 @@ class Aligner:
             clock.newest = max(clock.newest, frame.position)
             # Where a rival's frames belong may be told too late by so much, before both have had the same frame.
             trusted = heard_from is source or source.in_step
-            self._newest = max(self._newest, frame.position - (0 if trusted else FARTHEST))
+            reached = frame.position - (0 if trusted else FARTHEST)
+            self._leaps.take(reached - max(self._newest, self.received))
+            self._newest = max(self._newest, reached)
             if heard_from is source:
                 track.receive(frame, self._newest, repeated=repeated)
             else:

@@ -53,15 +53,17 @@ class Clock:
         self._least: int | None = None
         """Before this the call has gone on without the stream; None: frames have come since."""
 
-    def receive(self, frame: Stamped, received: int) -> list[Stamped]:
-        """Take a frame; returns those whose place is known now, in order. `received` is where the call's audio ends."""
+    def receive(self, frame: Stamped, received: int, farthest: float = inf) -> list[Stamped]:
+        """Take a frame; returns those whose place is known now, in order. `received` is where the call's audio ends,
+        `farthest` the last position that can be believed.
+        """
         if not self.running:
             self._opening.append(frame)
-            return self.start(received) if self._opening_is_over() else []
+            return self.start(received, farthest) if self._opening_is_over() else []
         position = frame.stamp + self.shift
         held_back = self._least is not None and position < self._least - self._hold
-        if held_back or abs(position - self.newest) > self._stray:
-            return self._receive_stray(frame, received)
+        if held_back or abs(position - self.newest) > self._stray or position > farthest:
+            return self._receive_stray(frame, received, farthest)
         self._least = None
         self.drop_strays()
         return [frame]
@@ -72,7 +74,7 @@ class Clock:
         self.newest = max(self.newest, position)
         self._least = position
 
-    def start(self, received: int) -> list[Stamped]:
+    def start(self, received: int, farthest: float = inf) -> list[Stamped]:
         """Fix the clock by the frames that came so far, if any, and return them in order."""
         frames = sorted(self._opening, key=lambda frame: (frame.stamp, frame.sequence or 0))
         if not frames:
@@ -81,7 +83,7 @@ class Clock:
         self.shift = self.start_position - frames[0].stamp
         self.running = True
         # One of them may be garbage and look like the start, or be far from it.
-        return [known for frame in frames for known in self.receive(frame, received)]
+        return [known for frame in frames for known in self.receive(frame, received, farthest)]
 
     def _opening_is_over(self) -> bool:
         stamps = [frame.stamp for frame in self._opening]
@@ -93,7 +95,7 @@ class Clock:
             self._counters["stray"] += len(self.strays)
             self.strays.clear()
 
-    def _receive_stray(self, frame: Stamped, received: int) -> list[Stamped]:
+    def _receive_stray(self, frame: Stamped, received: int, farthest: float) -> list[Stamped]:
         if self.strays and abs(frame.stamp - self.strays[-1].stamp) > self._idle:
             self.drop_strays()
         self.strays.append(frame)
@@ -101,10 +103,15 @@ class Clock:
             return []
         believed = self.strays.copy()
         self.strays.clear()
-        if not 0 < believed[0].stamp + self.shift - self.newest <= self._reset:
+        leap = believed[0].stamp + self.shift - self.newest
+        if not 0 < leap <= self._reset or max(frame.stamp for frame in believed) + self.shift > farthest:
             self._set(believed, received)
         self._least = None
-        return believed
+        # On the new clock, too, some of them may be farther apart than there was time for.
+        known = [frame for frame in believed if frame.stamp + self.shift <= farthest]
+        if len(known) < len(believed):
+            self._counters["stray"] += len(believed) - len(known)
+        return known
 
     def _set(self, believed: list[Stamped], received: int) -> None:
         """The carrier set its clock again: the audio goes on where it was, without a gap and without a loss."""

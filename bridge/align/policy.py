@@ -26,6 +26,9 @@ class AlignPolicy:
     """A timestamp this far from the newest is not believed before the next two agree with it."""
     reset_ms: int = 60_000
     """A believed leap ahead of up to this is a gap; a longer one, or one back, is a new clock."""
+    ahead_ms: int = 10_000
+    """By so much all leaps of a call together may be longer than the time that has passed; beyond it there is no gap,
+    but a new clock."""
 
     def __post_init__(self) -> None:
         if not 20 <= self.chunk_ms <= 100:

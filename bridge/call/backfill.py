@@ -15,19 +15,18 @@ from datetime import datetime
 from pathlib import Path
 from random import Random
 
-import aiohttp
-
-from bridge.call import describe
+from bridge.call import describe, pieces
 from bridge.call.call_options import CallOptions
 from bridge.call.event_writer import EventWriter
 from bridge.call.projection import Projection
 from bridge.call.recovery import read_projection
-from bridge.call.repair import Repair
+from bridge.call.repair import Repair, TooLarge
 from bridge.deepgram.batch import Transcribed
 from bridge.deepgram.breaker import CircuitBreaker
-from bridge.deepgram.messages import Blame, Refusal
+from bridge.deepgram.messages import TOO_LARGE, Blame, Refusal
 from bridge.deepgram.options import Options
-from bridge.deepgram.prerecorded import transcribe
+from bridge.deepgram.prerecorded import open_session, transcribe
+from bridge.egress import DIRECT, Route
 from bridge.errors import StoreError
 from bridge.store.base import CallAudio, EventLog, KeptAudio
 
@@ -46,6 +45,8 @@ class BackfillPolicy:
     origin: str
     """Of the live API: `wss://…`."""
     key: str = field(repr=False)
+    route: Route = DIRECT
+    """To Deepgram."""
     timeout: float = 3600.0
     """Seconds after the end of a call in which its audio is tried."""
     keep: float = 7 * 86400.0
@@ -65,6 +66,8 @@ class _Effort:
     """Seconds since 1970."""
     pause: float
     """Seconds to the next try."""
+    longest: int = pieces.LONGEST
+    """Samples that Deepgram takes at once, as far as is known."""
 
 
 class _NotNow(Exception):
@@ -103,7 +106,7 @@ class Backfill:
         self._watchers: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> "Backfill":
-        self._http = aiohttp.ClientSession()
+        self._http = open_session(self._policy.route)
         self._watchers = [asyncio.create_task(self._sweep())]
         if self._requests:
             self._watchers.append(asyncio.create_task(self._look(self._requests)))
@@ -191,8 +194,12 @@ class Backfill:
             file,
             ask=lambda audio: self._ask(options, audio, call_id, effort),
             language=describe.language(options),
+            longest=effort.longest,
         )
-        done = await repair.run()
+        try:
+            done = await repair.run()
+        finally:
+            effort.longest = repair.longest
         if writer.unkept:  # then its audio is all there is of those words
             raise StoreError(f"the store did not keep {writer.unkept} events of call {call_id}")
         return done
@@ -205,7 +212,9 @@ class Backfill:
         finally:
             file.close()
 
-    async def _ask(self, options: Options, audio: bytes, call_id: str, effort: _Effort) -> Transcribed | None:
+    async def _ask(
+        self, options: Options, audio: bytes, call_id: str, effort: _Effort
+    ) -> Transcribed | TooLarge | None:
         """What Deepgram hears in it; None where it can never say, or the deadline is near. Raises `_NotNow`."""
         clock = asyncio.get_running_loop().time
         probing = not self._breaker.is_closed
@@ -226,6 +235,8 @@ class Backfill:
             # One slow answer here says nothing about the live API; a probe does, and so does a bad key.
             if probing or refusal.blame is Blame.ACCOUNT:
                 self._breaker.failed(refusal, clock(), own_options=options.own)
+        if refusal.status == TOO_LARGE:
+            return TooLarge()
         if refusal.blame is Blame.REQUEST or self._wall() + effort.pause > effort.deadline:
             return None
         raise _NotNow
@@ -252,7 +263,7 @@ class Backfill:
             try:
                 asked = await asyncio.to_thread(_taken, requests)
             except OSError as error:
-                log.error("cannot look for requests to backfill", extra={"reason": str(error)})
+                log.error("cannot look for requests to backfill", extra={"reason": error.strerror})
                 await asyncio.sleep(_TROUBLE)
                 continue
             for call_id in asked:

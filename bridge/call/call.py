@@ -21,7 +21,7 @@ from bridge.call.states import OVER, State
 from bridge.call.stream import Stream
 from bridge.carriers.messages import Digit, Media, Started
 from bridge.deepgram.exchange import AudioLost, Finished, Interrupted, Resumed, SessionEvent
-from bridge.events import TRACKS, CallResumed, DtmfReceived, EndReason, StreamFailed, Stretch, Track
+from bridge.events import TRACKS, CallResumed, EndReason, Stretch, Track
 from bridge.recognition import Result
 from bridge.store.base import CallAudio
 
@@ -51,6 +51,7 @@ class Call:
         self.reason: EndReason | None = None
         self.has_token = bool(past.started.get("stream_token")) if past else started.token is not None
         """Whether its first stream had a token; further streams must have one then."""
+        self.streams: dict[int, Stream] = {}  # those that are here, by their numbers
         self._services = services
         self._clock = services.clock
         self._audio = audio
@@ -58,7 +59,6 @@ class Call:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._asking: set[asyncio.Task[None]] = set()
-        self._streams: dict[int, Stream] = {}  # those that are here, by their numbers
         self._note = Note(tracks=past.tracks, silent=past.silent) if past else Note()
         self._continuity = Continuity(services.policy.continuity)
         self._path: AudioPath | None = None  # of a call that another process has begun only once its stream is here
@@ -67,10 +67,11 @@ class Call:
             past.speakers if past else describe.speakers(started.direction, services.policy.labels, started.speakers)
         )
         language = describe.language(self._options)
-        self._record = Record(call_id, speakers, language, services.store, self._clock, past)
+        self._record = Record(call_id, speakers, language, services.store, self._clock, past, services.backlog)
         if past:
             self._adopt(past)
         else:
+            self._continuity.begin(self._clock.now())
             self._path = self._open_path(0)
             self._record.begin(started, speakers, continues)
 
@@ -109,7 +110,7 @@ class Call:
         """A stream of this call is here."""
         self.counters["streams"] += 1
         stream = Stream(self, self.counters["streams"], started.stream_id, describe.tracks(started))
-        self._streams[stream.number] = stream
+        self.streams[stream.number] = stream
         if stream.number > 1:
             log.info("further stream", extra={"call_id": self.id, "stream_id": stream.id})
         self._continuity.attach(stream.number, stream.tracks)
@@ -118,21 +119,21 @@ class Call:
 
     def receive_media(self, media: Media, stream: Stream) -> None:
         """The hot path: a hundred times a second in every call."""
+        now = self._clock.now()
         if stream.source is None:
-            self._continuity.receive_first(stream.number, len(media.payload), stream.late, self._clock.now())
+            self._continuity.receive_first(stream.number, len(media.payload), stream.late, now)
             self._obey()
         assert self._path and stream.source
-        if self._path.receive_media(media, stream.source):
+        if self._path.receive_media(media, stream.source, now):
             self._tell_gaps()
 
     def receive_digit(self, digit: Digit) -> None:
         """A key was pressed."""
-        position = self._path.position if self._path else 0
-        self._record.tell(DtmfReceived(track=digit.track, digit=digit.digit, at=seconds(position)))
+        self._record.press(digit, self._path.position if self._path else 0)
 
     def fail_stream(self, stream_id: str | None, error: str) -> None:
         """The carrier says that a stream of this call went wrong."""
-        self._record.tell(StreamFailed(stream_id=stream_id, error=error))
+        self._record.complain(stream_id, error)
 
     def end_stream(self, stream: Stream, reason: EndReason, bad_messages: int) -> None:
         """No more comes of a stream."""
@@ -184,7 +185,7 @@ class Call:
             task.cancel()
         log.info("call over", extra={"call_id": self.id, "reason": self.reason, "seq": self._record.events.seq})
         if self._audio and self.reason is None:
-            self._note.uncovered = self.uncovered
+            self._note.uncovered = None if self.unkept else self.uncovered  # words that are in no log are uncovered
             if self._path:
                 self._note.silent = self._path.aligner.silent_since
             self._write_note()
@@ -202,9 +203,9 @@ class Call:
                 case Begin(ago):
                     self._record.anchor = self._clock.wall() - ago
                 case Place():
-                    self._place(self._streams[command.stream], command)
+                    self._place(self.streams[command.stream], command)
                 case Drop(number):
-                    self._drop(self._streams.pop(number))
+                    self._drop(self.streams.pop(number))
                 case Fill(position) if self._path:
                     self._path.fill(position)
                 case Pause() if self._path:
@@ -265,7 +266,7 @@ class Call:
         self._conclude()
 
     def _release_streams(self) -> None:
-        for stream in self._streams.values():
+        for stream in self.streams.values():
             stream.release()
         if self._path:
             self._path.flush()
@@ -297,7 +298,7 @@ class Call:
             return
         session = self._path.client.session
         if not self.uncovered:
-            self._audio.settle(session.settled)
+            self._audio.settle(self._record.settled(session.settled))
         if (found := session.holes) or self._note.holes:
             holes = describe.stretches(found)
             if holes != self._note.holes:

@@ -23,7 +23,10 @@ class CallOptions:
     def of(self, call_id: str, parameters: Mapping[str, str]) -> Options:
         """The call's own, or the operator's where they cannot be granted: no call fails over an option."""
         try:
-            return deepgram_options.override(self.options, parameters, self.overrides)
+            own = deepgram_options.override(self.options, parameters, self.overrides)
         except ConfigError as error:
             log.warning("options of the call ignored", extra={"call_id": call_id, "reason": str(error)})
             return self.options
+        for doubt in deepgram_options.doubts(own) if own.own else ():
+            log.warning("options of the call may not work", extra={"call_id": call_id, "reason": doubt})
+        return own

@@ -3,7 +3,7 @@
 A call may have any number of streams: one for each track, a fork that came twice, a replacement for one that was lost.
 All of them are placed on one clock, which starts with the first frame of the first stream. While every stream is lost
 the call waits for another, the clock goes on, and silence takes the place of what the carrier does not send. The call
-ends with its last stream, after its grace, or when it is told to; or it is left to the next process.
+ends with its last stream, after its grace, when it is told to, or has lasted too long; or the next process gets it.
 
 Times are seconds on a clock that is never set; positions are samples since call time 0. A stream is named by a number.
 """
@@ -31,6 +31,8 @@ class ContinuityPolicy:
     """Between two requests to the carrier for a stream that it would not send."""
     lull: LullPolicy = LullPolicy()
     """When a stream that is there counts as silent."""
+    longest: float = 86_400.0
+    """That a call may last, whatever its streams do."""
 
 
 # What the call is asked to do.
@@ -104,6 +106,7 @@ class Continuity:
         self._interrupted: ResumeReason | None = None  # what the next stream's first frame puts an end to
         self._reason: EndReason = "carrier_disconnected"  # why the call ends if no other stream comes
         self._expires: float | None = None  # when the grace is over
+        self._ends: float | None = None  # when the call has lasted as long as it may
         self._fill_at: float | None = None
         self._lull = Lull(policy.lull)
         self._missing: tuple[Track, ...] = ()  # tracks that the carrier is asked for
@@ -125,6 +128,10 @@ class Continuity:
 
     # In.
 
+    def begin(self, now: float) -> None:
+        """A new call; call first."""
+        self._ends = now + self.policy.longest
+
     def adopt(self, origin: float, heard: int, tracks: Sequence[Track], now: float) -> None:
         """Go on with a call that another process has left open; call first.
 
@@ -132,6 +139,7 @@ class Continuity:
         carrier is asked at once.
         """
         self._origin = origin
+        self._ends = origin + self.policy.longest
         self.heard = heard
         self._interrupted = "bridge_restarted"
         self._wait("bridge_restarted", tracks, now)
@@ -219,14 +227,15 @@ class Continuity:
 
     def get_timer(self) -> float | None:
         """When to call `handle_timer`; None: not at all."""
-        times = (self._expires, self._fill_at, self._ask_at, self._lull.look_at)
+        times = (self._expires, self._fill_at, self._ask_at, self._ends, self._lull.look_at)
         return min((time for time in times if time is not None), default=None)
 
     def handle_timer(self, now: float, received: int) -> None:
         """What is due by `now`. `received`: where the audio ends that has come, or that took its place."""
-        if self._expires is not None and now >= self._expires:
+        if self._ends is not None and now >= self._ends:
+            self._end("max_duration", Trigger.ENDED)
+        elif self._expires is not None and now >= self._expires:
             self._end(self._reason, Trigger.EXPIRED)
-            return
         if self._ask_at is not None and now >= self._ask_at:
             self._ask_at = None
             self._commands.append(Ask(self._missing))
@@ -279,6 +288,6 @@ class Continuity:
         self._commands.append(End(reason))
 
     def _wait_for_nothing(self) -> None:
-        self._expires = self._fill_at = self._ask_at = None
+        self._expires = self._fill_at = self._ask_at = self._ends = None
         self._lull.end()
         self._missing = ()

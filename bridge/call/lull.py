@@ -18,7 +18,7 @@ class LullPolicy:
 
     look: float = 0.5
     """Between two looks."""
-    pause: float = 2.0
+    pause: float = 3.0
     """For which nothing may come."""
     tick: float = 0.25
     """Between two pieces of silence then."""

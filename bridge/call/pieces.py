@@ -13,6 +13,9 @@ from bridge.spans import SpanSet
 LONGEST = 600 * SAMPLE_RATE
 """Samples in one request: ten minutes, 9.6 MB."""
 
+SHORTEST = 10 * SAMPLE_RATE
+"""Samples in one request, where longer ones are refused as too large: if this is, so is everything."""
+
 _QUIET = 200 * SAMPLES_PER_MS  # a pause between words
 _SEARCH = 20 * SAMPLE_RATE  # how far before the limit a pause is looked for
 
@@ -34,10 +37,19 @@ def pieces(uncovered: Iterable[Stretch]) -> list[Piece]:
     return [Piece(*span, tuple(SpanSet(lacking[track].common(*span)) for track in TRACKS)) for span in found]
 
 
+def half(audio: bytes) -> bytes:
+    """About half of a piece that was too large, cut as any other; nothing if that would be too little."""
+    samples = len(audio) // CHANNELS // 2
+    if samples < SHORTEST:
+        return b""
+    first = audio[: samples * CHANNELS]
+    return first[: cut(first) * CHANNELS]
+
+
 def cut(audio: bytes) -> int:
     """How many samples of a piece to ask for, where more follows: up to the last pause near its end, or all of it."""
     length = len(audio) // CHANNELS
-    for end in range(length, max(0, length - _SEARCH), -_QUIET):
+    for end in range(length, max(length // 2, length - _SEARCH), -_QUIET):
         if not is_audible(audio[max(0, end - _QUIET) * CHANNELS : end * CHANNELS]):
             return end - _QUIET // 2
     return length

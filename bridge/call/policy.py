@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from bridge.align import AlignPolicy
 from bridge.call.continuity import ContinuityPolicy
 from bridge.deepgram.exchange import SessionPolicy
+from bridge.egress import DIRECT, Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,9 +16,13 @@ class CallPolicy:
     deepgram_url: str
     """Origin, without path."""
     deepgram_key: str = field(repr=False)
+    route: Route = DIRECT
+    """To Deepgram."""
     align: AlignPolicy = field(default_factory=AlignPolicy)
     session: SessionPolicy = field(default_factory=SessionPolicy)
     labels: Mapping[str, str] = field(default_factory=dict)
     """Speaker labels by track, over those that follow from the direction."""
     public_url: str | None = None
+    max_streams: int = 16
+    """Of one call at once: one for each track, and more forks than can be meant."""
     continuity: ContinuityPolicy = field(default_factory=ContinuityPolicy)

@@ -1,24 +1,40 @@
-"""What is written of a call: its transcripts as they come, what became of its audio, and its end."""
+"""What is written of a call: its transcripts as they come, what became of its audio, and its end.
+
+A carrier that floods a call with keys or complaints is not written down beyond a bound: the rest is counted.
+"""
+
+import logging
 
 from bridge.audio import seconds
 from bridge.call import describe
+from bridge.call.backlog import Backlog
 from bridge.call.event_writer import EventWriter
 from bridge.call.projection import NOT_TRANSCRIBED, Projection
-from bridge.carriers.messages import Started
+from bridge.carriers.messages import Digit, Started
 from bridge.clock import Clock
 from bridge.events import (
     CallEnded,
     CallResumed,
     Data,
+    DtmfReceived,
     EndReason,
+    StreamFailed,
     Stretch,
     TranscriptFinal,
     timestamp,
 )
+from bridge.pace import Pace
 from bridge.recognition import Recognized
 from bridge.store.base import EventLog
 from bridge.transcript.assembler import Assembler
 from bridge.transcript.figures import Tally
+
+log = logging.getLogger("bridge.call")
+
+KEYS_A_SECOND, KEYS_AT_ONCE = 12.5, 100
+"""A hand presses fewer: the shortest tone and pause of the standard take 80 ms. At once: after a network's hiccup."""
+
+COMPLAINTS_A_SECOND, COMPLAINTS_AT_ONCE = 0.1, 20
 
 
 class Record:
@@ -32,9 +48,12 @@ class Record:
         store: EventLog,
         clock: Clock,
         past: Projection | None,
+        backlog: Backlog | None = None,
     ) -> None:
-        """`language`: what was asked for. `past`: what the log says of a call that another process has begun."""
-        self.events = EventWriter(call_id, store, clock.wall, past.seq if past else 0)
+        """`language`: what was asked for. `past`: what the log says of a call that another process has begun.
+        `backlog`: what waits for the store of all calls.
+        """
+        self.events = EventWriter(call_id, store, clock.wall, past.seq if past else 0, backlog=backlog)
         self.uncovered: list[Stretch] = list(past.uncovered) if past else []
         """Kept audio that is left for later; complete when the call is over."""
         self._clock = clock
@@ -43,6 +62,10 @@ class Record:
         self._audio_lost = past is not None and past.audio_lost
         self._cut_off = past is not None and not past.left_in_order
         """What came last before a crash is not known, unless a gap tells of it."""
+        self._settled = 0  # samples: covered by finals that are durable
+        self._to_settle = (self.events.seq, 0)  # once that event is durable, that is settled
+        self._keys = Pace(KEYS_A_SECOND, KEYS_AT_ONCE)
+        self._complaints = Pace(COMPLAINTS_A_SECOND, COMPLAINTS_AT_ONCE)
         self.anchor = clock.wall()
         if past:
             self.events.counters.update(past.counters)
@@ -73,10 +96,29 @@ class Record:
                 self._cut_off = False  # the gap before the new stream begins where the kept audio ends
         self.events.commit()
 
+    def press(self, digit: Digit, position: int) -> None:
+        """A key was pressed, when the audio had come as far as `position`."""
+        if self._may_pass(self._keys, "digits_dropped"):
+            self.tell(DtmfReceived(track=digit.track, digit=digit.digit, at=seconds(position)))
+
+    def complain(self, stream_id: str | None, error: str) -> None:
+        """The carrier says that a stream went wrong."""
+        if self._may_pass(self._complaints, "stream_errors_dropped"):
+            log.warning("the carrier reports an error", extra={"call_id": self.events.call_id, "stream_id": stream_id})
+            self.tell(StreamFailed(stream_id=stream_id, error=error))
+
     def receive(self, message: Recognized) -> None:
         """What Deepgram says of the call, in the call's own time."""
         self._assembler.receive(message)
         self.tell()
+
+    def settled(self, position: int) -> int:
+        """As far as finals cover the audio and are durable, if those that there are now cover it up to `position`."""
+        seq, settled = self._to_settle
+        if self.events.durable >= seq:
+            self._to_settle = (self.events.seq, position)
+            self._settled = settled
+        return self._settled
 
     def close(self, lacking: list[Stretch], *, kept: bool, turns: bool) -> None:
         """Deepgram says no more. `lacking`: audio that no final covers; `kept`: it can be transcribed later.
@@ -92,6 +134,7 @@ class Record:
     def end(self, reason: EndReason, duration: int, counts: dict[str, int], missing: float, url: str | None) -> None:
         """The last event of the record, after `close`. `missing`: seconds that were not transcribed."""
         length = seconds(duration)
+        missing = round(missing + self.events.dropped.seconds, 3)
         self.tell(
             CallEnded(
                 reason=reason,
@@ -106,6 +149,15 @@ class Record:
                 transcript_url=url,
             )
         )
+
+    def _may_pass(self, pace: Pace, counter: str) -> bool:
+        if pace.allows(self._clock.now()):
+            pace.take(1)
+            return True
+        if not self.events.counters[counter]:
+            log.warning("the carrier sends too much", extra={"call_id": self.events.call_id, "counted_as": counter})
+        self.events.counters[counter] += 1
+        return False
 
     def _take_transcripts(self) -> None:
         for data in self._assembler.events_received():

@@ -10,16 +10,19 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
-from weakref import WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from bridge.call import describe
+from bridge.call.backlog import Backlog
 from bridge.call.call import Call
 from bridge.call.recovery import Recovery, open_audio
 from bridge.call.services import Services
 from bridge.call.stream import Stream
+from bridge.call.stream_ends import StreamEnds
 from bridge.carriers.messages import Started
 from bridge.errors import BridgeError, StoreError
 from bridge.events import EndReason
+from bridge.pace import Pace
 from bridge.store.base import CallFilter, KeptAudio
 
 log = logging.getLogger("bridge.call")
@@ -30,6 +33,9 @@ CloseStreams = Callable[[], Coroutine[Any, Any, None]]
 """Closes the sockets of all streams."""
 
 _SHARE_OF_WORDS = 0.8  # of the time to stop: for the last words; the rest is for writing them
+
+
+_STREAMS_A_SECOND, _STREAMS_AT_ONCE = 0.5, 30  # of one call, further ones; each is told, and noted on the disk
 
 
 class CallRefused(BridgeError):
@@ -70,6 +76,9 @@ class CallRegistry:
         self._found = asyncio.Event()
         self._watched: dict[Call, asyncio.Task[None]] = {}
         """The calls that are not over, those that are ending too."""
+        self._ends = StreamEnds()
+        self._further: WeakKeyDictionary[Call, Pace] = WeakKeyDictionary()
+        """How often further streams of a call may come."""
         self._max_calls = max_calls
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -84,19 +93,41 @@ class CallRegistry:
         return sum(call.interrupted for call in self.calls.values())
 
     @property
+    def backlog(self) -> Backlog:
+        """What waits for the store."""
+        return self._services.backlog
+
+    @property
     def full(self) -> bool:
         """Whether one more call would be too many."""
         return len(self.calls) >= self._max_calls
 
     @property
-    def closed_to_all(self) -> bool:
-        """It is full, and no call waits for a stream: any stream brings one call too many."""
-        return self.full and not self._recovery.left and not any(call.waiting for call in self.calls.values())
+    def refusal(self) -> str | None:
+        """Why one more call would not be taken now; None: it would."""
+        if self.full:
+            return "too many calls at once"
+        trouble = self._services.store.trouble
+        if trouble and not trouble.passes:
+            return trouble.reason
+        if self._services.backlog.is_high:
+            return "too much waits for the store"
+        return None
+
+    @property
+    def room(self) -> int:
+        """For how many streams there is a place: that of a further call, or of a call that waits for a stream."""
+        waiting = sum(call.waiting for call in self.calls.values())
+        further = 0 if self.refusal else self._max_calls - len(self.calls)
+        return further + len(self._recovery.left) + waiting
 
     async def open(self, started: Started) -> Stream:
         """A place for a stream in its call; the call is made if there is none. Raises `CallRefused`."""
         opening = self._spawn(self._open(started))
-        return await asyncio.shield(opening)  # half a call is none: a handler that gives up leaves a whole one
+        try:
+            return await asyncio.shield(opening)  # half a call is none: a handler that gives up leaves a whole one
+        except StoreError:
+            raise CallRefused("the record cannot be read") from None
 
     async def recover(self) -> None:
         """Adopt the calls that another process has left open: each has its grace to come back, and then its one end.
@@ -136,15 +167,31 @@ class CallRegistry:
         this call was not transcribed. A call that has ended keeps its end: the complaint is in the log only.
         """
         self.counters["stream_errors"] += 1
+        self._ends.fail(call_id, stream_id or "")
         store = self._services.store
         async with self._lock(call_id):
             call = self.calls.get(call_id)
             if call and call.reason is None:
                 call.fail_stream(stream_id, error)
-            elif call is None and not await store.calls(call_id=call_id, limit=1):
-                await store.append(
-                    describe.failed_call(carrier, call_id, stream_id, error, self._services.clock.wall())
-                )
+            if call:
+                return
+            try:
+                if not await store.calls(call_id=call_id, limit=1):
+                    now = self._services.clock.wall()
+                    await store.append(describe.failed_call(carrier, call_id, stream_id, error, now))
+            except StoreError as fault:
+                log.error("a stream's error is not kept", extra={"call_id": call_id, "reason": str(fault)})
+
+    def stop_stream(self, call_id: str, stream_id: str) -> None:
+        """The carrier says beside the stream that it has stopped: a call that has lost it waits for nothing more."""
+        call = self.calls.get(call_id)
+        if call and self._ends.stop(call_id, stream_id) and call.waiting:
+            log.info("lost stream has stopped", extra={"call_id": call.id, "stream_id": stream_id})
+            call.end("stopped")
+
+    def end_of(self, started: Started, reason: EndReason) -> EndReason:
+        """Why a stream is over whose socket is gone for this reason, after all that its carrier has said of it."""
+        return self._ends.end(started.call_id, started.stream_id, reason)
 
     # Opening.
 
@@ -159,23 +206,39 @@ class CallRegistry:
             self._check_token(started, call)
             if self._closing:
                 raise CallRefused("the server is stopping")
-            return (call or await self._new(started)).attach(started)
+            if call:
+                self._check_streams(call)
+            call = call or await self._new(started)
+            self._ends.attach(call_id)
+            return call.attach(started)
 
     def _check_token(self, started: Started, call: Call | None) -> None:
         """A call that was given a token has streams with one only: any other is a stranger's, who knows its id."""
         if started.token is None and (self._had_token(started.call_id) or (call and call.has_token)):
             raise StreamDenied("the streams of this call have a token")
 
+    def _check_streams(self, call: Call) -> None:
+        """A call has no streams without end, neither at once nor one after the other."""
+        if len(call.streams) >= self._services.policy.max_streams:
+            raise CallRefused("too many streams of this call at once")
+        now = self._services.clock.now()
+        pace = self._further.setdefault(call, Pace(_STREAMS_A_SECOND, _STREAMS_AT_ONCE))
+        if not pace.allows(now):
+            raise CallRefused("the streams of this call come too often")
+        pace.take(1)
+
     async def _new(self, started: Started) -> Call:
         call_id = started.call_id
+        if reason := self.refusal:
+            raise CallRefused(reason)
         newest = await self._services.store.find(CallFilter(carrier_call_id=call_id), limit=1)
         before = newest[0].row.id if newest else None
         record_id = describe.further_record(before, call_id) if before else call_id
         # Asked last: from here to its place in `calls` nothing else comes in.
         if self._closing:
             raise CallRefused("the server is stopping")
-        if self.full:
-            raise CallRefused("too many calls at once")
+        if reason := self.refusal:
+            raise CallRefused(reason)
         audio = open_audio(self._audio, record_id)
         self.counters["opened"] += 1
         log.info("call started", extra={"call_id": record_id, "stream_id": started.stream_id})
@@ -214,10 +277,12 @@ class CallRegistry:
         """Once a call is over, and only then."""
         await call.wait_over()
         self.ended.update(call.counts)
+        self.ended["events_not_kept"] += call.unkept
         self.unkept += call.unkept
         del self._watched[call]
         if self.calls.get(call_id) is call:
             del self.calls[call_id]
+            self._ends.forget(call_id)
         if call.reason is None:
             await self._services.store.release(call.id)
         elif call.uncovered:
@@ -259,5 +324,7 @@ class CallRegistry:
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         error = None if task.cancelled() else task.exception()
-        if error and not isinstance(error, CallRefused):  # which the media handler tells
+        if isinstance(error, StoreError):
+            log.error("the store failed a call", extra={"reason": str(error)})
+        elif error and not isinstance(error, CallRefused):  # which the media handler tells
             log.error("a task of the registry failed", exc_info=error)

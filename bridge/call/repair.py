@@ -19,7 +19,12 @@ from bridge.recognition import Result
 from bridge.store.base import CallAudio
 from bridge.transcript.assembler import Assembler, Progress
 
-Ask = Callable[[bytes], Awaitable[Transcribed | None]]
+
+class TooLarge:
+    """Said of a request: less at once may be taken."""
+
+
+Ask = Callable[[bytes], Awaitable[Transcribed | TooLarge | None]]
 """Interleaved mu-law in; out, what was said in it, or None where that cannot be learned."""
 
 
@@ -27,9 +32,19 @@ class Repair:
     """Made for one run."""
 
     def __init__(
-        self, projection: Projection, writer: EventWriter, file: CallAudio, ask: Ask, language: str | None
+        self,
+        projection: Projection,
+        writer: EventWriter,
+        file: CallAudio,
+        ask: Ask,
+        language: str | None,
+        longest: int = pieces.LONGEST,
     ) -> None:
-        """`projection`: what the log says; `writer`: open after it; `language`: what was asked for."""
+        """`projection`: what the log says; `writer`: open after it; `language`: what was asked for; `longest`: samples
+        to ask for at once.
+        """
+        self.longest = longest
+        """Less than what was given if that was too large."""
         self._projection = projection
         self._writer = writer
         self._file = file
@@ -58,22 +73,33 @@ class Repair:
             self._tell_lost(position, start)
             end, request_id = start + len(audio) // CHANNELS, None
             if audio:
-                heard = await self._ask(audio)
+                audio, heard = await self._hear(audio)
                 if heard is None:
                     return False
+                end = start + len(audio) // CHANNELS
                 self._take(heard, start, end, coverage)
                 request_id = heard.request_id
             await self._commit(position, end, request_id)
             position = end
         return True
 
+    async def _hear(self, audio: bytes) -> tuple[bytes, Transcribed | None]:
+        """What Deepgram hears in as much of the audio as it takes at once, and how much that is."""
+        while isinstance(heard := await self._ask(audio), TooLarge):
+            less = pieces.half(audio)
+            if not less:
+                return audio, None
+            self.longest = len(audio) // CHANNELS // 2
+            audio = less
+        return audio, heard
+
     async def _read(self, position: int, end: int) -> tuple[int, bytes]:
         """The next piece and where it begins; where there is none, `end` and nothing."""
-        start, audio = await self._file.read_on(position, min(pieces.LONGEST, end - position))
+        start, audio = await self._file.read_on(position, min(self.longest, end - position))
         audio = audio[: max(0, end - start) * CHANNELS]  # it may begin later than was asked for
         if not audio:
             return end, b""
-        whole = len(audio) // CHANNELS < pieces.LONGEST
+        whole = len(audio) // CHANNELS < self.longest
         return start, audio if whole else audio[: pieces.cut(audio) * CHANNELS]
 
     def _take(self, heard: Transcribed, start: int, end: int, coverage: Coverage) -> None:

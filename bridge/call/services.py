@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
+from bridge.call.backlog import Backlog
 from bridge.call.call_options import CallOptions
 from bridge.call.policy import CallPolicy
 from bridge.carriers.messages import Started
@@ -32,6 +33,8 @@ class Services:
     random: Random
     reforks: Mapping[str, Refork] = field(default_factory=dict)
     """By carrier: those that can be asked for a stream."""
+    backlog: Backlog = field(default_factory=Backlog)
+    """What waits for the store."""
 
     async def ask_for_stream(self, call_id: str, started: Started, tracks: Sequence[Track]) -> bool:
         """Whether the carrier sends the tracks of a call that has lost them; False: it may later."""

@@ -42,6 +42,11 @@ class Stream:
     def __repr__(self) -> str:
         return f"<Stream {self.id} {'/'.join(self.tracks)}>"
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the call wants nothing more of it."""
+        return self._call is None
+
     def receive(self, message: Media | Digit) -> None:
         """Something the carrier sent."""
         if self._call is None:

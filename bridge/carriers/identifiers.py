@@ -17,6 +17,11 @@ def identifier(value: Any) -> str:
     return value
 
 
+def first_identifier(*values: Any) -> str:
+    """The first value that can be an id of ours as it stands. Raises RemoteProtocolError where none can."""
+    return identifier(next((value for value in values if isinstance(value, str) and _SAFE.fullmatch(value)), None))
+
+
 def safe_identifier(value: Any) -> str:
     """An id of a carrier that uses other characters too: those become `-`, and one that is too long its hash.
 

@@ -11,6 +11,7 @@ from typing import Any
 from bridge.audio import SAMPLE_RATE, SAMPLES_PER_MS, pcm_to_mulaw, split_channels
 from bridge.carriers import parameters
 from bridge.carriers.dialect import Carrier, Proof
+from bridge.carriers.fields import rate as sampling_rate
 from bridge.carriers.identifiers import safe_identifier
 from bridge.carriers.messages import Digit, Ignored, Media, Message, Started, Stopped, UnsupportedMedia
 from bridge.errors import RemoteProtocolError
@@ -46,7 +47,7 @@ class JambonzDialect:
             if self._channels is None:
                 return (self._started(said),)
             # Only with `passDtmf`.
-            return (Digit("inbound", str(said["dtmf"])[:8]) if said.get("event") == "dtmf" else Ignored(),)
+            return (Digit("inbound", str(said["dtmf"])) if said.get("event") == "dtmf" else Ignored(),)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise RemoteProtocolError(f"not a jambonz message: {type(error).__name__}") from None
 
@@ -75,14 +76,14 @@ class JambonzDialect:
         return ()
 
     def _started(self, said: dict[str, Any]) -> Started:
-        rate, mix = int(said.get("sampleRate") or SAMPLE_RATE), str(said.get("mixType") or "mono")
+        rate, mix = sampling_rate(said.get("sampleRate"), SAMPLE_RATE), str(said.get("mixType") or "mono")
         if rate != SAMPLE_RATE:
             raise UnsupportedMedia(f"L16 at {rate} Hz: set sampleRate of listen to 8000")
         if mix not in _CHANNELS:
             raise UnsupportedMedia(f"mixType {mix[:20]}: set mixType of listen to stereo, or to mono for one speaker")
         call_id = safe_identifier(said["callSid"])
         metadata = {name: _text(value) for name, value in said.items() if name not in _THEIRS}
-        named = parameters.read({**metadata, **{name: str(said.get(name) or "") for name in _OURS_AND_THEIRS}})
+        sides = {parameters.OURS + name: str(said[name]) for name in ("from", "to", "direction") if said.get(name)}
         self._channels = _CHANNELS[mix]
         tracks: tuple[Track, ...] = TRACKS[: self._channels]
         return Started(
@@ -92,12 +93,9 @@ class JambonzDialect:
             encoding="audio/x-l16",
             sample_rate=rate,
             carrier=JAMBONZ.name,
-            **named,
+            **parameters.read({**metadata, **sides}),
         )
 
-
-_OURS_AND_THEIRS = (parameters.FROM, parameters.TO, parameters.DIRECTION)
-"""Spelled alike."""
 
 JAMBONZ = Carrier("jambonz", JambonzDialect, Proof.BASIC, echoes_subprotocol=True)
 

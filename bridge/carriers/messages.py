@@ -12,6 +12,9 @@ class UnsupportedMedia(RemoteProtocolError):
     """A stream in a format that is not taken. The message says what to set at the carrier; it is told to the peer."""
 
 
+_KEYS = "0123456789*#ABCDabcd"  # the last four are on no telephone, but in the standard
+
+
 class Media(NamedTuple):
     """Some audio of one track. A tuple, because a hundred of them pass every second of every call."""
 
@@ -43,7 +46,7 @@ class Started:
     """As the carrier calls what it sends; what `Media` holds is mu-law."""
     sample_rate: int
     parameters: Mapping[str, str] = field(default_factory=dict)
-    """What the developer attached to the stream; those that the fields below hold are not among them."""
+    """What the developer attached to the stream, as it was sent; ours are not among it."""
     _: KW_ONLY
     carrier: str
     from_: str | None = None
@@ -61,6 +64,11 @@ class Digit:
 
     track: Track
     digit: str
+
+    def __post_init__(self) -> None:
+        """Raises RemoteProtocolError for what is no key of a telephone."""
+        if len(self.digit) != 1 or self.digit not in _KEYS:
+            raise RemoteProtocolError("a digit that is no key")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
-"""The parameters of a stream that have a meaning here: `from`, `to`, `direction`, `token`, `speaker.inbound` ….
+"""The parameters of a stream that have a meaning here: `bridge.token`, `bridge.from`, `speaker.inbound` ….
 
 Carriers pass what a developer attaches to a stream as names with values, and the names are the developer's to choose.
-So one of ours counts only where its value has the form of what we write there; a `token` or a `direction` of the
-developer's own stays among the developer's parameters. `twiml/document.py` writes the same names.
+So those of ours begin with `bridge.` or `speaker.`, and they are taken out. A `from`, `to` or `direction` of the
+developer's own is passed on as it was sent; the call is shown with it too, where it has the form of one and nothing
+better is known. `twiml/document.py` writes the same names.
 """
 
 import re
@@ -12,7 +13,8 @@ from typing import Any
 from bridge.carriers.messages import Started
 from bridge.events import TRACKS, Direction, Track
 
-FROM, TO, DIRECTION, TOKEN = "from", "to", "direction", "token"
+OURS = "bridge."
+FROM, TO, DIRECTION, TOKEN = OURS + "from", OURS + "to", OURS + "direction", OURS + "token"
 
 SPEAKER = "speaker."
 """`speaker.inbound` and `speaker.outbound` name the speaker of a track."""
@@ -27,21 +29,20 @@ _PARTY = re.compile(
 _DIRECTION = re.compile(r"(inbound|outbound)(?:-[a-z]+)?")
 """Twilio's `outbound-api` and `outbound-dial` are `outbound`."""
 
-_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}\.[0-9]{1,15}\.[A-Za-z0-9_-]{43}")
-"""The form of `twiml.token`'s; whether one is good is for the handler to say."""
-
 
 def read(parameters: Mapping[str, str]) -> dict[str, Any]:
-    """What they say, as arguments of `Started`."""
+    """What they say, as arguments of `Started`. An empty one of ours is a template that had nothing to say."""
     own = dict(parameters)
-    said: dict[str, Any] = {
-        "from_": _take(own, FROM, _PARTY),
-        "to": _take(own, TO, _PARTY),
-        "direction": direction(_take(own, DIRECTION, _DIRECTION)),
-        "token": _take(own, TOKEN, _TOKEN),
-    }
+    ours = {name: own.pop(name, "") for name in (FROM, TO, DIRECTION, TOKEN)}
     labels: dict[Track, str] = {track: own.pop(SPEAKER + track, "") for track in TRACKS}
-    return {**said, "speakers": {track: label for track, label in labels.items() if label}, "parameters": own}
+    return {
+        "from_": ours[FROM] or _party(own, FROM),
+        "to": ours[TO] or _party(own, TO),
+        "direction": direction(ours[DIRECTION]) or direction(own.get(DIRECTION.removeprefix(OURS))),
+        "token": ours[TOKEN] or None,
+        "speakers": {track: label for track, label in labels.items() if label},
+        "parameters": own,
+    }
 
 
 def write(started: Started) -> dict[str, str]:
@@ -60,9 +61,7 @@ def direction(text: str | None) -> Direction | None:
             return None
 
 
-def _take(parameters: dict[str, str], name: str, form: re.Pattern[str]) -> str | None:
-    """Take one out where it is ours. An empty one is no parameter at all: a template that had nothing to say."""
-    value = parameters.get(name)
-    if value == "" or (value is not None and form.fullmatch(value)):
-        del parameters[name]
-    return value if value and name not in parameters else None
+def _party(own: Mapping[str, str], name: str) -> str | None:
+    """What the developer's own parameter says, without our prefix, where it can be a party."""
+    value = own.get(name.removeprefix(OURS), "")
+    return value if _PARTY.fullmatch(value) else None

@@ -13,6 +13,8 @@ import msgspec
 from bridge.audio import SAMPLE_RATE, alaw_to_mulaw
 from bridge.carriers import parameters
 from bridge.carriers.dialect import Carrier, Proof
+from bridge.carriers.fields import body, decode_leniently, mapping
+from bridge.carriers.fields import rate as sampling_rate
 from bridge.carriers.identifiers import safe_identifier
 from bridge.carriers.messages import (
     Connected,
@@ -70,7 +72,10 @@ class TelnyxDialect:
     def receive_text(self, text: str) -> Sequence[Message]:
         """Raises RemoteProtocolError for what is not JSON, lacks a field, or carries broken base64."""
         try:
-            frame = _decode(text)
+            try:
+                frame = _decode(text)
+            except msgspec.ValidationError:
+                frame = decode_leniently(text, _Frame)
             if frame.event == "media":
                 if self._has_started:
                     return (self._media(frame),)
@@ -112,7 +117,7 @@ class TelnyxDialect:
             case "dtmf":
                 # Where the digit stands is told in two ways.
                 digit = (frame.dtmf or {}).get("digit") or (frame.payload or {})["digit"]
-                return Digit("inbound", str(digit)[:8])
+                return Digit("inbound", str(digit))
             case "error":
                 return Failed(_complaint(frame.payload or {}))
             case "connected":
@@ -121,22 +126,19 @@ class TelnyxDialect:
                 return Ignored()
 
     def _started(self, frame: _Frame) -> Started:
-        start = frame.start
-        if start is None:
-            raise RemoteProtocolError("a message without its body")
-        format_ = start["media_format"]
-        encoding, rate = str(format_["encoding"]).upper(), int(format_["sample_rate"])
+        start = body(frame.start)
+        format_ = mapping(start.get("media_format"))
+        encoding = str(format_.get("encoding") or "PCMU").upper()
+        rate = sampling_rate(format_.get("sample_rate"), SAMPLE_RATE)
         if encoding not in _CONVERSIONS or rate != SAMPLE_RATE:
             raise UnsupportedMedia(f"{encoding[:20]} at {rate} Hz: set stream_codec (TeXML: codec) to PCMU or PCMA")
-        custom = _custom(start.get("custom_parameters"))
-        # Telnyx names the sides itself: a parameter of the same name is then the developer's own.
-        sides = {name: str(start[name]) for name in (parameters.FROM, parameters.TO) if start.get(name)}
-        said = parameters.read({name: value for name, value in custom.items() if name not in sides} | sides)
-        said["parameters"] |= {name: custom[name] for name in sides if name in custom}
+        # Telnyx names the sides itself.
+        sides = {parameters.OURS + name: str(start[name]) for name in ("from", "to") if start.get(name)}
+        said = parameters.read({**_custom(start.get("custom_parameters")), **sides})
         self._convert, self._has_started = _CONVERSIONS[encoding], True
         return Started(
             call_id=safe_identifier(start["call_control_id"]),
-            stream_id=safe_identifier(frame.stream_id),
+            stream_id=safe_identifier(frame.stream_id or start["call_control_id"]),
             tracks=(),  # `start` does not name them
             encoding=encoding,
             sample_rate=rate,
@@ -151,8 +153,8 @@ TELNYX = Carrier("telnyx", TelnyxDialect, Proof.SECRET)
 def _custom(given: Any) -> dict[str, str]:
     """What the developer attached: an object, or as it was given to the API a list of names with values."""
     if isinstance(given, list):
-        given = {pair["name"]: pair["value"] for pair in given}
-    return {str(name): str(value) for name, value in (given or {}).items()}
+        given = {pair["name"]: pair["value"] for pair in map(mapping, given) if {"name", "value"} <= pair.keys()}
+    return {str(name): str(value) for name, value in mapping(given).items()}
 
 
 def _complaint(payload: Mapping[str, Any]) -> str:

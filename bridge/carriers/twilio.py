@@ -12,7 +12,9 @@ import msgspec
 from bridge.audio import SAMPLE_RATE
 from bridge.carriers import parameters
 from bridge.carriers.dialect import Carrier, Proof
-from bridge.carriers.identifiers import identifier
+from bridge.carriers.fields import body, decode_leniently, items, mapping
+from bridge.carriers.fields import rate as sampling_rate
+from bridge.carriers.identifiers import first_identifier, identifier
 from bridge.carriers.messages import (
     Connected,
     Digit,
@@ -26,8 +28,15 @@ from bridge.carriers.messages import (
 from bridge.errors import RemoteProtocolError
 from bridge.events import Track
 
+_ENCODING = "audio/x-mulaw"
+"""Twilio sends nothing else."""
+
 _Counter = Annotated[int, msgspec.Meta(ge=0, le=10**15)]
 """Beyond this no clock of milliseconds goes."""
+
+
+_MOST_TRACKS, _LONGEST_TRACK = 8, 32
+"""There are two, with names of eight letters; they enter an event."""
 
 
 class _Media(msgspec.Struct):
@@ -59,7 +68,10 @@ class TwilioDialect:
     def receive_text(self, text: str) -> Sequence[Message]:
         """Raises RemoteProtocolError for what is not JSON, lacks a field, or carries broken base64."""
         try:
-            frame = _decode(text)
+            try:
+                frame = _decode(text)
+            except msgspec.ValidationError:
+                frame = decode_leniently(text, _Frame)
             if frame.event == "media":
                 media = frame.media
                 return (Media(media.track, media.timestamp, frame.sequenceNumber, media.payload),)  # type: ignore[union-attr]
@@ -91,34 +103,28 @@ def _other(frame: _Frame) -> Message:
         case "stop":
             return Stopped()
         case "dtmf":
-            digit = _body(frame.dtmf)
+            digit = body(frame.dtmf)
             # Here the track is called `inbound_track`, in media `inbound`. Twilio knows no other, and no key is lost
             # over a name.
             track: Track = "outbound" if digit.get("track") in ("outbound_track", "outbound") else "inbound"
-            return Digit(track, str(digit["digit"])[:8])
+            return Digit(track, str(digit["digit"]))
         case "connected":
             return Connected()
         case _:
             return Ignored()
 
 
-def _body(body: dict[str, Any] | None) -> dict[str, Any]:
-    if body is None:
-        raise RemoteProtocolError("a message without its body")
-    return body
-
-
 def _started(frame: _Frame) -> Started:
-    start = _body(frame.start)
-    format_ = start["mediaFormat"]
-    encoding, rate = format_["encoding"], int(format_["sampleRate"])
-    if encoding != "audio/x-mulaw" or rate != SAMPLE_RATE:
+    start = body(frame.start)
+    format_ = mapping(start.get("mediaFormat"))
+    encoding, rate = format_.get("encoding") or _ENCODING, sampling_rate(format_.get("sampleRate"), SAMPLE_RATE)
+    if encoding != _ENCODING or rate != SAMPLE_RATE:
         raise UnsupportedMedia(f"media format {str(encoding)[:40]} at {rate} Hz is not mu-law at 8000 Hz")
-    given = start.get("customParameters") or {}
+    given = mapping(start.get("customParameters"))
     return Started(
         call_id=identifier(start["callSid"]),
-        stream_id=identifier(start.get("streamSid") or frame.streamSid),
-        tracks=tuple(str(track) for track in start.get("tracks") or ()),
+        stream_id=first_identifier(start.get("streamSid"), frame.streamSid, start["callSid"]),
+        tracks=tuple(str(track)[:_LONGEST_TRACK] for track in items(start.get("tracks"))[:_MOST_TRACKS]),
         encoding=encoding,
         sample_rate=rate,
         carrier=TWILIO.name,

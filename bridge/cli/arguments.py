@@ -1,9 +1,15 @@
-"""The arguments that several commands share."""
+"""The arguments that several commands share, and checks of what an option was given.
 
+What is said of a wrong one never has its value: addresses and tokens are secrets on some machines.
+"""
+
+from math import isfinite
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from bridge import values
 from bridge.store.audio.store import CALL_ID
 
 
@@ -12,6 +18,50 @@ def call_id(call: str | None) -> str | None:
     if call is not None and not CALL_ID.fullmatch(call):
         raise typer.BadParameter("a call's id is letters, digits, - and _")
     return call
+
+
+def seconds(given: float | None) -> float | None:
+    """Check a time, a share or a speed, which `nan` and `inf` are not. Raises BadParameter."""
+    if given is not None and not isfinite(given):
+        raise typer.BadParameter("must be a number")
+    return given
+
+
+def socket_url(given: str | None) -> str | None:
+    """Check the address of a WebSocket. Raises BadParameter."""
+    return _checked(given, ("wss", "ws"), "a wss:// or ws:// URL such as wss://calls.example.com/media/twilio")
+
+
+def web_url(given: str | None) -> str | None:
+    """Check the address of a web server. Raises BadParameter."""
+    return _checked(given, ("https", "http"), "an https:// or http:// URL such as https://calls.example.com")
+
+
+def _checked(given: str | None, schemes: tuple[str, ...], what: str) -> str | None:
+    try:
+        if given is not None:
+            values.url(given, schemes, what)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    return given
+
+
+def secrets(given: str | None) -> str | None:
+    """One or more tokens, as settings take them. Raises BadParameter."""
+    try:
+        return values.secrets(text) if (text := values.trimmed(given or "")) else None
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def folder(given: Path | None) -> Path | None:
+    """Make a folder for files, unless it is there. Raises BadParameter."""
+    try:
+        if given is not None:
+            given.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise typer.BadParameter(f"files cannot be kept there: {error.strerror}") from None
+    return given
 
 
 Call = Annotated[str, typer.Argument(help="The call's id, as in its events", callback=call_id)]

@@ -6,7 +6,7 @@ import typer
 
 from bridge import app, config, logs
 from bridge.call.backfill import request
-from bridge.cli.arguments import Call
+from bridge.cli.arguments import Call, seconds
 from bridge.cli.loop import run
 from bridge.errors import ConfigError, StoreError, StoreInUse
 from bridge.store.audio.store import FOLDER
@@ -14,7 +14,9 @@ from bridge.store.audio.store import FOLDER
 
 def backfill(
     call: Call,
-    patience: Annotated[float, typer.Option(help="Seconds for which to retry while Deepgram is away")] = 60.0,
+    patience: Annotated[
+        float, typer.Option(min=0, callback=seconds, help="Seconds for which to retry while Deepgram is away")
+    ] = 60.0,
 ) -> None:
     """Transcribe what a call lacks from its kept audio; the finals are delivered as usual."""
     settings = config.load()

@@ -78,6 +78,7 @@ class BridgeClient:
     def __init__(self, address: BridgeAddress, policy: ClientPolicy | None = None) -> None:
         self._policy = policy or ClientPolicy()
         self._url = address.url
+        self._token = address.token
         self._session = aiohttp.ClientSession(
             headers={"Authorization": f"Bearer {address.token}"},
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=self._policy.silence),
@@ -223,7 +224,9 @@ class BridgeClient:
             return Unreachable(f"the bridge at {self._url} cannot answer now ({response.status})")
         sentence = (_object(await response.content.read(10_000)) or {}).get("error")
         if isinstance(sentence, str) and sentence:
-            return ReadingError(plain(sentence[:1].lower() + sentence[1:].rstrip(".")))
+            # What answers there may be no bridge, and quote what it was sent.
+            said = sentence.replace(self._token, "…")
+            return ReadingError(plain(said[:1].lower() + said[1:].rstrip(".")))
         return self._no_bridge()
 
     def _no_bridge(self) -> ReadingError:

@@ -18,11 +18,13 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from bridge.cli.printout import WAIT, Printout, Said
+from bridge.cli.printout import WAIT, Printout
+from bridge.cli.turns import Turn, Turns
 from bridge.cli.wording import WORDING
 from bridge.events import CallEnded, CallResumed, Data, SpeechStarted, Transcript, TranscriptFinal, TranscriptInterim
 from bridge.text import clock, plain
-from bridge.transcript.speech import said
+from bridge.transcript.turns import PAUSE, turns
+from bridge.writing import spaced, width
 
 COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "bright_red")
 """Of the speakers, in the order in which they first speak."""
@@ -38,6 +40,7 @@ _HEARD: Mapping[str, type[Data]] = {
 @dataclass(slots=True)
 class _PrintedCall:
     printout: Printout
+    turns: Turns
     finals: dict[str, TranscriptFinal] = field(default_factory=dict)
     """By segment."""
     live: bool = True
@@ -52,7 +55,7 @@ class ConversationPrinter:
     def __init__(self, console: Console | None = None, *, name_calls: bool = False, wait: float = WAIT) -> None:
         """`name_calls`: begin every line with its call, and not only while several go on at once.
 
-        `wait`: seconds for which a final waits for its place.
+        `wait`: seconds for which a final waits for its place, and at most for what its speaker goes on with.
         """
         self._wait = wait
         self._console = console or Console(highlight=False)
@@ -87,7 +90,7 @@ class ConversationPrinter:
         name, kind = call["id"], event["type"]
         if kind not in _HEARD and kind not in WORDING:
             return
-        known = self._calls.setdefault(name, _PrintedCall(Printout(self._wait)))
+        known = self._calls.setdefault(name, _PrintedCall(Printout(self._wait), Turns(min(self._wait, PAUSE))))
         try:
             self._take(known, call, event)
         except (AttributeError, KeyError, TypeError, ValueError):
@@ -110,8 +113,8 @@ class ConversationPrinter:
         for name in [name for name in self._calls if call_id in (None, name)]:
             self._finish(name)
             self._print(Text(f"transcript of {plain(name)}", style="bold"))
-            for final in said(self._calls[name].finals.values()):
-                self._print(self._spoken(Text(), final))
+            for turn in turns(self._calls[name].finals.values()):
+                self._print(self._spoken(Text(), turn.start, turn.speaker).append(turn.text))
 
     def forget(self, call_id: str) -> None:
         """Print what still waits of a call, and drop its state, so that calls can be followed for weeks."""
@@ -136,11 +139,18 @@ class ConversationPrinter:
     def _finish(self, *names: str) -> None:
         for name in names:
             self._calls[name].printout.finish()
-        self._print_calls(*names)
+        self._print_calls(*names, finish=True)
 
-    def _print_calls(self, *names: str) -> None:
-        """Print the lines of these calls that need not wait any more."""
-        lines = [self._line(name, item) for name in names for item in self._calls[name].printout.items_received()]
+    def _print_calls(self, *names: str, finish: bool = False) -> None:
+        """Print the lines of these calls that need not wait any more; with `finish`, all."""
+        now = self._now()
+        lines = []
+        for name in names:
+            call = self._calls[name]
+            call.turns.receive(call.printout.items_received(), call.printout.waiting, now)
+            if finish:
+                call.turns.finish()
+            lines += [self._line(name, turn) for turn in call.turns.turns_received()]
         self._refresh()
         for line in lines:
             self._print(line)
@@ -151,7 +161,9 @@ class ConversationPrinter:
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
-        timers = [call.printout.get_timer() for call in self._calls.values()]
+        timers = [
+            timer for call in self._calls.values() for timer in (call.printout.get_timer(), call.turns.get_timer())
+        ]
         due = min((timer for timer in timers if timer is not None), default=None)
         if self._loop is not None and due is not None:
             self._alarm = self._loop.call_at(due, self._wake, due)
@@ -160,31 +172,35 @@ class ConversationPrinter:
         now = max(due, self._now())  # a loop may be a millisecond early
         for call in self._calls.values():
             call.printout.handle_timer(now)
+            call.turns.handle_timer(now)
         self._print_calls(*self._calls)
 
     def _now(self) -> float:
         return self._loop.time() if self._loop is not None else time.monotonic()
 
-    def _line(self, name: str, item: Said | Text) -> Text:
-        """A segment as a line; dimmed while it may still change."""
-        if isinstance(item, Text):
-            return item
-        transcript = item.transcript
-        line = self._spoken(self._prefix(name), transcript, style="" if transcript.final else "dim italic")
-        if not transcript.final:
-            return line
-        if item.late:
+    def _line(self, name: str, turn: Turn | Text) -> Text:
+        """A turn as a line; what may still change in it is dimmed."""
+        if isinstance(turn, Text):
+            return turn
+        first = turn.segments[0]
+        line = self._spoken(self._prefix(name), first.start, plain(first.speaker), style=_style(first))
+        before = ""
+        for segment in turn.segments:
+            text = plain(segment.text)
+            line.append(" " * (before != "" and spaced(before, text)))
+            line.append(text, style=_style(segment))
+            before = text
+        if turn.late and first.final:
             line.append("  (late)", style="yellow")
-        if over := sum(overlap.end - overlap.start for overlap in transcript.overlaps):
+        if over := turn.over if turn.segments[-1].final else 0.0:
             line.append(f"  ({over:.1f} s over the other)", style="dim")
         return line
 
-    def _spoken(self, line: Text, transcript: Transcript, *, style: str = "") -> Text:
-        speaker = plain(transcript.speaker)
+    def _spoken(self, line: Text, start: float, speaker: str, *, style: str = "") -> Text:
+        """When a turn began, and who spoke."""
         colour = self._colours.setdefault(speaker, COLOURS[len(self._colours) % len(COLOURS)])
-        line.append(f"{clock(transcript.start)}  ", style="dim")
-        line.append(f"{speaker:<8} ", style=f"{style} {colour}")
-        return line.append(plain(transcript.text), style=style)
+        line.append(f"{clock(start)}  ", style="dim")
+        return line.append(f"{speaker}{' ' * max(0, 8 - width(speaker))} ", style=f"{style} {colour}")
 
     def _prefix(self, call_id: str) -> Text:
         """The end of the call's id if there are several calls, else nothing."""
@@ -194,8 +210,16 @@ class ConversationPrinter:
 
     def _refresh(self) -> None:
         if self._live is not None:
-            lines = [self._line(name, item) for name, call in self._calls.items() for item in call.printout.waiting]
+            lines = [
+                self._line(name, turn)
+                for name, call in self._calls.items()
+                for turn in call.turns.shown(call.printout.waiting)
+            ]
             self._live.update(Group(*lines), refresh=True)
 
     def _print(self, line: Text) -> None:
         self._console.print(line, soft_wrap=not self._console.is_terminal)
+
+
+def _style(segment: Transcript) -> str:
+    return "" if segment.final else "dim italic"

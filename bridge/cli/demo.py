@@ -32,6 +32,7 @@ from bridge.local.receiver import Receiver
 from bridge.local.recognizer import available
 from bridge.local.script import load_script
 from bridge.local.wav import load_recording
+from bridge.text import json_line
 
 FAST = 3.0
 """Times real time with `--fast`: the recognizer still keeps up on a small machine."""
@@ -200,7 +201,7 @@ async def _write_files(setup: Setup, receiver: Receiver, call_id: str) -> None:
                 if response.ok:
                     (setup.folder / name).write_bytes(await response.read())
     with (setup.folder / "events.jsonl").open("w", encoding="utf-8") as file:
-        file.writelines(json.dumps(event, ensure_ascii=False) + "\n" for event in receiver.events(call_id))
+        file.writelines(json_line(json.dumps(event, ensure_ascii=False)) + "\n" for event in receiver.events(call_id))
 
 
 async def _until_recorded(session: aiohttp.ClientSession, call_id: str) -> None:

@@ -4,16 +4,18 @@ The parts are imported inside the functions, so that `bridge serve` does not loa
 """
 
 import logging
-import secrets
 import time
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
+from secrets import token_bytes
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from bridge import logs
+from bridge.cli.arguments import folder, seconds, secrets, socket_url, web_url
 from bridge.cli.loop import run
 from bridge.errors import BridgeError, ConfigError
 
@@ -25,6 +27,14 @@ if TYPE_CHECKING:
     from bridge.local.wav import Recording
 
 log = logging.getLogger("bridge.local")
+
+
+class Tracks(StrEnum):
+    """The tracks of a call that is played."""
+
+    both = "both"
+    inbound = "inbound"
+    outbound = "outbound"
 
 
 class EngineError(BridgeError):
@@ -47,26 +57,33 @@ def call(
     recordings: Annotated[
         list[Path] | None, typer.Argument(help="One WAV of two channels, or two of one; the sample call by default")
     ] = None,
-    to: Annotated[str | None, typer.Option(help="The media socket: wss://…")] = None,
-    voice: Annotated[str | None, typer.Option(help="The voice webhook that names it: https://…")] = None,
+    to: Annotated[str | None, typer.Option(help="The media socket: wss://…", callback=socket_url)] = None,
+    voice: Annotated[
+        str | None, typer.Option(help="The voice webhook that names it: https://…", callback=web_url)
+    ] = None,
     speed: Annotated[
         float,
         typer.Option(
-            help="Times real time; 0: as fast as the server reads. A bridge hands on 1.25 at most, unless set"
+            min=0,
+            callback=seconds,
+            help="Times real time; 0: as fast as the server reads. A bridge hands on 1.25 at most, unless set",
         ),
     ] = 1.0,
     token: Annotated[
-        str | None, typer.Option(envvar="TWILIO_AUTH_TOKEN", help="Signs the upgrade as Twilio does")
+        str | None,
+        typer.Option(envvar="TWILIO_AUTH_TOKEN", callback=secrets, help="Signs the upgrade as Twilio does; the first"),
     ] = None,
     sign: Annotated[str | None, typer.Option(help="What to sign, where it is not the address itself")] = None,
     parameter: Annotated[list[str] | None, typer.Option(help="A <Parameter>, as name=value")] = None,
-    tracks: Annotated[str, typer.Option(help="both, inbound or outbound")] = "both",
-    lost: Annotated[float, typer.Option(help="Share of the frames that get lost")] = 0.0,
-    repeated: Annotated[float, typer.Option(help="Share of the frames that come twice")] = 0.0,
-    reordered: Annotated[float, typer.Option(help="Share of the frames that come late")] = 0.0,
-    late: Annotated[float, typer.Option(help="Seconds before outbound begins")] = 0.0,
-    wobble: Annotated[int, typer.Option(help="Milliseconds by which timestamps may be off")] = 0,
-    drop_after: Annotated[float | None, typer.Option(help="Seconds after which the socket breaks")] = None,
+    tracks: Annotated[Tracks, typer.Option(help="Those that are sent")] = Tracks.both,
+    lost: Annotated[float, typer.Option(min=0, max=1, help="Share of the frames that get lost")] = 0.0,
+    repeated: Annotated[float, typer.Option(min=0, max=1, help="Share of the frames that come twice")] = 0.0,
+    reordered: Annotated[float, typer.Option(min=0, max=1, help="Share of the frames that come late")] = 0.0,
+    late: Annotated[float, typer.Option(min=0, callback=seconds, help="Seconds before outbound begins")] = 0.0,
+    wobble: Annotated[int, typer.Option(min=0, help="Milliseconds by which timestamps may be off")] = 0,
+    drop_after: Annotated[
+        float | None, typer.Option(min=0, callback=seconds, help="Seconds after which the socket breaks")
+    ] = None,
 ) -> None:
     """Play a recording at any server that takes Twilio's media streams."""
     from bridge.events import TRACKS
@@ -80,7 +97,9 @@ def call(
     faults = CallerFaults(
         lost=lost, repeated=repeated, reordered=reordered, late=late, wobble_ms=wobble, drop_after=drop_after
     )
-    arguments = CallArguments(to, voice, token, sign, speed, parameters, TRACKS if tracks == "both" else (tracks,))
+    sent = TRACKS if tracks is Tracks.both else (tracks.value,)
+    # Of several tokens, while rotating, the first is the one that Twilio signs with from now on.
+    arguments = CallArguments(to, voice, token.split()[0] if token else None, sign, speed, parameters, sent)
     summary = run(_call(arguments, load_recording(*(recordings or [sample.CALL])), faults))
     if summary.messages:
         typer.echo(f"call {summary.call_id}: {summary.messages} messages in {summary.seconds:.1f} s")
@@ -92,16 +111,24 @@ def call(
 
 def deepgram(
     host: Annotated[str, typer.Option(help="Address to listen on")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0: any")] = 8081,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any")] = 8081,
     script: Annotated[Path | None, typer.Option(help="Words and times to say instead of listening (JSON)")] = None,
     key: Annotated[str | None, typer.Option(help="The only API key accepted; any by default")] = None,
-    save: Annotated[Path | None, typer.Option(help="Where to keep what was heard, raw and WAV")] = None,
+    save: Annotated[
+        Path | None, typer.Option(callback=folder, help="Where to keep what was heard, raw and WAV")
+    ] = None,
     notices: Annotated[bool, typer.Option(help="Speak as the server of Deepgram's streaming test suite does")] = False,
     refuse: Annotated[int | None, typer.Option(help="Refuse with this status: 400, 401, 402, 403, 429, 503")] = None,
-    first: Annotated[int | None, typer.Option(help="Only the first so many connections have faults")] = None,
-    drop_after: Annotated[float | None, typer.Option(help="Cut after so many seconds of audio")] = None,
-    stall_after: Annotated[float | None, typer.Option(help="Stop answering after so many seconds of audio")] = None,
-    delay: Annotated[float, typer.Option(help="Seconds by which every message comes late")] = 0.0,
+    first: Annotated[int | None, typer.Option(min=0, help="Only the first so many connections have faults")] = None,
+    drop_after: Annotated[
+        float | None, typer.Option(min=0, callback=seconds, help="Cut after so many seconds of audio")
+    ] = None,
+    stall_after: Annotated[
+        float | None, typer.Option(min=0, callback=seconds, help="Stop answering after so many seconds of audio")
+    ] = None,
+    delay: Annotated[
+        float, typer.Option(min=0, callback=seconds, help="Seconds by which every message comes late")
+    ] = 0.0,
 ) -> None:
     """Serve Deepgram's live API on this machine, with recognition from the sound."""
     from bridge.local.deepgram import Faults, serve
@@ -124,9 +151,10 @@ def deepgram(
 
 def receive(
     host: Annotated[str, typer.Option(help="Address to listen on")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on")] = 8082,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any")] = 8082,
     secret: Annotated[
-        str | None, typer.Option(envvar="WEBHOOK_SECRET", help="whsec_…; a new one is made and shown by default")
+        str | None,
+        typer.Option(envvar="WEBHOOK_SECRET", callback=secrets, help="whsec_…; a new one is made and shown by default"),
     ] = None,
 ) -> None:
     """Receive a bridge's webhook: verify it, check its order and print the conversation."""
@@ -134,7 +162,7 @@ def receive(
     from bridge.delivery.signing import format_secret
 
     if secret is None:
-        secret = format_secret(secrets.token_bytes(32))
+        secret = format_secret(token_bytes(32))
         typer.echo(f"WEBHOOK_SECRET={secret}")
     run(serve(secret, host=host, port=port))
 
@@ -186,5 +214,5 @@ def _recognizers(script: Path | None) -> "RecognizerFactory":
 def _pair(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not name:
-        raise ConfigError(f"a parameter is name=value, not {text!r}")
+        raise ConfigError("a parameter is name=value")
     return name, value

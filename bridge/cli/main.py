@@ -14,6 +14,7 @@ COMMANDS = {
     "twiml": "number",
     "number": "number",
     "backfill": "backfill",
+    "repair": "repair",
     "calls": "reading",
     "watch": "watch",
     "transcript": "reading",

@@ -4,14 +4,13 @@ from typing import Annotated
 
 import typer
 
-from bridge import config
+from bridge import app, config
 from bridge.cli.loop import run
 from bridge.config import Settings
 from bridge.errors import ConfigError
-from bridge.web.carriers import voice_settings
+from bridge.web.carriers import twilio_account, voice_settings
 from twiml import number as numbers
 from twiml.document import twiml_bin, webhook_url
-from twiml.rest import TwilioAccount
 from twiml.web import VOICE_PATH, base_answer
 
 MEMORY = "numbers.json"
@@ -38,10 +37,7 @@ def number(
 ) -> None:
     """Point a Twilio number's voice URL here, look at it, or put the former one back."""
     settings = config.load()
-    tokens = settings.twilio_auth_tokens
-    account = TwilioAccount(
-        settings.twilio_account_sid or "", tokens[0] if tokens else "", base_url=settings.bridge_twilio_api
-    )
+    account = twilio_account(settings, app.own_egress())
     memory = settings.data_dir / MEMORY
     if show:
         now = run(numbers.show(account, number))

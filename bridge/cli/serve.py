@@ -25,6 +25,8 @@ def serve(
     settings = config.load({**os.environ, **_local_defaults()} if local else None)
     config.check_for_serving(settings)
     logs.configure(settings.bridge_log_level, settings.bridge_log_format)
+    for doubt in config.doubts(settings):
+        log.warning("a setting may not do what it was set for", extra={"reason": doubt})
     if run(_serve_locally(settings) if local else _serve(settings)):
         raise typer.Exit(1)  # some events are not on the disk
 

@@ -66,6 +66,10 @@ def ended(line: Text, call: Json, data: Json) -> Text:
     return line
 
 
+def lost(line: Text, call: Json, data: Json) -> Text:
+    return line.append(f"what stood here is lost: the database was {plain(data['why'])}", style="yellow")
+
+
 def _told(figures: Json) -> str:
     spoken = [
         f"{plain(speaker)} talked {seconds:.1f} s, {figures['words'][speaker]} words"
@@ -85,5 +89,6 @@ WORDING: Mapping[str, tuple[Say, str | None]] = {
     "stream.failed": (failed, None),
     "call.resumed": (call_resumed, "at"),
     "call.ended": (ended, None),
+    "event.lost": (lost, None),
 }
 """By type of event: its function, and the field of its data that has its time in the call, if there is one."""

@@ -16,12 +16,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
+from yarl import URL
+
 from bridge.audio import CHANNELS, SAMPLE_RATE, samples, wav_header
 from bridge.deepgram.options import Options, Pairs
 from bridge.deepgram.words import Oddities, clean, languages, number, read_words, share
 from bridge.errors import RemoteProtocolError
 from bridge.recognition import Result, Word
 from bridge.spans import Span
+from bridge.writing import joined
 
 CONTENT_TYPE = "audio/wav"
 
@@ -52,7 +55,8 @@ class Transcribed:
 
 def url(origin: str, options: Options) -> str:
     """Where to post a recording. `origin` is that of the live API: `wss://…`, or `ws://…` for `http://…`."""
-    return f"http{origin.removeprefix('ws')}/v1/listen?{query(options)}"
+    ascii_origin = str(URL(origin)).rstrip("/")  # a host with an international name
+    return f"http{ascii_origin.removeprefix('ws')}/v1/listen?{query(options)}"
 
 
 def query(options: Options) -> str:
@@ -130,7 +134,7 @@ class _Reader:
         confidence = share(piece.get("confidence")) or 0.0
         words = tuple(self._inside(word) for word in read_words(piece.get("words"), within, confidence, odd))
         self.skipped += odd.words
-        text = clean(piece.get("transcript")) or " ".join(word.text for word in words)
+        text = clean(piece.get("transcript")) or joined(word.text for word in words)
         if not text:
             return None
         if within is None and not words:

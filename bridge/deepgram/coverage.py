@@ -13,6 +13,7 @@ from bridge.audio import CHANNELS, SAMPLE_RATE, SAMPLES_PER_MS
 from bridge.deepgram.exchange import Uncovered
 from bridge.recognition import Result, Word
 from bridge.spans import Span, SpanSet
+from bridge.writing import joined, slices
 
 SEAM = 20 * SAMPLES_PER_MS
 """Samples that may lie between two finals without being a hole.
@@ -171,7 +172,7 @@ class Coverage:
     def _replay_from(self, channel: int, reach: int) -> int:
         covered, mark = self._covered[channel], self._latest(channel)
         for hole in covered.missing(max(0, mark - reach), mark):
-            if open_ground := self._worth(channel, hole):
+            if (open_ground := self._worth(channel, hole)) is not None:
                 return open_ground
         return mark
 
@@ -188,7 +189,7 @@ class Coverage:
         return self._covered[channel].contiguous_end(self._tops[channel])
 
     def _holes(self) -> int:
-        return sum(max(0, len(covered) - 1) for covered in self._covered)
+        return sum(len(covered) - 1 for covered in self._covered)
 
 
 def before(result: Result, edge: int) -> Result:
@@ -197,20 +198,25 @@ def before(result: Result, edge: int) -> Result:
     if len(whole) == len(result.words):
         return replace(result, span=result.span.clipped(0, edge))
     end = min(edge, result.words[len(whole)].span.start)
-    return replace(
-        result, span=result.span.clipped(0, end), words=tuple(whole), text=" ".join(word.text for word in whole)
-    )
+    return replace(result, span=result.span.clipped(0, end), words=tuple(whole), text=_text(result, whole))
 
 
 def _part(result: Result, new: SpanSet) -> Result:
     """What a result says of new ground."""
     parts = list(new)
     words = tuple(word for word in result.words if _place(word, result.span) in new)
-    if words == result.words and (words or result.span.middle in new):
-        text = result.text  # with what no word stands for, too
-    else:
-        text = " ".join(word.text for word in words)
+    is_whole = words == result.words and (bool(words) or result.span.middle in new)
+    text = result.text if is_whole else _text(result, words)  # the whole: with what no word stands for, too
     return replace(result, span=Span(parts[0].start, parts[-1].end), words=words, text=text)
+
+
+def _text(result: Result, words: Sequence[Word]) -> str:
+    """What these words of a result say, as the recognizer wrote it: not every script has blanks between words."""
+    kept = set(map(id, words))
+    parts = slices(result.text, [word.text for word in result.words])
+    if parts is None:
+        return joined(word.text for word in words)
+    return "".join(part for part, word in zip(parts, result.words, strict=True) if id(word) in kept).strip()
 
 
 def _place(word: Word, span: Span) -> int:

@@ -41,10 +41,8 @@ class Trigger(Enum):
     """The last results are there, or are not waited for any more."""
 
 
-def _told_again(state: State) -> dict[Trigger, State]:
-    # A call that is being left may still end, and its last chunk may come after it: the first word stands.
-    return dict.fromkeys((Trigger.AUDIO, Trigger.FINISHED, Trigger.CUT), state)
-
+# A call that is being left may still end, and its last chunk may come after it: the first word stands.
+_AGAIN = (Trigger.AUDIO, Trigger.FINISHED, Trigger.CUT)
 
 TRANSITIONS: dict[State, dict[Trigger, State]] = {
     State.GOING_ON: {
@@ -53,14 +51,14 @@ TRANSITIONS: dict[State, dict[Trigger, State]] = {
         Trigger.CUT: State.CUT,
         Trigger.OVER: State.OVER,
     },
-    State.SENDING: {**_told_again(State.SENDING), Trigger.TOO_MUCH: State.LEAVING, Trigger.OVER: State.OVER},
-    State.CUT: {**_told_again(State.CUT), Trigger.TOO_MUCH: State.LEAVING, Trigger.OVER: State.OVER},
+    State.SENDING: {**dict.fromkeys(_AGAIN, State.SENDING), Trigger.TOO_MUCH: State.LEAVING, Trigger.OVER: State.OVER},
+    State.CUT: {**dict.fromkeys(_AGAIN, State.CUT), Trigger.TOO_MUCH: State.LEAVING, Trigger.OVER: State.OVER},
     State.LEAVING: {
-        **_told_again(State.LEAVING),
+        **dict.fromkeys(_AGAIN, State.LEAVING),
         Trigger.TOO_MUCH: State.LEAVING,  # another socket has no less to send
         Trigger.OVER: State.OVER,
     },
-    State.OVER: _told_again(State.OVER),
+    State.OVER: dict.fromkeys(_AGAIN, State.OVER),
 }
 
 

@@ -16,10 +16,16 @@ from typing import Any, NamedTuple, TypeVar
 from bridge.audio import samples
 from bridge.deepgram.words import Oddities, channel, clean, languages, moment, number, read_words, share
 from bridge.errors import RemoteProtocolError
+from bridge.failure import Failure
 from bridge.recognition import Recognized, Result, SpeechStart, TurnEnd, Word
 from bridge.spans import Span
+from bridge.text import hide
+from bridge.writing import joined
 
 T = TypeVar("T")
+
+TOO_LARGE = 413
+"""Status of a request that would be taken if it were smaller."""
 
 KEEP_ALIVE = '{"type":"KeepAlive"}'
 """As text: a binary one would be heard as audio."""
@@ -112,7 +118,7 @@ def _result(frame: dict[str, Any], odd: Oddities) -> Result:
         if not words and not silent:
             raise RemoteProtocolError("a result without a transcript")
         odd.fields += not silent
-        text = " ".join(word.text for word in words)
+        text = joined(word.text for word in words)
     if within is None:
         odd.fields += 1
     return Result(
@@ -181,8 +187,8 @@ class Blame(Enum):
     PASSING = auto()
     """Too many at once (429), a fault of theirs (5xx), or no answer: heals by itself."""
     ACCOUNT = auto()
-    """A bad key, no credit, no permission (401, 402, 403), or an address where another server answers, with a
-    redirect or a page (below 400): heals when a person has mended it."""
+    """A bad key, no credit, no permission (401, 402, 403), a proxy that wants to know who we are (407), or an address
+    where another server answers, with a redirect or a page (below 400): heals when a person has mended it."""
     REQUEST = auto()
     """A bad option (400 and the rest): this request will never work."""
 
@@ -194,7 +200,7 @@ class Refusal:
     status: int | None
     """HTTP status; None when there was no answer."""
     reason: str
-    """Deepgram's code and sentence; without an answer, what the network said."""
+    """Deepgram's code and sentence; without an answer, a word of ours (`bridge.failure`)."""
     request_id: str | None
     """As in Metadata; None where nothing of Deepgram's answered."""
 
@@ -203,21 +209,23 @@ class Refusal:
         """Whether the request may be accepted with other options. Deepgram's 403 is about what was asked for, such as
         a model that the project has no access to; https://developers.deepgram.com/docs/errors
         """
-        return self.blame is Blame.REQUEST or self.status == 403
+        return (self.blame is Blame.REQUEST and self.status != TOO_LARGE) or self.status == 403
 
     @property
     def blame(self) -> Blame:
         """What would have to change before it can work."""
         if self.status is None or self.status in (408, 429) or self.status >= 500:
             return Blame.PASSING
-        return Blame.ACCOUNT if self.status < 400 or self.status in (401, 402, 403) else Blame.REQUEST
+        return Blame.ACCOUNT if self.status < 400 or self.status in (401, 402, 403, 407) else Blame.REQUEST
 
 
-def parse_refusal(status: int, headers: dict[str, str], body: bytes) -> Refusal:
+def parse_refusal(status: int, headers: dict[str, str], body: bytes, key: str = "") -> Refusal:
     """The reason from the JSON body, in both of its known schemas, or from the `dg-error` header.
 
-    `headers` has lower-case names. Never raises: a proxy in between may answer anything.
+    `headers` has lower-case names. Never raises: a proxy in between may answer anything, also with the `key` in it.
     """
+    if status == 407:
+        return Refusal(status, str(Failure("proxy", "status 407")), None)
     try:
         answer = json.loads(body)
     except (ValueError, RecursionError):
@@ -228,4 +236,4 @@ def parse_refusal(status: int, headers: dict[str, str], body: bytes) -> Refusal:
     said = answer.get("err_msg") or answer.get("message") or headers.get("dg-error")
     reason = ": ".join(str(part) for part in (code, said) if part) or f"HTTP {status}"
     request_id = answer.get("request_id") or headers.get("dg-request-id")
-    return Refusal(status, reason[:300], str(request_id)[:80] if request_id else None)
+    return Refusal(status, hide(reason, key)[:300], hide(str(request_id), key)[:80] if request_id else None)

@@ -1,15 +1,20 @@
 """What we ask of Deepgram: our defaults, the operator's query string over them, a call's own over that.
 
-Every streaming parameter passes, repeated ones repeat, and those we do not know pass too: Deepgram is the judge of
-values. Refused here, at the start and with the reason, is what cannot work at all, because Deepgram would refuse it at
-the handshake of every call. Source: https://developers.deepgram.com/reference/speech-to-text/listen-streaming
+Every streaming parameter passes, repeated ones repeat, and those we do not know pass too, unless they resemble one that
+we know: Deepgram is the judge of values. Refused here, at the start and with the reason, is what cannot work at all,
+because Deepgram would refuse it at the handshake of every call, or do nothing and not say so. What may not work is a
+doubt, for the log. No sentence repeats a value that could be anything.
+Source: https://developers.deepgram.com/reference/speech-to-text/listen-streaming
 """
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlencode
 
+from bridge.deepgram import languages
 from bridge.errors import ConfigError
+from bridge.spelling import nearest
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -34,9 +39,29 @@ _BOOLEANS = frozenset(
         *("profanity_filter", "filler_words", "diarize", "detect_entities", "mip_opt_out"),
     )
 )
+_KNOWN = _BOOLEANS | frozenset(
+    (
+        *("model", "language", "language_hint", "version", "endpointing", "utterance_end_ms", "diarize_model"),
+        *("redact", "keyterm", "keywords", "search", "replace", "tag", "extra", "tier", "alternatives"),
+        *("diarize_version", "utterances", "utt_split"),  # the last two are for what is transcribed after the call
+    )
+)
+_NOT_OURS = {
+    **dict.fromkeys(("callback", "callback_method"), "would have the results sent elsewhere, and calls get none"),
+    "detect_language": "is for recordings alone; live it is language=multi",
+    **dict.fromkeys(
+        ("paragraphs", "summarize", "topics", "intents", "sentiment", "measurements"),
+        "is for recordings alone: no event would have its results",
+    ),
+}
+"""Parameters that Deepgram has and no call can use, and why."""
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
 _MOST = {"keywords": 100, "search": 50, "replace": 200}
 _LONGEST = {"tag": 128, "extra": 2048}
 _KEYTERM_TOKENS = 500
+_PIECE = re.compile(r"[A-Za-z0-9]{1,4}|[^\W_A-Za-z0-9]|[^\w\s]|_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +98,11 @@ def parse(text: str) -> Options:
     try:
         given = parse_qsl(text.strip().lstrip("?"), keep_blank_values=True, strict_parsing=bool(text.strip()))
     except ValueError:
-        raise ConfigError(f"{text!r} is not a query string such as model=nova-3&language=en") from None
+        raise ConfigError("this is not a query string such as model=nova-3&language=en") from None
+    defaults = dict(DEFAULTS)
+    for name, value in given:
+        if not value.strip() and name in _KNOWN and name not in defaults:
+            raise ConfigError(f"{name} has no value")
     return Options(_checked(_overlaid(DEFAULTS, given), frozenset(name for name, _ in given)))
 
 
@@ -89,7 +118,9 @@ def override(options: Options, parameters: Mapping[str, str], allowed: frozenset
             continue
         name, _, number = key.removeprefix(OVERRIDE_PREFIX).partition(".")
         if name not in allowed or (number and not number.isdecimal()):
-            raise ConfigError(f"{key} is not on the list of options a call may set")
+            meant = nearest(name, allowed)
+            hint = f" (did you mean {OVERRIDE_PREFIX}{meant}?)" if meant and meant != name else ""
+            raise ConfigError(f"{key} is not on the list of options a call may set{hint}")
         wanted.append((name, value))
     if not wanted:
         return options
@@ -97,66 +128,158 @@ def override(options: Options, parameters: Mapping[str, str], allowed: frozenset
     return Options(own, fallback=options)
 
 
+def names(text: str) -> frozenset[str]:
+    """The names in a list with commas between them."""
+    return frozenset(name.strip() for name in text.split(",") if name.strip())
+
+
+def check_names(text: str) -> None:
+    """Check a list of names of options. Raises ConfigError for those that no call can set."""
+    for name in sorted(names(text)):
+        _check_name(name)
+
+
+def doubts(options: Options) -> Iterator[str]:
+    """A sentence for each thing that may not work, and that Deepgram alone knows."""
+    tokens = _tokens(options)
+    if tokens > _KEYTERM_TOKENS:
+        yield (
+            f"keyterm has about {tokens} tokens; Deepgram takes {_KEYTERM_TOKENS}, counts them in its own way, and may "
+            "refuse every call"
+        )
+    for hint in options.all("language_hint"):
+        if not languages.may_be_expected(hint):
+            yield f"language_hint={hint} is not known to be one that Deepgram takes; it may refuse every call"
+    language = options.get("language") or "en"
+    for kind in options.all("redact"):
+        if doubt := languages.fault_in_redaction(kind, language) or languages.doubt_of_redaction(kind, language):
+            yield doubt
+    if options.all("redact") and options.get("no_delay") == "true":
+        yield "no_delay=true has Deepgram redact less than it could"
+
+
 def _overlaid(base: Pairs, given: list[tuple[str, str]]) -> Pairs:
     names = {name for name, _ in given}
     kept = [pair for pair in base if pair[0] not in names]
     new = [
-        (name, value.lower() if name in _BOOLEANS or name == "endpointing" else value)
+        (name, value.strip().lower() if name in _BOOLEANS or name == "endpointing" else value.strip())
         for name, value in given
-        if value != ""
+        if value.strip()
     ]
     return tuple(kept + new)
 
 
 def _checked(pairs: Pairs, given: frozenset[str]) -> Pairs:
-    """The pairs, less a default of ours that the operator's own choice rules out."""
-    if dict(pairs).get("interim_results") != "true" and "utterance_end_ms" not in given:
-        pairs = tuple(pair for pair in pairs if pair[0] != "utterance_end_ms")
+    """The pairs, less what was there before and is ruled out by what is given now."""
     options = Options(pairs)
-    for check in (_audio, _values, _model, _utterance_end, _formatting):
+    ruled_out = {
+        "utterance_end_ms": options.get("interim_results") != "true",
+        "language_hint": not _takes_hints(options),
+    }
+    options = Options(tuple(pair for pair in pairs if pair[0] in given or not ruled_out.get(pair[0])))
+    for name in sorted(given):
+        _check_name(name)
+    for check in (_values, _extra, _model, _language, _keyterms, _utterance_end, _formatting):
         check(options)
-    return pairs
+    if "redact" in given:  # else a call speaks another language than the operator's others, and must be transcribed
+        _redaction(options)
+    return options.pairs
 
 
-def _audio(options: Options) -> None:
-    for name, value in AUDIO:
-        asked = options.all(name)
-        if asked:
-            raise ConfigError(f"{name} is the bridge's own ({name}={value}) and cannot be set")
+def _check_name(name: str) -> None:
+    if name in dict(AUDIO):
+        raise ConfigError(f"{name} is the bridge's own ({name}={dict(AUDIO)[name]}) and cannot be set")
+    if name in _NOT_OURS:
+        raise ConfigError(f"{name} {_NOT_OURS[name]}")
+    meant = None if name in _KNOWN else nearest(name, _KNOWN | _NOT_OURS.keys() | dict(AUDIO).keys())
+    if meant:
+        raise ConfigError(
+            f"{name if _NAME.fullmatch(name.lower()) else 'a parameter'} is unknown: did you mean {meant}?"
+        )
+    if not _NAME.fullmatch(name):
+        raise ConfigError("a parameter's name is small letters, digits and _, as in model=nova-3&language=en")
 
 
 def _values(options: Options) -> None:
     for name, value in options.pairs:
         if name in _BOOLEANS and value not in ("true", "false"):
-            raise ConfigError(f"{name} takes true or false, not {value!r}")
+            raise ConfigError(f"{name} takes true or false")
         if name in _LONGEST and len(value) > _LONGEST[name]:
             raise ConfigError(f"{name} is longer than Deepgram's {_LONGEST[name]} characters")
     for name, most in _MOST.items():
         if len(options.all(name)) > most:
             raise ConfigError(f"{name} is given more than Deepgram's {most} times")
     endpointing = options.get("endpointing")
-    if endpointing is not None and endpointing != "false" and not endpointing.isdecimal():
-        raise ConfigError(f"endpointing takes milliseconds or false, not {endpointing!r}")
-    language = options.get("language")
-    if language and "_" in language:
-        raise ConfigError(f"language {language!r} wants a hyphen: {language.replace('_', '-')}")
+    if endpointing is not None and endpointing != "false" and not _is_number(endpointing):
+        raise ConfigError("endpointing takes milliseconds or false")
+
+
+def _extra(options: Options) -> None:
+    for pair in options.all("extra"):
+        key, _, value = pair.partition(":")
+        if not key.strip() or not value.strip():
+            raise ConfigError("extra takes key:value")
+        if key == "call_id":
+            raise ConfigError("extra=call_id:… is the bridge's own and cannot be set")
 
 
 def _model(options: Options) -> None:
     model = options.get("model")
     if model is None:
         raise ConfigError("model cannot be empty: Deepgram would silently take its oldest")
-    if model.startswith("flux"):
-        raise ConfigError("Flux models hear one channel on another endpoint (/v2/listen); use a nova model")
-    nova3 = model.startswith("nova-3")
+    if not _MODEL.fullmatch(model):
+        raise ConfigError("model takes one name such as nova-3")
+    if fault := languages.fault_in_model(model):
+        raise ConfigError(fault)
+    if not languages.is_known(model) and (meant := nearest(model, languages.FAMILIES)):
+        raise ConfigError(f"there is no model {model}: did you mean {meant}?")
+    nova3 = languages.family(model) == "nova-3"
     if options.all("keyterm") and not nova3:
         raise ConfigError(f"keyterm needs a nova-3 model, and model is {model}; below nova-3 it is keywords")
     if options.all("keywords") and nova3:
         raise ConfigError(f"keywords does not work with {model}; with nova-3 it is keyterm")
-    if sum(len(term.split()) for term in options.all("keyterm")) > _KEYTERM_TOKENS:
-        raise ConfigError(f"keyterm has more than Deepgram's {_KEYTERM_TOKENS} tokens in all")
     if options.get("diarize_model") == "v2":
         raise ConfigError("diarize_model=v2 is not for live audio; use latest or v1")
+
+
+def _language(options: Options) -> None:
+    language, model = options.get("language") or "en", options.get("model") or ""
+    if fault := languages.fault_in_language(language):
+        raise ConfigError(f"language {fault}")
+    if fault := languages.fault_in_pair(model, language):
+        raise ConfigError(fault)
+    for hint in options.all("language_hint"):
+        if fault := languages.fault_in_hint(hint):
+            raise ConfigError(f"language_hint {fault}")
+        if not _takes_hints(options):
+            raise ConfigError("language_hint needs a nova-3 model and language=multi; without them it does nothing")
+
+
+def _takes_hints(options: Options) -> bool:
+    model = options.get("model") or ""
+    return options.get("language") == languages.MULTI and languages.family(model) in ("nova-3", None)
+
+
+def _keyterms(options: Options) -> None:
+    # Deepgram's own tokens are pieces of words, so there are at least as many as words.
+    if sum(len(term.split()) for term in options.all("keyterm")) > _KEYTERM_TOKENS:
+        raise ConfigError(f"keyterm has more than Deepgram's {_KEYTERM_TOKENS} tokens in all")
+
+
+def _tokens(options: Options) -> int:
+    """About how many tokens the keyterms have: the tokenizer is not public, so four letters of a word count as one."""
+    return sum(len(_PIECE.findall(term)) for term in options.all("keyterm"))
+
+
+def _redaction(options: Options) -> None:
+    language = options.get("language") or "en"
+    for kind in options.all("redact"):
+        if fault := languages.fault_in_redaction(kind, language):
+            raise ConfigError(fault)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal()
 
 
 def _utterance_end(options: Options) -> None:
@@ -165,8 +288,8 @@ def _utterance_end(options: Options) -> None:
         return
     if options.get("interim_results") != "true":
         raise ConfigError("utterance_end_ms needs interim_results=true")
-    if not value.isdecimal() or not 1000 <= int(value) <= 5000:
-        raise ConfigError(f"utterance_end_ms takes 1000 to 5000, not {value!r}")
+    if not _is_number(value) or not 1000 <= int(value) <= 5000:
+        raise ConfigError("utterance_end_ms takes 1000 to 5000")
 
 
 def _formatting(options: Options) -> None:

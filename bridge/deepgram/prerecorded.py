@@ -17,7 +17,9 @@ from bridge.deepgram import batch
 from bridge.deepgram.batch import Transcribed
 from bridge.deepgram.messages import Refusal, parse_refusal
 from bridge.deepgram.options import Options
+from bridge.egress import DIRECT, Route
 from bridge.errors import RemoteProtocolError
+from bridge.failure import Failure, failure
 
 log = logging.getLogger("bridge.deepgram")
 
@@ -27,11 +29,24 @@ _UPLOAD_SPEED = 4.0  # times real time: half a megabit a second
 _PROCESSING = 600.0  # seconds after which Deepgram itself gives up, with a 504
 _LEAST_ANSWER = 2**20
 _UPLOAD_CHUNK = 2**16
+_LONGEST_LINE = 2**16  # octets of a header
 
 
 def patience_for(seconds: float) -> float:
     """Seconds to wait in all for the transcript of so many seconds of audio: a slow upload, then a slow Deepgram."""
     return _LEAST_PATIENCE + seconds / _UPLOAD_SPEED + min(seconds, _PROCESSING)
+
+
+def open_session(route: Route = DIRECT) -> aiohttp.ClientSession:
+    """What `transcribe` asks with."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(ssl=route.tls or True),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        proxy=route.proxy_url,
+        trust_env=False,
+        max_line_size=_LONGEST_LINE,
+        max_field_size=_LONGEST_LINE,
+    )
 
 
 async def transcribe(
@@ -60,10 +75,8 @@ async def transcribe(
         outcome = Refusal(None, f"no connection within {_CONNECT_TIMEOUT:g} seconds", None)
     except TimeoutError:
         outcome = Refusal(None, f"no answer within {patience:g} seconds", None)
-    except OSError as error:
-        outcome = Refusal(None, f"{type(error).__name__}: {error}"[:200], None)
-    except aiohttp.ClientError as error:
-        outcome = Refusal(None, type(error).__name__, None)  # its words may hold the URL, options and all
+    except (OSError, aiohttp.ClientError, ValueError) as error:  # the last: a key that no header can hold
+        outcome = Refusal(None, str(_failure(error)), None)
     _tell(outcome, call_id, seconds)
     return outcome
 
@@ -89,12 +102,29 @@ async def _ask(
         headers = {name.lower(): value for name, value in response.headers.items()}
         answer = await _read(response, max(_LEAST_ANSWER, len(audio)))
         if response.status != 200:
-            return parse_refusal(response.status, headers, answer)
+            return parse_refusal(response.status, headers, answer, key)
     try:
         # The words of a long call take longer to read than a live call may be held up.
         return await asyncio.to_thread(batch.parse, answer, seconds)
     except RemoteProtocolError as error:
         return Refusal(None, str(error), headers.get("dg-request-id"))
+
+
+def _failure(error: Exception) -> Failure:
+    """Without the words of the exception, which may hold the URL, options and all."""
+    match error:
+        case aiohttp.ClientHttpProxyError():
+            return Failure("proxy", f"status {error.status}")
+        case aiohttp.ClientProxyConnectionError():
+            return failure(error.os_error, "proxy")
+        case aiohttp.ClientConnectorCertificateError():
+            return failure(error.certificate_error, "tls")
+        case aiohttp.ClientConnectorError():
+            return failure(error.os_error, "connect")
+        case OSError() | aiohttp.ServerDisconnectedError() | aiohttp.ClientPayloadError():
+            return failure(error, "reset")
+        case _:
+            return Failure("protocol")
 
 
 async def _upload(header: bytes, audio: bytes) -> AsyncIterator[bytes]:

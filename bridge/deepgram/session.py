@@ -41,11 +41,11 @@ from bridge.deepgram.messages import (
     finalize,
     parse,
 )
-from bridge.deepgram.pace import Pace
 from bridge.deepgram.standing import Standing
 from bridge.deepgram.states import State, Trigger, follow
 from bridge.deepgram.watchdog import Watchdog
 from bridge.errors import LocalProtocolError, RemoteProtocolError
+from bridge.pace import Pace
 from bridge.recognition import Recognized, Result, SpeechStart, TurnEnd
 
 _GIVEN_UP = "(the options of this call are given up; it goes on with everybody's)"
@@ -138,7 +138,6 @@ class Session:
             return
         self.sockets += 1
         self.request_id = request_id
-        self._last_sent = now
         self._watchdog.answered(now)
         self._standing.clear()
         if self.interruption:

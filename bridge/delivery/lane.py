@@ -13,6 +13,9 @@ of its own. How the endpoint as a whole is treated is the business of `breaker`,
     3xx, other 4xx, 5xx, no answer  retries by schedule; parked after 72 hours, and     failing
                                     no sooner than the schedule is through
 
+A Retry-After holds back the endpoint, and the lane of a call that goes on, for a minute at the most: the words of a
+live call are worth little after an hour.
+
 Standard Webhooks asks for most of this. The schedule is ours: its example jumps from 5 seconds to 5 minutes, which
 would freeze a live call.
 """
@@ -24,6 +27,7 @@ from enum import Enum, auto
 from random import Random
 from typing import Literal, assert_never
 
+from bridge.failure import Failure
 from bridge.outbox import Lane, Settlement
 
 
@@ -43,7 +47,9 @@ class RetryPolicy:
     max_rejections: int = 5
     """Answers 400 or 422 to one event before it is skipped."""
     max_pause: float = 3600
-    """The longest Retry-After that is honoured, in seconds."""
+    """The longest Retry-After that is honoured, in seconds, by the lane of a call that has ended."""
+    max_live_pause: float = 60
+    """The same for calls that go on, and for the endpoint as a whole, which has their events too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +63,7 @@ class Answered:
     """The host a redirect points to."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unanswered:
-    """No answer came."""
-
-    reason: Literal["timeout", "dns", "connect", "tls", "reset", "protocol"]
-
-
-Outcome = Answered | Unanswered
+Outcome = Answered | Failure
 
 
 class Answer(Enum):
@@ -94,7 +93,7 @@ class Verdict:
 def classify(outcome: Outcome) -> Answer:
     """What an outcome means, by the table above; 429 and 503 are THROTTLED only where a Retry-After makes sense."""
     match outcome:
-        case Unanswered():
+        case Failure():
             return Answer.FAILED
         case Answered(status=status):
             if 200 <= status < 300:
@@ -122,10 +121,9 @@ def judge(lane: Lane, outcome: Outcome, now: float, rng: Random, policy: RetryPo
             return _retry(lane, reason, now, rng, policy)
         case Answer.THROTTLED:
             assert isinstance(outcome, Answered) and outcome.retry_after is not None
-            pause = min(outcome.retry_after, policy.max_pause)
-            return _retry(lane, reason, now, rng, policy, pause=pause)
+            return _retry(lane, reason, now, rng, policy, asked=outcome.retry_after)
         case Answer.GONE:
-            return Verdict("disable", _unchanged(lane), "gone", reason)
+            return Verdict("disable", _unchanged(lane, reason), "gone", reason)
         case Answer.TOO_LARGE:
             return _split(lane, reason) if _events(lane) > 1 else _skip(lane, reason)
         case Answer.REJECTED:
@@ -141,8 +139,8 @@ def judge(lane: Lane, outcome: Outcome, now: float, rng: Random, policy: RetryPo
 def describe(outcome: Outcome) -> str:
     """An outcome in a few words that may stand in a log."""
     match outcome:
-        case Unanswered(reason=reason):
-            return reason
+        case Failure():
+            return str(outcome)
         case Answered(status=status, location=location):
             return f"status {status}, to {location}" if location else f"status {status}"
         case _:
@@ -187,10 +185,10 @@ def _retry(
     rng: Random,
     policy: RetryPolicy,
     *,
-    pause: float = 0.0,
+    asked: float = 0.0,
     rejected: bool = False,
 ) -> Verdict:
-    """The same batch again, later; or never, when it has been tried for too long."""
+    """The same batch again, later; or never, when it has been tried for too long. `asked`: seconds of a Retry-After."""
     endpoint: Literal["alive", "failing"] = "alive" if rejected else "failing"
     first_failure = now if lane.first_failure is None else min(lane.first_failure, now)
     # While the call lives, the count stays on the last step of the live schedule: after a long outage the schedule
@@ -198,6 +196,7 @@ def _retry(
     failures = lane.attempts + 1 if lane.call_ended else min(lane.attempts + 1, len(policy.live))
     delay = retry_delay(failures, lane.call_ended, policy) * rng.uniform(1 - policy.jitter, 1 + policy.jitter)
     tried = lane.attempts + 1 >= len(policy.live) + len(policy.after_call)
+    pause = min(asked, policy.max_pause if lane.call_ended else policy.max_live_pause)
     given_up = tried and now - first_failure >= policy.give_up_after
     settlement = Settlement(
         cursor=lane.cursor,
@@ -208,8 +207,9 @@ def _retry(
         first_failure=first_failure,
         skipped=lane.skipped,
         parked=f"given up after {(now - first_failure) / 3600:.1f} hours; the last: {reason}" if given_up else None,
+        reason=reason,
     )
-    return Verdict("park" if given_up else "retry", settlement, endpoint, reason, pause)
+    return Verdict("park" if given_up else "retry", settlement, endpoint, reason, min(asked, policy.max_live_pause))
 
 
 def _split(lane: Lane, reason: str) -> Verdict:
@@ -221,6 +221,7 @@ def _split(lane: Lane, reason: str) -> Verdict:
         attempts=lane.attempts,
         first_failure=lane.first_failure,
         skipped=lane.skipped,
+        reason=reason,
     )
     return Verdict("split", settlement, "alive", reason)
 
@@ -231,7 +232,7 @@ def _skip(lane: Lane, reason: str) -> Verdict:
     return Verdict("skip", settlement, "alive", reason)
 
 
-def _unchanged(lane: Lane) -> Settlement:
+def _unchanged(lane: Lane, reason: str) -> Settlement:
     return Settlement(
         lane.cursor,
         lane.batch_to,
@@ -239,4 +240,5 @@ def _unchanged(lane: Lane) -> Settlement:
         rejections=lane.rejections,
         first_failure=lane.first_failure,
         skipped=lane.skipped,
+        reason=reason,
     )

@@ -1,24 +1,27 @@
-"""One POST at a time to one URL: aiohttp, its limits, and what became of it as an `Outcome`.
+"""One POST at a time to one URL, over kept connections, and what became of it as an `Outcome`.
 
-Nothing here decides what an outcome means. Redirects are not followed, proxies and credentials of the environment not
-used, cookies not kept; of an answer's body at most 64 KB are read, only to keep the connection. Neither bodies nor
-URLs go to a log: they carry transcripts and sometimes secrets.
+Nothing here decides what an outcome means. Redirects are not followed, cookies not kept, and an answer counts from its
+status line on: no library's client takes a 2xx with a head that it dislikes. Neither bodies nor URLs go to a log: they
+carry transcripts and sometimes secrets.
 """
 
 import asyncio
-import ssl
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-
-import aiohttp
-from yarl import URL
+from urllib.parse import urlsplit
 
 from bridge import __version__
-from bridge.delivery.lane import Answered, Outcome, Unanswered, parse_retry_after
-from bridge.errors import ConfigError
+from bridge.answer import AnswerReader
+from bridge.delivery.address import parse_address
+from bridge.delivery.connection import Connection, Resolver, Unreachable, connect
+from bridge.delivery.lane import Answered, Outcome, parse_retry_after
+from bridge.egress import DIRECT, Route
+from bridge.failure import Failure
 
-MAX_READ = 65_536
-"""Octets of an answer's body."""
+_KEEP = 30.0  # seconds for which an idle connection is kept
+_PROXY_REFUSES = 407
+_HOST = re.compile(r"[A-Za-z0-9._:-]{1,255}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,92 +41,97 @@ class Timeouts:
 class Poster:
     """`async with Poster(url) as poster:`. Raises `ConfigError` if nothing can be posted to this URL."""
 
-    def __init__(self, url: str, timeouts: Timeouts | None = None) -> None:
-        self._url = _checked(url)
+    def __init__(self, url: str, timeouts: Timeouts | None = None, route: Route = DIRECT) -> None:
+        self._address = parse_address(url)
         self._timeouts = timeouts or Timeouts()
+        self._route = route
+        self._head = self._fixed_head()
+        first = route.proxy or self._address
+        self._resolver = Resolver(first.host, first.port)
+        self._connections: set[Connection] = set()
+        self._idle: list[Connection] = []
+        # How many go out at a time is the breaker's decision, not made here.
 
     async def __aenter__(self) -> "Poster":
-        self._session = aiohttp.ClientSession(
-            # How many go out at a time is the breaker's decision, not the pool's.
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30, ttl_dns_cache=30),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._timeouts.connect),
-            headers={
-                "Content-Type": "application/json",
-                "User-Agent": f"media-stream-bridge/{__version__}",
-                "Accept-Encoding": "identity",
-            },
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            trust_env=False,
-        )
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._session.close()
+        for connection in self._connections:
+            connection.abort()
+        await asyncio.gather(*(connection.closed for connection in self._connections))
 
     async def post(self, body: bytes, headers: Mapping[str, str], now: float) -> Outcome:
         """Post once; `now`, in seconds since 1970, is what a date in a Retry-After is compared with."""
-        outcome = await self._post(body, headers, now)
-        if outcome == Unanswered("reset"):
-            # Mostly the other side closed an idle connection just as this POST went out; that says nothing about it.
-            # The webhook-id makes it safe to say it again at once, on a new connection.
-            outcome = await self._post(body, headers, now)
-        return outcome
-
-    async def _post(self, body: bytes, headers: Mapping[str, str], now: float) -> Outcome:
+        lines = [f"{name}: {value}" for name, value in headers.items()]
+        request = "\r\n".join([self._head, *lines, f"Content-Length: {len(body)}", "", ""]).encode() + body
         try:
             async with asyncio.timeout(self._timeouts.total):
-                response = await self._session.post(self._url, data=body, headers=headers, allow_redirects=False)
+                answer = await self._ask(request)
         except TimeoutError:
-            return Unanswered("timeout")
-        except aiohttp.ClientConnectorDNSError:
-            return Unanswered("dns")
-        except (aiohttp.ClientSSLError, ssl.SSLError):
-            return Unanswered("tls")
-        except aiohttp.ClientConnectorError:
-            return Unanswered("connect")
-        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, OSError):
-            return Unanswered("reset")
-        except aiohttp.ClientError:
-            return Unanswered("protocol")
-        await self._drain(response)
+            return Failure("timeout")
+        except Unreachable as error:
+            return error.why
+        assert answer.status is not None
+        if answer.status == _PROXY_REFUSES and self._route.proxy:
+            return Failure("proxy", f"status {answer.status}")
         return Answered(
-            response.status,
-            parse_retry_after(response.headers.get("Retry-After"), now),
-            _host(response.headers.get("Location")) if 300 <= response.status < 400 else None,
+            answer.status,
+            parse_retry_after(answer.field("retry-after"), now),
+            _host(answer.field("location")) if 300 <= answer.status < 400 else None,
         )
 
-    async def _drain(self, response: aiohttp.ClientResponse) -> None:
-        """A body that is read to its end leaves the connection for the next POST; one without end is not worth it."""
-        octets = 0
+    async def _ask(self, request: bytes) -> AnswerReader:
+        """Raises Unreachable."""
+        if self._idle:
+            try:
+                return await self._idle.pop().exchange(request, self._timeouts.body)
+            except Unreachable:
+                # Mostly the other side closed an idle connection just as this POST went out, which says nothing about
+                # it. The webhook-id makes it safe to say it again at once, on a new connection.
+                pass
+        connection = await self._connect()
+        return await connection.exchange(request, self._timeouts.body)
+
+    async def _connect(self) -> Connection:
         try:
-            async with asyncio.timeout(self._timeouts.body):
-                async for chunk in response.content.iter_any():
-                    octets += len(chunk)
-                    if octets > MAX_READ:
-                        break
-        except (TimeoutError, aiohttp.ClientError, OSError):
-            pass  # its status has said everything; only the connection is lost
-        finally:
-            # At its end the connection is back in the pool already, and this does nothing.
-            response.close()
+            async with asyncio.timeout(self._timeouts.connect):
+                connection = await connect(self._address, self._route, self._keep, self._resolver)
+        except TimeoutError:
+            raise Unreachable(Failure("timeout")) from None
+        self._connections.add(connection)
+        connection.closed.add_done_callback(lambda _: self._forget(connection))
+        return connection
 
+    def _keep(self, connection: Connection) -> None:
+        connection.close_after(_KEEP)
+        self._idle.append(connection)
 
-def _checked(text: str) -> URL:
-    try:
-        url = URL(text)
-    except ValueError:
-        url = URL()
-    if url.scheme not in ("http", "https") or not url.host:
-        raise ConfigError("the webhook's URL must be http:// or https:// with a host")
-    return url
+    def _forget(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        if connection in self._idle:
+            self._idle.remove(connection)
+
+    def _fixed_head(self) -> str:
+        """The head of every request, up to what is its own."""
+        address, proxy = self._address, self._route.proxy
+        through = proxy if not address.secure else None  # a secure request goes through a tunnel, and sees no proxy
+        lines = [
+            f"POST {address.absolute if through else address.target} HTTP/1.1",
+            f"Host: {address.authority}",
+            "Content-Type: application/json",
+            f"User-Agent: media-stream-bridge/{__version__}",
+            "Accept: */*",
+            "Accept-Encoding: identity",
+        ]
+        if through and through.authorization:
+            lines.append(f"Proxy-Authorization: {through.authorization}")
+        return "\r\n".join(lines)
 
 
 def _host(location: str | None) -> str | None:
     """Whom a redirect names, without the path, which may carry a token."""
-    if location is None:
-        return None
     try:
-        return URL(location).host
+        host = urlsplit(location or "").hostname
     except ValueError:
         return None
+    return host if host and _HOST.fullmatch(host) else None

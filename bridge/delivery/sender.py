@@ -21,6 +21,7 @@ from bridge.delivery.interims import InterimSender
 from bridge.delivery.lane import RetryPolicy, Verdict, judge
 from bridge.delivery.poster import Poster, Timeouts
 from bridge.delivery.signing import Signer
+from bridge.egress import DIRECT, Route
 from bridge.errors import StoreError
 from bridge.outbox import Lane
 from bridge.store.base import EventLog, LiveBus, Outbox, Query
@@ -53,6 +54,7 @@ class Sender:
         retry: RetryPolicy | None = None,
         pressure: CircuitBreakerPolicy | None = None,
         timeouts: Timeouts | None = None,
+        route: Route = DIRECT,
         poll: float = POLL,
         rng: Random | None = None,
         clock: Callable[[], float] = time.time,
@@ -60,7 +62,7 @@ class Sender:
     ) -> None:
         self.counters: Counter[str] = Counter()
         self.breaker = CircuitBreaker(pressure)
-        self.poster = Poster(url, timeouts)
+        self.poster = Poster(url, timeouts, route)
         self._store = store
         self._signer = signer
         self._endpoint = endpoint

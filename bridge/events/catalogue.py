@@ -53,7 +53,7 @@ class CallStarted(Data):
     media_format: MediaFormat | None
     """None where no stream came."""
     parameters: dict[str, str]
-    """The stream's own, without those that are fields here, and without its token."""
+    """The stream's own, as they were sent: all but `bridge.…` and `speaker.…`, which are ours."""
     stream_token: bool = False
     """The stream had a token: further streams of the call are taken only with one."""
     started_at: str
@@ -150,7 +150,7 @@ class DtmfReceived(Data):
 
     track: Track
     digit: str
-    """As the carrier writes it: `0` to `9`, `*` or `#`."""
+    """As the carrier writes it: `0` to `9`, `*`, `#`, or `A` to `D`."""
     at: float
     """How far the audio had come by then."""
 
@@ -263,9 +263,10 @@ class CallEnded(Data):
     counts: dict[str, int]
     """How often what happened, where it did: `finals`, `words`, `utterances`, `gaps`, `deepgram_sockets`,
     `deepgram_bad_messages`, `deepgram_bad_words` (words that could not be read whole; their sentences are there); the
-    carrier's `bad_messages`, `streams`, `streams_lost`, `streams_asked_for`; and what `bridge.align`'s `Aligner` counts
-    of frames that were not simply the next. The first four are of the whole call, the others of the process that ended
-    it.
+    carrier's `bad_messages`, `streams`, `streams_lost`, `streams_asked_for`; what there are no events of,
+    `digits_dropped` (more keys than a hand can press), `stream_errors_dropped`, `events_dropped` (there was no room
+    until the store would take them); and what `bridge.align`'s `Aligner` counts of frames that were not simply the
+    next. The first four are of the whole call, the others of the process that ended it.
     """
     figures: Figures | None = None
     """Of what was transcribed while the call lasted; None where the bridge was restarted in mid-call, or no stream
@@ -273,6 +274,14 @@ class CallEnded(Data):
     """
     transcript_url: str | None = None
     """The record's, as JSON, for clients with a token. None without `PUBLIC_URL`, or where no stream came."""
+
+
+class EventLost(Data):
+    """An event that stood here could not be read when the database was repaired. Its number stays taken."""
+
+    type: ClassVar[str] = "event.lost"
+
+    why: Literal["damaged"] = "damaged"
 
 
 EVENT_TYPES: Mapping[str, type[Data]] = {
@@ -291,6 +300,7 @@ EVENT_TYPES: Mapping[str, type[Data]] = {
         TranscriptionBackfilled,
         CallResumed,
         CallEnded,
+        EventLost,
     )
 }
 

@@ -15,7 +15,13 @@ Direction = Literal["inbound", "outbound"]
 """`inbound`: a caller rang the number. `outbound`: the call was made through the carrier's API, or by a `<Dial>`."""
 
 EndReason = Literal[
-    "stopped", "carrier_disconnected", "carrier_silent", "server_stopping", "bridge_restarted", "stream_failed"
+    "stopped",
+    "carrier_disconnected",
+    "carrier_silent",
+    "server_stopping",
+    "bridge_restarted",
+    "stream_failed",
+    "max_duration",
 ]
 """Why a call is over.
 
@@ -25,6 +31,7 @@ EndReason = Literal[
 `server_stopping`: the bridge was told to stop.
 `bridge_restarted`: the bridge was lost in mid-call, and after its restart no other stream came in time.
 `stream_failed`: the only stream never reached the bridge; there was no audio.
+`max_duration`: it had lasted as long as a call may.
 """
 
 ResumeReason = Literal["carrier_reconnected", "bridge_restarted"]
@@ -42,7 +49,8 @@ Cause = Literal["not_sent", "late", "lost", "carrier_reconnected", "bridge_resta
 `lost`: the numbers of the carrier's messages say that it got lost on the way.
 `carrier_reconnected`: it fell between two streams of the call.
 `bridge_restarted`: it fell into the time without a bridge.
-`overflow`: there was no room, in memory or on the disk, to keep it until Deepgram would take it.
+`overflow`: there was no room, in memory or on the disk, to keep it until Deepgram would take it, or its words until
+the store would.
 `not_transcribed`: Deepgram would not transcribe it, or could not in time.
 """
 

@@ -17,6 +17,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from websockets.protocol import State
 
 from bridge.errors import ConfigError
+from bridge.failure import failure
 from bridge.local.stream import NO_FAULTS, CallerFaults, CallerOptions, messages
 from bridge.local.wav import Recording
 from twiml.signature import SIGNATURE_HEADER, sign_url
@@ -228,4 +229,8 @@ def _refusal(error: Exception) -> str:
     if isinstance(error, InvalidStatus):
         body = (error.response.body or b"").decode(errors="replace").strip()
         return f"the server refused the call with {error.response.status_code}: {body[:200]}".removesuffix(": ")
-    return f"no connection: {error}"
+    if isinstance(error, InvalidURI):
+        return f"no connection: {error.uri} is no ws:// or wss:// address"
+    if isinstance(error, InvalidHandshake):
+        return "no connection: what answers there is no media socket"
+    return f"no connection: {failure(error, 'connect')}"

@@ -11,7 +11,8 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 
 from bridge.audio import SAMPLE_RATE, mulaw_to_pcm
-from bridge.local import language, telephone
+from bridge.local import telephone
+from bridge.local.punctuation import Punctuation
 from bridge.local.recognition import Heard, HeardWord, Hypothesis, Listening, SpeechBegan
 from bridge.local.voice_activity import FRAME, FRAME_MS, VoiceActivity
 
@@ -41,6 +42,7 @@ class SphinxRecognizer:
         self._endpointing = listening.endpointing
         self._pause = max(_BREATH, listening.endpointing or _PAUSE)
         self._decoder = telephone.decoder()
+        self._punctuation = Punctuation()
         self._activity = VoiceActivity()
         self._pending = b""
         self._before: deque[bytes] = deque(maxlen=_BEFORE)
@@ -116,7 +118,7 @@ class SphinxRecognizer:
 
     def _end(self, now: float, *, speech_final: bool) -> Hypothesis:
         self._decoder.end_utt()
-        words = self._words(end=speech_final)
+        words = self._words(settled=True, pause=speech_final)
         final = Hypothesis(self._settled, now, words, is_final=True, speech_final=speech_final)
         self._settled, self._began = now, None
         return final
@@ -126,26 +128,21 @@ class SphinxRecognizer:
         self._settled = until
         return silence
 
-    def _words(self, end: bool = False) -> tuple[HeardWord, ...]:
-        """What the decoder believes now, written as a sentence."""
+    def _words(self, *, settled: bool = False, pause: bool = False) -> tuple[HeardWord, ...]:
+        """What the decoder believes now, written as sentences."""
         began = (self._began or 0) * _SECONDS
-        spelling = language.spelling()
-        found: list[HeardWord] = []
-        for segment in self._decoder.seg() or ():
-            if segment.word[0] in "<[":
-                continue  # silence and noise
-            word = segment.word.partition("(")[0]
-            text = spelling.get(word, word)
-            found.append(
-                HeardWord(
-                    word=word,
-                    text=text if found else text[:1].upper() + text[1:],
-                    start=max(self._settled, began + segment.start_frame / 100),
-                    end=max(self._settled, began + (segment.end_frame + 1) / 100),
-                    confidence=min(1.0, float(self._decoder.get_logmath().exp(segment.prob))) if end else 0.5,
-                )
+        segments = [
+            segment for segment in self._decoder.seg() or () if segment.word[0] not in "<["
+        ]  # silence and noise
+        words = [segment.word.partition("(")[0] for segment in segments]
+        texts = self._punctuation.write(words, settled=settled, pause=pause)
+        return tuple(
+            HeardWord(
+                word=word,
+                text=text,
+                start=max(self._settled, began + segment.start_frame / 100),
+                end=max(self._settled, began + (segment.end_frame + 1) / 100),
+                confidence=min(1.0, float(self._decoder.get_logmath().exp(segment.prob))) if pause else 0.5,
             )
-        if end and found:
-            last = found[-1]
-            found[-1] = HeardWord(last.word, f"{last.text}.", last.start, last.end, last.confidence)
-        return tuple(found)
+            for segment, word, text in zip(segments, words, texts, strict=True)
+        )

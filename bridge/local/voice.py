@@ -24,8 +24,8 @@ async def ask(url: str, auth_token: str | None) -> tuple[str, CallerOptions]:
     try:
         async with aiohttp.ClientSession() as session, session.post(url, data=form, headers=headers) as response:
             status, answer = response.status, await response.text()
-    except aiohttp.ClientError as error:
-        raise VoiceError(f"{url} cannot be reached: {error}") from None
+    except (aiohttp.ClientError, TimeoutError, ValueError):
+        raise VoiceError(f"{url} cannot be reached") from None
     try:
         stream = ElementTree.fromstring(answer).find("./Start/Stream")
     except ElementTree.ParseError:

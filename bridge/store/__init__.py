@@ -21,6 +21,7 @@ from bridge.store.base import (
     Store,
     StoredEvent,
     Topic,
+    Trouble,
 )
 
 __all__ = [
@@ -41,4 +42,5 @@ __all__ = [
     "Store",
     "StoredEvent",
     "Topic",
+    "Trouble",
 ]

@@ -94,6 +94,8 @@ class FoundCall:
     """Where a text was asked for: what was said there."""
     continued_by: str | None = None
     """The id of the record that continues this one."""
+    last: str | None = None
+    """JSON of the newest `transcript.final` event that says something, while the call goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,15 @@ class Query:
     call_id: str
     types: tuple[str, ...] = ()
     """Empty: all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why the store cannot keep what it is given."""
+
+    reason: str
+    passes: bool
+    """What is given to it meanwhile waits and is kept; False: a person must mend it first."""
 
 
 Topic = Literal["events", "interims", "deletions", "lanes"]
@@ -249,6 +260,10 @@ class LiveBus(Protocol):
 
 class Store(EventLog, CallIndex, Ownership, Outbox, LiveBus, Protocol):
     """All of a store, for code that hands it on; a user asks for the protocols it needs."""
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """What is wrong with it now; None: it is well, as far as it knows."""
 
 
 class ManagedStore(Store, AbstractAsyncContextManager["ManagedStore"], Protocol):

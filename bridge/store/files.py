@@ -8,15 +8,20 @@ import fcntl
 import os
 import queue
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
-from bridge.errors import StoreError, StoreInUse
-from bridge.store import sql
+from bridge.errors import StoreDamaged, StoreError, StoreInUse
+from bridge.store import index, sql
+from bridge.store.trouble import Health, trouble, words
 
 T = TypeVar("T")
+
+CHECK = 0.2
+"""Seconds for which a database is looked through when it is opened: enough for a hundred megabytes or so."""
 
 READERS = 2
 """Reading connections: a page of history must not keep a live feed waiting."""
@@ -25,16 +30,18 @@ READERS = 2
 class Files:
     """An open database; one process at a time has it. Raises `StoreError` with one sentence that says why not."""
 
-    def __init__(self, path: Path, busy_timeout: float) -> None:
+    def __init__(self, path: Path, busy_timeout: float, health: Health | None = None) -> None:
+        """`health` is told of damage that a reader finds."""
         self._path = path
+        self._health = health or Health()
         self._busy_timeout = busy_timeout
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             # Transcripts of calls: for the owner only. SQLite gives its other files the mode of this one.
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-            self._lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise StoreError(f"cannot open {path}: {error.strerror}") from error
+        self._lock = lock(path)
         try:
             self._open()
         except BaseException:
@@ -42,19 +49,16 @@ class Files:
             raise
 
     def _open(self) -> None:
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise StoreInUse(f"another process uses {self._path}: give each its own DATA_DIR") from error
         self.writing = self._connect("rwc")
         try:
-            _prepare(self.writing, self._path)
+            check(self.writing, CHECK)
+            prepare(self.writing, self._path)
             self._readers: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
             for _ in range(READERS):
                 self._readers.put(self._connect("ro"))
         except sqlite3.DatabaseError as error:
             self.writing.close()
-            raise StoreError(f"cannot open {self._path}: {error}") from error
+            raise failure("open", self._path, error) from None
         except BaseException:
             self.writing.close()
             raise
@@ -75,7 +79,10 @@ class Files:
         try:
             return query(connection)
         except sqlite3.Error as error:
-            raise StoreError(f"cannot read {self._path}: {error}") from error
+            found = trouble(error)
+            if found and not found.passes:
+                self._health.failed(found)
+            raise failure("read", self._path, error) from None
         finally:
             self._readers.put(connection)
 
@@ -87,7 +94,47 @@ class Files:
         os.close(self._lock)
 
 
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+def failure(doing: str, path: Path, error: sqlite3.Error) -> StoreError:
+    """Why it cannot be done, and what to do where it is damage."""
+    found = trouble(error)
+    if found and not found.passes:
+        return StoreDamaged(f"{path} is damaged: run `bridge repair`, which keeps a copy and saves what can be read")
+    return StoreError(f"cannot {doing} {path}: {words(error)}")
+
+
+def check(connection: sqlite3.Connection, seconds: float) -> None:
+    """Look for damage, for so long. Raises `sqlite3.DatabaseError` as SQLite does where it meets some."""
+    ends = time.monotonic() + seconds
+    connection.set_progress_handler(lambda: time.monotonic() > ends, 10_000)
+    try:
+        (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+            raise
+        return  # it is large; damage is seen where it is met
+    finally:
+        connection.set_progress_handler(None, 0)
+    if found != "ok":
+        damage = sqlite3.DatabaseError(found)
+        damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise damage
+
+
+def lock(path: Path) -> int:
+    """The lock on the database, as a file that is closed to let it go. Raises `StoreInUse`."""
+    try:
+        held = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise StoreError(f"cannot open {path}: {error.strerror}") from error
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(held)
+        raise StoreInUse(f"another process uses {path}: give each its own DATA_DIR") from error
+    return held
+
+
+def prepare(connection: sqlite3.Connection, path: Path) -> None:
     """Check whose database this is, and bring it to the newest schema."""
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -101,6 +148,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA journal_size_limit = 67108864")
     # What is deleted is overwritten, in the pages that merging the index sets free, too.
     connection.execute("PRAGMA secure_delete = ON")
+    index.add_function(connection)
     for number, migration in enumerate(sql.MIGRATIONS[version:], version + 1):
         with closing(connection.cursor()) as cursor:
             cursor.executescript(

@@ -119,6 +119,12 @@ class Lanes:
         lease.settling = True
         return True
 
+    def not_settled(self, lane: Lane) -> None:
+        """The commit failed: the lease runs out in its time, and the lane is tried again."""
+        lease = self._leases.get((lane.endpoint, lane.call_id))
+        if lease and lease.token in (lane.token, ""):  # revoked, too, it must run out
+            lease.settling = False
+
     def leased(self, key: Key) -> bool:
         return key in self._leases
 
@@ -143,7 +149,7 @@ class Lanes:
 
     def _expire(self, now: float) -> None:
         for key, lease in list(self._leases.items()):
-            if now >= lease.expires:
+            if now >= lease.expires and not lease.settling:  # a disk that is slow makes no one post twice
                 del self._leases[key]
                 if row := self._rows.get(key):
                     self._endpoints[row.endpoint].ready.append(key)

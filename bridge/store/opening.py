@@ -1,10 +1,12 @@
 """Which store there is: the one place that knows, for the server and for commands that work without one."""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from bridge.store.base import ManagedStore
-from bridge.store.sqlite import SQLiteStore
+from bridge.store.salvage import Salvaged, salvage
+from bridge.store.sqlite import FILENAME, SQLiteStore
 
 
 def open_store(data_dir: Path, endpoints: Sequence[str] = (), *, owner: str | None = None) -> ManagedStore:
@@ -14,3 +16,11 @@ def open_store(data_dir: Path, endpoints: Sequence[str] = (), *, owner: str | No
     this process that none had before (`Ownership.owner`); by default one by chance.
     """
     return SQLiteStore(data_dir, endpoints, owner=owner)
+
+
+def repair_store(data_dir: Path, endpoints: Sequence[str] = ()) -> Salvaged | None:
+    """Save what can be read of a damaged store that no process uses; None: it is whole.
+
+    Raises `StoreError` where that cannot be done.
+    """
+    return salvage(data_dir / FILENAME, endpoints, time.time())

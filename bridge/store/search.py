@@ -15,6 +15,7 @@ from typing import Any
 
 from bridge.store import sql
 from bridge.store.base import CallFilter, CallRow, FoundCall
+from bridge.store.index import SEPARATOR, indexed, shown
 
 _TERMS = re.compile(r'"([^"]*)"?|([^\s"]+)')
 
@@ -79,8 +80,8 @@ def find(connection: sqlite3.Connection, wanted: CallFilter, before: str | None,
 
 
 def _found(row: tuple[Any, ...], snippet: str | None) -> FoundCall:
-    *call, end, later, continued_by = row
-    return FoundCall(CallRow(*call), end, later, snippet, continued_by)
+    *call, end, later, continued_by, last = row
+    return FoundCall(CallRow(*call), end, later, snippet, continued_by, last)
 
 
 def terms(text: str) -> list[str]:
@@ -89,7 +90,7 @@ def terms(text: str) -> list[str]:
     for phrase, word in _TERMS.findall(text.replace("\0", " ")):
         bare = (phrase or word).rstrip("*")
         if any(character.isalnum() for character in bare):
-            found.append(f'"{bare}"' + "*" * word.endswith("*"))
+            found.append(f'"{indexed(bare)}"' + "*" * word.endswith("*"))
     return found
 
 
@@ -110,7 +111,7 @@ def _snippets(connection: sqlite3.Connection, term: str, together: list[list[int
     for some in filter(None, together):
         values = {"term": term, "least": some[-1], "most": some[0], "numbers": json.dumps(some)}
         for number, snippet in connection.execute(sql.SNIPPETS, values):
-            snippets.setdefault(number, snippet)
+            snippets.setdefault(number, shown(snippet))
             if number == some[0]:
                 break
     return snippets
@@ -118,4 +119,4 @@ def _snippets(connection: sqlite3.Connection, term: str, together: list[list[int
 
 def _is_collected(term: str) -> bool:
     """Whether this is a beginning for which there is no index."""
-    return term.endswith("*") and len(term) - len('""*') > sql.LONGEST_PREFIX
+    return term.endswith('"*') and len(re.split(rf'["{SEPARATOR}]', term)[-2]) > sql.LONGEST_PREFIX

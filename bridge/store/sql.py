@@ -115,8 +115,22 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX call_carrier ON call (carrier_call_id);
     CREATE INDEX call_continues ON call (continues) WHERE continues IS NOT NULL;
     """,
+    """
+    ALTER TABLE lane ADD COLUMN reason TEXT;  -- why the last try failed; NULL: it did not, or there was none
+    """,
+    """
+    -- Words of every script: marks belong to them (most vowels of Hindi and Thai are marks), and where a script has no
+    -- blanks, `indexed` parts its characters.
+    CREATE VIRTUAL TABLE indexed_speech USING fts5 (
+        text, tokenize = "porter unicode61 remove_diacritics 2 categories 'L* N* Co Mn Mc'", prefix = '1 2 3'
+    );
+    INSERT INTO indexed_speech (rowid, text) SELECT rowid, indexed(text) FROM speech ORDER BY rowid;
+    DROP TABLE speech;
+    ALTER TABLE indexed_speech RENAME TO speech;
+    INSERT INTO speech (speech, rank) VALUES ('automerge', 0);  -- see `MERGE_SPEECH`
+    """,
 )
-"""Each brings the schema from `user_version` n to n + 1; only ever appended to."""
+"""Each brings the schema from `user_version` n to n + 1; only ever appended to. They need `index.add_function`."""
 
 LONGEST_PREFIX = 3
 """Characters of the longest beginning of a word that is indexed."""
@@ -177,12 +191,13 @@ SIZES_AFTER = """
 
 SETTLE = f"""
     UPDATE lane SET cursor = :cursor, batch_to = :batch_to, due_at = :due, attempts = :attempts,
-        rejections = :rejections, first_failure = :first_failure, skipped = :skipped, parked = :parked
+        rejections = :rejections, first_failure = :first_failure, skipped = :skipped, parked = :parked,
+        reason = :reason
     WHERE endpoint = :endpoint AND call_id = :call_id
     RETURNING {_LANE}"""
 
 RESUME = f"""
-    UPDATE lane SET due_at = 0, attempts = 0, rejections = 0, first_failure = NULL, parked = NULL
+    UPDATE lane SET due_at = 0, attempts = 0, rejections = 0, first_failure = NULL, parked = NULL, reason = NULL
     WHERE endpoint = :endpoint AND batch_to > cursor AND (:call_id IS NULL OR call_id = :call_id)
     RETURNING {_LANE}"""
 
@@ -241,7 +256,12 @@ _FOUND = f"""
         (SELECT body FROM event WHERE call_id = call.id AND seq = call.ended_seq),
         (SELECT json_group_array(json(body)) FROM event
          WHERE call_id = call.id AND seq > call.ended_seq AND type IN ('audio.gap', 'transcription.backfilled')),
-        (SELECT id FROM call AS further WHERE further.continues = call.id)
+        (SELECT id FROM call AS further WHERE further.continues = call.id),
+        (SELECT body FROM event
+         WHERE call.ended_at IS NULL AND call_id = call.id AND seq = (
+             SELECT rowid & 0xffffff FROM speech
+             WHERE rowid >= number << 24 AND rowid < number + 1 << 24 ORDER BY rowid DESC LIMIT 1
+         ))
     FROM call"""
 
 FIND = f"{_FOUND} WHERE number = :number"
@@ -268,7 +288,8 @@ SNIPPETS = """
     ORDER BY rowid"""
 
 LANE_STATE = """
-    SELECT cursor, tip, attempts, parked FROM lane JOIN call ON call.id = call_id WHERE endpoint = ? AND call_id = ?"""
+    SELECT cursor, tip, attempts, parked, reason FROM lane JOIN call ON call.id = call_id
+    WHERE endpoint = ? AND call_id = ?"""
 
 # What is parked is pending, too; saying so lets the partial index answer.
 PARKED = """

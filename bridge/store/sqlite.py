@@ -29,11 +29,13 @@ from bridge.store.base import (
     Query,
     StoredEvent,
     Topic,
+    Trouble,
 )
-from bridge.store.files import READERS, Files
+from bridge.store.files import READERS, Files, failure
 from bridge.store.hints import Hints, Watch
 from bridge.store.lanes import LaneRow, Lanes
 from bridge.store.recent import Recent
+from bridge.store.trouble import Health
 from bridge.store.writer import CAPACITY, CLOSE_GRACE, Writer
 
 FILENAME = "bridge.db"
@@ -60,7 +62,7 @@ class SQLiteStore:
         busy_timeout: float = 10.0,
         close_grace: float = CLOSE_GRACE,
     ) -> None:
-        self.counters: Counter[str] = Counter()
+        self.counters: Counter[str] = Counter(failed_commits=0)
         self.owner = owner or secrets.token_hex(8)
         self._path = Path(data_dir) / FILENAME
         self._endpoints = tuple(endpoints)
@@ -68,6 +70,7 @@ class SQLiteStore:
         self._capacity = capacity
         self._busy_timeout = busy_timeout
         self._close_grace = close_grace
+        self._health = Health()
         self._hints = Hints()
         self._recent = Recent()
         self._lanes = Lanes()
@@ -78,18 +81,23 @@ class SQLiteStore:
         self._writer: Writer | None = None
 
     async def __aenter__(self) -> "SQLiteStore":
-        self._files = await asyncio.to_thread(Files, self._path, self._busy_timeout)
+        self._files = await asyncio.to_thread(Files, self._path, self._busy_timeout, self._health)
         try:
             open_calls, pending, self._position = await asyncio.to_thread(self._load, self._files)
         except sqlite3.Error as error:
             await asyncio.to_thread(self._files.close)
-            raise StoreError(f"cannot open {self._path}: {error}") from error
+            raise failure("open", self._path, error) from None
         for call_id, header in open_calls:
             self._recent.begin(call_id, header)
         for row in pending:
             self._lanes.put(row)
         self._writer = Writer(
-            self._files.writing, capacity=self._capacity, close_grace=self._close_grace, tidy=self._tidy
+            self._files.writing,
+            capacity=self._capacity,
+            close_grace=self._close_grace,
+            tidy=self._tidy,
+            health=self._health,
+            counters=self.counters,
         )
         return self
 
@@ -110,6 +118,7 @@ class SQLiteStore:
                 self.counters["stale_interims"] += 1
         if not events:
             return _done()
+        self._running.check_room()  # before anything is serialized
         new = writes.Append.of(events)
         self.counters["appends"] += 1
         return self._write(
@@ -228,10 +237,12 @@ class SQLiteStore:
         if not self._lanes.settling(lane):
             self.counters["lost_leases"] += 1
             return False
-        await self._write(
-            partial(writes.settle, lane=lane, to=settlement, batching=self._batching),
-            lambda row: self._put_lanes([row] if row else []),
-        )
+        do = partial(writes.settle, lane=lane, to=settlement, batching=self._batching)
+        try:
+            await self._write(do, lambda row: self._put_lanes([row] if row else []))
+        except BaseException:
+            self._lanes.not_settled(lane)
+            raise
         return True
 
     async def resume(self, endpoint: str, call_id: str | None = None, *, after: int | None = None) -> int:
@@ -268,9 +279,8 @@ class SQLiteStore:
         return self._hints.watch(topics, call_id)
 
     def __repr__(self) -> str:
-        waiting = self._writer.waiting if self._writer else 0
         return (
-            f"<SQLiteStore calls={len(self._recent)} lanes={len(self._lanes)} waiting={waiting} "
+            f"<SQLiteStore calls={len(self._recent)} lanes={len(self._lanes)} waiting={self.waiting} "
             f"events={self.counters['events']}>"
         )
 
@@ -280,14 +290,12 @@ class SQLiteStore:
         return self._writer.commits if self._writer else 0
 
     @property
-    def lanes_waiting(self) -> int:
-        """Lanes that have something to deliver, dead letters aside."""
-        return len(self._lanes)
+    def trouble(self) -> Trouble | None:
+        return self._health.trouble
 
     @property
-    def failed_commits(self) -> int:
-        """Commits that the disk did not take and that were tried again."""
-        return self._writer.failed_commits if self._writer else 0
+    def lanes_waiting(self) -> int:
+        return len(self._lanes)
 
     @property
     def waiting(self) -> int:
@@ -310,10 +318,14 @@ class SQLiteStore:
         if any(row.pending for row in rows):
             self._hints.give("lanes")
 
-    def _write(self, do: Callable[[sqlite3.Connection], R], committed: Callable[[R], T]) -> asyncio.Future[T]:
+    @property
+    def _running(self) -> Writer:
         if self._writer is None:
             raise StoreError("the store is not open")
-        return self._writer.submit(do, committed)
+        return self._writer
+
+    def _write(self, do: Callable[[sqlite3.Connection], R], committed: Callable[[R], T]) -> asyncio.Future[T]:
+        return self._running.submit(do, committed)
 
     async def _query(self, statement: str, values: tuple[object, ...] | Mapping[str, object]) -> list[tuple[Any, ...]]:
         return await self._read(lambda connection: connection.execute(statement, values).fetchall())

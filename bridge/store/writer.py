@@ -2,8 +2,9 @@
 
 Work is queued by the event loop without waiting and done in the order it was queued. Whatever is queued while a
 commit is on its way goes into the next one together, so the rate grows with the load and not with the disk. A commit
-that fails because of the disk is tried again, with nothing lost, until it succeeds or the writer is closed; the queue
-has a bound, and beyond it work is refused. What the work is, is no business of this module.
+that fails because of the disk is tried again, with nothing lost, until it succeeds or the writer is closed; one that
+meets damage is refused, and no other with it. The queue has a bound, and beyond it work is refused. What the work is,
+is no business of this module.
 """
 
 import asyncio
@@ -11,11 +12,14 @@ import logging
 import queue
 import sqlite3
 import threading
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from bridge.errors import BridgeError, StoreError
+from bridge.store.base import Trouble
+from bridge.store.trouble import Health, trouble, words
 
 log = logging.getLogger(__name__)
 
@@ -33,19 +37,6 @@ MIN_BACKOFF, MAX_BACKOFF = 0.05, 5.0
 
 CLOSE_GRACE = 5.0
 """Seconds that closing gives a commit that fails."""
-
-_PASSING = frozenset(
-    {
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_LOCKED,
-        sqlite3.SQLITE_PROTOCOL,
-        sqlite3.SQLITE_READONLY,
-    }
-)
-"""The disk is full, broken, or locked by another process: that passes, or a person makes it pass."""
 
 
 @dataclass(slots=True)
@@ -67,10 +58,15 @@ class Writer:
         capacity: int = CAPACITY,
         close_grace: float = CLOSE_GRACE,
         tidy: Callable[[sqlite3.Connection], bool] = lambda connection: False,
+        health: Health | None = None,
+        counters: Counter[str] | None = None,
     ) -> None:
-        """`tidy`: some milliseconds of work that is done while nothing waits; True: there is more of it."""
+        """`tidy`: some milliseconds of work that is done while nothing waits; True: there is more of it. `health` is
+        told how it goes; `counters` have the commits that failed.
+        """
         self.commits = 0
-        self.failed_commits = 0
+        self.counters = Counter() if counters is None else counters
+        self.health = health or Health()
         self._connection = connection
         self._loop = asyncio.get_running_loop()
         self._capacity = capacity
@@ -98,14 +94,18 @@ class Writer:
 
         Raises `StoreError` when the queue is full or closed.
         """
-        if self._closed:
-            raise StoreError("the store is closed")
-        if self._waiting >= self._capacity:
-            raise StoreError(f"the store's queue is full: {self._waiting} writes wait for the disk")
+        self.check_room()
         work = _Work(do, committed, self._loop.create_future())
         self._waiting += 1
         self._queue.put(work)
         return work.future
+
+    def check_room(self) -> None:
+        """Raises `StoreError` where `submit` would."""
+        if self._closed:
+            raise StoreError("the store is closed")
+        if self._waiting >= self._capacity:
+            raise StoreError(f"the store's queue is full: {self._waiting} writes wait for the disk")
 
     async def close(self) -> None:
         """Commit what is queued, then end the thread. What cannot be committed in a few seconds fails."""
@@ -142,7 +142,7 @@ class Writer:
                 pass
         except sqlite3.Error as error:
             self._rollback()  # it is tried again after the next commit
-            log.warning("the store cannot tidy up", extra={"error": str(error)})
+            log.warning("the store cannot tidy up", extra={"reason": words(error)})
 
     def _write(self, group: list[_Work]) -> None:
         """Commit a group, however long it takes; afterwards each piece has its result or its error."""
@@ -153,29 +153,35 @@ class Writer:
                 return
             except Exception as error:  # noqa: BLE001 - whatever it is, it must not end the thread
                 self._rollback()
-                if not _passes(error):
+                found = trouble(error)
+                if found:
+                    self._loop.call_soon_threadsafe(self._fail, found)
+                if not found or not found.passes:
                     self._refuse(group, error)
                     return
-                self.failed_commits += 1
                 log.error(
                     "the store cannot write, and tries again",
                     extra={
-                        "error": str(error),
+                        "reason": found.reason,
                         "waiting": self._queue.qsize() + len(group),
                         "delay": backoff,
                     },
                 )
                 if self._closing.wait(backoff):
                     for work in group:
-                        work.error = StoreError(f"the store was closed before it could write: {error}")
+                        work.error = StoreError(f"the store was closed before it could write: {found.reason}")
                     return
                 backoff = min(2 * backoff, MAX_BACKOFF)
 
     def _refuse(self, group: list[_Work], error: Exception) -> None:
         """One piece of work is bad: alone it fails, and in a group the others must not suffer."""
         if len(group) == 1:
-            log.error("the store refused a write", exc_info=error)
-            group[0].error = StoreError(f"the store refused a write: {error}")
+            if isinstance(error, sqlite3.Error):
+                log.error("the store refused a write", extra={"reason": words(error)})
+                group[0].error = StoreError(f"the store refused a write: {words(error)}")
+            else:
+                log.error("the store refused a write", exc_info=error)
+                group[0].error = StoreError("the store refused a write: a fault of the bridge's own")
             return
         for work in group:
             self._write([work])
@@ -195,11 +201,17 @@ class Writer:
         try:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-        except sqlite3.Error:
-            log.exception("the store could not roll back")
+        except sqlite3.Error as error:
+            log.error("the store could not roll back", extra={"reason": words(error)})
+
+    def _fail(self, found: Trouble) -> None:
+        self.counters["failed_commits"] += 1
+        self.health.failed(found)
 
     def _deliver(self, group: list[_Work]) -> None:
         self._waiting -= len(group)
+        if any(work.error is None for work in group):
+            self.health.committed()
         for work in group:
             try:
                 result = work.committed(work.result) if work.error is None else None
@@ -211,8 +223,3 @@ class Writer:
                 work.future.set_result(result)
             else:
                 work.future.set_exception(work.error)
-
-
-def _passes(error: Exception) -> bool:
-    # Extended codes carry the primary one in their low octet.
-    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _PASSING

@@ -16,6 +16,7 @@ from bridge.events import CallEnded, CallStarted, Event, TranscriptFinal
 from bridge.outbox import Batching, Lane, Settlement, batch_end, call_header
 from bridge.store import sql
 from bridge.store.base import CallRow, StoredEvent
+from bridge.store.index import indexed
 from bridge.store.lanes import LaneRow
 
 
@@ -31,7 +32,7 @@ class Append:
     ended_at: float | None
     ended_seq: int | None
     speech: tuple[tuple[int, str], ...]
-    """The `seq` and text of every final."""
+    """The `seq` of every final, and its text for the index."""
 
     @classmethod
     def of(cls, events: Sequence[Event]) -> "Append":
@@ -43,11 +44,11 @@ class Append:
             if event.seq is None or event.call_id != events[0].call_id:
                 raise LocalProtocolError("an append takes durable events of one call")
             if isinstance(event.data, CallStarted):
-                header, started_at = call_header(event), _epoch(event.data.started_at)
+                header, started_at = call_header(event), epoch(event.data.started_at)
             elif isinstance(event.data, CallEnded):
-                ended_at, ended_seq = _epoch(event.data.ended_at), event.seq
+                ended_at, ended_seq = epoch(event.data.ended_at), event.seq
             elif isinstance(event.data, TranscriptFinal) and event.data.text:
-                speech.append((event.seq, event.data.text))
+                speech.append((event.seq, indexed(event.data.text)))
             rows.append(StoredEvent(event.call_id, event.seq, event.type, event.to_json()))
         return cls(events[0].call_id, tuple(rows), header, started_at, ended_at, ended_seq, tuple(speech))
 
@@ -114,7 +115,7 @@ def settle(connection: sqlite3.Connection, lane: Lane, to: Settlement, batching:
     """
     batch_to = to.batch_to
     if batch_to is None:
-        batch_to = _next_batch(connection, lane.call_id, to.cursor, batching)
+        batch_to = next_batch(connection, lane.call_id, to.cursor, batching)
     values = {
         "endpoint": lane.endpoint,
         "call_id": lane.call_id,
@@ -126,6 +127,7 @@ def settle(connection: sqlite3.Connection, lane: Lane, to: Settlement, batching:
         "first_failure": to.first_failure,
         "skipped": json.dumps(to.skipped),
         "parked": to.parked,
+        "reason": to.reason,
     }
     row = connection.execute(sql.SETTLE, values).fetchone()
     return lane_row(row) if row else None
@@ -140,7 +142,7 @@ def resume(
         if row is None:
             raise StoreError(f"there is no call {call_id}")
         cursor = min(max(after, 0), row[1])
-        batch_to = _next_batch(connection, call_id, cursor, batching)
+        batch_to = next_batch(connection, call_id, cursor, batching)
         connection.execute(sql.BEGIN_LANE, (endpoint, call_id))
         connection.execute(sql.REWIND, (cursor, batch_to, endpoint, call_id))
     rows = connection.execute(sql.RESUME, {"endpoint": endpoint, "call_id": call_id})
@@ -196,10 +198,12 @@ def lane_row(values: tuple[Any, ...]) -> LaneRow:
     return LaneRow(*(*columns, tuple(json.loads(skipped)), parked))
 
 
-def _next_batch(connection: sqlite3.Connection, call_id: str, cursor: int, batching: Batching) -> int:
+def next_batch(connection: sqlite3.Connection, call_id: str, cursor: int, batching: Batching) -> int:
+    """Where the batch after `cursor` ends; `cursor`: there is none."""
     sizes = connection.execute(sql.SIZES_AFTER, (call_id, cursor, batching.max_events))
     return batch_end(cursor, sizes, batching)
 
 
-def _epoch(timestamp: str) -> float:
+def epoch(timestamp: str) -> float:
+    """An event's time as seconds since 1970."""
     return datetime.fromisoformat(timestamp).timestamp()

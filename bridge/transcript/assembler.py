@@ -29,6 +29,7 @@ from bridge.events import (
 from bridge.recognition import Recognized, Result, SpeechStart, TurnEnd
 from bridge.recognition import Word as HeardWord
 from bridge.transcript.speech import SHORTEST_OVERLAP
+from bridge.writing import joined
 
 T = TypeVar("T", bound=Transcript)
 
@@ -223,7 +224,7 @@ class Assembler:
                 end=last.end,
                 start_time=first.start_time,
                 end_time=last.end_time,
-                text=" ".join(final.text for final in finals),
+                text=joined(final.text for final in finals),
             )
         )
 

@@ -1,6 +1,6 @@
 """Captions: a finished call cut into cues that can be read at the speed of the talk.
 
-A cue is at most two lines of 42 characters and seven seconds, of one turn of one speaker; a pause ends it, and the end
+A cue is at most two lines of 42 columns and seven seconds, of one turn of one speaker; a pause ends it, and the end
 of a sentence does where there is a choice. The times of the words are the times of the cues, so where people talk over
 each other cues overlap too, and players show one above the other. Pure, and writes no format: that is `render`.
 """
@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from bridge.events import TranscriptFinal
 from bridge.transcript.speech import Piece, join
 from bridge.transcript.turns import Turn, turns
+from bridge.writing import cut, width
 
 LINES = 2
 
 LINE = 42
-"""Characters of a line, the speaker's name included."""
+"""Columns of a line, the speaker's name included; an ideograph takes two."""
 
 SHORTEST = 800
 """Milliseconds a cue stands if its speaker does not go on; no one reads faster. It may reach into the other's cue."""
@@ -32,9 +33,9 @@ _PAUSE = 1.0
 """Seconds without a word that end a cue."""
 
 _LABEL = 20
-"""Characters of a speaker's name within a line."""
+"""Columns of a speaker's name within a line."""
 
-_SENTENCE_ENDS = (".", "?", "!", "…", "。", "？", "！")
+_SENTENCE_ENDS = (".", "?", "!", "…", "。", "？", "！", "।", "။", "។", "۔", "؟")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,42 +97,41 @@ def cues(finals: Iterable[TranscriptFinal], *, named: bool = False) -> list[Cue]
 def _blocks(turn: Turn) -> Iterator[deque[Piece]]:
     """The turn's pieces, parted where the speaker paused; none of them longer than a line."""
     block: deque[Piece] = deque()
-    for run in turn.runs:
-        if block and run.start - block[-1].end >= _PAUSE:
+    for piece in turn.pieces:
+        if block and piece.start - block[-1].end >= _PAUSE:
             yield block
             block = deque()
-        for piece in run.pieces:
-            block.extend(_broken(piece))
+        block.extend(_broken(piece))
     yield block
 
 
 def _broken(piece: Piece) -> Iterator[Piece]:
     """The piece in parts that fit on a line, each with its share of the time."""
-    letters = len(piece.text)
-    if letters <= LINE:
+    if width(piece.text) <= LINE:
         yield piece
         return
-    for at in range(0, letters, LINE):
-        text = piece.text[at : at + LINE]
+    at, letters = 0, len(piece.text)
+    for text in cut(piece.text, LINE):
         start, end = (
             round(piece.start + (piece.end - piece.start) * place / letters, 3) for place in (at, at + len(text))
         )
         yield Piece(text, start, end, piece.spaced and at == 0)
+        at += len(text)
 
 
 def _fitting(label: str, block: deque[Piece], start: int) -> int:
     """How many of the block's pieces a cue takes that begins at `start`, in milliseconds."""
-    width = len(label)
+    taken = width(label)
     lines = 1
     count = 0
     for piece in block:
-        needed = len(piece.text) + (piece.spaced and count > 0)
-        if width + needed > LINE:
+        needed = width(piece.text) + (piece.spaced and count > 0)
+        if taken + needed > LINE:
             lines += 1
-            width, needed = 0, len(piece.text)
+            taken, needed = 0, width(piece.text)
         if lines > LINES or (count and _milliseconds(piece.end) > start + LONGEST):
             break
-        width += needed
+        taken += needed
         count += 1
     else:
         return count
@@ -142,15 +142,15 @@ def _fitting(label: str, block: deque[Piece], start: int) -> int:
 def _lines(label: str, pieces: Sequence[Piece]) -> tuple[str, ...]:
     """A cue's text on one line, or on two that are about as long as each other."""
     whole = label + join(pieces)
-    if len(whole) <= LINE:
+    if width(whole) <= LINE:
         return (whole,)
     pairs = [((label + join(pieces[:n])).rstrip(), join(pieces[n:])) for n in range(len(pieces))]
     # As both fit in some way, they do in the most even one.
-    return min(pairs, key=lambda pair: abs(len(pair[0]) - len(pair[1])))
+    return min(pairs, key=lambda pair: abs(width(pair[0]) - width(pair[1])))
 
 
 def _short(speaker: str) -> str:
-    return speaker if len(speaker) <= _LABEL else f"{speaker[: _LABEL - 1]}…"
+    return speaker if width(speaker) <= _LABEL else f"{cut(speaker, _LABEL - 1)[0]}…"
 
 
 def _milliseconds(seconds: float) -> int:

@@ -45,11 +45,7 @@ class Tally:
         """One segment, in any order, each once."""
         spans = self._spans.setdefault(final.track, array("q"))
         for run in runs(final):
-            start, end = round(run.start * _MS), round(run.end * _MS)
-            if spans and 0 <= start - spans[-1] < PAUSE * _MS:
-                spans[-1] = max(spans[-1], end)
-            else:
-                spans.extend((start, end))
+            spans.extend((round(run.start * _MS), round(run.end * _MS)))
             self._words[final.track] += len(run.pieces)
 
     @property

@@ -7,10 +7,12 @@ nothing of turns, captions or figures, which are made of these.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
-from bridge.events import TranscriptFinal, Word
+from bridge.events import TranscriptFinal
 from bridge.text import plain
+from bridge.writing import slices, spaced, unbroken, units
 
 PAUSE = 0.5
 """Seconds without a word that part two runs; less is how people breathe."""
@@ -26,7 +28,7 @@ class Piece(NamedTuple):
     start: float
     end: float
     spaced: bool
-    """Whether a space stands before it; Chinese, for one, has none."""
+    """Whether a blank stands before it, if something does; Chinese, for one, has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,19 @@ def join(pieces: Iterable[Piece]) -> str:
     return "".join(f" {piece.text}" if piece.spaced else piece.text for piece in pieces).removeprefix(" ")
 
 
+def chained(runs: Iterable[Run]) -> list[Piece]:
+    """The pieces of several runs as one text: between two finals a blank stands where their script has one."""
+    found: list[Piece] = []
+    last = None
+    for run in runs:
+        first, *rest = run.pieces
+        if found and run.final is not last:
+            first = first._replace(spaced=spaced(found[-1].text, first.text))
+        found += [first, *rest]
+        last = run.final
+    return found
+
+
 def runs(final: TranscriptFinal) -> list[Run]:
     """The final's runs of speech, in their order; none if it says nothing."""
     found: list[list[Piece]] = []
@@ -97,7 +112,7 @@ def pieces(final: TranscriptFinal) -> list[Piece]:
     """The final's text with the times of its words, and none of the text left out.
 
     Where the words cannot be found in the text they are believed and the text is not; where there are none, the text is
-    spread evenly over the segment.
+    spread over the segment by its length.
     """
     if final.text.isprintable() and final.text.split() == [word.text for word in final.words]:
         # As nearly always; the rest of this is for the other times.
@@ -107,39 +122,43 @@ def pieces(final: TranscriptFinal) -> list[Piece]:
     words = [word for word in final.words if plain(word.text)]
     if not words:
         return _spread(final.text, final.start, final.end)
-    slices = _slices(final.text, words) or [f" {word.text}" for word in words]
+    texts = [word.text for word in words]
     found: list[Piece] = []
-    spaced = True
-    for part, word in zip(slices, words, strict=True):
-        first, *rest = _spread(part, word.start, word.end)
-        found += [first._replace(spaced=spaced or part[0].isspace()), *rest]
-        spaced = part[-1].isspace()
+    blank = True
+    for part, word in zip(slices(unbroken(final.text), texts) or _written(texts), words, strict=True):
+        # What stands around a word belongs to it, but not words that the recognizer gave no time.
+        whole = _letters(part) == _letters(word.text)
+        first, *rest = _spread(part, word.start, word.end, whole=whole)
+        found += [first._replace(spaced=blank or part[0].isspace()), *rest]
+        blank = part[-1].isspace()
     return found
 
 
-def _slices(text: str, words: Sequence[Word]) -> list[str] | None:
-    """The text cut before each of the words but the first; None: not all of them are in it, in this order."""
-    places = []
-    at = 0
-    for word in words:
-        at = text.find(word.text, at)
-        if at < 0:
-            return None
-        places.append(at)
-        at += len(word.text)
-    return [text[start:end] for start, end in zip([0, *places[1:]], [*places[1:], len(text)], strict=True)]
+def _written(words: Sequence[str]) -> list[str]:
+    """Words with the blanks that their script puts before them."""
+    blanks = (" " if spaced(before, word) else "" for before, word in pairwise(words))
+    return [words[0], *(blank + word for blank, word in zip(blanks, words[1:], strict=True))]
 
 
-def _spread(text: str, start: float, end: float) -> list[Piece]:
-    """The text at its white space, each piece with its share of the time by its length."""
-    texts = plain(text).split()
-    if len(texts) == 1:
-        return [Piece(texts[0], start, end, True)]
-    letters = sum(map(len, texts))
+def _letters(text: str) -> int:
+    return sum(map(str.isalnum, text))
+
+
+def _spread(text: str, start: float, end: float, *, whole: bool = False) -> list[Piece]:
+    """The text at its white space, each piece with its share of the time by its length.
+
+    Unless it is `whole`, one word, it is also cut where ideographs stand without blanks.
+    """
+    parts = [
+        (unit, at == 0) for part in plain(text).split() for at, unit in enumerate([part] if whole else units(part))
+    ]
+    if len(parts) == 1:
+        return [Piece(parts[0][0], start, end, True)]
+    letters = sum(len(part) for part, _ in parts)
     found = []
     before = 0
-    for part in texts:
+    for part, blank in parts:
         begin = start + (end - start) * before / letters
         before += len(part)
-        found.append(Piece(part, round(begin, 3), round(start + (end - start) * before / letters, 3), True))
+        found.append(Piece(part, round(begin, 3), round(start + (end - start) * before / letters, 3), blank))
     return found

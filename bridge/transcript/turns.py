@@ -9,19 +9,32 @@ from dataclasses import dataclass
 
 from bridge.events import Overlap, TranscriptFinal
 from bridge.text import plain
-from bridge.transcript.speech import Run, said, talk_over, timeline
+from bridge.transcript.speech import Piece, Run, TalkOver, chained, join, said, talk_over, timeline
+
+PAUSE = 2.0
+"""Seconds without a word after which the same speaker begins another turn."""
+
+LONGEST = 60.0
+"""Seconds of a turn: who talks on begins another one, so that a reader sees where they are."""
+
+BACK_CHANNEL = 1.0
+"""Seconds of talk-over that count: shorter, it is an "mhm" that says "go on", and takes no turn."""
+
+
+Interval = tuple[float, float]
+"""Start and end, in seconds of the call."""
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What one speaker said until the other spoke: runs that follow each other, of one segment or of several.
+    """What one speaker said until the other spoke, or until a pause: runs of one segment or of several.
 
     A segment in whose pause the other spoke belongs to two turns, each with its share of the words.
     """
 
     runs: tuple[Run, ...]
     over: tuple[str, ...]
-    """Speakers who had not finished when this one began."""
+    """Speakers in whose turn this one began, or went on, and who did not stop for it."""
 
     @property
     def speaker(self) -> str:
@@ -41,7 +54,12 @@ class Turn:
 
     @property
     def text(self) -> str:
-        return " ".join(run.text for run in self.runs)
+        return join(self.pieces)
+
+    @property
+    def pieces(self) -> list[Piece]:
+        """Its words, as they are written one after the other."""
+        return chained(self.runs)
 
     @property
     def segment_ids(self) -> list[str]:
@@ -69,16 +87,45 @@ def ordered(finals: Iterable[TranscriptFinal]) -> list[TranscriptFinal]:
     return [final.model_copy(update={"overlaps": overlaps[final.segment_id]}) for final in finals]
 
 
+def goes_on(turn: Interval, said: Interval, others: Iterable[Interval]) -> bool:
+    """Whether what is said belongs to its speaker's last turn: no long pause lies between, and no word of the other
+    speakers but what was said over it.
+    """
+    (begin, end), (start, until) = turn, said
+    if start - end > PAUSE or until - begin > LONGEST:
+        return False
+    return start <= end or all(
+        their_end <= end or (their_end - their_start < BACK_CHANNEL and (their_start < end or their_end > start))
+        for their_start, their_end in others
+    )
+
+
 def turns(finals: Iterable[TranscriptFinal]) -> list[Turn]:
     """A finished call's turns, in the order of their start."""
     runs = timeline(finals)
-    over: dict[int, list[str]] = {}
-    for found in talk_over(runs):
-        over.setdefault(id(found.second), []).append(speaker(found.first.final))
     grouped: list[list[Run]] = []
+    open_turns: dict[str, list[Run]] = {}
+    near: list[Run] = []
     for run in runs:
-        if grouped and grouped[-1][-1].final.track == run.final.track:
-            grouped[-1].append(run)
+        near = [other for other in near if other.end > run.start - PAUSE]
+        turn = open_turns.get(run.final.track)
+        others = ((other.start, other.end) for other in near if other.final.track != run.final.track)
+        if turn and goes_on((turn[0].start, max(part.end for part in turn)), (run.start, run.end), others):
+            turn.append(run)
         else:
-            grouped.append([run])
-    return [Turn(tuple(group), tuple(dict.fromkeys(over.get(id(group[0]), ())))) for group in grouped]
+            open_turns[run.final.track] = [run]
+            grouped.append(open_turns[run.final.track])
+        near.append(run)
+    over = _over(grouped, talk_over(runs))
+    return [Turn(tuple(turn), tuple(over.get(place, ()))) for place, turn in enumerate(grouped)]
+
+
+def _over(grouped: list[list[Run]], stretches: Iterable[TalkOver]) -> dict[int, dict[str, None]]:
+    """By the place of a turn: who spoke at once with it, in a turn that had begun before."""
+    places = {id(run): place for place, turn in enumerate(grouped) for run in turn}
+    over: dict[int, dict[str, None]] = {}
+    for first, second, start, end in stretches:
+        if round(end - start, 3) >= BACK_CHANNEL:
+            earlier, later = sorted((places[id(first)], places[id(second)]))
+            over.setdefault(later, {})[speaker(grouped[earlier][0].final)] = None
+    return over

@@ -168,7 +168,7 @@ class CallHandlers:
         call = await self._call(request)
         if call is None:
             return no_such_call()
-        seconds = 3600.0 if not request.can_read_body else await json_field(request, "expires_in")
+        seconds = 3600.0 if not request.body_exists else await json_field(request, "expires_in")
         if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not 1 <= seconds <= LONGEST_LINK:
             return refusal(400, f"expires_in must be seconds, 1 to {LONGEST_LINK:.0f}, in a body of application/json.")
         token, expires = self._access.link(call.row.id, seconds)

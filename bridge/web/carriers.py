@@ -3,7 +3,10 @@
 import hashlib
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from aiohttp import web
 
 from bridge.call import CallRegistry
 from bridge.call.services import Refork
@@ -13,13 +16,15 @@ from bridge.carriers.messages import Started
 from bridge.carriers.telnyx import SECRET_HEADER, TELNYX
 from bridge.carriers.twilio import TWILIO
 from bridge.config import Settings
+from bridge.egress import Egress
 from bridge.events import Track
 from bridge.web.media import MediaHandlers, MediaPolicy, Mount
+from bridge.web.refusals import Refusals
 from bridge.web.secrets import by_password, by_secret
 from bridge.web.twilio import TwilioAccess
 from twiml.fork import Fork
 from twiml.rest import TwilioAccount
-from twiml.web import STREAM_STATUS_PATH, OnStreamStatus, StreamStatus, VoiceSettings
+from twiml.web import STREAM_STATUS_PATH, STREAM_STOPPED, OnStreamStatus, StreamStatus, VoiceSettings, routes
 
 
 def media_handlers(registry: CallRegistry, settings: Settings, token_secret: bytes) -> MediaHandlers:
@@ -45,11 +50,11 @@ def mounts(settings: Settings, token_secret: bytes) -> list[Mount]:
     ]
 
 
-def reforks(settings: Settings, token_secret: bytes) -> dict[str, Refork]:
+def reforks(settings: Settings, token_secret: bytes, egress: Egress) -> dict[str, Refork]:
     """How to ask for a lost stream, by carrier: Twilio, where we have an address and an account to ask with."""
     if not (settings.public_url and settings.twilio_account_sid and settings.twilio_auth_tokens):
         return {}
-    account = TwilioAccount(settings.twilio_account_sid, settings.twilio_auth_tokens[0], settings.bridge_twilio_api)
+    account = twilio_account(settings, egress)
     url = settings.public_url.replace("http", "ws", 1) + TWILIO.path
     fork = Fork(account, url, settings.public_url + STREAM_STATUS_PATH, token_secret, time.time)
 
@@ -57,6 +62,34 @@ def reforks(settings: Settings, token_secret: bytes) -> dict[str, Refork]:
         return await fork.ask(started.call_id, parameters.write(started), tracks)
 
     return {TWILIO.name: ask}
+
+
+def twilio_account(settings: Settings, egress: Egress) -> TwilioAccount:
+    """The account that Twilio is asked with. Raises TwilioError if it is not set."""
+    route = egress.route(settings.bridge_twilio_api)
+    return TwilioAccount(
+        settings.twilio_account_sid or "",
+        next(iter(settings.twilio_auth_tokens), ""),
+        settings.bridge_twilio_api,
+        proxy=route.proxy_url,
+        tls=route.tls,
+    )
+
+
+def webhook_routes(
+    settings: Settings, token_secret: bytes, registry: CallRegistry, on_token: Callable[[str], object]
+) -> list[web.RouteDef]:
+    """Twilio's voice webhook and its stream callback, where its requests can be checked. `on_token`: as there."""
+    if not (settings.public_url and settings.answers_twilio):
+        return []
+    voice = replace(voice_settings(settings, token_secret), on_token=on_token)
+    return routes(voice, stream_status(registry))
+
+
+def refusals(settings: Settings) -> Refusals:
+    """What is told of carriers' requests that no handler sees."""
+    answers = bool(settings.public_url and settings.answers_twilio)
+    return Refusals(settings.public_url, answers, [carrier.path for carrier in (TWILIO, TELNYX, JAMBONZ)])
 
 
 def voice_settings(settings: Settings, token_secret: bytes | None) -> VoiceSettings:
@@ -84,10 +117,12 @@ def token_secret(settings: Settings) -> bytes:
 
 
 def stream_status(registry: CallRegistry) -> OnStreamStatus:
-    """A callback that writes a stream's failure, as Twilio reports it, to the record of its call."""
+    """A callback that tells the call what Twilio reports of a stream: that it went wrong, or that it has stopped."""
 
     async def receive(status: StreamStatus) -> None:
         if status.error is not None:
             await registry.fail_stream(TWILIO.name, status.call_id, status.stream_id, status.error)
+        elif status.event == STREAM_STOPPED:
+            registry.stop_stream(status.call_id, status.stream_id)
 
     return receive

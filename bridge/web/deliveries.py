@@ -45,7 +45,7 @@ class DeliveryHandlers:
     async def one_call(self, request: web.Request) -> web.Response:
         """Deliver one call's events: those that are not delivered, or those after `after`."""
         after = None
-        if request.can_read_body:
+        if request.body_exists:
             given = await json_field(request, "after")
             if not isinstance(given, int) or isinstance(given, bool) or given < 0:
                 return refusal(400, "after must be the seq of an event, or 0 for all, in a body of application/json.")

@@ -67,6 +67,7 @@ async def json_field(request: web.Request, name: str) -> object:
         return None
     try:
         body = await request.json()
-    except (ValueError, RecursionError):  # not JSON, not text, a number of thousands of digits; too many open brackets
+    # Not JSON, not text, a number of thousands of digits; too many open brackets; a charset that there is not.
+    except (ValueError, RecursionError, LookupError):
         return None
     return body.get(name) if isinstance(body, dict) else None

@@ -1,7 +1,7 @@
 """Handlers for operators: is the process alive, should it get calls, and what has it done so far.
 
-Metrics are collected at each scrape from the counters that the other modules keep: only this one imports a metrics
-library.
+Metrics are collected at each scrape from the counters that the other modules keep, one metric for each thing that is
+counted: only this one imports a metrics library.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +14,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from bridge.call import CallRegistry
+from bridge.store.base import Trouble
 
 Counters = Mapping[str, Mapping[str, int]]
 """The counters of each part of the bridge, by its name in the metrics."""
@@ -23,10 +24,18 @@ Gauge = tuple[str, Callable[[], float]]
 
 
 class OperationsHandlers:
-    """`/healthz`, `/readyz` and `/metrics`."""
+    """`/healthz`, `/readyz` and `/metrics`, which may be elsewhere."""
 
-    def __init__(self, calls: CallRegistry, counters: Counters, gauges: Mapping[str, Gauge]) -> None:
+    def __init__(
+        self,
+        calls: CallRegistry,
+        counters: Counters,
+        gauges: Mapping[str, Gauge],
+        trouble: Callable[[], Trouble | None] = lambda: None,
+    ) -> None:
+        """`trouble`: what is wrong with the store now."""
         self._calls = calls
+        self._trouble = trouble
         self._registry = CollectorRegistry()
         self._registry.register(_Collector(counters, gauges))
         self.stopping = False
@@ -34,21 +43,21 @@ class OperationsHandlers:
 
     def routes(self) -> list[web.RouteDef]:
         """Without authentication: the answers name no call."""
-        return [
-            web.get("/healthz", self.health),
-            web.get("/readyz", self.readiness),
-            web.get("/metrics", self.metrics),
-        ]
+        return [web.get("/healthz", self.health), web.get("/readyz", self.readiness)]
 
     async def health(self, request: web.Request) -> web.Response:
         """200 whenever the event loop runs."""
         return web.json_response({"status": "ok", "calls": len(self._calls.calls)})
 
     async def readiness(self, request: web.Request) -> web.Response:
-        """200 if another call can be taken, else 503 with the reason."""
+        """200 if another call can be taken and what it says be kept, else 503 with the reason."""
         reason = "stopping" if self.stopping else "full" if self._calls.full else None
         if reason:
             return web.json_response({"status": reason}, status=503)
+        trouble = self._trouble()
+        if trouble or self._calls.refusal:
+            reason = trouble.reason if trouble else self._calls.refusal
+            return web.json_response({"status": "store fails", "reason": reason}, status=503)
         return web.json_response({"status": "ready"})
 
     async def metrics(self, request: web.Request) -> web.Response:
@@ -67,7 +76,6 @@ class _Collector(Collector):
         for name, (what, now) in self._gauges.items():
             yield GaugeMetricFamily(f"bridge_{name}", what, value=now())
         for part, counted in self._counters.items():
-            family = CounterMetricFamily(f"bridge_{part}", f"What {part} has counted", labels=["what"])
             for what, count in sorted(counted.items()):
-                family.add_metric([what], count)
-            yield family
+                said = f"{part}, since the start: {what}".replace("_", " ")
+                yield CounterMetricFamily(f"bridge_{part}_{what}", said, value=count)

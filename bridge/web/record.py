@@ -14,6 +14,7 @@ Pure; `calls` handles the requests. Of every call, in a list and alone:
     missing     seconds of its audio that have no words by now, on the track that lacks more; null before its end
     waiting     the part of `missing` that is still being transcribed from kept audio; 0: nothing more comes by itself
     backfilled  seconds that had no words at its end, and have been transcribed since
+    last        what was said last, `speaker` and `text`, while the call goes on; else null
     snippet     where `q` was asked for, some of what was said around the words that were found; else null
     figures     as `call.ended` has them (`bridge.events.Figures`). In a list: what it said, which is without what was
                 `backfilled`; null before. Of a call alone: of everything that is transcribed by now, and never null
@@ -28,7 +29,8 @@ Of a call alone:
                 are tried again; `parked`: given up, what is left is kept
       cursor    the last `seq` that was delivered, or skipped; null with `none`
       attempts  failures in a row
-      reason    why it was given up; null but for `parked`
+      reason    with `parked`, why it was given up; with `pending`, why the last try failed, e.g. `status 503`,
+                `connect (ECONNREFUSED)`; null if it did not
     audio       `available`: whether there is a recording; `url`: where, for a client that may read the call
 """
 
@@ -60,6 +62,7 @@ def summary(call: FoundCall) -> dict[str, Any]:
         "reason": end.get("reason"),
         **_completeness(call),
         "seq": call.row.tip,
+        "last": _last(call),
         "snippet": call.snippet,
         "figures": end.get("figures"),
     }
@@ -111,6 +114,11 @@ def _end(call: FoundCall) -> dict[str, Any]:
     return data
 
 
+def _last(call: FoundCall) -> dict[str, Any] | None:
+    data = json.loads(call.last)["data"] if call.last else None
+    return {name: data.get(name) for name in ("speaker", "text")} if data else None
+
+
 def _completeness(call: FoundCall) -> dict[str, float | None]:
     now = completeness(call)
     return asdict(now) if now else dict.fromkeys(field.name for field in fields(Completeness))
@@ -123,5 +131,6 @@ def _time(epoch: float | None) -> str | None:
 def _delivery(lane: LaneState | None) -> dict[str, Any]:
     if lane is None:
         return {"state": "none", "cursor": None, "attempts": 0, "reason": None}
+    reason = lane.parked or (lane.reason if lane.cursor < lane.tip else None)
     state = "parked" if lane.parked else "delivered" if lane.cursor == lane.tip else "pending"
-    return {"state": state, "cursor": lane.cursor, "attempts": lane.attempts, "reason": lane.parked}
+    return {"state": state, "cursor": lane.cursor, "attempts": lane.attempts, "reason": reason}

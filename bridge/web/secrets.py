@@ -53,6 +53,7 @@ def by_password(pairs: Sequence[str], setting: str) -> Callable[[web.Request], N
 
 def _refuse_unless_set(secrets: Sequence[str], setting: str) -> None:
     if not any(secrets):
+        log.warning("stream refused", extra={"reason": f"{setting} is not set", "remedy": f"set {setting}"})
         raise web.HTTPForbidden(text=f"set {setting} to take streams here\n")
 
 

@@ -208,8 +208,8 @@ def test_a_late_start_that_wobbles_loses_nothing(wobble: int) -> None:
 def test_a_stream_of_one_track_waits_for_nobody(track: str) -> None:
     call = Call().play(numbered(range(100), (track,)))
 
-    # A chunk, and the frame that the other track might still have an answer to.
-    assert max(call.delays) <= 8 * (60 + 20)
+    # No more than a chunk: it goes out with the first frame that stands after it.
+    assert max(call.delays) == 8 * 60
     call.flush()
     assert (call.inbound if track == IN else call.outbound) == channel(track, range(100))
     assert (call.outbound if track == IN else call.inbound) == SILENT * 100
@@ -296,6 +296,15 @@ def test_a_track_that_falls_silent_holds_nobody_up() -> None:
     call.flush()
     assert call.outbound == channel(OUT, range(100)) + SILENT * 300 + channel(OUT, range(400, 500))
     assert call.gaps == [gap(OUT, 2.0, 8.0, 6.0, "lost")]
+
+
+def test_a_track_is_idle_when_it_was_silent_for_more_than_half_a_second() -> None:
+    messages = lossy(((OUT, step) for step in range(100, 200)), steps=200)
+    call = Call(chunk_ms=20).play(messages)
+    delays = {(m.at - CLOCK) // 20: delay for m, delay in zip(messages, call.delays, strict=True) if m.track == IN}
+
+    # Its last frame is step 99. It is waited for by 60 ms, and then not at all.
+    assert (delays[124], delays[125]) == (8 * (60 + 20), 8 * 20)
 
 
 def test_a_gap_is_told_a_second_later() -> None:
@@ -635,6 +644,7 @@ def test_the_silence_before_another_stream_goes_out_at_once() -> None:
     call.restart(80 * 160)
     out = call.aligner.data_to_send()
 
+    assert call.aligner.received == 80 * 160
     assert call.aligner.position == 80 * 160 // 480 * 480
     assert out[2 * (50 * 160 - sent) :].strip(b"\xff") == b""
 
@@ -724,6 +734,12 @@ def test_repr_shows_state_and_counters() -> None:
         "<Aligner 1 streams, 0.180 s out, inbound at 0.200 s, 1 waiting, outbound at 0.200 s, 2 duplicate, "
         "1 unknown_track>"
     )
+
+
+def test_before_the_first_stream_there_is_nothing_to_send() -> None:
+    aligner = Aligner()
+
+    assert (aligner.data_to_send(), aligner.position, aligner.received) == (b"", 0, 0)
 
 
 def test_events_are_told_once() -> None:
@@ -890,6 +906,95 @@ def test_a_frame_that_a_tracks_own_stream_has_lost_is_not_waited_for_as_a_stall_
                 aligner.receive_media(Media(track, 20 * number, number + 1, b"\x10" * 160), way)
         aligner.data_to_send()
         assert (number + 1) * 160 - aligner.position <= 8 * 160
+
+
+# Timestamps leap no farther than time has passed.
+
+
+class Timed(Call):
+    """A call whose frames come at a time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 100.0
+
+    def receive(self, message: Media) -> int:
+        self.aligner.receive_media(message, self.stream, self.now)
+        out = self.aligner.data_to_send()
+        self.stereo += out
+        self.gaps += self.aligner.events_received()
+        return len(out) // 2
+
+    def talk(self, first: int, steps: int) -> None:
+        """Both tracks, in real time."""
+        for step in range(first, first + steps):
+            self.now += 0.02
+            self.play([media(IN, step), media(OUT, step)])
+
+
+def test_a_pause_that_was_really_so_long_is_a_gap() -> None:
+    call = Timed()
+    call.talk(0, 50)
+    call.now += 45.0
+    call.talk(50 + 45 * 50, 50)
+    call.flush()
+
+    assert call.aligner.position == 47 * 8000
+    assert [round(seconds(found.missing)) for found in call.gaps] == [45, 45]
+    assert not call.aligner.counters["resets"]
+
+
+@pytest.mark.parametrize("leap", [59.0, 1.9, 0.5])
+def test_leaps_without_end_are_believed_as_far_as_time_has_passed(leap: float) -> None:
+    """The last two are no strays: each is believed by itself, as long as there was time for it."""
+    call = Timed()
+    call.talk(0, 50)
+    step = 50
+    for _ in range(300):
+        step += round(leap * 50)
+        for place in range(3):
+            call.play([media(IN, step + place)])
+        step += 3
+    call.flush()
+
+    sent = (50 + 900) * 160
+    assert call.aligner.position <= sent + 10 * 8000 + 8000
+    assert call.aligner.counters["resets"] > 200
+
+
+def test_a_liar_that_goes_on_honestly_is_heard_to_the_last_octet() -> None:
+    call = Timed()
+    call.talk(0, 50)
+    for place in range(3):
+        call.play([media(IN, 50 + 59 * 50 + place)])
+    end = call.aligner.received
+    call.talk(50 + 59 * 50 + 3, 50)
+    call.flush()
+
+    assert call.aligner.position - end <= 51 * 160
+    assert call.inbound.endswith(octets(IN, 50 + 59 * 50 + 52))
+
+
+def test_single_frames_that_leap_a_little_each_are_bounded_together() -> None:
+    call = Timed()
+    call.talk(0, 50)
+    for number in range(1, 500):
+        call.play([media(IN, 50 + number * 90)])
+    call.flush()
+
+    assert call.aligner.position <= (50 + 500) * 160 + 11 * 8000
+
+
+def test_streams_that_come_one_after_the_other_leap_no_farther_than_one() -> None:
+    call = Timed()
+    call.talk(0, 50)
+    for _ in range(50):
+        call.restart(0)
+        call.play([media(IN, place) for place in range(5)])
+        call.play([media(IN, 9 * 50 + place) for place in range(5)])
+    call.flush()
+
+    assert call.aligner.position <= (50 + 500) * 160 + 12 * 8000
 
 
 def paused(aligner, stream, until):

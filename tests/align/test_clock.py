@@ -199,6 +199,18 @@ def test_a_track_that_was_silent_begins_a_new_clock_behind_all_audio(running: Ro
     assert running.positions()[-3:] == [end, end + 160, end + 320]
 
 
+@pytest.mark.parametrize(("until", "goes_on"), [(1760, 1600), (5600, 1600), (5760, 5760)])
+def test_a_track_begins_a_new_clock_where_its_own_audio_ends_unless_it_was_silent_for_half_a_second(
+    running: Room, until: int, goes_on: int
+) -> None:
+    for position in range(1600, until, 160):
+        running.receive(SECOND + position, running.inbound)
+    for place in range(3):
+        running.receive(10**9 + 160 * place, running.outbound)
+
+    assert running.positions()[-3:] == [goes_on, goes_on + 160, goes_on + 320]
+
+
 def test_256_frames_of_one_moment_are_looked_at() -> None:
     room = Room()
 

@@ -101,11 +101,13 @@ def test_when_one_tracks_stream_ends_the_other_track_goes_on() -> None:
         one.send(step, IN)
         two.send(step, OUT)
     one.end()
+    one.send(50, IN)
     for step in range(50, 150):
         two.send(step, OUT)
 
     assert call.flush() == (spoken(IN, range(50)) + SILENT * 100, spoken(OUT, range(150)))
     assert call.gaps == [gap(IN, 1.0, 3.0, 2.0, "not_sent")]
+    assert call.aligner.counters["after_end"] == 1
 
 
 def test_a_track_whose_stream_came_back_has_a_gap_with_a_cause() -> None:
@@ -165,6 +167,42 @@ def test_a_rival_may_be_some_frames_ahead_or_behind_on_the_wire(ahead: int) -> N
     last = 120 + ahead
     assert call.flush() == (spoken(IN, range(last)), spoken(OUT, range(last)))
     assert call.gaps == []
+    assert call.aligner.counters["handed_over"] == 2
+
+
+@pytest.mark.parametrize(("ahead", "takes_over"), [(4, False), (5, True)])
+def test_a_rival_that_is_ahead_takes_over_when_the_other_has_had_its_time(ahead: int, takes_over: bool) -> None:
+    """A frame is waited for until the newest one is 60 ms, or three frames, further than its end."""
+    call = Call()
+    one, two = Fork(call, 0, 99), Fork(call, ahead * 160, 155)
+    for step in range(60):
+        one.send(step)
+        two.send(step + ahead)
+
+    assert bool(call.aligner.counters["handed_over"]) is takes_over
+
+
+@pytest.mark.parametrize(("behind", "ahead"), [(0, 0), (-3, 3)])
+def test_of_three_forks_each_is_compared_with_the_one_that_is_heard(behind: int, ahead: int) -> None:
+    call = Call()
+    one = Fork(call, 0, 99)
+    for step in range(20):
+        one.send(step)
+    two = Fork(call, (20 + behind) * 160 - 480, 4711)
+    three = Fork(call, (20 + ahead) * 160 + 480, 33)
+    for step in range(20, 140):
+        if step < 60:
+            one.send(step)
+        if step == 60:
+            one.end()
+        if step < 100:
+            two.send(step + behind)
+        if step == 100:
+            two.end()
+        three.send(step + ahead)
+
+    assert call.flush() == (spoken(IN, range(140 + ahead)), spoken(OUT, range(140 + ahead)))
+    assert call.gaps == []
 
 
 def test_a_fork_that_falls_silent_hands_over_before_anything_is_missed() -> None:
@@ -178,7 +216,38 @@ def test_a_fork_that_falls_silent_hands_over_before_anything_is_missed() -> None
 
     assert call.flush() == (spoken(IN, range(100)), spoken(OUT, range(100)))
     assert call.gaps == []
-    assert call.aligner.counters["handed_over"] == 2
+    assert (call.aligner.counters["handed_over"], call.aligner.counters["late"]) == (2, 0)
+
+
+def test_what_is_lost_after_a_change_of_forks_is_known_by_the_numbers_of_the_other() -> None:
+    call = Call()
+    one, two = Fork(call, 0, 99), Fork(call, 0, 155)
+    for step in range(100):
+        if step < 50:
+            one.send(step)
+        if step == 50:
+            one.end()
+        if step == 70:
+            two.sequence += 2
+        else:
+            two.send(step)
+    call.flush()
+
+    assert call.gaps == [gap(track, 1.4, 1.42, 0.02, "lost") for track in (IN, OUT)]
+
+
+def test_a_stream_that_sends_its_first_frame_and_no_more_holds_the_output_up_for_120_ms() -> None:
+    call = Call()
+    one = Fork(call, 0, 99)
+    for step in range(30):
+        one.send(step)
+    Fork(call, 30 * 160, 4711).send(30)
+    positions = []
+    for step in range(30, 38):
+        one.send(step)
+        positions.append(call.aligner.position // 160)
+
+    assert positions == [30] * 7 + [36]
 
 
 @pytest.mark.parametrize("lag", [280, 60, -280])
@@ -423,6 +492,7 @@ def test_what_is_short_or_silent_tells_no_distance(payload: bytes, told: bool) -
         ([100, 132], False, 0),
         ([100, 0, 100], False, 0),
         ([100, 100, 32], True, 100),
+        ([100, 100, 100], True, 100),
         ([100, 100, 50, 50], True, 150),
     ],
 )

@@ -1,6 +1,7 @@
 """Where a frame is placed: one test per geometric case. Positions are samples; 160 are 20 ms, wobble is below 80."""
 
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 
@@ -297,6 +298,19 @@ def test_a_clock_that_falls_behind_is_given_fewer_samples(room: Room) -> None:
     assert b"\xff" not in room.audio
 
 
+@pytest.mark.parametrize(
+    ("ahead", "counted"), [(63, {}), (64, {"padded": DRIFT}), (-63, {}), (-64, {"trimmed": DRIFT})]
+)
+def test_stamps_that_are_four_milliseconds_off_on_average_are_put_right(
+    room: Room, ahead: int, counted: dict[str, int]
+) -> None:
+    """A frame of a second counts for half of the average."""
+    room.receive(0, b"a" * 8000)
+    room.receive(8000 + ahead, b"b" * 8000)
+
+    assert room.counters == counted
+
+
 def test_a_surplus_longer_than_a_frame_is_cut_from_several(room: Room) -> None:
     room.receive(0, b"a" * 8000)
     for place in range(12000):
@@ -467,7 +481,7 @@ def test_a_tail_of_half_a_frame_is_kept(room: Room, size: int, kept: int) -> Non
 def test_the_wait_grows_to_half_a_second_at_most(speaking: Room, newest: int, hold: int) -> None:
     speaking.receive(320, C, 4)
     speaking.track.give_up(320, 320)
-    speaking.receive(0, B, 3, newest=newest)
+    speaking.receive(160, B, 3, newest=160 + newest)
 
     assert speaking.counters["late"] == 1
     assert speaking.track.hold == hold
@@ -506,6 +520,16 @@ def test_another_stream_that_goes_on_at_once_leaves_no_hole(speaking: Room) -> N
     assert (speaking.audio, speaking.told, dict(speaking.counters)) == (A + B, [], {})
 
 
+def test_another_stream_that_goes_on_later_leaves_a_hole_with_a_cause(speaking: Room) -> None:
+    speaking.track.begin_stream(Sequence(), "carrier_reconnected")
+    speaking.track.receive(Frame(1600, 2, B), 1600, repeated=False)
+    speaking.track.give_up(1600, 1600)
+    speaking.track.gaps.tell()
+
+    assert speaking.audio == A + silent(1440) + B
+    assert speaking.told == [gap("inbound", 0.02, 0.2, 0.18, "carrier_reconnected")]
+
+
 def test_of_another_stream_the_first_timestamp_decides(speaking: Room) -> None:
     speaking.track.begin_stream(Sequence(), "carrier_reconnected")
     speaking.track.receive(Frame(200, 2, B), 200, repeated=False)
@@ -518,9 +542,36 @@ def test_a_change_of_streams_forgets_what_waited_and_goes_on_where_the_audio_end
     speaking.receive(480, D, 5)
     speaking.track.change_stream(Sequence())
 
-    assert (speaking.track.heard, speaking.track.in_step) == (160, False)
+    assert speaking.track.heard == 160
     speaking.track.give_up(480, 480)
     assert speaking.audio == A + B
+
+
+def test_after_a_change_of_streams_the_first_frame_is_looked_at(speaking: Room) -> None:
+    assert speaking.track.in_step
+    speaking.track.change_stream(Sequence())
+
+    assert not speaking.track.in_step
+
+
+@pytest.mark.parametrize(
+    "begin_anew",
+    [lambda track: track.fill(track.next + 160), lambda track: track.change_stream(Sequence())],
+    ids=["silence", "another stream"],
+)
+def test_how_far_stamps_ran_ahead_is_forgotten(room: Room, begin_anew: Callable[[Track], None]) -> None:
+    """Stamps that are 79 samples ahead of the audio are put right after half a second of them."""
+    room.receive(0, A)
+    for _ in range(26):
+        room.receive(room.track.next + 79, A)
+    begin_anew(room.track)
+    room.receive(room.track.next, A)
+    for _ in range(26):
+        room.receive(room.track.next + 79, A)
+    assert not room.counters["padded"]
+
+    room.receive(room.track.next + 79, A)
+    assert room.counters["padded"]
 
 
 def test_a_track_is_in_step_only_while_its_stream_goes_on(room: Room) -> None:

@@ -32,6 +32,28 @@ async def click_word(page, word):
     await page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
 
 
+async def scrolled(page):
+    """The ids of what is scrolled, of everything that there is; the document is `html`."""
+    return await page.evaluate(
+        "[...document.querySelectorAll('*')].filter((one) => one.scrollTop || one.scrollLeft)"
+        ".map((one) => one.id || one.localName)"
+    )
+
+
+async def overlapping(page, one, others):
+    """The texts of those elements that touch another."""
+    return await page.evaluate(
+        """([one, others]) => {
+            const box = document.querySelector(one).getBoundingClientRect();
+            return [...document.querySelectorAll(others)].filter((other) => {
+                const { left, right, top, bottom } = other.getBoundingClientRect();
+                return left < box.right + 3 && right > box.left - 3 && top < box.bottom + 3 && bottom > box.top - 3;
+            }).map((other) => other.outerHTML);
+        }""",
+        [one, others],
+    )
+
+
 async def downloads(page, call_id):
     """Every file there is a button for, by its ending."""
     files = {}

@@ -86,10 +86,10 @@ async def test_everything_can_be_reached_by_keyboard(calls, reader):
     await expect(page.locator("[data-call=CAdone]")).to_have_attribute("aria-current", "page")
     await expect(page.locator("#player")).to_be_visible()
 
-    line = page.locator(".segment").first
+    line = page.locator(".turn").first
     await line.focus()
     await page.keyboard.press("ArrowDown")
-    await expect(page.locator(".segment").nth(1)).to_be_focused()
+    await expect(page.locator(".turn").nth(1)).to_be_focused()
     await page.keyboard.press("Enter")
     await page.wait_for_function("() => document.querySelector('audio').currentTime > 5")
     await page.keyboard.press("/")

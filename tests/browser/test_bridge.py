@@ -10,6 +10,7 @@ import pytest_asyncio
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from bridge.events import TRACKS
 from bridge.local.sample import SCRIPT
 from bridge.local.script import encode, load_script
 from bridge.store.token import own_token
@@ -95,10 +96,18 @@ async def document(page, reader):
     return await answer.json()
 
 
+SAID = """([track, text]) => {
+    const said = [...document.querySelectorAll(`.turn.final.${track} .said`)];
+    return said.map((one) => one.textContent).join(" ") === text;
+}"""
+
+
 async def expect_all_finals(page, reader):
-    """Everything that is in the record is on the page, in its order."""
+    """Everything that is in the record is on the page, each speaker's words in their order."""
     segments = (await document(page, reader))["segments"]
-    await expect(page.locator(".segment.final .said")).to_have_text([one["text"] for one in segments if one["text"]])
+    for track in TRACKS:
+        said = " ".join(one["text"] for one in segments if one["track"] == track and one["text"])
+        await page.wait_for_function(SAID, arg=[track, said])
     return segments
 
 
@@ -111,14 +120,15 @@ async def test_a_call_is_read_as_it_is_spoken(configured, reader):
             row = page.locator("#live-calls a.call")
             await expect(row).to_contain_text("+1 555 010 1000")
             await row.click()
-            interim = page.locator(".segment.interim.inbound")
+            interim = page.locator(".turn.interim.inbound")
             await expect(interim).to_contain_text("this is Laura")
             await interim.evaluate("element => { element.marked = true; }")
             await caller.speak(PAUSE)
-            settled = page.locator(".segment.final", has_text="this is Laura")
+            settled = page.locator(".turn.final", has_text="this is Laura")
             await expect(settled).to_contain_text("Miller. I'm calling about an order.")
             assert await settled.evaluate("element => element.marked")
-            await expect(page.locator(".said-over").first).to_be_visible()
+            # Less than a second of it is a back-channel.
+            await expect(page.locator(".talk-over")).to_have_count(0)
             await expect(row).to_contain_text("Yes.")
 
             await page.reload()
@@ -173,7 +183,7 @@ async def test_a_bridge_that_ends_its_calls_stops_and_comes_back(configured, rea
             caller = await stack.enter_async_context(Caller(origin))
             await caller.speak(PAUSE)
             await page.locator("#live-calls a.call").click()
-            await expect(page.locator(".segment.final", has_text="Yes.")).to_be_visible()
+            await expect(page.locator(".turn.final", has_text="Yes.")).to_be_visible()
         # It ends its calls in order, and those who read see it.
         await expect(page.locator("#call-state")).to_have_text("Ended")
         await expect(page.locator(".note.ended")).to_contain_text("The bridge was stopped.")
@@ -196,7 +206,7 @@ async def test_the_bridge_stops_in_mid_call_and_the_next_one_has_the_call(config
             caller = await stack.enter_async_context(Caller(origin))
             await caller.speak(PAUSE)
             await page.locator("#live-calls a.call").click()
-            await expect(page.locator(".segment.final", has_text="Yes.")).to_be_visible()
+            await expect(page.locator(".turn.final", has_text="Yes.")).to_be_visible()
         # The call is left open, and the page waits for the bridge.
         await expect(page.locator("#call-state")).to_contain_text("Reconnecting since")
     async with bridge(configured):
@@ -226,8 +236,8 @@ async def test_the_bridge_is_killed_in_mid_call_and_call_and_page_go_on(configur
             async with Caller(reader.server.origin) as caller:
                 await caller.speak(PAUSE)
                 await page.locator("#live-calls a.call").click()
-                await expect(page.locator(".segment.final", has_text="Yes.")).to_be_visible()
-                seen = await page.locator(".segment.final .said").all_text_contents()
+                await expect(page.locator(".turn.final", has_text="Yes.")).to_be_visible()
+                seen = await page.locator(".turn.final .said").all_text_contents()
                 process.kill()
                 await process.wait()
     await expect(page.locator("#call-state")).to_contain_text("Reconnecting since")
@@ -239,8 +249,8 @@ async def test_the_bridge_is_killed_in_mid_call_and_call_and_page_go_on(configur
             await caller.speak(DURATION)
             await caller.hang_up()
         await expect(page.locator(".note.ended")).to_contain_text("Hung up.")
-        await expect(page.locator(".segment.final", has_text="Goodbye.").last).to_be_visible()
-        segments = await expect_all_finals(page, reader)
-        texts = [one["text"] for one in segments]
-        assert set(seen) <= set(texts)
+        await expect(page.locator(".turn.final", has_text="Goodbye.").last).to_be_visible()
+        await expect_all_finals(page, reader)
+        turns = await page.locator(".turn.final .said").all_text_contents()
+        assert all(any(text in turn for turn in turns) for text in seen)
         await expect(page.locator("#player")).to_be_visible()

@@ -1,11 +1,14 @@
 """The page's pure modules, fed directly: the stream's parser and the conversation."""
 
 import json
+from random import Random
 
 import pytest
 import pytest_asyncio
 
 from bridge import events
+from bridge.transcript.turns import turns
+from bridge.writing import joined
 from tests.browser.samples import ended, segment, spoken, started
 from tests.browser.server import Call, ReadingServer
 
@@ -80,7 +83,7 @@ async def test_late_words_stand_at_their_time(page):
 async def test_a_repeated_event_changes_nothing_and_a_hole_is_refused(page):
     said = recorded(say(1, "one", 1.0), say(2, "two", 3.0))
     result = await conversation(page, [said[0], said[1], said[1], said[2]])
-    assert result == {"taken": [True] * 4, "items": [["one", True], ["two", True]], "seq": 3}
+    assert result == {"taken": [True] * 4, "items": [["one two", True]], "seq": 3}
 
     result = await conversation(page, [said[0], said[2]])
     assert result == {"taken": [True, False], "items": [], "seq": 1}
@@ -99,9 +102,10 @@ async def test_talk_over_is_told_once_however_often_it_comes(page):
     def over(number, start, end, **more):
         return {"overlaps": [events.Overlap(segment_id=f"CA1-{number}", start=start, end=end)], **more}
 
-    first = say(1, "one two three four", 1.0).model_copy(update=over("outbound-2", 1.9, 2.1))
-    guess = say(2, "five", 1.9, track="outbound", final=False).model_copy(update=over("inbound-1", 1.9, 2.1))
-    second = say(2, "five six", 1.9, track="outbound", revision=2).model_copy(update=over("inbound-1", 1.9, 2.2))
+    first = say(1, "one two three four five six", 1.0).model_copy(update=over("outbound-2", 1.5, 2.6))
+    guess = say(2, "five", 1.5, track="outbound", final=False).model_copy(update=over("inbound-1", 1.5, 1.8))
+    words = say(2, "five six seven eight", 1.5, track="outbound", revision=2)
+    second = words.model_copy(update=over("inbound-1", 1.5, 2.7))
     told = await page.evaluate(
         """async (said) => {
             const { Conversation } = await import("/static/conversation.js");
@@ -112,7 +116,90 @@ async def test_talk_over_is_told_once_however_often_it_comes(page):
         recorded(guess, first, guess, second),
     )
 
-    assert told == [[[1.9, 2.2]], [[1.9, 2.2]]]
+    assert told == [[], [[1.5, 2.7]]]
+
+
+TEXTS = [
+    "我想",
+    "查。",
+    "iPhone",
+    "12",
+    "もし",
+    "ครับ",
+    "ດີ",
+    "បង",
+    "ပါ",
+    "안녕",
+    "OK。",
+    "“谢谢”",
+    "…",
+    "well,",
+    "ＡＢ",
+    "ﾓｼ",
+    "é",
+    "𠀀",
+]
+
+
+async def test_texts_are_joined_as_everywhere_else(page):
+    pairs = [[one, other] for one in TEXTS for other in TEXTS]
+    found = await page.evaluate(
+        """async (pairs) => {
+            const { joined } = await import("/static/words.js");
+            return pairs.map((texts) => joined(texts).text);
+        }""",
+        pairs,
+    )
+
+    assert found == [joined(pair) for pair in pairs]
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_turns_are_those_of_the_exports(page, seed):
+    chance = Random(seed)
+    finals = []
+    for track in ("inbound", "outbound"):
+        at = 0.0
+        for number in range(120):
+            at += chance.choice((0.1, 0.3, 0.6, 1.5, 2.5))
+            length = chance.choice((1, 1, 2, 4, 12))
+            finals.append(segment(CALL, number, track, spoken("word " * length, at)))
+            at = finals[-1].end
+    found = await page.evaluate(
+        """async (said) => {
+            const { Conversation } = await import("/static/conversation.js");
+            const conversation = new Conversation();
+            for (const event of said) {
+                conversation.receive(event);
+                if (event.seq % 3) conversation.changes();
+            }
+            return conversation.items.map(({ parts }) => parts.map(({ key }) => key));
+        }""",
+        recorded(*chance.sample(finals, len(finals))),
+    )
+
+    assert found == [turn.segment_ids for turn in turns(finals)]
+
+
+@pytest.mark.parametrize(
+    ("query", "text", "marked"),
+    [
+        ("订单", "查订单，", ["订单"]),
+        ("สั่งซื้อ", "อยากสั่งซื้อรถ", ["สั่งซื้อ"]),
+        ("abc", "のＡＢＣ", ["ＡＢＣ"]),
+        ('"my order" now*', "My order: now", ["My", "order", "now"]),
+    ],
+)
+async def test_what_was_searched_for_is_marked(page, query, text, marked):
+    found = await page.evaluate(
+        """async ([query, text]) => {
+            const { matches, searchWords } = await import("/static/words.js");
+            return matches(text, searchWords(query)).map(([from, to]) => text.slice(from, to));
+        }""",
+        [query, text],
+    )
+
+    assert found == marked
 
 
 async def test_a_frame_that_is_lost_now_and_then_has_no_row(page):

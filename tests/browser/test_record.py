@@ -8,7 +8,7 @@ import pytest_asyncio
 
 from bridge.outbox import Settlement
 from tests.browser import hands
-from tests.browser.hands import click_word
+from tests.browser.hands import click_word, scrolled
 from tests.browser.samples import DURATION, sample_call, script_segments, started
 from tests.browser.server import ENDPOINT, Call
 
@@ -41,7 +41,7 @@ async def test_a_click_on_a_word_plays_it_and_marks_what_is_said(server, call, r
         "(from) => document.querySelector('audio').currentTime > from", arg=start_of("Monday,")
     )
     assert await audio.evaluate("audio => audio.currentTime") < start_of("Monday,") + 3
-    await expect(page.locator(".segment.playing")).to_contain_text("It was supposed to arrive on Monday,")
+    await expect(page.locator(".turn.playing")).to_contain_text("It was supposed to arrive on Monday,")
     # The words follow the voice.
     await page.wait_for_function("() => [...CSS.highlights.get('now') ?? []].join().includes('here.')")
     await page.keyboard.press("Space")
@@ -63,6 +63,44 @@ async def test_the_position_can_be_set_by_hand_and_is_told(call, reader):
     await expect(page.locator(".player .time")).to_contain_text("0:30")
     await page.get_by_text("1×").click()
     assert await page.locator("audio").evaluate("audio => audio.playbackRate") == 1.25
+
+
+@pytest.mark.parametrize("width", [390, 768, 1280])
+async def test_nothing_is_hidden_or_cut_off_at_any_width(call, reader, width):
+    page = await reader.open("/?call=CA1", width=width)
+    await expect(page.locator("#player")).to_be_visible()
+    for part in await page.locator("#player :is(button, .who, .time, .lanes)").all():
+        await expect(part).to_be_in_viewport(ratio=1)
+    lanes = await page.locator(".lanes").bounding_box()
+    assert lanes["width"] > 200
+    if width < 1200:
+        await page.get_by_role("button", name="About this call").click()
+    top = "links => links.map((link) => link.getBoundingClientRect().top)"
+    tops = await page.locator(".exports a").evaluate_all(top)
+    assert len(tops) == 5 and len(set(tops)) == 1
+    fits = "panel => panel.scrollWidth <= panel.clientWidth"
+    assert await page.locator("#details").evaluate(fits)
+    assert await page.evaluate("document.scrollingElement.scrollHeight <= innerHeight")
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+async def test_only_the_conversation_scrolls(call, reader, width):
+    page = await reader.open("/", width=width, height=500)
+    await page.locator("#search").fill("goodbye")
+    await expect(page.locator("a.call mark").first).to_be_visible()
+    await page.locator("a.call").click()
+    found = page.locator(".said", has_text="Goodbye").last
+    await expect(found).to_be_in_viewport()
+    assert await scrolled(page) == ["conversation"]
+    await expect(page.locator("#call-title")).to_be_in_viewport(ratio=1)
+
+    await page.locator("#conversation").evaluate("one => { one.scrollTop = 0; }")
+    await page.get_by_role("slider", name="Position").fill("45")
+    await page.keyboard.press("Space")
+    await expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    await expect(page.locator(".turn.playing").last).to_be_in_viewport()
+    assert await scrolled(page) == ["conversation"]
+    await page.keyboard.press("Space")
 
 
 async def test_without_a_recording_there_is_no_player(server, reader):

@@ -7,8 +7,9 @@ from random import Random
 
 import pytest
 
-from bridge.audio import interleave
+from bridge.audio import SAMPLE_RATE, interleave
 from bridge.call import backfill as module
+from bridge.call import pieces
 from bridge.call.backfill import Backfill, BackfillPolicy
 from bridge.call.call_options import CallOptions
 from bridge.deepgram import options
@@ -19,6 +20,8 @@ from bridge.local.deepgram import Faults
 from bridge.store.audio import AudioStore, Recordings
 from bridge.store.base import Query
 from bridge.store.sqlite import SQLiteStore
+from tests.fakes.http import read_request
+from tests.fakes.http import server as server_of
 from tests.fakes.running import AUDIO, SCRIPT, deepgram
 from tests.fakes.waiting import until
 from tests.fakes.words import STARTED_AT, started
@@ -188,6 +191,31 @@ async def test_a_request_that_will_never_work_is_given_up_at_once(stores, server
         ("outbound", 0.0, 12.0, "not_transcribed"),
     ]
     assert stores[1].kept() == ["CA1"]
+
+
+async def test_a_server_that_takes_less_at_once_gets_less_at_once(stores, monkeypatch):
+    monkeypatch.setattr(pieces, "SHORTEST", SAMPLE_RATE)
+    taken, refused = [], []
+
+    async def script(reader, writer):
+        while request := await read_request(reader):
+            size = len(request)
+            (refused if size > 100_000 else taken).append(size)
+            status, body = (413, b"") if size > 100_000 else (200, b'{"results":{"utterances":[]}}')
+            writer.write(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%b" % (status, len(body), body))
+
+    class Small:
+        url = ""
+
+    await ended_call(stores)
+    async with server_of(script) as url:
+        Small.url = url.replace("http", "ws").rstrip("/")
+        async with backfill(stores, Small) as service:
+            assert await service.offer("CA1") is True
+
+    assert len(refused) == 1
+    assert len(taken) >= 2
+    assert stores[1].kept() == []
 
 
 async def test_what_was_given_up_can_be_asked_for_again_and_is_told_once(stores, server):

@@ -13,6 +13,13 @@ def test_a_call_may_set_what_it_is_allowed_to():
     assert call_options.of("CA1", {"team": "blue"}) == OURS
 
 
+def test_what_may_not_work_is_granted_and_logged(caplog):
+    call_options = CallOptions(options.parse("redact=pci"), frozenset({"language"}))
+
+    assert call_options.of("CA1", {"deepgram.language": "es"}).get("language") == "es"
+    assert "options of the call may not work" in caplog.text
+
+
 def test_what_cannot_be_granted_is_ignored_and_logged_without_its_value(caplog):
     call_options = CallOptions(OURS, frozenset({"language", "keyterm"}))
 

@@ -507,7 +507,7 @@ def test_a_stream_that_ends_after_the_call_changes_nothing():
 
 
 def test_its_patience_is_what_the_readme_says():
-    assert ContinuityPolicy() == ContinuityPolicy(grace=15.0, tick=0.25, lag=0.1, ask_again=4.0)
+    assert ContinuityPolicy() == ContinuityPolicy(grace=15.0, tick=0.25, lag=0.1, ask_again=4.0, longest=86_400.0)
 
 
 @pytest.mark.parametrize(
@@ -534,6 +534,52 @@ def test_a_call_that_was_not_left_cannot_be_let_go():
 
 def test_repr_shows_where_it_stands():
     assert repr(streaming()) == "<Continuity STREAMING streams 1 heard None missing ()>"
+
+
+# A call lasts so long and no longer
+
+
+def begun(at=100.0):
+    call = fresh(ContinuityPolicy(grace=15.0, longest=3600.0))
+    call.begin(at)
+    return call
+
+
+def test_a_call_ends_when_it_has_lasted_as_long_as_it_may():
+    call = begun()
+    call.attach(1, BOTH)
+    assert call.get_timer() == 3700.0
+    call.receive_first(1, FRAME, 0.0, 130.0)
+    call.data_to_send()
+
+    assert wake(call, 3699.9, call.elapsed(3699.9)) == []
+    assert wake(call, 3700.0, call.elapsed(3700.0)) == [End("max_duration")]
+    assert call.get_timer() is None
+
+
+def test_streams_that_come_and_go_without_audio_make_it_last_no_longer():
+    call = begun()
+    for number in range(1, 5):
+        call.attach(number, BOTH)
+        call.lose(number, "carrier_silent", 0, 3640.0 + number)
+    call.attach(5, BOTH)
+
+    assert wake(call, 3700.0)[-1] == End("max_duration")
+
+
+def test_another_process_counts_from_call_time_0():
+    call = fresh(ContinuityPolicy(grace=15.0, longest=3600.0))
+    call.adopt(100.0, 20 * SECOND, BOTH, 3698.0)
+    call.data_to_send()
+
+    assert wake(call, 3700.0) == [End("max_duration")]
+
+
+def test_a_call_that_is_left_is_the_next_process_own_to_end():
+    call = begun()
+    call.leave()
+
+    assert call.get_timer() is None
 
 
 # A stream that is there and sends nothing

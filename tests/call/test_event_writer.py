@@ -5,9 +5,12 @@ import json
 
 import pytest
 
-from bridge.call.event_writer import EventWriter
+from bridge.call.backlog import Backlog
+from bridge.call.event_writer import IN_FLIGHT, LARGEST, EventWriter
 from bridge.errors import StoreError
 from bridge.events import (
+    CallEnded,
+    DtmfReceived,
     SpeechStarted,
     TranscriptFinal,
     TranscriptInterim,
@@ -26,7 +29,10 @@ class Reluctant:
         self._store = store
         self.refusals = refusals
 
+        self.tries = 0
+
     def append(self, events, interims=()):
+        self.tries += bool(events)
         if events and self.refusals:
             self.refusals -= 1
             raise StoreError("the queue is full")
@@ -55,14 +61,41 @@ class Held:
         return self.durable
 
 
+class Slow:
+    """A store that confirms when it is told to."""
+
+    def __init__(self):
+        self.appends = []
+
+    def append(self, events, interims=()):
+        if events:
+            self.appends.append((len(events), asyncio.get_running_loop().create_future()))
+        return self.appends[-1][1]
+
+    def confirm(self):
+        for _, future in self.appends:
+            if not future.done():
+                future.set_result(None)
+
+
 @pytest.fixture
 async def store(tmp_path):
     async with SQLiteStore(tmp_path) as opened:
         yield opened
 
 
-def writer(store, **opened):
-    return EventWriter("CA1", store, lambda: STARTED_AT, pause=0.01, **opened)
+def writer(store, pause=0.01, **opened):
+    return EventWriter("CA1", store, lambda: STARTED_AT, pause=pause, **opened)
+
+
+def key():
+    return DtmfReceived(track="inbound", digit="5", at=1.0)
+
+
+def end():
+    return CallEnded(
+        reason="stopped", duration=1.0, ended_at="2026-11-28T10:00:00.000Z", flush="complete", missing=0.0, counts={}
+    )
 
 
 def said(text="hello", words=()):
@@ -205,7 +238,7 @@ async def test_a_store_that_fails_is_told_and_does_not_hold_up_the_end(caplog):
         await book.written()
 
     (told,) = [record for record in caplog.records if record.message == "events not kept"]
-    assert (told.call_id, told.seq, told.events, told.reason) == ("CA1", 3, 3, "the disk is gone")
+    assert (told.call_id, told.seq, told.reason) == ("CA1", 1, "the disk is gone")
     assert (book.unkept, book.waiting) == (3, 0)
 
 
@@ -233,3 +266,78 @@ async def test_each_preview_that_is_no_transcript_has_an_id_of_its_own():
     book.commit()
 
     assert len({event.id for event in held.interims}) == 2
+
+
+async def test_a_store_that_refuses_is_spared_until_its_time(store):
+    book = writer(reluctant := Reluctant(store, 1), pause=0.05)
+    book.add(started().data)
+    book.commit()
+    for _ in range(1000):
+        book.add(key())
+        book.commit()
+
+    assert reluctant.tries == 1
+    await book.written()
+    assert len(await record(store)) == 1000 and book.seq == 1001
+
+
+async def test_a_flood_of_one_call_is_a_few_appends_of_bounded_size():
+    book = writer(slow := Slow())
+    for _ in range(3000):
+        book.add(key())
+        book.commit()
+    assert [size for size, _ in slow.appends] == [1] * IN_FLIGHT
+
+    while book.waiting:
+        slow.confirm()
+        await asyncio.sleep(0)
+    assert max(size for size, _ in slow.appends) == LARGEST
+    assert sum(size for size, _ in slow.appends) == 3000
+    assert len(slow.appends) < 30
+
+
+async def test_it_knows_how_far_its_events_are_durable(store):
+    book = writer(store)
+    book.add(started().data)
+    book.commit()
+    assert book.durable == 0
+    await book.written()
+    assert book.durable == 1
+
+
+async def test_what_was_refused_for_good_is_never_durable():
+    book = writer(Broken())
+    book.add(started().data)
+    book.commit()
+    await book.written()
+
+    assert book.durable == 0
+
+
+async def test_what_there_is_no_room_for_is_dropped_and_told(store, caplog):
+    book = writer(store, backlog=(backlog := Backlog(limit=100, share=10)))
+    book.add(started().data)
+    for _ in range(30):
+        book.add(said("hello"))
+    book.add(end())
+    book.commit()
+    await book.written()
+    told = await record(store)
+
+    assert [event["type"] for event in told] == ["call.started", *["transcript.final"] * 9, "audio.gap", "call.ended"]
+    assert [event["seq"] for event in told] == list(range(1, 13))
+    assert (told[-2]["data"]["track"], told[-2]["data"]["why"]) == ("inbound", "overflow")
+    assert book.counters["events_dropped"] == 21
+    assert book.dropped.seconds > 0
+    assert backlog.waiting == 0
+    assert caplog.text.count("no room for events") == 1
+
+
+async def test_the_calls_share_a_room_of_which_none_may_take_all():
+    backlog = Backlog(limit=30, share=20)
+    books = [EventWriter(name, Slow(), lambda: STARTED_AT, backlog=backlog) for name in ("CA1", "CA2")]
+    for book in books:
+        for _ in range(100):
+            book.add(key())
+
+    assert [book.waiting for book in books] == [20, 10]

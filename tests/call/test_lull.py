@@ -37,14 +37,14 @@ def test_a_pause_begins_when_nothing_has_come_for_long_enough(lull, after, pause
     assert (position is not None, lull.paused) == (paused, paused)
 
 
-def test_unless_it_is_told_otherwise_two_seconds_without_audio_are_a_pause():
+def test_unless_it_is_told_otherwise_three_seconds_without_audio_are_a_pause():
     begun = Lull(LullPolicy())
     begun.begin(SECOND, 100.0)
 
     assert begun.look_at == 100.5
-    assert begun.look(SECOND, 101.999) is None
-    assert begun.look_at == 102.249
-    assert begun.look(SECOND, 102.0) == SECOND + round(1.5 * SECOND)
+    assert begun.look(SECOND, 102.999) is None
+    assert begun.look_at == 103.249
+    assert begun.look(SECOND, 103.0) == SECOND + round(2.5 * SECOND)
 
 
 def test_the_silence_ends_behind_the_clock_and_its_own_is_no_audio(lull):

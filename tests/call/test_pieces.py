@@ -84,3 +84,12 @@ def test_a_pause_is_looked_for_in_the_last_twenty_seconds(after, found):
 def test_where_nobody_pauses_nothing_is_thrown_away():
     assert pieces.cut(speech(30.0)) == 30 * SECOND
     assert pieces.cut(speech(0.1)) == SECOND // 10
+
+
+def test_half_of_a_piece_is_cut_as_any_other_and_never_too_little():
+    long = bytes([1]) * (40 * SECOND) + silence(2 * SECOND) + bytes([1]) * (40 * SECOND)
+
+    assert len(pieces.half(long)) <= len(long) // 2
+    assert pieces.half(long)[-1:] == silence(1)[:1], "in the pause"
+    assert pieces.half(bytes([1]) * (2 * 2 * pieces.SHORTEST - 2)) == b""
+    assert len(pieces.half(bytes([1]) * (2 * 2 * pieces.SHORTEST))) == 2 * pieces.SHORTEST

@@ -8,7 +8,8 @@ import pytest
 
 from bridge.call import describe
 from bridge.call.projection import Projection
-from bridge.call.record import Record
+from bridge.call.record import COMPLAINTS_AT_ONCE, KEYS_AT_ONCE, Record
+from bridge.carriers.messages import Digit
 from bridge.events import CallResumed, DtmfReceived, Stretch
 from bridge.recognition import Result, Word
 from bridge.spans import Span
@@ -28,8 +29,13 @@ async def store(tmp_path):
 
 
 @pytest.fixture
-def record(store):
-    begun = Record("CA1", SPEAKERS, "en", store, HandClock(), None)
+def clock():
+    return HandClock()
+
+
+@pytest.fixture
+def record(store, clock):
+    begun = Record("CA1", SPEAKERS, "en", store, clock, None)
     begun.begin(started(), SPEAKERS, None)
     return begun
 
@@ -76,6 +82,50 @@ async def test_what_is_not_kept_is_said_to_be_missing(record, store):
     assert [event["type"] for event in told] == ["call.started", "audio.gap", "call.ended"]
     assert told[1]["data"]["why"] == "not_transcribed"
     assert (told[-1]["data"]["uncovered"], told[-1]["data"]["flush"]) == ([], "timed_out")
+
+
+async def test_no_more_keys_are_written_down_than_a_hand_can_press(record, store, clock, caplog):
+    for _ in range(3000):
+        record.press(Digit("inbound", "5"), 0)
+    at_once = record.events.seq - 1
+    clock.time += 2.0
+    for _ in range(3000):
+        record.press(Digit("inbound", "5"), 0)
+
+    assert at_once == KEYS_AT_ONCE + 1
+    assert record.events.seq - 1 - at_once == 25
+    assert record.events.counters["digits_dropped"] == 6000 - 1 - KEYS_AT_ONCE - 25
+    assert caplog.text.count("the carrier sends too much") == 1
+
+
+async def test_a_quick_hand_loses_no_key(record, clock):
+    for _ in range(1000):
+        clock.time += 0.08
+        record.press(Digit("inbound", "#"), 0)
+
+    assert record.events.seq == 1001
+    assert "digits_dropped" not in record.events.counters
+
+
+async def test_complaints_have_a_bound_of_their_own(record):
+    for _ in range(100):
+        record.complain("MZ1", "something")
+    record.press(Digit("inbound", "5"), 0)
+
+    assert record.events.seq == 1 + COMPLAINTS_AT_ONCE + 1 + 1
+    assert record.events.counters["stream_errors_dropped"] == 100 - 1 - COMPLAINTS_AT_ONCE
+
+
+async def test_audio_is_settled_once_the_finals_that_cover_it_are_durable(record):
+    assert record.settled(8_000) == 0
+    await record.events.written()
+    assert record.settled(16_000) == 8_000
+    assert record.settled(24_000) == 16_000  # nothing was told since
+    record.press(Digit("inbound", "5"), 0)
+    assert record.settled(32_000) == 24_000
+    assert record.settled(40_000) == 24_000
+    await record.events.written()
+    assert record.settled(48_000) == 32_000
 
 
 HELLO = Word("hello", "hello", Span(8000, 12_000), 0.9)

@@ -5,11 +5,12 @@ import json
 
 import pytest
 
-from bridge.call import CallRefused, CallRegistry, StreamDenied
+from bridge.call import CallRefused, CallRegistry, ContinuityPolicy, StreamDenied
+from bridge.clock import SystemClock
 from bridge.errors import StoreError
 from bridge.local.deepgram import Faults
 from bridge.store.audio import AudioStore
-from bridge.store.base import Query
+from bridge.store.base import Query, Trouble
 from bridge.store.sqlite import SQLiteStore
 from tests.fakes.calls import HandClock, feed, services, started
 from tests.fakes.running import AUDIO, SCRIPT, deepgram
@@ -121,6 +122,83 @@ async def test_the_wall_clock_is_anchored_at_the_first_frame(registry, store, cl
     assert final["data"]["start_time"] == f"2027-01-15T08:00:{final['data']['start'] + 3:06.3f}Z"
 
 
+async def test_a_damaged_store_gets_no_new_calls_and_keeps_those_that_go_on(registry, store):
+    await registry.open(started())
+    store._health.failed(Trouble("the database is damaged", passes=False))
+    with pytest.raises(CallRefused, match="the database is damaged"):
+        await registry.open(started("CA2"))
+    await registry.open(started(stream="MZ2"))
+
+    assert registry.room == 0
+
+
+async def test_a_store_whose_trouble_passes_gets_new_calls_until_half_of_the_room_is_taken(registry, store, given):
+    store._health.failed(Trouble("the disk is full", passes=True))
+    await registry.open(started())
+    given.backlog.waiting += given.backlog.limit // 2
+    with pytest.raises(CallRefused, match="too much waits for the store"):
+        await registry.open(started("CA2"))
+    given.backlog.waiting -= given.backlog.limit // 2
+
+
+class Unreadable:
+    """A store that has lost its disk."""
+
+    trouble = None
+
+    async def abandoned(self, **_):
+        return []
+
+    async def find(self, *_, **__):
+        raise StoreError("cannot read it: the disk fails")
+
+
+async def test_a_record_that_cannot_be_read_refuses_the_call_in_words_of_ours(server, clock, caplog):
+    registry = CallRegistry(services(Unreadable(), server, clock), max_calls=3)
+    await registry.recover()
+    with pytest.raises(CallRefused, match="the record cannot be read"):
+        await registry.open(started())
+    await asyncio.sleep(0)
+
+    assert "Traceback" not in caplog.text
+
+
+async def test_a_call_has_no_end_of_streams(registry):
+    for number in range(16):
+        await registry.open(started(stream=f"MZ{number}"))
+    with pytest.raises(CallRefused, match="too many streams of this call"):
+        await registry.open(started(stream="MZ16"))
+
+    await registry.open(started("CA2"))
+
+
+async def test_a_call_whose_streams_come_and_go_without_end_is_spared_the_rest(registry, store, clock):
+    first = await registry.open(started())
+    for number in range(31):
+        stream = await registry.open(started(stream=f"MZ{number}"))
+        stream.end("carrier_disconnected")
+    with pytest.raises(CallRefused, match="come too often"):
+        await registry.open(started(stream="MZ31"))
+    clock.time += 2.0
+    await registry.open(started(stream="MZ32"))
+
+    assert not first.is_over
+
+
+async def test_a_stream_of_a_call_that_lasted_too_long_opens_a_further_record(store, server):
+    patience = ContinuityPolicy(longest=0.05)
+    registry = CallRegistry(services(store, server, SystemClock(), patience), max_calls=3)
+    await registry.recover()
+    stream = await registry.open(started())
+    await ended(registry)
+    assert stream.is_over
+    await registry.open(started())
+    await registry.end_all(10.0)
+
+    assert (await events(store, "CA1"))[-1]["data"]["reason"] == "max_duration"
+    assert (await events(store, "CA1--2"))[0]["data"]["continues"] == "CA1"
+
+
 async def test_a_new_stream_of_a_call_takes_over_on_the_calls_clock(registry, store, clock):
     first = await registry.open(started())
     feed(first, 5.0)
@@ -204,19 +282,19 @@ class Halting:
         return await getattr(self._store, self._name)(*given, **named)
 
 
-async def test_it_is_closed_to_all_while_it_is_full_and_no_call_waits_for_a_stream(server, store, clock):
+async def test_there_is_room_for_a_further_call_or_a_stream_that_a_call_waits_for(server, store, clock):
     registry = CallRegistry(services(store, server, clock, grace=10.0), max_calls=2)
     await registry.recover()
     one = await registry.open(started("CA1"))
-    assert not registry.closed_to_all
+    assert registry.room == 1
     await registry.open(started("CA2"))
-    assert registry.closed_to_all
+    assert registry.room == 0
     feed(one, 1.0)
     one.end("carrier_disconnected")
     assert registry.full
-    assert not registry.closed_to_all
+    assert registry.room == 1
     await registry.open(started("CA1", "MZ2"))
-    assert registry.closed_to_all
+    assert registry.room == 0
     await registry.end_all(10.0)
 
 
@@ -229,10 +307,10 @@ async def test_while_calls_that_were_left_are_not_adopted_yet_it_is_open_to_thei
     await halting.asked.wait()
     await registry.open(started("CA1"))
     assert registry.full
-    assert not registry.closed_to_all
+    assert registry.room == 1
     halting.go_on.set()
     await recovering
-    assert registry.closed_to_all
+    assert registry.room == 0
     await registry.end_all(10.0)
 
 
@@ -802,6 +880,8 @@ async def test_events_that_the_store_did_not_take_are_counted_when_the_process_s
 class BrokenStore:
     """A store that takes everything and keeps nothing."""
 
+    trouble = None
+
     def __init__(self, store):
         self._store = store
         self.find, self.release, self.abandoned = store.find, store.release, store.abandoned
@@ -858,4 +938,34 @@ async def test_of_several_open_records_of_one_call_the_newest_goes_on(server, st
         while len(await store.calls(open_only=True)) > 1:
             await asyncio.sleep(0.005)
     assert (await events(store, "CA1"))[-1]["data"]["reason"] == "bridge_restarted"
+    await registry.end_all(10.0)
+
+
+async def test_there_is_room_for_further_calls_and_for_the_streams_that_calls_wait_for(store, server, clock):
+    registry = CallRegistry(services(store, server, clock, grace=10.0), max_calls=2)
+    await registry.recover()
+    assert registry.room == 2
+    streams = [await registry.open(started(call)) for call in ("CA1", "CA2")]
+    for stream in streams:
+        feed(stream, 1.0)
+    assert registry.room == 0
+    streams[0].end("carrier_disconnected")
+    assert registry.room == 1
+    await registry.end_all(10.0)
+
+
+async def test_a_call_that_has_lost_its_stream_ends_when_the_carrier_says_that_it_has_stopped(store, server, clock):
+    registry = CallRegistry(services(store, server, clock, grace=10.0), max_calls=2)
+    await registry.recover()
+    first = started()
+    stream = await registry.open(first)
+    feed(stream, 12.0)
+    registry.stop_stream("CA1", "MZ0")
+    registry.stop_stream("CA9", "MZ1")
+    stream.end(registry.end_of(first, "carrier_disconnected"))
+    assert registry.calls["CA1"].waiting
+    registry.stop_stream("CA1", "MZ1")
+    await ended(registry)
+
+    assert (await events(store, "CA1"))[-1]["data"]["reason"] == "stopped"
     await registry.end_all(10.0)

@@ -8,7 +8,7 @@ from bridge.audio import CHANNELS, SAMPLE_RATE, interleave, silence
 from bridge.call import pieces
 from bridge.call.event_writer import EventWriter
 from bridge.call.recovery import read_projection
-from bridge.call.repair import Repair
+from bridge.call.repair import Repair, TooLarge
 from bridge.deepgram.batch import Transcribed
 from bridge.events import CallEnded, Event, Stretch, timestamp
 from bridge.local.script import decode
@@ -54,8 +54,9 @@ async def lacking(stores, *stretches, audio=STEREO, before=()):
     """A call that has ended and lacks these; its log says so after its start, and the events `before`."""
     store, files = stores
     file = files.open("CA1")
-    file.append(audio)
-    await files.flush()
+    for start in range(0, len(audio), 60 * SAMPLE_RATE * CHANNELS):
+        file.append(audio[start : start + 60 * SAMPLE_RATE * CHANNELS])
+        await files.flush()
     end = CallEnded(
         reason="stopped",
         duration=12.0,
@@ -73,7 +74,7 @@ async def lacking(stores, *stretches, audio=STEREO, before=()):
 async def mend(stores, file, asking=ask):
     projection = await read_projection(stores[0], "CA1")
     writer = EventWriter("CA1", stores[0], lambda: STARTED_AT, projection.seq, pause=3600.0)
-    return await Repair(projection, writer, file, asking, "en").run()
+    return await Repair(projection, writer, file, asking, "en", pieces.LONGEST).run()
 
 
 async def events(stores, kind):
@@ -260,3 +261,51 @@ async def test_silence_has_nothing_to_say(stores):
     assert await mend(stores, file)
     assert await words(stores) == [[], []]
     assert len(await events(stores, "transcription.backfilled")) == 1
+
+
+# Requests that are too large
+
+
+class Small:
+    """Takes so many octets at once, and no more."""
+
+    def __init__(self, most):
+        self.most = most
+        self.asked = []
+
+    async def __call__(self, audio):
+        self.asked.append(len(audio) // CHANNELS)
+        return await ask(audio) if len(audio) <= self.most else TooLarge()
+
+
+async def test_a_piece_that_is_too_large_is_halved_until_it_is_taken(stores, monkeypatch):
+    monkeypatch.setattr(pieces, "SHORTEST", SAMPLE_RATE)
+    file = await lacking(stores, ("inbound", 0.0, 12.0), ("outbound", 0.0, 12.0))
+    small = Small(4 * SAMPLE_RATE * CHANNELS)
+
+    assert await mend(stores, file, small)
+    assert small.asked[0] == 96_000
+    assert 24_000 <= small.asked[1] <= 48_000, "half of it, cut in a pause"
+    assert [asked for asked in small.asked if asked > 4 * SAMPLE_RATE] == small.asked[:2], "learned once"
+    assert await words(stores) == spoken()
+    covered = [(data["from"], data["to"]) for data in await events(stores, "transcription.backfilled")]
+    assert covered[0][0] == 0.0 and covered[-1][1] == 12.0
+    assert all(before[1] == after[0] for before, after in zip(covered, covered[1:], strict=False))
+
+
+async def test_a_server_that_takes_nothing_is_given_up(stores):
+    file = await lacking(stores, ("inbound", 0.0, 12.0))
+    small = Small(0)
+
+    assert not await mend(stores, file, small)
+    assert small.asked == [96_000], "half of it would be less than the least"
+    assert [data["why"] for data in await events(stores, "audio.gap")] == ["not_transcribed"]
+
+
+async def test_what_is_lost_is_told_once_though_the_rest_was_too_large(stores, monkeypatch):
+    monkeypatch.setattr(pieces, "SHORTEST", SAMPLE_RATE)
+    file = await lacking(stores, ("inbound", 0.0, 14.0), audio=STEREO)
+
+    assert await mend(stores, file, Small(4 * SAMPLE_RATE * CHANNELS))
+    gaps = [(data["from"], data["to"]) for data in await events(stores, "audio.gap")]
+    assert len(gaps) == len(set(gaps)) == 1

@@ -50,7 +50,9 @@ def test_it_ends_once_and_says_nothing_afterwards():
 def test_a_stream_that_was_released_has_nothing_to_say():
     call = Heard()
     stream = Stream(call, 1, "MZ1", ("inbound",))
+    assert not stream.is_over
     stream.release()
+    assert stream.is_over
     stream.receive(FRAME)
     stream.end("carrier_disconnected")
 

@@ -1,6 +1,6 @@
 import pytest
 
-from bridge.carriers.identifiers import identifier, safe_identifier
+from bridge.carriers.identifiers import first_identifier, identifier, safe_identifier
 from bridge.errors import RemoteProtocolError
 
 
@@ -12,6 +12,12 @@ def test_an_id_that_is_safe_stays_as_it_is():
 def test_no_other_becomes_ours(value):
     with pytest.raises(RemoteProtocolError):
         identifier(value)
+
+
+def test_the_first_that_is_an_id_is_taken():
+    assert first_identifier(None, "a b", "CA1", "CA2") == "CA1"
+    with pytest.raises(RemoteProtocolError):
+        first_identifier(None, {})
 
 
 @pytest.mark.parametrize(("value", "safe"), [("v3:Md_I-9", "v3-Md_I-9"), ("../x", "---x"), ("x" * 64, "x" * 64)])

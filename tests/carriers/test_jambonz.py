@@ -100,7 +100,12 @@ def test_a_close_in_order_is_the_end_and_a_broken_socket_is_not():
     assert dialect.data_to_send() == ()
 
 
-@pytest.mark.parametrize("text", ["", "[]", "7", "{}", '{"callSid":7}', '{"callSid":"x","sampleRate":"soon"}'])
+@pytest.mark.parametrize("rate", ["soon", None, [], float("inf"), 10**400])
+def test_a_rate_that_is_none_is_the_usual_one(rate):
+    assert begun(sampleRate=rate)[1].sample_rate == 8000
+
+
+@pytest.mark.parametrize("text", ["", "[]", "7", "{}", '{"callSid":7}'])
 def test_a_first_text_that_cannot_be_read_is_a_protocol_error_and_another_may_come(text):
     dialect = JambonzDialect()
     with pytest.raises(RemoteProtocolError):

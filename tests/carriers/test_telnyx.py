@@ -1,5 +1,6 @@
 import base64
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -30,7 +31,7 @@ def test_start_names_the_sides_and_the_call():
         tracks=(),
         encoding="PCMU",
         sample_rate=8000,
-        parameters={"team": "blue"},
+        parameters={"team": "blue", "direction": "inbound"},
         carrier="telnyx",
         from_="+13122010094",
         to="+13122123456",
@@ -112,6 +113,17 @@ def test_a_broken_frame_costs_itself(text):
         dialect.receive_text(text)
 
     assert dialect.receive_text(media(40, 3, b"b")) == (Media("inbound", 40, 3, b"b"),)
+
+
+@pytest.mark.parametrize(
+    "odd", [{"media_format": None}, {"media_format": {"sample_rate": []}}, {"custom_parameters": [7, {"name": "a"}]}]
+)
+def test_an_odd_field_of_a_start_costs_itself(odd):
+    (usual,) = TelnyxDialect().receive_text(start())
+    said = json.loads(start(**odd)) | {"sequence_number": "soon", "stream_id": 7}
+    (started,) = TelnyxDialect().receive_text(json.dumps(said))
+
+    assert started == replace(usual, stream_id=started.call_id)
 
 
 @given(

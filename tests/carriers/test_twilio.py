@@ -1,5 +1,6 @@
 import base64
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -51,6 +52,7 @@ def test_start_tells_whose_stream_it_is():
         sample_rate=8000,
         carrier="twilio",
         from_="+15550100",
+        parameters={"from": "+15550100"},
     )
 
 
@@ -123,13 +125,36 @@ def test_messages_we_do_not_know_are_ignored():
         start(callSid=None),
         start(mediaFormat={"encoding": "audio/x-l16", "sampleRate": 8000, "channels": 1}),
         start(mediaFormat={"encoding": "audio/x-mulaw", "sampleRate": 16000, "channels": 1}),
-        start(customParameters=["a"]),
         '{"event":"dtmf"}',
     ],
 )
 def test_what_cannot_be_read_is_a_protocol_error(text):
     with pytest.raises(RemoteProtocolError):
         parse(text)
+
+
+@pytest.mark.parametrize(
+    ("odd", "lost"),
+    [
+        ({"tracks": 7}, {"tracks": ()}),
+        ({"customParameters": ["a"]}, {"from_": None, "parameters": {}}),
+        ({"mediaFormat": None}, {}),
+        ({"mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": "soon"}}, {}),
+        ({"streamSid": {}}, {}),
+    ],
+)
+def test_an_odd_field_of_a_start_costs_itself(odd, lost):
+    assert parse(start(**odd)) == replace(parse(json.dumps(START)), **lost)
+
+
+@pytest.mark.parametrize("odd", ["soon", -1, [], {}, "9" * 40, 1.5])
+def test_a_frame_is_not_lost_over_its_number(odd):
+    frame = json.loads(media())
+
+    assert parse(json.dumps({**frame, "sequenceNumber": odd, "streamSid": odd, "dtmf": 5})) == Media(
+        "inbound", 99, None, b"abc"
+    )
+    assert parse(json.dumps({**START, "sequenceNumber": odd})) == parse(json.dumps(START))
 
 
 def test_an_error_never_repeats_the_audio():
@@ -161,3 +186,11 @@ def test_any_damaged_message_is_read_or_refused(at, character):
         parse(text[:at] + character + text[at + 1 :])
     except RemoteProtocolError:
         pass
+
+
+def test_a_start_that_names_tracks_without_end_is_cut_short():
+    text = json.loads(start())
+    text["start"]["tracks"] = ["inbound", "x" * 1000, *["outbound"] * 1000]
+    tracks = parse(json.dumps(text)).tracks
+
+    assert tracks == ("inbound", "x" * 32, *["outbound"] * 6)

@@ -33,6 +33,8 @@ def main() -> int:
         plan = chance.altered(plan)
     if options.restarts:
         plan = chance.restarts(options.seed, options.calls or 20, options.restarts, 6.0)
+    if options.strangers:
+        plan = chance.crowded(options.seed, options.calls or 20, options.strangers)
     if options.only:
         plan = scenario.only(plan, frozenset(int(number) for number in options.only.split(",")))
     command = _command(options)
@@ -50,6 +52,9 @@ def main() -> int:
         print(line)
     if options.restarts:
         for line in report.restarts(outcome):
+            print(line)
+    if options.strangers:
+        for line in report.crowd(outcome):
             print(line)
     if outcome.passed:
         if not options.keep:
@@ -69,6 +74,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--short", action="store_true", help="a dozen calls, as in the tests")
     parser.add_argument("--altered", action="store_true", help="with finals that are lost, late or odd")
     parser.add_argument("--restarts", type=int, metavar="N", help="only N restarts by SIGTERM under 20 calls")
+    parser.add_argument("--strangers", type=int, metavar="N", help="only 20 calls, and N idle connections beside them")
     parser.add_argument("--calls", type=int, help=f"by default {chance.FULL.calls}")
     parser.add_argument("--at-once", type=int, help=f"by default {chance.FULL.at_once}")
     parser.add_argument("--only", help="numbers of the calls to play, with commas between them")
@@ -82,6 +88,7 @@ def _command(options: argparse.Namespace) -> str:
     words += ["--short"] if options.short else []
     words += ["--altered"] if options.altered else []
     words += [f"--restarts {options.restarts}"] if options.restarts else []
+    words += [f"--strangers {options.strangers}"] if options.strangers else []
     words += [f"--calls {options.calls}"] if options.calls else []
     words += [f"--at-once {options.at_once}"] if options.at_once else []
     return " ".join(words)

@@ -118,6 +118,31 @@ def restarts(seed: int, calls: int, count: int, pause: float) -> Scenario:
     )
 
 
+def crowded(seed: int, calls: int, strangers: int) -> Scenario:
+    """Calls on an otherwise good day, with strangers at the door."""
+    seconds = 30.0
+    return Scenario(
+        seed,
+        tuple(
+            CallPlan(
+                number,
+                f"CA{seed % 2**32:08x}{number:024x}",
+                seed * 1_000_003 + number,
+                round(3.0 + 0.2 * number, 3),
+                seconds,
+            )
+            for number in range(calls)
+        ),
+        kills=(),
+        restarts=(),
+        stops=seconds + 0.2 * calls + 8.0,
+        deepgram=(),
+        webhook=(),
+        settings={"BRIDGE_GRACE": "5"},
+        strangers=strangers,
+    )
+
+
 def _spread(chance: Random, count: int, begin: float, end: float) -> Iterator[float]:
     """Moments, one in each of `count` equal parts."""
     part = max(0.0, end - begin) / max(1, count)

@@ -72,6 +72,15 @@ class House:
         return f"ws://127.0.0.1:{self._port}/media/twilio"
 
     @property
+    def port(self) -> int:
+        return self._port
+
+    @property
+    def slowest(self) -> float:
+        """The longest that it took to answer, in seconds."""
+        return max((end - begin for begin, end in self._looks), default=0.0)
+
+    @property
     def is_up(self) -> bool:
         return self._up.is_set()
 

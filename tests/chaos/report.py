@@ -41,6 +41,18 @@ def restarts(outcome: Outcome) -> Iterator[str]:
     yield f"all: {_not_heard([seconds for one in outcome.restarts for seconds in one.not_heard])}"
 
 
+def crowd(outcome: Outcome) -> Iterator[str]:
+    """What strangers have tried, and how the calls and `/healthz` fared meanwhile."""
+    yield "strangers: " + ", ".join(f"{count} {what}" for what, count in sorted(outcome.strangers.items()))
+    delays = sorted(outcome.delays)
+    p99 = delays[len(delays) * 99 // 100] if delays else 0.0
+    middle = median(delays) if delays else 0.0
+    yield (
+        f"from a final to its arrival at the webhook: median {middle:.2f} s, p99 {p99:.2f} s of {len(delays)}; "
+        f"/healthz answered within {outcome.slowest:.2f} s"
+    )
+
+
 def _not_heard(seconds: Sequence[float]) -> str:
     if not seconds:
         return "no gap was told"

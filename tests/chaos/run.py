@@ -1,11 +1,14 @@
 """A run: everybody on loopback, the scenario carried out, and each call judged when all has settled."""
 
 import asyncio
+import contextlib
 import sqlite3
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import datetime
 from math import inf
 from pathlib import Path
 
@@ -21,6 +24,7 @@ from tests.chaos.record import Event, Record
 from tests.chaos.scenario import Scenario
 from tests.chaos.speech import Speech
 from tests.chaos.spoken import Leg, Spoken
+from tests.chaos.strangers import Strangers
 from tests.chaos.weather import Weather
 
 SECRET = format_secret(bytes(range(32)))
@@ -71,6 +75,12 @@ class Outcome:
     """The most that a frame went out late, in seconds: much of it means a machine that is too busy."""
     lag: float = 0.0
     """The longest that the bridge took to answer when it was killed, in seconds; means the same."""
+    slowest: float = 0.0
+    """The longest that it took to answer at any time while calls went on."""
+    strangers: Counter[str] = field(default_factory=Counter)
+    """What strangers have tried."""
+    delays: list[float] = field(default_factory=list)
+    """From an event to its arrival at the webhook, in seconds, of all live finals."""
 
     @property
     def passed(self) -> bool:
@@ -105,7 +115,12 @@ class Run:
                 async with House(self._folder, environment) as house:
                     players = [Player(plan, speech, house) for plan in self._scenario.calls]
                     carrier.asks = {player.plan.call_id: player.ask for player in players}
-                    await self._live(players, house, weather)
+                    async with contextlib.AsyncExitStack() as beside:
+                        if idle := self._scenario.strangers:
+                            strangers = Strangers(house.port, idle, self._scenario.seed)
+                            self._outcome.strangers = (await beside.enter_async_context(strangers)).counts
+                        await self._live(players, house, weather)
+                        self._outcome.slowest = house.slowest
                     await self._settle(players, house, receiver)
                     self._judge(players, receiver)
                     self._count(players, house, weather, receiver)
@@ -215,6 +230,7 @@ class Run:
         counts["drops"] = sum(player.drops for player in players)
         counts["refusals"] = weather.live.refused
         counts["cuts"] = weather.cuts
+        self._outcome.delays = list(_delays(receiver))
         self._outcome.restarts = list(self._restarts(players, house, receiver))
         self._outcome.lag = max((house.lag(kill) for kill in house.kills), default=0.0)
         counts["retried"] = len(receiver.deliveries) - len({delivery.webhook_id for delivery in receiver.deliveries})
@@ -233,7 +249,7 @@ class Run:
                     place = max((n for n, one in enumerate(house.restarts) if one.begun < until), default=0)
                     gaps[place].append(gap["missing"])
         ends = [*(restart.begun for restart in house.restarts[1:]), inf]
-        for place, (restart, until) in enumerate(zip(house.restarts, ends, strict=True)):
+        for place, (restart, until) in enumerate(zip(house.restarts, ends, strict=False)):
             asked = [t for player in players for t in player.asked if restart.exited < t < until]
             frames = [t for player in players for t in player.answered if restart.exited < t < until]
             yield Restarted(
@@ -243,6 +259,21 @@ class Run:
                 max(frames, default=restart.listening) - restart.listening,
                 tuple(gaps[place]),
             )
+
+
+def _delays(receiver: Receiver) -> Iterator[float]:
+    """Of each live final from its time to the first delivery that was accepted."""
+    wall = time.time() - asyncio.get_running_loop().time()
+    arrived: dict[tuple[str, int], float] = {}
+    for delivery in receiver.deliveries:
+        if delivery.status // 100 == 2:
+            for seq in delivery.seqs:
+                arrived.setdefault((delivery.call_id, seq), delivery.at + wall)
+    for name, call in receiver.calls.items():
+        for event in call.events:
+            at = arrived.get((name, event["seq"]))
+            if at and event["type"] == "transcript.final" and event["data"]["source"] == "live":
+                yield at - datetime.fromisoformat(event["time"]).timestamp()
 
 
 def _traceless(leg: Leg) -> bool:

@@ -150,6 +150,8 @@ class Scenario:
     """When the disk is full, each from a moment to a moment."""
     begins: float = 0.0
     """The moment to begin at."""
+    strangers: int = 0
+    """Idle connections of strangers, who do other things too; 0: there are none."""
 
     def describe(self) -> Iterator[str]:
         """What befalls everybody, a line each."""

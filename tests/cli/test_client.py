@@ -162,6 +162,14 @@ async def test_another_answer(answering, how, told):
     assert len(asked) == 1
 
 
+async def test_a_server_that_quotes_our_token_is_not_repeated(answering):
+    asking, _ = await answering(status=400, text=json.dumps({"error": f"what is {TOKEN}?"}))
+
+    with pytest.raises(ReadingError, match="what is …") as caught:
+        await asking.call("CA1")
+    assert TOKEN not in str(caught.value)
+
+
 async def test_what_is_no_feed(answering):
     client, _ = await answering(text="{}", content_type="application/json")
     with pytest.raises(ReadingError, match="is no bridge"):

@@ -1,6 +1,7 @@
 """What a person sees: lines where there is no terminal, interims in place where there is one."""
 
 import json
+import re
 from collections.abc import Mapping
 from io import StringIO
 from typing import Any
@@ -73,10 +74,10 @@ def test_what_comes_too_late_for_its_place_is_marked() -> None:
     assert printed(
         words.final(seq=2, start=10.0, text="One."),
         words.final(seq=3, start=21.0, text="Two.", track="outbound"),
-        words.final(seq=4, start=3.0, text="Zero.", overlaps=[Overlap(segment_id="s9", start=3.0, end=3.5)]),
+        words.final(seq=4, start=3.0, text="Zero.", overlaps=[Overlap(segment_id="s9", start=3.0, end=4.0)]),
     ) == [
         "00:10.0  caller   One.",
-        "00:03.0  caller   Zero.  (late)  (0.5 s over the other)",
+        "00:03.0  caller   Zero.  (late)  (1.0 s over the other)",
         "00:21.0  agent    Two.",
     ]
 
@@ -156,16 +157,37 @@ def arrivals(draw: st.DrawFn) -> list[Event]:
 def test_every_final_is_printed_exactly_once(events: list[Event]) -> None:
     finals = {event.data.text for event in events if event.data.type == "transcript.final"}  # type: ignore[attr-defined]
     lines = [line for line in printed(*events) if "words" in line]
-    assert sorted(line.partition("words")[2].removesuffix("  (late)") for line in lines) == sorted(
-        text.removeprefix("words") for text in finals
-    )
+    texts = [text for line in lines for text in re.findall(r"words \d+ of CA\d", line)]
+    assert sorted(texts) == sorted(finals)
 
 
-def test_talk_over_is_told() -> None:
-    overlaps = [Overlap(segment_id="s1", start=2.0, end=2.5), Overlap(segment_id="s2", start=3.0, end=3.25)]
-    assert printed(words.final(text="No, wait.", overlaps=overlaps)) == [
-        "00:02.0  caller   No, wait.  (0.8 s over the other)"
+def test_talk_over_is_told_from_a_second_on() -> None:
+    overlaps = [Overlap(segment_id="s1", start=2.0, end=2.5), Overlap(segment_id="s2", start=2.0, end=3.25)]
+    assert printed(words.final(text="No, wait.", end=4.0, overlaps=overlaps)) == [
+        "00:02.0  caller   No, wait.  (1.2 s over the other)"
     ]
+
+
+def test_a_turn_is_one_line_in_its_own_script() -> None:
+    assert printed(
+        words.final(seq=2, start=1.0, text="我想"),
+        words.final(seq=3, start=2.2, text="查订单。"),
+        words.final(seq=4, start=3.4, text="OK"),
+        words.final(seq=5, start=8.0, text="喂？", speaker="王先生"),
+    ) == ["00:01.0  caller   我想查订单。OK", "00:08.0  王先生   喂？"]
+
+
+def test_an_interim_grows_in_its_turn() -> None:
+    out = StringIO()
+    with ConversationPrinter(Console(file=out, force_terminal=True, width=80)) as conversation:
+        feed(conversation, words.final(seq=2, start=1.0, text="It was"))
+        mark = out.tell()
+        feed(conversation, words.interim(segment_id="s3", start=2.3, text="supposed"))
+        assert "It was \x1b[2;3msupposed" in out.getvalue()[mark:]
+        feed(conversation, words.final(seq=3, segment_id="s3", start=2.3, text="supposed to."))
+        mark = out.tell()
+        feed(conversation, words.ended(seq=4))
+        assert "It was supposed to.\n" in out.getvalue()[mark:]
 
 
 def test_only_what_may_still_change_is_dimmed() -> None:

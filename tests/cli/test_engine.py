@@ -7,6 +7,10 @@ import socket
 import sys
 from pathlib import Path
 
+import pytest
+
+from bridge.text import plain
+from tests.fakes.command import command as in_process
 from tests.fakes.running import SCRIPT, TWILIO_TOKEN, WEBHOOK_SECRET, bridge, deepgram, settings
 
 ROOT = Path(__file__).parent.parent.parent
@@ -119,3 +123,40 @@ async def test_receive_prints_what_the_bridge_delivers(tmp_path):
                 async with command("call", "--to", target, "--speed", "0") as caller:
                     await finished(caller)
                 assert "call ended: stopped" in await line_with(process, "call ended")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("call", "--to", "localhost:8080"), "--to"),
+        (("call", "--voice", "https://ann:hunter2@x.example"), "--voice"),
+        (("call", "--to", "ws://127.0.0.1:1/", "--tracks", "bth"), "--tracks"),
+        (("call", "--to", "ws://127.0.0.1:1/", "--lost", "7"), "--lost"),
+        (("call", "--to", "ws://127.0.0.1:1/", "--speed", "-1"), "--speed"),
+        (("call", "--to", "ws://127.0.0.1:1/", "--parameter", "hunter2"), "name=value"),
+        (("deepgram", "--port", "70000"), "--port"),
+        (("deepgram", "--delay", "-1"), "--delay"),
+        (("deepgram", "--refuse", "999"), "refuse"),
+        (("receive", "--port", "-1"), "--port"),
+        (("receive", "--secret", "whsec_hunter2 \u00a0x"), "--secret"),
+        (("backfill", "CA1", "--patience", "-1"), "--patience"),
+    ],
+)
+async def test_an_option_that_cannot_be_meant_is_named_and_its_value_is_not(arguments, said):
+    told = await in_process(*arguments, DEEPGRAM_API_KEY="k")
+
+    assert told.status == 2
+    assert said in plain(told.err)
+    assert "hunter2" not in told.out + told.err
+
+
+async def test_a_call_is_signed_with_the_first_of_several_tokens(tmp_path):
+    async with deepgram() as server:
+        given = {"twilio_signature": "strict", "twilio_auth_token": TWILIO_TOKEN}
+        port = free_port()
+        public = f"http://127.0.0.1:{port}"
+        async with bridge(settings(tmp_path, server.url, **given, public_url=public, port=port)):
+            to = f"ws://127.0.0.1:{port}/media/twilio"
+            told = await in_process("call", "--to", to, "--speed", "0", TWILIO_AUTH_TOKEN=f"{TWILIO_TOKEN} old\n")
+
+    assert (told.status, len(server.connections)) == (0, 1), told.err

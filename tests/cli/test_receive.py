@@ -38,5 +38,5 @@ async def test_what_comes_is_printed() -> None:
     await asyncio.gather(serving, return_exceptions=True)
     lines = out.getvalue().splitlines()
     assert lines[1].startswith("call CA1, inbound")
-    assert lines[2] == "00:02.0  caller   words of 2"
+    assert lines[2] == "00:02.0  caller   words of 2 words of 3 words of 4"
     assert lines[-1] == "!! a delivery whose signature does not verify was refused"

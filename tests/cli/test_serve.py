@@ -8,9 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from bridge.store.token import own_token
+from tests.fakes.running import serving
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -69,6 +71,23 @@ def test_a_port_that_is_taken_is_one_sentence(tmp_path):
     assert "Traceback" not in error
 
 
+async def test_the_metrics_have_a_port_of_their_own_if_they_are_given_one(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environment = {
+        "DEEPGRAM_API_KEY": "k",
+        "TWILIO_SIGNATURE": "off",
+        "DATA_DIR": str(tmp_path),
+        "HOST": "127.0.0.1",
+        "PORT": "0",
+        "BRIDGE_METRICS": str(port),
+    }
+    async with serving(environment) as (_, main), aiohttp.ClientSession() as session:
+        for where, path, status in ((port, "metrics", 200), (main, "metrics", 404), (port, "calls", 404)):
+            async with session.get(f"http://127.0.0.1:{where}/{path}") as response:
+                assert response.status == status, (where, path)
+
+
 def test_a_record_that_another_bridge_holds_is_not_touched(tmp_path):
     from bridge.store.files import Files
 
@@ -125,6 +144,14 @@ def test_a_log_gets_no_token(tmp_path):
     said = until_told("read-token.*\n", tmp_path, False)
     assert str(tmp_path / "read-token") in said
     assert own_token(tmp_path) not in said
+
+
+def test_a_setting_that_does_nothing_is_told_in_the_log(tmp_path):
+    said = until_told(
+        "serving.*\n", tmp_path, False, WEBHOOK_INTERIM="true", DEEPGRAM_OPTIONS="language=multi&redact=pii"
+    )
+    assert "WEBHOOK_INTERIM does nothing without WEBHOOK_URL" in said
+    assert "DEEPGRAM_OPTIONS: redact=pii" in said
 
 
 def test_whoever_sets_tokens_has_them(tmp_path):

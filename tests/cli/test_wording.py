@@ -14,6 +14,7 @@ from bridge.events import (
     CallResumed,
     Data,
     DtmfReceived,
+    EventLost,
     Figures,
     StreamFailed,
     TranscriptionBackfilled,
@@ -51,6 +52,7 @@ def test_what_went_wrong_is_said() -> None:
     assert said(failed) == ["the stream failed: 31924[2J"]
     back = CallResumed(reason="bridge_restarted", stream_id="MZ2", at=8.0)
     assert said(back) == ["00:08.0  the call goes on: bridge_restarted"]
+    assert said(EventLost()) == ["what stood here is lost: the database was damaged"]
     mended = TranscriptionBackfilled(from_=3.0, to=9.5, waiting=0.0)
     assert said(mended) == ["00:03.0  transcribed from kept audio up to 00:09.5"]
     partly = TranscriptionBackfilled(from_=3.0, to=9.5, waiting=2.0)

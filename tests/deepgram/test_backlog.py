@@ -10,6 +10,7 @@ from tests.fakes.speech import span
 
 SECOND = 8000
 SILENCE = b"\xff"
+SOFT = b"\xe0"  # loud enough to be heard, and lost in the mean of a second
 
 
 def sound(seconds, fill=b"\x10"):
@@ -53,6 +54,42 @@ def test_what_is_not_sent_is_told_from_what_is_not_covered():
     assert (log.waiting, log.uncovered, log.settled) == (0.0, False, 3 * SECOND)
 
 
+def test_before_the_first_socket_nothing_has_been_sent():
+    log = Backlog(SessionPolicy(), 0)
+    log.append(sound(1.0))
+
+    assert (log.begun, log.unsent) == (False, 1.0)
+
+
+def test_a_single_sample_is_sent_as_any_chunk_is():
+    log = backlog()
+    log.append(b"\x10\x10")
+    assert log.ready
+
+    send(log)
+    assert (log.begun, log.unsent) == (True, 0.0)
+
+
+def test_what_finals_have_passed_over_is_a_hole():
+    log = backlog(3)
+    send(log)
+    settle(log, 0.0, 1.0)
+    settle(log, 2.0, 3.0)
+
+    assert log.holes == [(channel, span(1.0, 2.0)) for channel in range(CHANNELS)]
+
+
+@pytest.mark.parametrize(("latest", "begins"), [(11.0, 1.0), (12.0, 12.0)])
+def test_a_hole_is_sent_once_more_where_it_is_kept_and_no_more_than_ten_seconds_back(latest, begins):
+    log = backlog(12, kept=True)
+    send(log)
+    settle(log, 0.0, 1.0)
+    settle(log, 2.0, latest)
+    log.rewind()
+
+    assert log.waiting == 12.0 - begins
+
+
 def test_another_socket_begins_at_what_is_not_covered_and_its_times_are_the_calls():
     log = backlog(5, start=10 * SECOND)
     send(log)
@@ -92,11 +129,21 @@ def test_what_falls_off_the_window_is_told_with_the_next_socket():
 
 def test_what_is_kept_is_fetched_and_no_more_than_ten_seconds_at_once():
     log = backlog(15, window=2.0, kept=True)
-    assert (log.missing(), log.ready) == (Fetch(0, 10 * SECOND), False)
+    assert (log.missing(), log.ready, log.waiting) == (Fetch(0, 10 * SECOND), False, 15.0)
 
     assert log.refill(0, 0, sound(10.0)) == []
     assert send(log) == 10.0
     assert log.missing() == Fetch(10 * SECOND, 3 * SECOND)
+
+
+def test_fetched_audio_goes_out_in_messages_of_sixty_milliseconds():
+    log = backlog(5, window=2.0, kept=True)
+    log.refill(0, 0, sound(0.15))
+
+    sent = []
+    while log.ready:
+        sent.append(log.next_chunk())
+    assert sent == [sound(0.06), sound(0.06), sound(0.03)]
 
 
 @pytest.mark.parametrize(("start", "audio", "until"), [(2.0, sound(1.0), 2.0), (0.0, b"", 3.0)])
@@ -116,12 +163,12 @@ def test_what_was_fetched_for_a_socket_that_is_gone_is_let_go():
     assert (log.ready, log.missing()) == (False, Fetch(0, 3 * SECOND))
 
 
-def test_speech_that_goes_on_is_told_from_a_pause():
+@pytest.mark.parametrize(("pause", "goes_on"), [(0.0, True), (0.19, True), (0.2, False)])
+def test_speech_goes_on_until_there_is_a_pause_of_a_fifth_of_a_second(pause, goes_on):
     log = backlog(1)
-    assert log.mid_speech
+    log.append(sound(pause, SILENCE))
 
-    log.append(sound(1.0, SILENCE))
-    assert not log.mid_speech
+    assert log.mid_speech is goes_on
 
 
 def test_only_deepgrams_last_word_settles_the_tail():
@@ -134,14 +181,15 @@ def test_only_deepgrams_last_word_settles_the_tail():
     assert log.settled == 2 * SECOND
 
 
-@pytest.mark.parametrize(("spoken", "settled"), [((), 5.0), ((0,), 2.0), ((1,), 2.0)])
-def test_a_long_tail_lacks_nothing_where_it_is_silent(spoken, settled):
-    """A recognizer need not give a final for the silence in which a call ends."""
+@pytest.mark.parametrize(("channel", "at", "settled"), [(None, 0.0, 5.0), (0, 0.0, 2.0), (1, 1.0, 2.0), (0, 2.9, 2.0)])
+def test_a_long_tail_lacks_nothing_where_it_is_silent(channel, at, settled):
+    """A recognizer need not give a final for the silence in which a call ends; a short, soft word breaks it."""
     log = backlog(2)
-    silent = bytearray(sound(3.0, SILENCE))
-    for channel in spoken:  # a tenth of a second of sound, in the middle of the tail
-        silent[2 * SECOND + channel : 2 * SECOND + 1600 : CHANNELS] = sound(0.1)[::CHANNELS]
-    log.append(bytes(silent))
+    tail = bytearray(sound(3.0, SILENCE))
+    if channel is not None:
+        begins = round(at * SECOND) * CHANNELS
+        tail[begins + channel : begins + SECOND // 10 * CHANNELS : CHANNELS] = SOFT * (SECOND // 10)
+    log.append(bytes(tail))
     send(log)
     settle(log, 0.0, 2.0)
     log.settle_tail()

@@ -79,11 +79,11 @@ def test_what_this_api_has_too_is_asked_as_it_was_live():
     "name",
     [
         *("interim_results", "endpointing", "utterance_end_ms", "vad_events", "no_delay"),
-        *("callback", "callback_method", "encoding", "sample_rate", "channels"),
+        *("encoding", "sample_rate", "channels"),
     ],
 )
 def test_what_is_for_live_audio_only_is_not_asked(name):
-    text = "no_delay=true&callback=https://example.com&callback_method=put&interim_results=true&utterance_end_ms=1000"
+    text = "no_delay=true&interim_results=true&utterance_end_ms=1000"
 
     assert name not in asked(text)
 
@@ -94,7 +94,8 @@ def test_what_is_for_live_audio_only_is_not_asked(name):
         ("endpointing=500", "0.5"),
         ("endpointing=1000", "1"),
         ("endpointing=false", "1"),
-        ("endpointing=10", "1"),
+        ("endpointing=100", "0.1"),
+        ("endpointing=99", "1"),
         ("endpointing=false&utterance_end_ms=1500", "1.5"),
         ("endpointing=&utterance_end_ms=", None),
         ("endpointing=300&utt_split=0.8", "0.8"),
@@ -148,7 +149,7 @@ def test_the_most_frequent_language_counts():
 def test_without_utterances_a_channel_is_one_final():
     channels = [
         {"alternatives": [{"transcript": "", "confidence": 0, "words": []}]},
-        {"alternatives": [{"transcript": "Hello there", "confidence": 0.98, "words": [HELLO, THERE]}, {}]},
+        {"alternatives": [{"transcript": "Hello there", "confidence": 0.98, "words": [HELLO, THERE]}, UTTERANCE]},
         {"alternatives": []},
     ]
     body = json.dumps({"results": {"channels": channels}}).encode()
@@ -170,6 +171,22 @@ def test_what_an_utterance_does_not_say_its_words_say():
 
 def test_an_utterance_without_words_keeps_its_text():
     assert finals({"start": 1, "end": 2, "transcript": "Hello"})[0].text == "Hello"
+
+
+def test_an_utterance_without_a_channel_is_of_the_first():
+    assert finals({"start": 1, "end": 2, "transcript": "Hello"})[0].channel == 0
+
+
+def test_a_word_may_begin_with_the_audio():
+    (final,) = finals({**UTTERANCE, "start": 0.0, "words": [{**HELLO, "start": 0.0}]})
+
+    assert final.words[0].span == span(0.0, 1.9)
+
+
+def test_no_more_than_eighty_characters_of_a_request_id_are_taken():
+    body = {"metadata": {"request_id": "r" * 81}, "results": {"utterances": []}}
+
+    assert batch.parse(json.dumps(body).encode(), 10.0).request_id == "r" * 80
 
 
 def test_no_moment_lies_outside_of_the_audio_that_was_sent():

@@ -7,28 +7,40 @@ from random import Random
 import pytest
 from websockets.asyncio.server import serve
 
-from bridge.audio import interleave, seconds
-from bridge.deepgram import options
-from bridge.deepgram.breaker import CircuitBreaker
+from bridge.audio import interleave, samples, seconds
+from bridge.deepgram import client, options
+from bridge.deepgram.breaker import CircuitBreaker, CircuitBreakerPolicy
 from bridge.deepgram.client import Client
-from bridge.deepgram.exchange import Finished, Interrupted, Resumed, SessionPolicy
+from bridge.deepgram.exchange import AudioLost, Finished, Interrupted, Resumed, SessionPolicy
 from bridge.deepgram.messages import CLOSE_STREAM
 from bridge.deepgram.session import Session
+from bridge.egress import DIRECT, Egress, Route
 from bridge.local.deepgram import Faults, LocalDeepgram
 from bridge.local.script import CodedRecognizers, encode, random_script
 from bridge.recognition import Result
+from tests.fakes import certificates
+from tests.fakes.http import server
+from tests.fakes.proxy import Proxy
 
 SCRIPT = random_script(5, 12.0)
 AUDIO = interleave(*encode(SCRIPT, 12.0))
-QUICK = SessionPolicy(speed=1000.0, burst=60.0, first_retry=0.01)
+NEVER = 3600.0
+QUICK = SessionPolicy(speed=1000.0, burst=60.0, first_retry=0.01, flush=NEVER)
+PATIENT = replace(QUICK, keep_alive=NEVER)  # no timer helps out
 BRIEF = replace(QUICK, flush=0.2)  # where nobody is going to answer
 CHUNK = 960
+
+
+async def until(condition):
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.005)
 
 
 class Caller:
     """Feeds a client and notes what comes back."""
 
-    def __init__(self, url, policy=QUICK, key="key", breaker=None, fetch=None, fallback_url=None, on_event=None):
+    def __init__(self, url, policy=QUICK, key="key", breaker=None, on_event=None, **how):
         self.happenings = []
         self.client = Client(
             Session(policy, Random(1)),
@@ -37,8 +49,7 @@ class Caller:
             call_id="CA1",
             breaker=breaker or CircuitBreaker(),
             on_event=on_event or self.happenings.append,
-            fetch=fetch,
-            fallback_url=fallback_url,
+            **how,
         )
         self.client.start()
 
@@ -46,15 +57,16 @@ class Caller:
         for start in range(0, len(audio), CHUNK):
             self.client.receive_audio(audio[start : start + CHUNK])
 
-    async def end(self):
-        self.client.finish()
+    async def end(self, **how):
+        self.client.finish(**how)
         async with asyncio.timeout(10):
             await self.client.wait_ended()
 
     async def until(self, kind):
-        async with asyncio.timeout(10):
-            while not any(isinstance(event, kind) for event in self.happenings):
-                await asyncio.sleep(0.005)
+        await until(lambda: any(isinstance(event, kind) for event in self.happenings))
+
+    async def connected(self):
+        await until(lambda: self.client.session.sockets)
 
     def words(self, channel):
         return [
@@ -106,6 +118,52 @@ async def test_audio_that_comes_before_the_socket_is_open_is_not_lost(deepgram):
     assert caller.words(0) == spoken(0)
 
 
+async def test_what_is_said_is_heard_while_the_call_goes_on(deepgram):
+    caller = Caller(deepgram.url, PATIENT)
+    await caller.connected()
+    caller.say()
+    await caller.until(Result)
+    await caller.end()
+
+
+@pytest.mark.parametrize(("how", "covered"), [({}, True), ({"cut": True}, False)])
+async def test_a_word_that_the_end_of_the_audio_cuts_is_left_to_what_follows_it(deepgram, how, covered):
+    word = SCRIPT.words[10]
+    caller = Caller(deepgram.url, replace(QUICK, kept=True))
+    caller.say(AUDIO[: 2 * samples((word.start + word.end) / 2)])
+    await caller.end(**how)
+
+    assert (caller.happenings[-1] == Finished()) is covered
+
+
+@pytest.mark.parametrize("handshake_delay", [0.0, 0.1])
+async def test_what_is_given_up_leaves_no_socket(deepgram, handshake_delay):
+    deepgram.faults = Faults(handshake_delay=handshake_delay, metadata=False, close=False)
+    caller = Caller(deepgram.url)
+    caller.say(AUDIO[:16_000])
+    connection = await deepgram.connection(0)
+    if not handshake_delay:
+        await caller.connected()
+    caller.client.abort()
+    assert isinstance(caller.happenings[-1], Finished)
+
+    async with asyncio.timeout(5):
+        await caller.client.wait_ended()
+        await connection.ended.wait()
+
+
+async def test_when_it_has_ended_nothing_of_it_goes_on(deepgram):
+    deepgram.faults = Faults(first=1, drop_after=6.0)
+    caller = Caller(deepgram.url)
+    caller.say()
+    await caller.end()
+
+    def going_on():
+        return [task for task in asyncio.all_tasks() if task.get_coro().cr_code.co_filename == client.__file__]
+
+    await until(lambda: not going_on())
+
+
 async def test_a_timer_that_is_due_already_can_be_armed_again(deepgram):
     caller = Caller(deepgram.url, policy=replace(QUICK, flush=0.0))
     caller.client.finish()  # the time for the last results is over at once
@@ -114,6 +172,19 @@ async def test_a_timer_that_is_due_already_can_be_armed_again(deepgram):
         await caller.client.wait_ended()
 
     assert caller.happenings[-1] == Finished()
+
+
+async def test_a_socket_that_deepgram_closes_tells_why_and_whose_it_was(deepgram):
+    deepgram.faults = Faults(first=1, close_after=6.0, close_code=1011, close_reason="NET-0001")
+    caller = Caller(deepgram.url)
+    caller.say()
+    await caller.until(Resumed)
+    await caller.end()
+    interrupted, resumed = (event for event in caller.happenings if isinstance(event, Interrupted | Resumed))
+    first, second = deepgram.connections
+
+    assert (interrupted.status, interrupted.reason, interrupted.request_id) == (1011, "NET-0001", first.request_id)
+    assert resumed.request_id == second.request_id
 
 
 async def test_a_dropped_socket_is_replaced_and_no_word_is_lost_or_doubled(deepgram):
@@ -158,13 +229,24 @@ async def test_too_many_requests_are_tried_again(deepgram):
     assert len(deepgram.connections) == 3
 
 
+async def test_a_socket_that_opens_closes_the_breaker(deepgram):
+    deepgram.faults = Faults(first=1, refuse=429)
+    breaker = CircuitBreaker(CircuitBreakerPolicy(failures=1, first_probe=0.01))
+    caller = Caller(deepgram.url, breaker=breaker)
+    await caller.until(Interrupted)
+    assert not breaker.is_closed
+    await caller.connected()
+    assert breaker.is_closed
+    await caller.end()
+
+
 async def test_nobody_there_is_a_reason_too():
     caller = Caller("ws://127.0.0.1:1", BRIEF)
     await caller.until(Interrupted)
     await caller.end()
 
     assert caller.happenings[0].retry
-    assert caller.happenings[0].status is None
+    assert (caller.happenings[0].status, caller.happenings[0].reason) == (None, "connect (ECONNREFUSED)")
 
 
 @pytest.mark.parametrize("url", ["ws://127.0.0.1:port", "http://127.0.0.1:1", "ws://"])
@@ -173,7 +255,7 @@ async def test_an_address_that_is_none_is_a_reason_that_does_not_quote_it(url):
     await caller.until(Interrupted)
     await caller.end()
 
-    assert caller.happenings[0].reason in ("ValueError", "InvalidURI")
+    assert caller.happenings[0].reason == "protocol"
 
 
 async def test_an_error_of_our_own_while_a_socket_is_read_is_a_lost_socket(deepgram, caplog):
@@ -182,12 +264,12 @@ async def test_an_error_of_our_own_while_a_socket_is_read_is_a_lost_socket(deepg
         if len(caller.happenings) == 1:
             raise RuntimeError("a bug")
 
-    caller = Caller(deepgram.url, on_event=fail_once)
+    caller = Caller(deepgram.url, PATIENT, on_event=fail_once)
     caller.say()
     await caller.until(Resumed)
     await caller.end()
 
-    assert [event.reason for event in caller.happenings if isinstance(event, Interrupted)] == ["RuntimeError"]
+    assert [event.reason for event in caller.happenings if isinstance(event, Interrupted)] == ["a fault of the bridge"]
     assert caller.happenings[-1] == Finished()
     assert "a socket to deepgram failed" in caplog.text
 
@@ -214,6 +296,47 @@ async def test_a_socket_that_takes_no_audio_is_given_up(deepgram):
     caller.client.finish()
 
 
+async def test_of_a_socket_that_was_given_up_nobody_complains_again(deepgram, caplog):
+    deepgram.faults = Faults(stop_reading_after=0.0)
+    rests = {"first_retry": NEVER, "longest_retry": NEVER}
+    caller = Caller(deepgram.url, SessionPolicy(speed=1e6, burst=6000.0, window=6000.0, stall=0.05, **rests))
+    async with asyncio.timeout(20):
+        while not caller.happenings:
+            caller.client.receive_audio(AUDIO)
+            await asyncio.sleep(0.01)
+    assert "deepgram takes no audio" in caplog.text
+    caplog.clear()
+    caller.client.receive_audio(AUDIO)
+
+    assert caplog.text == ""
+    caller.client.abort()
+
+
+async def test_a_socket_that_takes_no_audio_is_given_the_time_that_it_may_take(deepgram):
+    deepgram.faults = Faults(stop_reading_after=0.0)
+    caller = Caller(deepgram.url, SessionPolicy(speed=1e6, burst=6000.0, window=6000.0, stall=NEVER, deaf=NEVER))
+    await caller.connected()
+    for _ in range(100):  # more than the sockets' buffers hold
+        caller.client.receive_audio(AUDIO)
+        await asyncio.sleep(0)
+
+    assert caller.happenings == []
+    caller.client.abort()
+
+
+async def test_a_socket_that_had_nothing_to_take_for_long_takes_audio_again(deepgram):
+    caller = Caller(deepgram.url, replace(PATIENT, stall=0.05))
+    await caller.connected()
+    caller.say(AUDIO[:16_000])
+    await until(lambda: len(deepgram.connections[0].audio) == 16_000)
+    await asyncio.sleep(0.1)  # longer than one frame may be waited for
+    caller.say(AUDIO[16_000:])
+    await caller.end()
+
+    assert len(deepgram.connections) == 1
+    assert caller.words(0) == spoken(0)
+
+
 async def test_a_socket_that_hears_speech_and_says_nothing_is_replaced(deepgram):
     deepgram.faults = Faults(first=1, stop_answering_after=0.0)
     caller = Caller(deepgram.url, SessionPolicy(speed=1000.0, burst=60.0, first_retry=0.01, deaf=0.2))
@@ -235,15 +358,27 @@ async def test_an_outage_longer_than_the_window_is_read_from_where_it_is_kept(de
     deepgram.faults = Faults(first=1, refuse=503)
     caller = Caller(
         deepgram.url,
-        SessionPolicy(speed=1000.0, burst=60.0, first_retry=0.05, window=2.0, kept=True),
+        replace(PATIENT, first_retry=0.05, window=2.0, kept=True),
         fetch=fetch,
     )
     caller.say()
-    await caller.until(Resumed)
+    await caller.until(Result)
     await caller.end()
 
     assert caller.words(0) == spoken(0)
     assert caller.words(1) == spoken(1)
+
+
+async def test_what_is_kept_where_nobody_can_fetch_it_is_lost_and_told(deepgram):
+    deepgram.faults = Faults(first=1, refuse=503)
+    caller = Caller(deepgram.url, replace(PATIENT, first_retry=0.05, window=2.0, kept=True))
+    caller.say()
+    await caller.until(Resumed)
+    await caller.end()
+
+    lost = [event for event in caller.happenings if isinstance(event, AudioLost)]
+    assert [(event.channel, event.span) for event in lost] == [(channel, (0, 80_160)) for channel in (0, 1)]
+    assert bytes(deepgram.connections[1].audio) == AUDIO[2 * 80_160 :]
 
 
 async def test_an_error_of_deepgrams_is_logged_once(caplog):
@@ -309,6 +444,16 @@ async def test_what_is_refused_with_everybodys_options_too_is_refused(deepgram):
     assert len(deepgram.connections) == 2
 
 
+async def test_a_model_of_everybodys_that_is_refused_turns_everybody_away(deepgram):
+    breaker = CircuitBreaker()
+    deepgram.faults = Faults(refuse=403)
+    caller = Caller(deepgram.url, BRIEF, breaker=breaker)
+    await caller.until(Interrupted)
+    await caller.end()
+
+    assert not breaker.is_closed
+
+
 @pytest.fixture
 async def redirector(deepgram):
     """A front door that sends everybody to the local Deepgram; its URL, and the requests it has had."""
@@ -337,3 +482,120 @@ async def test_a_redirect_is_a_refusal_and_is_not_followed(deepgram, redirector)
     assert len(asked) == 1
     assert deepgram.connections == []
     assert not breaker.is_closed
+
+
+# The way there
+
+
+async def first_reason(url, route, **given):
+    """Why a call is interrupted at once."""
+    caller = Caller(url, BRIEF, route=route, **given)
+    await caller.until(Interrupted)
+    await caller.end()
+    return caller.happenings[0].reason
+
+
+def through(proxy_url, url):
+    return Egress({"ALL_PROXY": proxy_url.replace("//", "//me:s3cret@")}, certificates.trusting()).route(url)
+
+
+async def test_through_a_proxy(deepgram):
+    url = "ws://deepgram.invalid"
+    async with Proxy({"deepgram.invalid": int(deepgram.url.rpartition(":")[2])}) as proxy:
+        caller = Caller(url, route=through(proxy.url, url))
+        caller.say()
+        await caller.end()
+
+    assert caller.words(0) == spoken(0)
+    assert proxy.asked == [("CONNECT", "deepgram.invalid:80")]
+    assert "Proxy-Authorization: Basic bWU6czNjcmV0" in proxy.heads[0]
+
+
+async def quiet(socket):
+    """Hears nothing."""
+    async for text in socket:
+        if text == CLOSE_STREAM:
+            await socket.send('{"type":"Metadata"}')
+
+
+async def test_through_a_proxy_with_a_certificate_of_a_private_authority(caplog):
+    url = "wss://deepgram.invalid"
+    async with serve(quiet, "127.0.0.1", 0, ssl=certificates.serving()) as peer:
+        async with Proxy({"deepgram.invalid": peer.sockets[0].getsockname()[1]}) as proxy:
+            caller = Caller(url, route=through(proxy.url, url))
+            caller.say()
+            await caller.end()
+
+    assert not [event for event in caller.happenings if isinstance(event, Interrupted)]
+    assert proxy.asked == [("CONNECT", "deepgram.invalid:443")]
+
+
+async def test_a_tunnel_that_ends_at_once_is_told_as_what_it_cut_off():
+    async def script(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+
+    async with server(script) as proxy:
+        for url, kind in (("wss://deepgram.invalid", "tls"), ("ws://deepgram.invalid", "reset")):
+            assert (await first_reason(url, through(proxy.rstrip("/"), url))).split(" ")[0] == kind
+
+
+async def test_a_certificate_that_is_not_trusted_is_a_reason():
+    async with serve(quiet, "127.0.0.1", 0, ssl=certificates.serving()) as peer:
+        url = f"wss://127.0.0.1:{peer.sockets[0].getsockname()[1]}"
+        assert await first_reason(url, DIRECT) == "tls (unknown issuer)"
+        caller = Caller(url, route=Route(None, certificates.trusting()))
+        await caller.end()
+
+    assert not [event for event in caller.happenings if isinstance(event, Interrupted)]
+
+
+@pytest.mark.parametrize("url", ["ws://deepgram.invalid", "wss://deepgram.invalid"])
+async def test_a_proxy_that_fails_is_a_reason_without_its_password(url, caplog):
+    async with Proxy(refuse=407) as proxy:
+        assert await first_reason(url, through(proxy.url, url)) == "proxy (status 407)"
+    assert await first_reason(url, through(proxy.url, url)) == "proxy (ECONNREFUSED)"
+    assert "s3cret" not in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (b"", "reset"),
+        (b"SSH-2.0-OpenSSH_9.6\r\n\r\n", "protocol"),
+        (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: sesame-open\r\n\r\n", "protocol"),
+        (
+            b"HTTP/1.1 401 sesame-open\r\ndg-error: no such key: sesame-open\r\nContent-Length: 0\r\n\r\n",
+            "no such key: …",
+        ),
+    ],
+)
+async def test_nothing_of_a_broken_handshake_is_told(answer, reason, caplog):
+    async def script(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+
+    async with server(script) as url:
+        assert await first_reason(url.replace("http", "ws").rstrip("/"), DIRECT, key="sesame-open") == reason
+    assert "sesame" not in caplog.text + str([vars(record) for record in caplog.records])
+
+
+async def test_a_key_that_no_header_can_hold_is_not_told(deepgram, caplog):
+    assert await first_reason(deepgram.url, DIRECT, key="sesame\nopen") == "protocol"
+    assert "sesame" not in caplog.text + str([vars(record) for record in caplog.records])
+
+
+async def test_a_close_that_echoes_the_key_does_not_tell_it(caplog):
+    async def close(socket):
+        await socket.close(4000, "bad key sesame-open")
+
+    async with serve(close, "127.0.0.1", 0) as peer:
+        url = f"ws://127.0.0.1:{peer.sockets[0].getsockname()[1]}"
+        caller = Caller(url, BRIEF, key="sesame-open")
+        caller.say()
+        await caller.until(Interrupted)
+        await caller.end()
+
+    assert "bad key …" in caller.happenings[0].reason
+    assert "sesame" not in caplog.text + str([vars(record) for record in caplog.records])

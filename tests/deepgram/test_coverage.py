@@ -101,6 +101,13 @@ def test_a_tail_that_is_too_short_for_a_word_lacks_nothing(rest, named):
     assert len(coverage.give_up(SECOND + rest)) == named
 
 
+def test_a_call_that_is_shorter_than_a_word_lacks_nothing():
+    coverage = Coverage()
+    coverage.settle_tail(TAIL)
+
+    assert coverage.give_up(TAIL) == []
+
+
 def test_a_short_hole_before_the_end_is_no_tail():
     coverage = covered((0.0, 1.0), (1.1, 1.15))
     coverage.settle_tail(round(1.15 * SECOND))
@@ -165,8 +172,9 @@ def test_an_empty_final_at_the_edge_passes_for_what_it_says():
 
 
 def test_giving_up_says_what_is_skipped_on_each_channel_once():
-    coverage = Coverage((8000, 24_000))
+    assert Coverage().give_up(SECOND) == [(0, span(0.0, 1.0)), (1, span(0.0, 1.0))]
 
+    coverage = Coverage((8000, 24_000))
     assert coverage.give_up(16_000) == [(0, span(1.0, 2.0))]
     assert coverage.give_up(16_000) == []
     assert coverage.earliest == 16_000
@@ -235,6 +243,31 @@ def test_a_hole_that_was_sent_again_in_vain_is_left():
     assert coverage.give_up(4 * SECOND) == [(0, span(1.0, 2.0)), (1, span(1.0, 2.0))]
 
 
+def test_a_hole_that_was_sent_again_in_vain_is_left_though_the_other_channel_begins_later():
+    coverage = Coverage((0, 3 * SECOND))
+    for start, end in ((0.0, 1.0), (2.0, 3.0)):
+        coverage.fresh(results(0, start, end), LIMIT)
+    coverage.begin(coverage.replay_from(LIMIT))
+    coverage.fresh(results(0, 2.0, 3.0), LIMIT)
+
+    assert coverage.replay_from(LIMIT) == 3 * SECOND
+
+
+def test_a_hole_at_the_very_start_is_sent_again():
+    assert covered((1.0, 2.0)).replay_from(LIMIT) == 0
+
+
+def test_a_socket_that_began_after_a_hole_was_no_try():
+    coverage = covered((0.0, 1.0), (2.0, 3.0))
+    coverage.begin(3 * SECOND)
+    for channel in (0, 1):
+        coverage.fresh(results(channel, 3.0, 4.0), LIMIT)
+    assert coverage.replay_from(LIMIT) == SECOND
+
+    coverage.begin(4 * SECOND)
+    assert coverage.replay_from(LIMIT) == SECOND
+
+
 def test_a_socket_that_was_lost_before_it_came_to_a_hole_was_no_try():
     coverage = covered((0.0, 1.0), (2.0, 3.0))
     for _ in range(3):
@@ -251,13 +284,31 @@ def test_a_cut_takes_the_words_that_it_may_have_touched():
     assert (cut.text, cut.span) == ("one", span(0.0, 1.5))
 
 
+def test_a_part_is_written_as_the_recognizer_wrote_the_whole():
+    words = ("请", 0.2), ("稍", 0.7), ("等", 1.2), ("iPhone", 1.7)
+    whole = replace(results(0, 0.0, 2.0, *words), text="请，稍等。 iPhone!")
+
+    assert before(whole, round(1.5 * SECOND)).text == "请，稍等。"
+    assert covered((0.0, 1.0)).fresh(whole, LIMIT).text == "等。 iPhone!"
+    other = replace(whole, text="something else")
+    assert covered((0.0, 1.0)).fresh(other, LIMIT).text == "等iPhone"
+
+
+def test_a_word_that_ends_at_the_edge_of_a_cut_is_whole():
+    whole = results(0, 0.0, 2.0, ("one", 0.5), ("two", 1.5))
+
+    assert before(whole, whole.words[1].span.end).text == "one two"
+
+
 def test_repr_shows_the_marks_and_the_holes():
+    assert repr(Coverage()) == "covered [0, 0] holes 0"
     assert repr(covered((0.0, 1.0), (2.0, 3.0))) == "covered [8000, 8000] holes 2"
 
 
 def test_a_hole_is_named_as_soon_as_a_final_has_passed_it_and_until_another_covers_it():
     coverage = covered((0.0, 1.0), (2.0, 3.0))
     assert coverage.holes == [(channel, Span(SECOND, 2 * SECOND)) for channel in (0, 1)]
+    assert covered((1.0, 2.0)).holes == [(channel, Span(0, SECOND)) for channel in (0, 1)]
 
     coverage.fresh(results(0, 1.0, 2.0), LIMIT)
     assert coverage.holes == [(1, Span(SECOND, 2 * SECOND))]

@@ -22,6 +22,15 @@ def test_before_the_end_there_is_no_deadline():
     assert (ending.begun, ending.leaving, ending.deadline) == (False, False, None)
 
 
+@pytest.mark.parametrize("verb", [None, "finish", "cut", "end"])
+def test_audio_is_taken_until_the_end_has_begun(verb):
+    ending = Ending(POLICY)
+    if verb:
+        VERBS[verb](ending)
+
+    assert ending.receive_audio() is (verb is None)
+
+
 def test_what_waits_is_given_the_time_that_sending_it_takes():
     assert begun(0.0, 3.0).deadline == 105.0
     assert begun(12.5, 20.0).deadline == 115.0
@@ -59,9 +68,9 @@ def test_much_that_is_kept_is_left_for_later():
 
 
 def test_a_little_that_is_kept_is_sent():
-    ending = begun(10.0, 10.0, KEPT)
+    ending = begun(12.5, 12.5, KEPT)
 
-    assert (ending.leaving, ending.deadline) == (False, 113.0)
+    assert (ending.leaving, ending.deadline) == (False, 115.0)
 
 
 def test_kept_audio_never_puts_it_off_for_longer_than_catching_up_may_take():

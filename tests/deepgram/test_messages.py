@@ -5,6 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.deepgram.messages import (
+    CLOSE_STREAM,
+    KEEP_ALIVE,
     Blame,
     DeepgramError,
     Metadata,
@@ -62,6 +64,11 @@ def odd(**fields):
     return json.dumps({**RESULTS, "channel": {"alternatives": [{**alternative, **best}]}, **rest})
 
 
+def test_what_we_send_is_json():
+    assert parse(KEEP_ALIVE) == parse(CLOSE_STREAM) == Other()
+    assert [json.loads(text) for text in (KEEP_ALIVE, CLOSE_STREAM)] == [{"type": "KeepAlive"}, {"type": "CloseStream"}]
+
+
 def test_results():
     assert parsed(json.dumps(RESULTS)) == (
         Result(
@@ -103,8 +110,14 @@ def test_an_odd_field_is_counted_and_costs_itself_only(fields):
     assert [word.text for word in message.words] == ["Hello", "there"]
     assert message.text in ("Hello there.", "Hello there")
     assert (message.ends_turn, message.from_finalize, message.languages) == (False, False, ())
-    assert bad_words == 0
-    assert bad_fields >= 1
+    assert (bad_words, bad_fields) == (0, 1)
+
+
+@pytest.mark.parametrize(("confidence", "words"), [(0.98, 0.98), (None, 0.0), ("high", 0.0)])
+def test_a_word_without_a_readable_confidence_has_its_results(confidence, words):
+    message = parse(odd(best_confidence=confidence, best_words=[{"word": "hello", "confidence": "high"}]))
+
+    assert (message.confidence, message.words[0].confidence) == (words, words)
 
 
 @pytest.mark.parametrize("fields", [{"start": None}, {"start": -5.0}, {"start": 1e300}, {"duration": None}])
@@ -195,8 +208,19 @@ def test_results_without_alternatives_are_silence():
     assert parse(json.dumps({**RESULTS, "channel": {"alternatives": []}})).text == ""
 
 
+def test_alternatives_after_the_best_are_not_looked_at():
+    (best,) = RESULTS["channel"]["alternatives"]
+
+    assert parse(json.dumps({**RESULTS, "channel": {"alternatives": [best, None]}})).text == "Hello there."
+
+
 def test_the_channel_is_an_array_in_utterance_end():
     assert parse('{"type":"UtteranceEnd","channel":[1,2],"last_word_end":2.395}') == TurnEnd(1, 19_160)
+
+
+@pytest.mark.parametrize(("at", "end"), [(0, 0), (0.5, 4000)])
+def test_a_turn_may_end_in_the_first_second(at, end):
+    assert parse(json.dumps({"type": "UtteranceEnd", "channel": [0, 2], "last_word_end": at})) == TurnEnd(0, end)
 
 
 def test_a_turn_that_has_been_ended_already_has_no_end():
@@ -208,7 +232,7 @@ def test_speech_started():
 
 
 def test_metadata():
-    assert parse('{"type":"Metadata","request_id":"r","duration":12.5,"channels":2}') == Metadata()
+    assert parsed('{"type":"Metadata","request_id":"r","duration":12.5,"channels":2}') == (Metadata(), 0, 0)
 
 
 def test_an_error_leaves_out_what_it_echoes():
@@ -253,6 +277,19 @@ def test_what_cannot_be_read_is_a_protocol_error(text):
 
 
 @pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ('{"type":"UtteranceEnd","channel":[0,2]}', "last_word_end"),
+        ('{"type":"SpeechStarted","channel":[0,2]}', "timestamp"),
+        ('{"type":"UtteranceEnd","last_word_end":1}', "channel"),
+    ],
+)
+def test_what_a_message_lacks_is_named(text, name):
+    with pytest.raises(RemoteProtocolError, match=f"^{name} cannot be read"):
+        parse(text)
+
+
+@pytest.mark.parametrize(
     ("body", "reason"),
     [
         (
@@ -273,10 +310,29 @@ def test_a_refusal_without_a_body_is_read_from_the_headers():
     )
 
 
+def test_a_refusal_is_told_in_bounded_length():
+    body = json.dumps({"err_msg": "m" * 301, "request_id": "r" * 81}).encode()
+
+    assert parse_refusal(400, {}, body) == Refusal(400, "m" * 300, "r" * 80)
+
+
 def test_a_refusal_by_somebody_else_has_its_status_for_a_reason():
     assert parse_refusal(502, {}, b"<html>") == Refusal(502, "HTTP 502", None)
     assert parse_refusal(502, {}, b"[]").reason == "HTTP 502"
     assert parse_refusal(502, {}, b"[" * 100_000).reason == "HTTP 502"
+
+
+def test_a_refusal_that_echoes_the_key_does_not_tell_it():
+    body = {"err_code": "INVALID_AUTH", "err_msg": "no such key: sesame-open", "request_id": "sesame-open"}
+    refusal = parse_refusal(401, {}, json.dumps(body).encode(), "sesame-open")
+    assert refusal == Refusal(401, "INVALID_AUTH: no such key: …", "…")
+    assert "sesame" not in parse_refusal(400, {"dg-error": "x" * 295 + "sesame-open"}, b"", "sesame-open").reason
+
+
+def test_a_proxy_that_wants_to_know_us_is_no_fault_of_the_request():
+    refusal = parse_refusal(407, {"dg-error": "proxy says: Basic …"}, b"<html>")
+    assert refusal == Refusal(407, "proxy (status 407)", None)
+    assert refusal.blame is Blame.ACCOUNT
 
 
 @pytest.mark.parametrize(

@@ -4,19 +4,22 @@ import asyncio
 import json
 import logging
 
-import aiohttp
 import pytest
 
+from bridge import __version__
 from bridge.audio import interleave, seconds, silence
 from bridge.deepgram import batch, options
 from bridge.deepgram.batch import Transcribed
 from bridge.deepgram.messages import Blame, Refusal
-from bridge.deepgram.prerecorded import patience_for, transcribe
+from bridge.deepgram.prerecorded import open_session, patience_for, transcribe
+from bridge.egress import Egress, Route
 from bridge.events import TranscriptFinal, UtteranceCompleted
 from bridge.local.deepgram import Faults, LocalDeepgram
 from bridge.local.script import CodedRecognizers, encode, random_script
 from bridge.transcript.assembler import Assembler
+from tests.fakes import certificates
 from tests.fakes.http import read_request, server
+from tests.fakes.proxy import Proxy
 
 SCRIPT = random_script(5, 12.0)
 AUDIO = interleave(*encode(SCRIPT, 12.0))
@@ -31,7 +34,7 @@ async def deepgram():
 
 @pytest.fixture
 async def session():
-    async with aiohttp.ClientSession() as session:
+    async with open_session() as session:
         yield session
 
 
@@ -114,10 +117,24 @@ async def test_the_request_carries_key_options_and_the_audio_whole(deepgram, ses
 
     assert posted.headers["Authorization"] == f"Token {KEY}"
     assert posted.headers["Content-Type"] == "audio/wav"
+    assert posted.headers["User-Agent"] == f"media-stream-bridge/{__version__}"
     assert int(posted.headers["Content-Length"]) == len(posted.body)
     assert posted.body == batch.header(len(AUDIO)) + AUDIO
     assert [value for name, value in posted.query if name == "keyterm"] == ["hot line", "C++"]
     assert posted.request.listen.punctuated
+
+
+async def test_the_query_goes_out_as_it_was_encoded(session):
+    text = "keyterm=a%2Fb&replace=x%3Ay"
+    asked = []
+
+    async def script(reader, writer):
+        asked.append(await read_request(reader))
+
+    async with server(script) as url:
+        await ask(session, url.replace("http", "ws", 1).rstrip("/"), text=text)
+
+    assert asked[0].startswith(f"POST /v1/listen?{batch.query(options.parse(text))} HTTP/1.1".encode())
 
 
 async def test_a_long_recording_goes_out_and_is_heard_to_its_end(deepgram, session):
@@ -206,7 +223,7 @@ async def test_nobody_there_may_heal(session):
     refusal = await ask(session, "ws://127.0.0.1:1")
 
     assert (refusal.status, refusal.blame) == (None, Blame.PASSING)
-    assert refusal.reason.startswith("ClientConnectorError")
+    assert refusal.reason == "connect (ECONNREFUSED)"
 
 
 @pytest.mark.parametrize("faults", [Faults(stop_answering_after=0.0), Faults(handshake_delay=5.0), Faults(delay=5.0)])
@@ -253,6 +270,12 @@ async def test_a_200_that_is_no_transcript_may_heal(session, body):
     assert refusal.reason.startswith("not a transcript")
 
 
+async def test_an_answer_may_be_longer_than_its_audio_up_to_a_megabyte(session):
+    body = b'{"results":{"utterances":[]}}'.rjust(2**20)
+
+    assert await ask_raw(session, http(200, body), audio=silence(1600)) == Transcribed((), None, 0)
+
+
 @pytest.mark.parametrize(
     ("status", "body", "reason"),
     [
@@ -289,12 +312,83 @@ async def test_an_answer_without_end_is_not_read_for_ever(session):
     assert refusal.reason.startswith("not a transcript")
 
 
-@pytest.mark.parametrize("response", [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"])
-async def test_what_is_not_http_may_heal(session, response):
+@pytest.mark.parametrize(
+    ("response", "reason"),
+    [
+        (b"", "reset"),
+        (b"nonsense\r\n\r\n", "protocol"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", "reset"),
+    ],
+)
+async def test_what_is_not_http_may_heal(session, response, reason):
     refusal = await ask_raw(session, response, text="keyterm=confidential")
 
     assert (refusal.status, refusal.blame) == (None, Blame.PASSING)
-    assert "confidential" not in refusal.reason
+    assert refusal.reason == reason
+
+
+async def test_a_long_header_is_no_refusal(session):
+    refusal = await ask_raw(session, http(402, b"", "X: " + "y" * 60_000, "dg-error: no credit"))
+
+    assert (refusal.status, refusal.reason) == (402, "no credit")
+
+
+# The way there
+
+
+def through(proxy_url, url):
+    return Egress({"ALL_PROXY": proxy_url.replace("//", "//me:s3cret@")}, certificates.trusting()).route(url)
+
+
+async def test_through_a_proxy(deepgram):
+    origin = "ws://deepgram.invalid"
+    async with Proxy({"deepgram.invalid": int(deepgram.url.rpartition(":")[2])}) as proxy:
+        async with open_session(through(proxy.url, origin)) as session:
+            transcribed = await ask(session, origin)
+
+    assert words(transcribed, 0) == spoken(0)
+    ((method, target),) = proxy.asked
+    assert (method, target.split("?")[0]) == ("POST", "http://deepgram.invalid/v1/listen")
+    assert "Proxy-Authorization: Basic bWU6czNjcmV0" in proxy.heads[0]
+
+
+async def test_through_a_proxy_with_a_certificate_of_a_private_authority():
+    async def script(reader, writer):
+        await read_request(reader)
+        writer.write(http(402, b"", "dg-error: no credit"))
+
+    async with server(script, certificates.serving()) as there:
+        port = int(there.rstrip("/").rpartition(":")[2])
+        async with Proxy({"deepgram.invalid": port}) as proxy:
+            async with open_session(through(proxy.url, "wss://deepgram.invalid")) as session:
+                refusal = await ask(session, "wss://deepgram.invalid")
+        async with open_session() as session:
+            untrusted = await ask(session, f"wss://127.0.0.1:{port}")
+        async with open_session(Route(None, certificates.trusting())) as session:
+            trusted = await ask(session, f"wss://127.0.0.1:{port}")
+
+    assert proxy.asked == [("CONNECT", "deepgram.invalid:443")]
+    assert refusal.reason == trusted.reason == "no credit"
+    assert untrusted.reason == "tls (unknown issuer)"
+
+
+@pytest.mark.parametrize("origin", ["ws://deepgram.invalid", "wss://deepgram.invalid"])
+async def test_a_proxy_that_fails_is_a_reason_without_its_password(origin, caplog):
+    async with Proxy(refuse=407) as proxy, open_session(through(proxy.url, origin)) as session:
+        refused = await ask(session, origin)
+    async with open_session(through(proxy.url, origin)) as session:
+        gone = await ask(session, origin)
+
+    assert (refused.reason, gone.reason) == ("proxy (status 407)", "proxy (ECONNREFUSED)")
+    assert refused.blame is not Blame.REQUEST
+    assert "s3cret" not in caplog.text + str([vars(record) for record in caplog.records])
+
+
+async def test_a_host_with_an_international_name_is_asked_by_its_ascii_one():
+    async with Proxy(refuse=502) as proxy, open_session(through(proxy.url, "ws://bücher.invalid")) as session:
+        await ask(session, "ws://bücher.invalid")
+
+    assert proxy.asked[0][1].startswith("http://xn--bcher-kva.invalid/v1/listen?")
 
 
 # Logs
@@ -302,7 +396,7 @@ async def test_what_is_not_http_may_heal(session, response):
 
 async def test_the_log_tells_whose_and_how_much_but_not_what(deepgram, session, caplog):
     caplog.set_level(logging.DEBUG, "bridge.deepgram")
-    await ask(session, deepgram.url)
+    await ask(session, deepgram.url, AUDIO[:-2])
     (record,) = [record for record in caplog.records if record.name == "bridge.deepgram"]
 
     assert (record.levelname, record.call_id, record.seconds) == ("INFO", "CA1", 12.0)

@@ -119,6 +119,16 @@ def test_audio_goes_out_as_it_comes():
     assert machine.data_to_send() == [Send(audio())]
 
 
+@pytest.mark.parametrize("now", [-100.0, 0.0, 1e6])
+def test_any_steady_clock_will_do(now):
+    machine = opened(now)
+    machine.receive_audio(audio(), now)
+    assert machine.data_to_send() == [Send(audio())]
+
+    machine.handle_timer(now + 4.0)
+    assert machine.data_to_send() == [Send(KEEP_ALIVE)]
+
+
 def test_nothing_empty_is_ever_sent():
     machine = opened()
     machine.receive_audio(b"", 0.1)
@@ -158,12 +168,33 @@ def test_results_come_in_seconds_of_the_call():
 
 def test_bad_and_unknown_messages_change_nothing():
     machine = opened()
-    for text in ("", "{}", '{"type":"New"}', results(7, 0, 1, ("x", 0.1))):
+    for text in ("", "{}", '{"type":"New"}', results(2, 0, 1, ("x", 0.1))):
         machine.receive_text(text, 0.0)
 
     assert machine.events_received() == []
-    assert machine.bad_messages == 3
+    assert (machine.bad_messages, machine.messages) == (3, 2)
     assert machine.state is State.OPEN
+
+
+@pytest.mark.parametrize(
+    "odd", [{"speech_final": "no"}, {"speech_final": "no", "from_finalize": "no"}], ids=["a field", "two fields"]
+)
+def test_a_message_with_odd_fields_is_heard_and_counts_as_a_bad_one(odd):
+    machine = opened()
+    now = feed(machine, 1.0)
+    machine.receive_text(json.dumps({**json.loads(results(0, 0.0, 1.0, ("good", 0.2))), **odd}), now)
+
+    assert words(machine.events_received()) == [("good", 0.2)]
+    assert machine.bad_messages == 1
+
+
+def test_the_counts_have_the_names_that_the_end_of_the_call_tells():
+    machine = opened()
+    feed(machine, 1.0)
+    machine.receive_text("rubbish", 1.0)
+    machine.receive_text(results(0, 0.0, 1.0, ("odd", -1.0)), 1.0)
+
+    assert machine.counts == {"deepgram_sockets": 1, "deepgram_bad_messages": 1, "deepgram_bad_words": 1}
 
 
 def test_an_error_is_told_and_counted_and_changes_nothing_else():
@@ -218,6 +249,7 @@ def test_metadata_is_no_final_for_what_was_sent_and_not_answered():
     machine.receive_text(results(0, 0.0, 1.0, ("one", 0.5)), now)
     machine.receive_text(results(0, 2.0, 3.0, ("three", 2.5)), now)
     machine.receive_text(results(1, 0.0, 2.7), now)
+    assert machine.holes == [(0, span(1.0, 2.0))]
     machine.receive_text('{"type":"Metadata","request_id":"r1","duration":3.0}', now)
 
     assert machine.events_received()[-1] == finished((0, 1.0, 2.0), (1, 2.7, 3.0))
@@ -526,6 +558,22 @@ def test_where_an_interim_had_words_the_replay_begins_before_them():
     assert sent(machine)[0] == 20.0
 
 
+def test_the_same_trouble_is_told_again_after_it_was_over():
+    machine = opened()
+    now = feed(machine, 1.0)
+    for _ in range(2):
+        machine.closed(1011, "NET-0000", now)
+        assert machine.interruption == (1011, "NET-0000")
+        now = machine.get_timer()
+        machine.handle_timer(now)
+        machine.connected("r2", now)
+        machine.receive_text(results(0, 0.0, 0.5, final=False), now)
+        assert machine.interruption is None
+
+    told = [type(event) for event in machine.events_received() if not isinstance(event, Result)]
+    assert told == 2 * [Interrupted, Resumed]
+
+
 def test_times_go_on_after_a_drop_and_nothing_comes_twice():
     machine = opened(burst=60.0)
     now = feed(machine, 4.0)
@@ -587,8 +635,8 @@ def test_refusals_that_may_heal_are_tried_with_growing_pauses():
         now = machine.get_timer()
         machine.handle_timer(now)
 
-    assert all(0.125 <= pause <= 4.0 for pause in pauses)
-    assert pauses[-1] >= 2.0 > 1.0 > pauses[0]
+    longest = [0.25, 0.5, 1.0, 2.0, 4.0, 4.0, 4.0, 4.0]
+    assert all(most / 2 <= pause <= most for pause, most in zip(pauses, longest, strict=True))
     # One trouble is one event, not one a try.
     assert machine.events_received() == [Interrupted("TOO_MANY_REQUESTS", 429, "r", 1, 0.0, True)]
 
@@ -650,6 +698,16 @@ def test_refusals_for_good_are_never_tried_again(status):
     assert machine.events_received() == [finished((0, 0.0, 2.0), (1, 0.0, 2.0))]
 
 
+def test_a_refusal_for_good_ends_what_waits_for_its_socket():
+    machine = session()
+    machine.start(0.0)
+    machine.receive_audio(audio(1.0), 0.5)
+    machine.finish(0.6)
+    machine.refused(Refusal(400, "no such model", "r9"), 0.7)
+
+    assert machine.events_received()[-1] == finished((0, 0.0, 1.0), (1, 0.0, 1.0))
+
+
 @pytest.mark.parametrize("status", [401, 402, 403])
 def test_an_account_that_must_be_mended_is_asked_about_seldom(status):
     machine = session()
@@ -703,6 +761,7 @@ def test_finishing_while_connecting_waits_for_the_socket():
     machine.connected("r1", 0.8)
 
     assert sent(machine) == (1.0, [CLOSE_STREAM])
+    assert machine.get_timer() == pytest.approx(5.8)  # only the last results are waited for
 
 
 def test_finishing_while_deepgram_is_away_is_bounded():
@@ -741,6 +800,8 @@ def test_after_the_end_audio_is_ignored():
     machine.receive_audio(audio(), 2.0)
 
     assert machine.data_to_send() == []
+    machine.abort()
+    assert machine.events_received() == [Finished()]
 
 
 def test_an_illegal_transition_is_our_bug():
@@ -752,6 +813,8 @@ def test_an_illegal_transition_is_our_bug():
         machine.start(0.0)
     with pytest.raises(LocalProtocolError):
         machine.refused(Refusal(400, "no", None), 0.0)
+    with pytest.raises(LocalProtocolError):
+        session().receive_text("{}", 0.0)
 
 
 def test_audio_that_was_not_asked_for_is_our_bug():
@@ -792,13 +855,15 @@ def test_a_socket_that_closes_before_it_was_open_is_lost_and_has_no_request_id()
     assert machine.events_received()[0].request_id is None
 
 
-@pytest.mark.parametrize(("cut", "flushed", "left"), [(False, True, False), (True, True, True), (False, False, True)])
-def test_the_tail_is_settled_by_deepgrams_last_word_and_only_where_the_call_ends(cut, flushed, left):
+@pytest.mark.parametrize(
+    ("how", "flushed", "left"), [({}, True, False), ({"cut": True}, True, True), ({}, False, True)]
+)
+def test_the_tail_is_settled_by_deepgrams_last_word_and_only_where_the_call_ends(how, flushed, left):
     machine = opened(kept=True)
     now = feed(machine, 1.2)
     for channel in (0, 1):
         machine.receive_text(results(channel, 0.0, 1.1), now)
-    machine.finish(now, cut=cut)
+    machine.finish(now, **how)
     if flushed:
         machine.receive_text('{"type":"Metadata"}', now)
     machine.handle_timer(now + 60.0)
@@ -816,6 +881,14 @@ def test_after_it_was_given_up_a_call_may_still_end_and_nothing_wakes_for_it():
 
     assert (machine.get_timer(), machine.data_to_send()) == (None, [])
     assert len(machine.events_received()) == 1
+
+
+def test_what_is_given_up_between_two_tries_is_not_tried_again():
+    machine = opened()
+    machine.closed(1011, "NET-0000", feed(machine, 1.0))
+    machine.abort()
+
+    assert machine.get_timer() is None
 
 
 def test_repr_shows_state_and_counters():

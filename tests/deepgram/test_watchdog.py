@@ -1,5 +1,7 @@
 """When a socket that says nothing counts as dead."""
 
+import pytest
+
 from bridge.deepgram.watchdog import Watchdog
 
 SPEECH, SILENCE = b"\x10" * 1600, b"\xff" * 1600
@@ -33,4 +35,27 @@ def test_speech_long_ago_does_not_count():
 def test_any_answer_is_life():
     dog = watch(SPEECH, 10.1)
     dog.answered(10.1)
+    assert not dog.is_deaf(30.0)
+    dog.sent(SPEECH * 100, 20.0)
     assert not dog.is_deaf(20.0)
+
+
+def test_before_a_socket_has_opened_nothing_is_missed():
+    assert not Watchdog(10.0).is_deaf(100.0)
+
+
+@pytest.mark.parametrize(
+    ("sent_at", "seconds", "now", "deaf"),
+    [
+        (105.1, 2.6, 110.1, True),
+        (105.0, 2.6, 110.1, False),  # in the first half of its patience
+        (105.1, 2.5, 110.1, False),  # no more than a quarter of it
+        (105.1, 2.6, 110.0, False),  # not longer than all of it
+    ],
+)
+def test_so_much_speech_so_late_must_be_answered_so_soon(sent_at, seconds, now, deaf):
+    dog = Watchdog(10.0)
+    dog.answered(100.0)
+    dog.sent(SPEECH * round(10 * seconds), sent_at)
+
+    assert dog.is_deaf(now) is deaf

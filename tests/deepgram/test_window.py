@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,6 +43,31 @@ def test_a_chunk_that_is_covered_in_part_is_kept_whole():
     assert drain(window) == b"aabbcc"
 
 
+def test_to_begin_again_lets_go_of_what_is_not_needed_any_more():
+    window = filled(b"aabb", b"cc", b"dd")
+    drain(window)
+
+    assert window.rewind(2) == 2
+    assert drain(window) == b"ccdd"
+
+
+def test_sizes_are_in_samples():
+    window = filled(b"aabb", b"cc", limit=1)
+    window.refill(b"aabb", 2)
+
+    sizes = []
+    while size := window.next_size():
+        sizes.append((size, window.next_chunk()))
+    assert sizes == [(2, b"aabb"), (1, b"cc")]
+
+
+@pytest.mark.parametrize(
+    ("samples", "tail"), [(0, b""), (1, b"dd"), (2, b"bbccdd"), (3, b"bbccdd"), (4, b"aabbccdd"), (9, b"aabbccdd")]
+)
+def test_the_tail_is_of_whole_chunks_and_as_long_as_was_asked(samples, tail):
+    assert filled(b"aa", b"bbcc", b"dd").tail(samples) == tail
+
+
 def test_what_was_not_sent_is_never_trimmed():
     window = filled(b"aa", b"bb")
     window.next_chunk()
@@ -64,14 +90,40 @@ def test_what_fell_off_can_be_put_back():
     window = filled(b"aa", b"bb", b"cc", limit=2)
     window.refill(b"aa", 1)
 
+    assert window.missing == 0
     assert drain(window) == b"aabbcc"
+
+
+def test_what_was_put_back_for_one_socket_is_not_handed_out_to_the_next():
+    window = filled(b"aa", b"bb", b"cc", limit=2)
+    window.refill(b"aa", 1)
+    window.rewind(0)
+
+    assert (window.missing, window.next_size()) == (1, 0)
 
 
 def test_more_than_is_missing_is_cut_off():
-    window = filled(b"aa", b"bb", b"cc", limit=2)
+    window = AudioWindow(2, 100)
+    for chunk in (b"aa", b"bb", b"cc"):
+        window.append(chunk)
     window.refill(b"aaxx", 1)
 
     assert drain(window) == b"aabbcc"
+
+
+def test_what_is_not_missing_is_not_put_back():
+    window = filled(b"aa", b"bb")
+    window.refill(b"xx", 1)
+
+    assert drain(window) == b"aabb"
+
+
+def test_no_more_is_given_up_than_is_missing():
+    window = filled(b"aa", b"bb", b"cc", limit=2)
+    window.skip(3)
+
+    assert window.sent == 1
+    assert drain(window) == b"bbcc"
 
 
 def test_a_window_may_begin_in_the_middle_of_a_call():
@@ -85,6 +137,7 @@ def test_a_window_may_begin_in_the_middle_of_a_call():
 
 def test_one_chunk_larger_than_the_bound_is_kept():
     assert drain(filled(b"aabbcc", limit=1)) == b"aabbcc"
+    assert filled(b"aabbcc", b"dd", limit=1).start == 3
 
 
 @given(

@@ -31,7 +31,7 @@ def test_strings_that_can_be_written():
 
 
 def test_channels():
-    assert channel([1, 2]) == 1
+    assert (channel([0, 2]), channel([1, 2])) == (0, 1)
     assert [channel(value) for value in (None, [], [True], ["1"], [-1], [1.0], {})] == [None] * 7
 
 
@@ -70,10 +70,33 @@ def test_an_odd_time_takes_its_place_between_its_neighbours(odd, placed):
     assert bad == 1
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "placed", "odd"),
+    [
+        (1.0, 1.2, (1.0, 1.2), 0),
+        (4.8, 5.0, (4.8, 5.0), 0),
+        (0.9, 1.2, (2.0, 2.0), 1),
+        (4.8, 5.1, (4.8, 4.8), 1),
+        (3.0, 2.5, (3.0, 3.5), 1),
+    ],
+)
+@pytest.mark.parametrize("more", [{}, {"language": "en"}], ids=["the short way", "the long way"])
+def test_a_word_may_lie_a_second_outside_of_its_result(start, end, placed, odd, more):
+    (word,), bad = read({**WORD, "start": start, "end": end, **more}, within=(2.0, 4.0))
+
+    assert (word.span, bad) == (span(*placed), odd)
+
+
 def test_the_results_edges_stand_for_missing_neighbours():
     (first, second), _ = read({"word": "a"}, {"word": "b"})
 
     assert (first.span, second.span) == (span(0.8, 1.6), span(2.4, 3.2))
+
+
+def test_without_a_place_of_the_result_the_words_before_and_after_stand_for_its_edges():
+    (first, *_, last), _ = read({"word": "a"}, WORD, {**WORD, "start": 3.0, "end": 3.5}, {"word": "b"}, within=None)
+
+    assert (first.span, last.span) == (span(1.0, 1.0), span(3.5, 3.5))
 
 
 def test_times_that_nothing_tells_are_the_start():
@@ -101,6 +124,20 @@ def test_a_confidence_that_cannot_be_read_is_the_results():
     assert read({**WORD, "confidence": "high"})[1] == 1
 
 
+@pytest.mark.parametrize(("given", "taken"), [(-0.1, 0.0), (0.0, 0.0), (1.0, 1.0), (1.5, 1.0)])
+def test_a_confidence_is_a_share(given, taken):
+    (word,), bad = read({**WORD, "confidence": given})
+
+    assert (word.confidence, bad) == (taken, 0)
+
+
+@pytest.mark.parametrize(("given", "taken"), [(0, 0), (2, 2), (-1, None)])
+def test_voices_are_numbered_from_0(given, taken):
+    (word,), bad = read({**WORD, "speaker": given})
+
+    assert (word.speaker, bad) == (taken, 0)
+
+
 @pytest.mark.parametrize("odd", [{"speaker": "a"}, {"language": 5}])
 def test_what_else_is_odd_is_left_out_and_counted(odd):
     (word,), bad = read({**WORD, **odd})
@@ -113,6 +150,7 @@ def test_a_word_with_nothing_in_it_is_left_out(bad):
     words, count = read(WORD, bad, WORD)
 
     assert (len(words), count) == (2, 1)
+    assert read(bad) == ((), 1)
 
 
 def test_words_that_are_no_list_are_none():
@@ -120,6 +158,25 @@ def test_words_that_are_no_list_are_none():
 
     assert (read_words(None, None, 0.0, odd), odd.words) == ((), 0)
     assert (read_words({"a": 1}, None, 0.0, odd), odd.words) == ((), 1)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"start": 0.0, "end": 0.0},
+        {"start": 1.0, "end": 5.0},
+        {"confidence": 0.0},
+        {"confidence": 1.0},
+        {"punctuated_word": "hello"},
+    ],
+)
+@pytest.mark.parametrize("start", [0.0, 2.0])
+def test_a_word_in_which_nothing_is_odd_is_read_the_short_way(start, fields):
+    """Field by field, what is odd would be noted for each."""
+    word = {**WORD, **fields}
+    if word["start"] >= start - 1.0:
+        assert read_words([word], (start, 4.0), 0.5, None)
 
 
 @given(

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.delivery.breaker import CircuitBreaker, CircuitBreakerPolicy, State
-from bridge.delivery.lane import Answered, Outcome, RetryPolicy, Unanswered, Verdict, judge
+from bridge.delivery.lane import Answered, Outcome, RetryPolicy, Verdict, judge
 from bridge.errors import LocalProtocolError
+from bridge.failure import Failure
 from bridge.outbox import Lane
 
 NOW = 1000.0
@@ -301,7 +302,7 @@ def simulate(lanes: int, seconds: float, outcome: Outcome, took: float) -> tuple
     return posts, breaker
 
 
-@pytest.mark.parametrize(("outcome", "took"), [(Unanswered("connect"), 0.0), (Unanswered("timeout"), 15.0)])
+@pytest.mark.parametrize(("outcome", "took"), [(Failure("connect"), 0.0), (Failure("timeout"), 15.0)])
 def test_five_hundred_lanes_do_not_trample_a_dead_endpoint(outcome: Outcome, took: float) -> None:
     posts, breaker = simulate(500, 600.0, outcome, took)
     assert posts <= 32 + 16

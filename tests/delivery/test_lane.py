@@ -13,7 +13,6 @@ from bridge.delivery.lane import (
     Answered,
     Outcome,
     RetryPolicy,
-    Unanswered,
     Verdict,
     classify,
     describe,
@@ -21,6 +20,7 @@ from bridge.delivery.lane import (
     parse_retry_after,
     retry_delay,
 )
+from bridge.failure import Failure, Kind
 from bridge.outbox import Lane, Settlement
 
 NOW = 1_800_000_000.0
@@ -48,7 +48,7 @@ def after(lane: Lane, settlement: Settlement) -> Lane:
 
 # --- what an answer means -------------------------------------------------------------------------------------------
 
-FAILURES = [Unanswered(reason) for reason in get_args(Unanswered.__annotations__["reason"])]
+FAILURES = [Failure(reason) for reason in get_args(Kind)]
 
 
 def test_every_status_has_a_meaning() -> None:
@@ -73,7 +73,8 @@ def test_no_answer_is_a_failure(outcome: Outcome) -> None:
 def test_a_reason_is_fit_for_a_log() -> None:
     assert describe(Answered(503)) == "status 503"
     assert describe(Answered(302, location="evil.example")) == "status 302, to evil.example"
-    assert describe(Unanswered("timeout")) == "timeout"
+    assert describe(Failure("timeout")) == "timeout"
+    assert describe(Failure("connect", "ECONNREFUSED")) == "connect (ECONNREFUSED)"
 
 
 # --- 2xx ------------------------------------------------------------------------------------------------------------
@@ -97,7 +98,9 @@ def test_a_failure_repeats_the_same_batch(outcome: Outcome) -> None:
     lane = replace(LANE, batch_to=15, skipped=(3,))
     judged = verdict(lane, outcome)
     assert (judged.action, judged.endpoint) == ("retry", "failing")
-    assert judged.settlement == Settlement(10, 15, due=NOW + 1, attempts=1, first_failure=NOW, skipped=(3,))
+    assert judged.settlement == Settlement(
+        10, 15, due=NOW + 1, attempts=1, first_failure=NOW, skipped=(3,), reason=describe(outcome)
+    )
 
 
 def delays(lane: Lane, count: int, policy: RetryPolicy = EXACT) -> list[float]:
@@ -151,7 +154,7 @@ def test_days_in_which_the_bridge_was_off_do_not_park_a_lane() -> None:
     lane = replace(LANE, attempts=1, first_failure=NOW - 73 * 3600, call_ended=True)
     actions = []
     while not actions or actions[-1] == "retry":
-        judged = verdict(lane, Unanswered("connect"))
+        judged = verdict(lane, Failure("connect"))
         lane = after(lane, judged.settlement)
         actions.append(judged.action)
     assert actions == ["retry"] * 11 + ["park"]
@@ -159,7 +162,7 @@ def test_days_in_which_the_bridge_was_off_do_not_park_a_lane() -> None:
 
 def test_how_often_a_dead_endpoint_is_asked_in_72_hours() -> None:
     lane, now, attempts = replace(LANE, call_ended=True), NOW, 0
-    while (judged := verdict(lane, Unanswered("connect"), now)).action == "retry":
+    while (judged := verdict(lane, Failure("connect"), now)).action == "retry":
         lane, now, attempts = after(lane, judged.settlement), judged.settlement.due, attempts + 1
     assert attempts == 30
     assert 72 <= (now - NOW) / 3600 <= 76
@@ -175,12 +178,17 @@ def test_a_clock_set_back_does_not_park_later_than_it_should() -> None:
 
 @pytest.mark.parametrize(
     ("retry_after", "pause", "wait"),
-    [(0.0, 0.0, 1.0), (0.5, 0.5, 1.0), (30.0, 30.0, 30.0), (1e9, 3600.0, 3600.0)],
+    [(0.0, 0.0, 1.0), (0.5, 0.5, 1.0), (30.0, 30.0, 30.0), (1e9, 60.0, 60.0)],
 )
 def test_retry_after_pauses_the_endpoint_within_bounds(retry_after: float, pause: float, wait: float) -> None:
     judged = verdict(LANE, Answered(429, retry_after=retry_after))
     assert (judged.action, judged.endpoint, judged.pause) == ("retry", "failing", pause)
     assert judged.settlement.due == NOW + wait
+
+
+def test_only_a_call_that_has_ended_waits_as_long_as_it_is_told() -> None:
+    judged = verdict(replace(LANE, call_ended=True), Answered(429, retry_after=1e9))
+    assert (judged.pause, judged.settlement.due) == (60.0, NOW + 3600.0)
 
 
 def test_a_lane_far_down_its_schedule_does_not_hold_the_endpoint_to_it() -> None:
@@ -229,7 +237,9 @@ def test_an_unacceptable_batch_is_halved_at_once(status: int) -> None:
     lane = replace(LANE, batch_to=17, attempts=2, first_failure=NOW - 9, skipped=(4,))
     judged = verdict(lane, Answered(status))
     assert (judged.action, judged.endpoint) == ("split", "alive")
-    assert judged.settlement == Settlement(10, 13, attempts=2, first_failure=NOW - 9, skipped=(4,))
+    assert judged.settlement == Settlement(
+        10, 13, attempts=2, first_failure=NOW - 9, skipped=(4,), reason=f"status {status}"
+    )
 
 
 @pytest.mark.parametrize("events", range(2, 51))
@@ -267,7 +277,7 @@ def test_one_event_is_skipped_at_the_fifth_refusal(status: int) -> None:
 def test_only_refusals_count_towards_skipping() -> None:
     lane = LANE
     for _ in range(20):
-        lane = after(lane, verdict(lane, Unanswered("timeout")).settlement)
+        lane = after(lane, verdict(lane, Failure("timeout")).settlement)
     judged = verdict(lane, Answered(422))
     assert judged.action == "retry"
     assert judged.settlement.rejections == 1
@@ -275,7 +285,7 @@ def test_only_refusals_count_towards_skipping() -> None:
 
 def test_refusals_are_remembered_over_other_failures() -> None:
     lane = LANE
-    for outcome in (Answered(422), Answered(500), Answered(400), Answered(422), Unanswered("reset"), Answered(422)):
+    for outcome in (Answered(422), Answered(500), Answered(400), Answered(422), Failure("reset"), Answered(422)):
         lane = after(lane, verdict(lane, outcome).settlement)
     assert verdict(lane, Answered(422)).action == "skip"
 
@@ -284,7 +294,9 @@ def test_gone_leaves_the_lane_as_it_is() -> None:
     lane = replace(LANE, batch_to=14, attempts=3, rejections=1, first_failure=NOW - 9, skipped=(2,))
     judged = verdict(lane, Answered(410))
     assert (judged.action, judged.endpoint) == ("disable", "gone")
-    assert judged.settlement == Settlement(10, 14, attempts=3, rejections=1, first_failure=NOW - 9, skipped=(2,))
+    assert judged.settlement == Settlement(
+        10, 14, attempts=3, rejections=1, first_failure=NOW - 9, skipped=(2,), reason="status 410"
+    )
 
 
 # --- whatever happens -----------------------------------------------------------------------------------------------

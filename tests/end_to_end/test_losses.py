@@ -168,7 +168,7 @@ async def test_a_lost_stream_is_asked_for_and_let_in_with_its_token(tmp_path, se
                 while not twilio.posted:
                     await asyncio.sleep(0.01)
             _, form = twilio.posted[0]
-            given = {form[f"Parameter{n}.Name"]: form[f"Parameter{n}.Value"] for n in (1, 2, 3)}
+            given = {form[f"Parameter{n}.Name"]: form[f"Parameter{n}.Value"] for n in (1, 2, 3, 4)}
             await play(origin, HALF, None, stream="MZ2", parameters=given, **signed)
             await until_ended(receiver)
 
@@ -176,7 +176,7 @@ async def test_a_lost_stream_is_asked_for_and_let_in_with_its_token(tmp_path, se
     assert (given["from"], given["team"]) == ("+15550101", "blue")
     assert words(receiver) == spoken()
     assert len(twilio.posted) == 1
-    assert given["token"] not in json.dumps(receiver.events(frames.CALL))
+    assert given["bridge.token"] not in json.dumps(receiver.events(frames.CALL))
 
 
 async def test_a_stream_that_was_lost_before_its_first_frame_leaves_the_next_one_all_its_words(configured, receiver):

@@ -1,6 +1,7 @@
 """A server that speaks HTTP as badly as a test wants: each connection is handed to a script."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -17,7 +18,7 @@ async def read_request(reader: asyncio.StreamReader) -> bytes:
 
 
 @asynccontextmanager
-async def server(script: Script) -> AsyncIterator[str]:
+async def server(script: Script, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
     """Its URL."""
     writers: set[asyncio.StreamWriter] = set()
 
@@ -30,9 +31,9 @@ async def server(script: Script) -> AsyncIterator[str]:
         finally:
             writer.close()
 
-    listening = await asyncio.start_server(connected, "127.0.0.1", 0)
+    listening = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
     try:
-        yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/"
+        yield f"http{'s' if tls else ''}://127.0.0.1:{listening.sockets[0].getsockname()[1]}/"
     finally:
         listening.close()
         for writer in writers:

@@ -13,6 +13,7 @@ from aiohttp.test_utils import TestServer
 
 from bridge.live import PULSE, Live
 from bridge.store.audio import Recordings
+from bridge.store.sessions import EndedSessions
 from bridge.store.sqlite import SQLiteStore
 from bridge.web.access import Access
 from bridge.web.calls import CallHandlers
@@ -31,12 +32,13 @@ async def doors(
     public_url: str | None = None,
     pulse: float = PULSE,
     policy: FeedPolicy | None = None,
+    ended: EndedSessions | None = None,
 ) -> AsyncIterator[Any]:
     """A namespace: the store, the live feeds, the folder of it all, the address, `now`."""
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(SQLiteStore(path, ["webhook"]))
         place = SimpleNamespace(store=store, live=Live(store, pulse), folder=path, now=NOW)
-        readers = Access(tokens, public_url, lambda: place.now)
+        readers = Access(tokens, public_url, lambda: place.now, ended)
 
         calls = CallHandlers(
             store,

@@ -14,6 +14,7 @@ from bridge.local.deepgram import LocalDeepgram
 from bridge.local.script import CodedRecognizers, encode, random_script
 from bridge.store.base import Query
 from bridge.store.sqlite import SQLiteStore
+from bridge.web.server import Site
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -53,12 +54,13 @@ def settings(data_dir, deepgram_url, **given):
 @contextlib.asynccontextmanager
 async def bridge(configured):
     """Serves until left; yields the origin, `http://127.0.0.1:port`."""
-    runner = web.AppRunner(app.build(configured), access_log=None, shutdown_timeout=1.0)
+    application = app.build(configured)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:
-        await web.TCPSite(runner, configured.host, configured.port).start()
-        host, port = runner.addresses[0][:2]
-        yield f"http://{host}:{port}"
+        site = Site(runner, application[app.CONNECTIONS], configured.host, configured.port)
+        await site.start()
+        yield site.name
     finally:
         await runner.cleanup()
 

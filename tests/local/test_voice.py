@@ -13,8 +13,8 @@ async def test_the_bridges_own_voice_webhook_names_its_socket(tmp_path):
             url, options = await ask(f"{origin}/twiml/voice", None)
 
     assert url == "wss://calls.example.com/media/twilio"
-    assert options.parameters["from"] == "+15550101"
-    assert options.parameters["token"]
+    assert options.parameters["bridge.from"] == "+15550101"
+    assert options.parameters["bridge.token"]
 
 
 async def serving(aiohttp_server, answer):

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from bridge.errors import LocalProtocolError, StoreError
 from bridge.spans import Span
 from bridge.store.audio import AudioFile, AudioStore
+from bridge.store.audio.writer import SHARE
 from tests.fakes.audio_appender import sound
 from tests.fakes.waiting import until
 
@@ -518,8 +519,23 @@ async def test_no_call_waits_for_a_disk_that_hangs(tmp_path: Path) -> None:
         assert await other.read(0, 2000) == sound(0, 1000)
 
 
-async def test_only_so_much_waits_for_a_disk_that_hangs(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    async with opened(tmp_path, flush_interval=0.001, backlog=1000, segment_seconds=1) as store:
+async def test_only_so_much_of_all_calls_waits_for_a_disk_that_hangs(tmp_path: Path) -> None:
+    async with opened(tmp_path, flush_interval=0.001, backlog=1600, segment_seconds=1) as store:
+        files = [store.open(f"CA{n}") for n in range(1, 7)]
+        with held_up(tmp_path / "audio" / "CA1") as release:
+            for count, file in enumerate(files, 1):
+                file.append(sound(0, 200))
+                await until(lambda: store.waiting + store.counters["lost_samples"] * 2 == count * 400)  # noqa: B023
+            assert store.waiting == 1600
+            assert [bool(list(file.lost)) for file in files] == [False] * 4 + [True] * 2
+            release()
+            await until(lambda: not store.waiting)
+
+
+async def test_only_so_much_of_one_call_waits_for_a_disk_that_hangs(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with opened(tmp_path, flush_interval=0.001, backlog=1000 * SHARE, segment_seconds=1) as store:
         file = store.open("CA1")
         with held_up(tmp_path / "audio" / "CA1") as release:
             for turn in range(1, 11):

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from bridge.errors import StoreError
+from bridge.errors import StoreDamaged, StoreError
 from bridge.store import sql
-from bridge.store.files import Files
+from bridge.store.files import Files, check
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_settings_that_durability_rests_on(open_files: Files) -> None:
 
 
 def test_readers_cannot_write(open_files: Files) -> None:
-    with pytest.raises(StoreError, match="readonly"):
+    with pytest.raises(StoreError, match="the disk is read-only"):
         open_files.read(lambda connection: connection.execute("DELETE FROM event"))
 
 
@@ -63,7 +63,7 @@ def test_the_lock_goes_with_its_holder(path: Path) -> None:
 def test_rubbish_is_not_a_database(path: Path) -> None:
     path.parent.mkdir()
     path.write_bytes(b"this was never a database " * 100)
-    with pytest.raises(StoreError, match="file is not a database"):
+    with pytest.raises(StoreError, match="is damaged: run `bridge repair`"):
         Files(path, 1.0)
     assert path.read_bytes().startswith(b"this was never")
 
@@ -72,7 +72,26 @@ def test_a_torn_database(path: Path) -> None:
     Files(path, 1.0).close()
     whole = path.read_bytes()
     path.write_bytes(whole[:100] + b"\xff" * (len(whole) - 100))
-    with pytest.raises(StoreError, match="malformed"):
+    with pytest.raises(StoreError, match="is damaged: run `bridge repair`"):
+        Files(path, 1.0)
+
+
+def test_a_database_is_looked_through_for_so_long_and_no_longer(path: Path, open_files: Files) -> None:
+    open_files.writing.execute("CREATE TABLE large (n)")
+    rows = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 20000) SELECT x FROM n"
+    open_files.writing.execute(f"INSERT INTO large {rows}")
+    check(open_files.writing, 0.0)
+
+    assert open_files.writing.execute("SELECT count(*) FROM large").fetchone() == (20000,)
+
+
+def test_damage_that_nothing_at_the_start_reads_is_found_at_the_start(path: Path) -> None:
+    files = Files(path, 1.0)
+    files.writing.executemany("INSERT INTO endpoint (id) VALUES (?)", [(f"{n:0100}",) for n in range(1000)])
+    files.close()
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-8192] + b"\xff" * 8192)
+    with pytest.raises(StoreDamaged, match="is damaged"):
         Files(path, 1.0)
 
 

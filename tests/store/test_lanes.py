@@ -69,6 +69,31 @@ def test_a_revoked_lease_comes_back_when_it_runs_out() -> None:
     assert list(claim(lanes, now=10.0)) == ["CA1"]
 
 
+def test_a_lease_does_not_run_out_while_its_settlement_waits_for_the_disk() -> None:
+    lanes = Lanes()
+    lanes.put(row())
+    held = lane(row(), claim(lanes)["CA1"])
+    assert lanes.settling(held)
+    assert claim(lanes, now=1000.0) == {}
+    lanes.not_settled(held)
+
+    assert list(claim(lanes, now=1000.0)) == ["CA1"]
+
+
+def test_a_settlement_that_fails_gives_back_a_revoked_lease_and_no_other() -> None:
+    lanes = Lanes()
+    lanes.put(row())
+    held = lane(row(), claim(lanes)["CA1"])
+    lanes.settling(held)
+    lanes.revoke(("webhook", "CA1"))
+    lanes.not_settled(held)
+    newer = lane(row(), claim(lanes, now=1000.0)["CA1"])
+    lanes.settling(newer)
+    lanes.not_settled(held)
+
+    assert claim(lanes, now=2000.0) == {}
+
+
 def test_settling_is_said_once() -> None:
     lanes = Lanes()
     lanes.put(row())

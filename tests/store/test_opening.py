@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.errors import StoreInUse
-from bridge.store.opening import open_store
+from bridge.errors import StoreDamaged, StoreInUse
+from bridge.store.opening import open_store, repair_store
 from tests.fakes import words
 from tests.fakes.stores import claim
 
@@ -29,3 +29,14 @@ async def test_two_at_a_time_are_refused(tmp_path: Path) -> None:
         with pytest.raises(StoreInUse):
             async with open_store(tmp_path):
                 pass
+
+
+async def test_a_damaged_one_is_repaired_in_its_place(tmp_path: Path) -> None:
+    (tmp_path / "bridge.db").write_bytes(b"\xff" * 8192)
+    with pytest.raises(StoreDamaged):
+        async with open_store(tmp_path):
+            pass
+    assert repair_store(tmp_path)
+    async with open_store(tmp_path) as store:
+        await store.append(words.conversation())
+    assert repair_store(tmp_path) is None

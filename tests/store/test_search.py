@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.store import search, sql
+from bridge.store import index, search, sql
 from bridge.store.base import CallFilter
 
 
@@ -21,6 +21,8 @@ from bridge.store.base import CallFilter
         ("taxi**", ['"taxi"*']),
         ("* - ?!", []),
         ('a"b c"d', ['"a"', '"b c"', '"d"']),
+        ("订单", ['"订\u200b单"']),
+        ("订单*", ['"订\u200b单"*']),
         ("NEAR(x", ['"NEAR(x"']),
         ("", []),
     ],
@@ -32,6 +34,7 @@ def test_terms(text: str, terms: list[str]) -> None:
 @pytest.fixture(scope="module")
 def connection() -> Iterator[sqlite3.Connection]:
     connection = sqlite3.connect(":memory:")
+    index.add_function(connection)
     for migration in sql.MIGRATIONS:
         connection.executescript(migration)
     yield connection

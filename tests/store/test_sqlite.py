@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import StoreError
+from bridge.events import Event
 from bridge.outbox import Settlement
-from bridge.store import CallFilter, Query
+from bridge.store import CallFilter, Query, Trouble
 from bridge.store.sqlite import FILENAME, SQLiteStore
 from tests.fakes import words
 from tests.fakes.waiting import until
@@ -81,7 +82,7 @@ async def test_a_locked_database_delays_and_loses_nothing(tmp_path: Path) -> Non
         other = sqlite3.connect(tmp_path / FILENAME, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         waiting = [store.append([words.final(seq=seq)]) for seq in range(2, 20)]
-        await until(lambda: store.failed_commits)
+        await until(lambda: store.counters["failed_commits"])
         assert not any(done.done() for done in waiting)
         other.close()
         await asyncio.gather(*waiting)
@@ -94,10 +95,12 @@ async def test_a_full_disk_delays_and_loses_nothing(tmp_path: Path) -> None:
         await store.append([words.started()])
         await limit_pages(store, 1)
         waiting = store.append([words.final(seq=2, text="x" * 100_000)])
-        await until(lambda: store.failed_commits)
+        await until(lambda: store.counters["failed_commits"])
         assert not waiting.done()
+        assert store.trouble == Trouble("the disk is full", passes=True)
         await limit_pages(store, 1_000_000)
         await waiting
+        assert store.trouble is None
         assert len(await store.read(Query("CA1"))) == 2
 
 
@@ -105,6 +108,13 @@ async def limit_pages(store: SQLiteStore, pages: int) -> None:
     """A disk of so many pages, as the writing connection sees it."""
     assert store._files is not None
     store._files.writing.execute(f"PRAGMA max_page_count = {pages}")
+
+
+class Unserializable(Event):
+    """What asks for room before it serializes never meets this one's fault."""
+
+    def to_json(self) -> str:
+        raise AssertionError("serialized without room")
 
 
 async def test_a_full_queue_refuses_and_a_hole_cannot_follow(tmp_path: Path) -> None:
@@ -115,6 +125,8 @@ async def test_a_full_queue_refuses_and_a_hole_cannot_follow(tmp_path: Path) -> 
         waiting = [store.append([words.final(seq=seq)]) for seq in (2, 3, 4)]
         with pytest.raises(StoreError, match="full"):
             store.append([words.final(seq=5)])
+        with pytest.raises(StoreError, match="full"):
+            store.append([Unserializable("CA1", 5, "CA1-5", "x", words.final().data)])
         other.close()
         await asyncio.gather(*waiting)
         with pytest.raises(StoreError, match="hole"):
@@ -142,9 +154,24 @@ async def test_a_database_torn_inside_is_refused_and_given_back(tmp_path: Path) 
     whole = path.read_bytes()
     path.write_bytes(whole[:65536] + b"\xff" * (len(whole) - 65536))
     for _ in range(2):
-        with pytest.raises(StoreError, match="malformed"):
+        with pytest.raises(StoreError, match="is damaged: run `bridge repair`"):
             async with SQLiteStore(tmp_path, ["webhook"]):
                 pass
+
+
+async def test_damage_that_a_reader_meets_is_a_trouble_that_stays(tmp_path: Path) -> None:
+    async with SQLiteStore(tmp_path) as store:
+        for n in range(300):
+            await store.append([words.started(f"CA{n}"), words.ended(f"CA{n}", 2)])
+    path = tmp_path / FILENAME
+    whole = path.read_bytes()
+    async with SQLiteStore(tmp_path) as store:
+        path.write_bytes(whole[:65536] + b"\xff" * (len(whole) - 65536))
+        assert store.trouble is None
+        with pytest.raises(StoreError, match="is damaged: run `bridge repair`"):
+            for n in range(300):
+                await store.read(Query(f"CA{n}"))
+        assert store.trouble == Trouble("the database is damaged", passes=False)
 
 
 async def test_one_bad_write_harms_no_other(tmp_path: Path) -> None:

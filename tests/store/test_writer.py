@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import StoreError
+from bridge.store import Trouble
 from bridge.store.writer import GROUP, Writer
 from tests.fakes.waiting import until
 
@@ -85,6 +86,30 @@ async def test_a_write_that_breaks_its_group_fails_alone(
     assert numbers(connection) == [7, 1, 2]
 
 
+async def test_damage_refuses_what_meets_it_and_no_other_and_stays(
+    connection: sqlite3.Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    def damaged(connection: sqlite3.Connection) -> None:
+        error = sqlite3.DatabaseError("secret")
+        error.sqlite_errorcode, error.sqlite_errorname = sqlite3.SQLITE_CORRUPT, "SQLITE_CORRUPT"
+        raise error
+
+    writer = Writer(connection)
+    gate = threading.Event()
+    first = writer.submit(lambda connection: gate.wait(5), bool)
+    bad, good = writer.submit(damaged, int), writer.submit(insert(1), int)
+    gate.set()
+    assert await first and await good == 1
+    with pytest.raises(StoreError, match="the database is damaged"):
+        await bad
+    await writer.submit(insert(2), int)
+    await writer.close()
+
+    assert writer.health.trouble == Trouble("the database is damaged", passes=False)
+    assert numbers(connection) == [1, 2]
+    assert "secret" not in caplog.text and "Traceback" not in caplog.text
+
+
 async def test_a_bug_of_whoever_is_told_goes_to_them(writer: Writer) -> None:
     with pytest.raises(ZeroDivisionError):
         await writer.submit(insert(1), lambda n: n / 0)
@@ -97,12 +122,14 @@ async def test_a_locked_database_is_tried_until_it_is_free(
     other = sqlite3.connect(tmp_path / "test.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     done = writer.submit(insert(1), int)
-    await until(lambda: writer.failed_commits >= 2)
+    await until(lambda: writer.counters["failed_commits"] >= 2)
+    assert writer.health.trouble == Trouble("another process has locked the database", passes=True)
     other.close()
     assert await done == 1
     assert numbers(connection) == [1]
     assert [record.message for record in caplog.records][0] == "the store cannot write, and tries again"
-    assert caplog.records[0].error == "database is locked"  # type: ignore[attr-defined]
+    assert caplog.records[0].reason == "another process has locked the database"  # type: ignore[attr-defined]
+    assert writer.health.trouble is None
 
 
 async def test_the_queue_has_a_bound(connection: sqlite3.Connection) -> None:
@@ -170,4 +197,4 @@ async def test_tidying_that_fails_harms_nobody(
         assert await writer.submit(insert(n), int) == n
     await writer.close()
     assert numbers(connection) == [0, 1, 2]
-    assert "no such table" in caplog.records[0].__dict__["error"]
+    assert caplog.records[0].__dict__["reason"] == "SQLite refuses it (SQLITE_ERROR)"

@@ -8,13 +8,14 @@ import pytest
 from bridge.errors import LocalProtocolError
 from bridge.events import Event
 from bridge.outbox import Batching, Lane, Settlement
-from bridge.store import sql, writes
+from bridge.store import index, sql, writes
 from tests.fakes import words
 
 
 @pytest.fixture
 def connection() -> Iterator[sqlite3.Connection]:
     connection = sqlite3.connect(":memory:", isolation_level=None)
+    index.add_function(connection)
     for migration in sql.MIGRATIONS:
         connection.executescript(migration)
     yield connection

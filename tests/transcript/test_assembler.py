@@ -108,6 +108,16 @@ def test_a_turn_is_its_finals_up_to_speech_final(assembler):
     assert (turn.utterance_id, turn.speaker, turn.start, turn.end) == ("CA1-inbound-u1", "caller", 0.5, 2.7)
 
 
+def test_a_turn_has_no_blanks_where_its_script_has_none(assembler):
+    events = heard(
+        assembler,
+        results(0, 0.0, 1.0, ("我想", 0.2), final=True),
+        results(0, 1.0, 2.0, ("查订单。", 1.2), final=True, speech_final=True),
+    )
+
+    assert events[-1].text == "我想查订单。"
+
+
 def test_an_empty_speech_final_ends_the_turn_too(assembler):
     events = heard(
         assembler,

@@ -133,7 +133,7 @@ def test_a_language_without_spaces_is_cut_between_its_words():
 
     found = cues([segment("inbound", *words, text="日本語" * 16)])
 
-    assert [line for cue in found for line in cue.lines] == ["日本語" * 14, "日本語" * 2]
+    assert [line for cue in found for line in cue.lines] == ["日本語" * 7, "日本語" * 7, "日本語" * 2]
 
 
 @given(channels(), st.booleans())
@@ -228,7 +228,35 @@ def test_a_language_without_spaces_fills_its_lines():
 
     found = cues([segment("inbound", *words, text="日本語" * 30)])
 
-    assert [line for cue in found for line in cue.lines] == ["日本語" * 14, "日本語" * 14, "日本語" * 2]
+    assert [line for cue in found for line in cue.lines] == ["日本語" * 7] * 4 + ["日本語" * 2]
+
+
+def test_full_width_letters_and_emoji_take_two_columns():
+    found = cues([segment("inbound", ("ＡＢＣ" * 10, 0.0, 1.0), ("🙂" * 22, 1.0, 2.0))])
+
+    assert [line for cue in found for line in cue.lines] == ["ＡＢＣ" * 7, "ＡＢＣ" * 3, "🙂" * 21, "🙂"]
+
+
+def test_marks_take_no_columns_and_are_never_cut_off():
+    word = "ที่" * 42
+
+    (cue,) = cues([segment("inbound", (word, 0.0, 3.0))])
+
+    assert cue.lines == (word,)
+    (cue,) = cues([segment("inbound", (word + "นี้", 0.0, 3.0))])
+    assert cue.lines == (word, "นี้")
+
+
+def test_no_line_begins_with_a_closing_mark():
+    found = cues([segment("inbound", text="日" * 20 + "本、" + "語" * 10, start=0.0, end=5.0)])
+
+    assert not [line for cue in found for line in cue.lines if line.startswith("、")]
+
+
+def test_two_finals_of_a_turn_have_no_blank_between_them_where_their_script_has_none():
+    finals = [segment("inbound", ("我想", 1.0, 1.4)), segment("inbound", ("查订单。", 1.5, 2.0))]
+
+    assert [cue.lines for cue in cues(finals)] == [("我想查订单。",)]
 
 
 @pytest.mark.parametrize("end", list(".?!…。？！"))

@@ -155,7 +155,7 @@ def test_a_stretch_has_the_names_that_are_read_here():
 def test_seconds_are_told_to_the_millisecond():
     ended = {"missing": 1 / 3, "uncovered": [stretch(0, 1 / 3)]}
 
-    assert completeness(ended, [backfilled(9, 0, 0.1, 0.2333333)]) == Completeness(0.233, 0.233, 0.1)
+    assert completeness(ended, [backfilled(9, 0, 0.1, 0.2301)]) == Completeness(0.23, 0.23, 0.103)
     assert [gap.missing for gap in standing([told(0, 1 / 3), came(0, 0.1)])] == [0.233]
 
 

@@ -21,7 +21,7 @@ from tests.fakes.words import started
 
 CALL = json.loads(call_header(started()))
 AGENT = sentence("outbound", 1.0, "And so on and on")
-CALLER = sentence("inbound", 2.0, "Stop it")
+CALLER = sentence("inbound", 1.3, "Stop it now please")
 LOOK_ALIKES = str.maketrans("<>{}\\", "‹›()/")
 GAP = AudioGap(track="inbound", from_=3.0, to=5.0, missing=1.5, why="lost by the carrier")
 
@@ -39,13 +39,34 @@ def test_a_text_begins_with_the_call():
 
 
 def test_a_text_has_a_line_a_turn_and_says_who_talks_over_whom():
-    assert text_of(CALLER, AGENT) == "[00:01.0] agent: And so on and on\n[00:02.0] caller (over agent): Stop it\n"
+    assert text_of(CALLER, AGENT) == (
+        "[00:01.0] agent: And so on and on\n[00:01.3] caller (over agent): Stop it now please\n"
+    )
 
 
 def test_a_text_says_what_was_not_heard():
-    assert text_of(AGENT, sentence("outbound", 6.0, "Hello?"), gaps=[GAP]) == (
+    assert text_of(AGENT, sentence("outbound", 4.0, "Hello?"), gaps=[GAP]) == (
         "[00:01.0] agent: And so on and on Hello?\n[00:03.0] (1.5 s of caller not transcribed: lost by the carrier)\n"
     )
+
+
+def test_a_text_has_no_blanks_that_nobody_said():
+    finals = [
+        segment("inbound", ("我", 1.0, 1.2), ("想", 1.2, 1.4), text="我想"),
+        segment("inbound", ("iPhone", 1.5, 1.9), ("12", 1.9, 2.1), text="iPhone 12"),
+        segment("inbound", ("吗？", 2.2, 2.4)),
+    ]
+
+    assert text_of(*finals) == "[00:01.0] caller: 我想iPhone 12吗？\n"
+
+
+@pytest.mark.parametrize("end", ["\u2028", "\u2029", "\x85", "\v", "\f", "\x1c"])
+def test_no_character_ends_a_line(end):
+    final = segment("inbound", (f"one{end}two", 1.0, 1.5), speaker=f"a{end}b")
+
+    assert text_of(final).splitlines() == ["[00:01.0] a b: one two"]
+    assert render.srt([final]).splitlines() == ["1", "00:00:01,000 --> 00:00:01,800", "a b: one two", ""]
+    assert render.vtt([final]).splitlines()[3] == "<v a b>one two"
 
 
 def test_a_text_counts_hours():
@@ -67,18 +88,18 @@ def test_a_document_holds_the_call_its_turns_its_segments_and_its_figures():
     assert found["turns"][1] == {
         "speaker": "caller",
         "track": "inbound",
-        "start": 2.0,
-        "end": 2.6,
-        "text": "Stop it",
+        "start": 1.3,
+        "end": 2.5,
+        "text": "Stop it now please",
         "over": ["agent"],
         "segment_ids": [CALLER.segment_id],
     }
     one, other = found["segments"]
-    assert [one["text"], other["text"]] == ["And so on and on", "Stop it"]
-    assert one["overlaps"] == [{"segment_id": CALLER.segment_id, "start": 2.0, "end": 2.5}]
+    assert [one["text"], other["text"]] == ["And so on and on", "Stop it now please"]
+    assert one["overlaps"] == [{"segment_id": CALLER.segment_id, "start": 1.3, "end": 2.5}]
     assert TranscriptFinal(**other).words == CALLER.words
     assert found["gaps"] == [{"track": "inbound", "from": 3.0, "to": 5.0, "missing": 1.5, "why": "lost by the carrier"}]
-    assert found["figures"]["talk_time"] == {"caller": 0.6, "agent": 1.5}
+    assert found["figures"]["talk_time"] == {"caller": 1.2, "agent": 1.5}
 
 
 def test_a_document_of_a_silent_call():
@@ -107,7 +128,7 @@ def test_what_is_still_to_be_transcribed_is_said():
 def test_subrip_names_the_speaker_where_it_changes():
     assert render.srt([AGENT, CALLER]) == (
         "1\n00:00:01,000 --> 00:00:02,500\nagent: And so on and on\n\n"
-        "2\n00:00:02,000 --> 00:00:02,800\ncaller: Stop it\n\n"
+        "2\n00:00:01,300 --> 00:00:02,500\ncaller: Stop it now please\n\n"
     )
 
 
@@ -115,7 +136,7 @@ def test_webvtt_names_the_voice():
     assert render.vtt([AGENT, CALLER]) == (
         "WEBVTT\n\n"
         "00:00:01.000 --> 00:00:02.500\n<v agent>And so on and on\n\n"
-        "00:00:02.000 --> 00:00:02.800\n<v caller>Stop it\n"
+        "00:00:01.300 --> 00:00:02.500\n<v caller>Stop it now please\n"
     )
 
 

@@ -26,6 +26,35 @@ def test_a_language_without_spaces_gets_none():
     assert join(pieces(final)) == "もしもし 田中"
 
 
+def test_words_that_are_not_in_the_text_have_the_blanks_of_their_script():
+    final = segment("inbound", ("二", 0.0, 0.2), ("十", 0.2, 0.4), ("euro", 0.4, 0.6), ("each", 0.6, 0.8), text="20€")
+
+    assert join(pieces(final)) == "二十euro each"
+
+
+def test_a_text_of_ideographs_without_words_is_spread_too():
+    final = segment("inbound", text="请稍等。 OK", start=0.0, end=6.0)
+
+    assert pieces(final) == [
+        Piece("请", 0.0, 1.0, True),
+        Piece("稍", 1.0, 2.0, False),
+        Piece("等。", 2.0, 4.0, False),
+        Piece("OK", 4.0, 6.0, True),
+    ]
+
+
+def test_a_line_end_is_no_blank_where_there_are_none():
+    final = segment("inbound", ("我", 0.0, 0.4), ("想", 0.4, 0.8), text="我\u2028想")
+
+    assert join(pieces(final)) == "我想"
+
+
+def test_a_word_of_several_ideographs_is_one():
+    final = segment("inbound", ("订单", 0.0, 0.4), ("谢谢", 0.4, 0.8), text="订单，谢谢。")
+
+    assert [piece.text for piece in pieces(final)] == ["订单，", "谢谢。"]
+
+
 def test_words_that_are_not_in_the_text_are_believed():
     final = segment("inbound", ("one", 0.0, 0.2), ("two", 0.2, 0.4), text="1 2")
 

@@ -241,16 +241,17 @@ def test_a_path_that_is_none_is_refused(path: str) -> None:
 
 
 def test_a_bin_lets_twilio_fill_in_who_calls_whom_and_holds_no_token() -> None:
-    answer = replace(HOLD, parameters={"deepgram.language": "de", "token": "CA1.1.x"})
+    answer = replace(HOLD, parameters={"deepgram.language": "de", "bridge.token": "CA1.1.x", "token": "mine"})
     root = ET.fromstring(twiml_bin(answer))
     assert {element.attrib["name"]: element.attrib["value"] for element in root.iterfind("Start/Stream/Parameter")} == {
-        "from": "{{From}}",
-        "to": "{{To}}",
-        "direction": "{{Direction}}",
+        "bridge.from": "{{From}}",
+        "bridge.to": "{{To}}",
+        "bridge.direction": "{{Direction}}",
         "deepgram.language": "de",
+        "token": "mine",
     }
     assert [verb.tag for verb in root] == ["Start", "Pause"]
 
 
 def test_an_answer_does_not_show_its_parameters() -> None:
-    assert "tell-nobody" not in repr(replace(HOLD, parameters={"token": "tell-nobody"}))
+    assert "tell-nobody" not in repr(replace(HOLD, parameters={"bridge.token": "tell-nobody"}))

@@ -24,13 +24,13 @@ def fork(twilio, url=URL):
 
 
 async def test_the_stream_is_asked_for_with_a_token_for_its_call(twilio):
-    assert await fork(twilio).ask(CALL, {"from": "+15550101"}) is None
+    assert await fork(twilio).ask(CALL, {"bridge.from": "+15550101"}) is None
     ((path, form),) = twilio.posted
 
     assert path.endswith(f"Calls/{CALL}/Streams.json")
     assert (form["Url"], form["Track"]) == (URL, "both_tracks")
-    assert (form["Parameter1.Name"], form["Parameter1.Value"]) == ("from", "+15550101")
-    assert form["Parameter2.Name"] == "token"
+    assert (form["Parameter1.Name"], form["Parameter1.Value"]) == ("bridge.from", "+15550101")
+    assert form["Parameter2.Name"] == "bridge.token"
     assert token.verify(SECRET, form["Parameter2.Value"], CALL, 1299.0) is token.Outcome.VALID
     assert token.verify(SECRET, form["Parameter2.Value"], CALL, 1300.0) is token.Outcome.EXPIRED
 
@@ -76,6 +76,10 @@ async def test_of_too_many_parameters_the_last_are_left_out_and_that_is_logged(t
     assert await fork(twilio).ask(CALL, many) is None
     ((_, form),) = twilio.posted
 
-    assert (form["Parameter1.Name"], form["Parameter98.Name"], form["Parameter99.Name"]) == ("from", "p96", "token")
+    assert (form["Parameter1.Name"], form["Parameter98.Name"], form["Parameter99.Name"]) == (
+        "from",
+        "p96",
+        "bridge.token",
+    )
     assert "Parameter100.Name" not in form
     assert "left out stream parameters" in caplog.text

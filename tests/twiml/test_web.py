@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp.plugin import AiohttpClient
+from yarl import URL
 
 from twiml.document import twiml_bin
 from twiml.errors import TwimlError
@@ -130,11 +131,11 @@ async def test_a_signed_call_is_answered_with_a_fork_and_the_next_verb(serve: Se
 async def test_the_stream_is_told_who_calls_whom_and_gets_a_token_for_this_call(serve: Serve) -> None:
     client = await serve(replace(STRICT, speakers={"outbound": "agent"}))
     told = await parameters(await post(client, VOICE_PATH, VOICE_FORM))
-    token = told.pop("token")
+    token = told.pop("bridge.token")
     assert told == {
-        "from": "+15550001",
-        "to": "+15550002",
-        "direction": "inbound",
+        "bridge.from": "+15550001",
+        "bridge.to": "+15550002",
+        "bridge.direction": "inbound",
         "speaker.outbound": "agent",
     }
     assert verify(SECRET, token, CALL, NOW) is Outcome.VALID
@@ -145,7 +146,7 @@ async def test_the_stream_is_told_who_calls_whom_and_gets_a_token_for_this_call(
 @pytest.mark.parametrize("direction", ["inbound", "outbound-api", "outbound-dial"])
 async def test_the_direction_is_passed_on_as_twilio_says_it(serve: Serve, direction: str) -> None:
     told = await parameters(await post(await serve(), VOICE_PATH, {**VOICE_FORM, "Direction": direction}))
-    assert told["direction"] == direction
+    assert told["bridge.direction"] == direction
     assert not any(name.startswith("speaker.") for name in told)
 
 
@@ -155,7 +156,7 @@ async def test_a_notice_a_pause_and_no_token(serve: Serve) -> None:
     root = ET.fromstring(await response.text())
     assert [verb.tag for verb in root] == ["Start", "Say", "Pause"]
     assert root.findtext("Say") == settings.say
-    assert "token" not in await parameters(response)
+    assert "bridge.token" not in await parameters(response)
 
 
 async def test_a_caller_nobody_can_pass_on_is_left_out_and_the_call_goes_on(
@@ -164,7 +165,7 @@ async def test_a_caller_nobody_can_pass_on_is_left_out_and_the_call_goes_on(
     form = {**VOICE_FORM, "From": "sip:" + "x" * 600, "To": "a\0b", "Direction": ""}
     response = await post(await serve(), VOICE_PATH, form)
     assert response.status == 200
-    assert set(await parameters(response)) == {"token"}
+    assert set(await parameters(response)) == {"bridge.token"}
     assert caplog.messages.count("left out a stream parameter") == 2
     assert "xxx" not in caplog.text
 
@@ -178,8 +179,34 @@ async def test_without_a_usable_call_sid_there_is_no_answer(serve: Serve) -> Non
             assert "CallSid" in await response.text()
 
 
-async def test_a_browser_is_told_that_this_is_for_posting(serve: Serve) -> None:
-    assert (await (await serve()).get(VOICE_PATH)).status == 405
+async def test_twilio_may_ask_by_get_and_with_a_slash(serve: Serve, record: Record) -> None:
+    client = await serve()
+    for path, form in ((VOICE_PATH, VOICE_FORM), (STREAM_STATUS_PATH, STATUS_FORM)):
+        assert (await post(client, path + "/", form)).status in (200, 204)
+        for spelled in (path, path + "/", path.replace("t", "%74", 1)):
+            query = f"{spelled}?{urlencode({**form, 'tenant': 'a b'})}"
+            response = await client.get(URL(query, encoded=True), headers=signed(query, {}))
+            assert response.status in (200, 204), query
+    assert [status.call_id for status in record.statuses] == [CALL] * 4
+
+
+async def test_a_get_is_signed_over_its_query_alone(serve: Serve) -> None:
+    client = await serve()
+    query = f"{VOICE_PATH}?{urlencode(VOICE_FORM)}"
+    for headers in (signed(VOICE_PATH, VOICE_FORM), signed(query + "&a=b", {}), signed(query, {"a": "b"}), {}):
+        assert (await client.get(query, headers=headers)).status == 403
+    response = await client.get(VOICE_PATH, headers=signed(VOICE_PATH, {}))
+    assert (response.status, "CallSid" in await response.text()) == (400, True)
+
+
+async def test_no_cache_keeps_an_answer_with_a_token(serve: Serve) -> None:
+    assert (await post(await serve(), VOICE_PATH, VOICE_FORM)).headers["Cache-Control"] == "no-store"
+
+
+async def test_any_other_method_is_refused(serve: Serve) -> None:
+    client = await serve()
+    for method in ("HEAD", "PUT", "DELETE", "OPTIONS"):
+        assert (await client.request(method, VOICE_PATH)).status == 405
 
 
 # -- who is let in

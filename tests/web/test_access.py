@@ -1,9 +1,12 @@
 """The way in: who gets through the door, and who does not, on a real server."""
 
+import asyncio
 import sqlite3
 
+import aiohttp
 import pytest
 
+from bridge.store.sessions import FILENAME, EndedSessions
 from bridge.web.access import COOKIE, SESSION
 from tests.fakes import words
 from tests.fakes.reading import BEARER, NOW, TOKEN, doors, reader
@@ -91,7 +94,13 @@ async def test_a_wrong_token_does_not_log_in(stranger, token):
 
 @pytest.mark.parametrize(
     "body",
-    [{"data": {"token": TOKEN}}, {"data": "{", "headers": {"Content-Type": "application/json"}}, {"json": []}, {}],
+    [
+        {"data": {"token": TOKEN}},
+        {"data": "{", "headers": {"Content-Type": "application/json"}},
+        {"data": "{}", "headers": {"Content-Type": "application/json; charset=none-such"}},
+        {"json": []},
+        {},
+    ],
 )
 async def test_a_form_of_another_site_does_not_log_in(stranger, body):
     assert await status(stranger, "/login", "POST", **body) == 401
@@ -118,9 +127,63 @@ async def test_logging_out_takes_the_cookie_back(stranger):
     assert await status(stranger, "/calls") == 401
 
 
+async def test_logging_out_ends_the_session_wherever_its_cookie_is(place, stranger):
+    _, cookie = await log_in(stranger)
+    copied = {"Cookie": f"{COOKIE}={cookie.value}"}
+    async with reader(place, Accept="*/*") as elsewhere, reader(place, Accept="*/*") as another:
+        await log_in(another)
+        assert await status(elsewhere, "/calls", headers=copied) == 200
+        assert await status(stranger, "/logout", "POST") == 204
+
+        assert await status(elsewhere, "/calls", headers=copied) == 401
+        assert await status(another, "/calls") == 200
+
+
+async def test_logging_out_ends_the_feeds_of_the_session(place, stranger):
+    _, cookie = await log_in(stranger)
+    copied = {"Cookie": f"{COOKIE}={cookie.value}"}
+    async with reader(place) as elsewhere, elsewhere.get("/calls/live", headers=BEARER) as other:
+        async with elsewhere.get("/calls/live", headers={**copied, "Authorization": ""}) as feed:
+            await feed.content.readline()
+            assert await status(stranger, "/logout", "POST") == 204
+            with pytest.raises(aiohttp.ClientError):
+                await asyncio.wait_for(feed.content.read(), 5)
+        assert other.content.at_eof() is False
+
+
+async def test_an_end_that_cannot_be_kept_is_said_to_be(tmp_path):
+    ended = EndedSessions(tmp_path / "ended", NOW)
+    (tmp_path / "ended" / FILENAME).mkdir(parents=True)
+    async with doors(tmp_path, ended=ended) as running, reader(running, Accept="*/*") as session:
+        await log_in(session)
+        assert await status(session, "/logout", "POST") == 503
+        assert await status(session, "/calls") == 401
+
+
+async def test_the_answer_to_a_wrong_token_waits_longer_each_time_and_a_good_one_does_not(place, stranger, caplog):
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    for _ in range(2):
+        assert (await log_in(stranger, "wrong"))[0] == 401
+    assert await status(stranger, "/calls", headers={"Authorization": "Bearer wrong"}) == 401
+    assert clock() - began >= 0.7
+    lines = [vars(record) for record in caplog.records if record.message == "login failed"]
+    assert [(line["address"], line["failures"]) for line in lines] == [("127.0.0.1", n) for n in (1, 2, 3)]
+    assert "wrong" not in str(lines)
+
+    waiting = asyncio.create_task(log_in(stranger, "wrong"))
+    async with reader(place, Accept="*/*") as other:
+        assert (await log_in(other))[0] == 200
+        assert await status(other, "/calls") == 200
+    assert not waiting.done()
+    assert (await waiting)[0] == 401
+
+
 @pytest.mark.parametrize("forged", ["", "x", "9999999999", "9999999999.", "9999999999.AAAA", "-1.A", "²." + "A" * 43])
 async def test_a_cookie_is_not_forged(stranger, forged):
-    assert await status(stranger, "/calls", headers={"Cookie": f"{COOKIE}={forged}".encode().decode("latin-1")}) == 401
+    for value in (forged, f"x.{forged}"):
+        headers = {"Cookie": f"{COOKIE}={value}".encode().decode("latin-1")}
+        assert await status(stranger, "/calls", headers=headers) == 401
 
 
 async def test_a_session_is_no_link_and_a_link_no_session(place, stranger):
@@ -200,7 +263,7 @@ async def test_a_record_that_cannot_be_read_is_said_not_to_be(tmp_path, place, c
     async with reader(place) as session, session.get("/calls") as response:
         assert response.status == 503
         assert "cannot be read" in (await response.json())["error"]
-    assert "no such table" in caplog.records[-1].__dict__["reason"]
+    assert "SQLite refuses it (SQLITE_ERROR)" in caplog.records[-1].__dict__["reason"]
 
 
 async def test_a_stranger_who_sends_thousands_of_digits_or_brackets_is_a_stranger(stranger):

@@ -110,6 +110,7 @@ async def test_the_list(calls, session):
         "waiting": None,
         "backfilled": None,
         "seq": 2,
+        "last": {"speaker": "caller", "text": "<b>Bonjour</b> & hello"},
         "snippet": None,
         "figures": None,
     }

@@ -65,14 +65,19 @@ async def run(tmp_path, server, *messages, **given):
     return await record(tmp_path, frames.CALL)
 
 
-async def drained(origin):
+async def drained(origin, calls=0):
     """Until no call is going on."""
     async with asyncio.timeout(10), aiohttp.ClientSession() as session:
         while True:
             async with session.get(f"{origin}/healthz") as response:
-                if (await response.json())["calls"] == 0:
+                if (await response.json())["calls"] == calls:
                     return
             await asyncio.sleep(0.01)
+
+
+async def going_on(origin):
+    """Until a call is."""
+    await drained(origin, calls=1)
 
 
 def whole_call(*extra, parameters=None):
@@ -201,6 +206,61 @@ async def test_a_socket_that_falls_silent_is_lost(tmp_path, server):
     assert events(stored)[-1]["data"]["reason"] == "carrier_silent"
 
 
+@pytest.mark.parametrize(
+    "garbage",
+    ["not json", '{"event":"mark"}', '{"event":"newer than we are"}', frames.media("inbound", 100, 2, b""), b"\x00"],
+)
+async def test_garbage_keeps_no_stream_alive(tmp_path, server, garbage):
+    configured = settings(tmp_path, server.url, bridge_idle_timeout=0.2)
+    async with bridge(configured) as origin, connect(socket_url(origin)) as socket:
+        await socket.send(frames.start())
+        with pytest.raises(ConnectionClosed):
+            async with asyncio.timeout(10):
+                while True:
+                    await socket.send(garbage)
+                    await asyncio.sleep(0.01)
+        await drained(origin)
+    (ended,) = [event for event in events(await record(tmp_path, frames.CALL)) if event["type"] == "call.ended"]
+
+    assert ended["data"]["reason"] == "carrier_silent"
+
+
+async def test_the_socket_of_a_call_that_lasted_too_long_is_read_until_the_carrier_closes(tmp_path, server):
+    configured = settings(tmp_path, server.url, bridge_max_duration=1)
+    async with bridge(configured) as origin, connect(socket_url(origin)) as socket:
+        for message in whole_call()[:500]:
+            await socket.send(message)
+        await going_on(origin)
+        await drained(origin)
+        await socket.send(frames.media("inbound", 99_000, 2, b"late"))
+        assert socket.close_code is None
+    stored = await record(tmp_path, frames.CALL)
+
+    assert events(stored)[-1]["data"]["reason"] == "max_duration"
+
+
+async def test_a_flood_of_keys_is_written_down_as_far_as_a_hand_can_press(tmp_path, server):
+    keys = [json.dumps({"event": "dtmf", "dtmf": {"digit": "5"}})] * 3000
+    stored = await run(tmp_path, server, *whole_call(*keys))
+    counts = events(stored)[-1]["data"]["counts"]
+    written = [event.type for event in stored].count("dtmf.received")
+
+    assert written + counts["digits_dropped"] == 3000
+    assert 100 < written < 300
+
+
+async def test_pings_are_answered_and_are_no_messages(tmp_path, server):
+    async with bridge(settings(tmp_path, server.url)) as origin, connect(socket_url(origin)) as socket:
+        await socket.send(frames.start())
+        await asyncio.wait_for(await socket.ping(b"here"), 5)
+        await socket.pong()
+        await socket.send(frames.stop())
+        await drained(origin)
+    stored = await record(tmp_path, frames.CALL)
+
+    assert "bad_messages" not in events(stored)[-1]["data"]["counts"]
+
+
 async def test_one_call_too_many_is_refused_with_a_reason(tmp_path, server):
     configured = settings(tmp_path, server.url, bridge_max_calls=1)
     async with bridge(configured) as origin, connect(socket_url(origin)) as socket:
@@ -211,6 +271,64 @@ async def test_one_call_too_many_is_refused_with_a_reason(tmp_path, server):
 
     assert refused.value.response.status_code == 503
     assert b"too many calls" in refused.value.response.body
+
+
+async def test_sockets_that_do_not_start_take_the_places_of_calls_for_a_moment_only(tmp_path, server):
+    configured = settings(tmp_path, server.url, bridge_max_calls=2)
+    async with bridge(configured) as origin, connect(socket_url(origin)) as first, connect(socket_url(origin)):
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(socket_url(origin))
+        assert refused.value.response.status_code == 503
+        async with asyncio.timeout(5):
+            while True:  # until they have been silent for a second
+                try:
+                    new = await connect(socket_url(origin))
+                    break
+                except InvalidStatus:
+                    await asyncio.sleep(0.05)
+        await new.send(frames.start())
+        await until(lambda: server.connections)
+        with pytest.raises(ConnectionClosed) as closed:
+            await first.recv()
+        await new.close()
+
+    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1013, "no start message came")
+
+
+async def test_what_comes_before_start_is_bounded(tmp_path, server):
+    async with (
+        bridge(settings(tmp_path, server.url)) as origin,
+        connect(socket_url(origin), compression=None) as socket,
+    ):
+        with pytest.raises(ConnectionClosed) as closed:
+            for _ in range(100):
+                await socket.send(frames.media("inbound", 100, 2, b"x" * 30_000))
+            await socket.recv()
+
+    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1008, "more than 1 MB came before start")
+    assert server.connections == []
+
+
+async def test_a_stream_that_has_started_waits_for_no_one(tmp_path, server):
+    configured = settings(tmp_path, server.url, bridge_idle_connections=2)
+    async with bridge(configured) as origin, connect(socket_url(origin), compression=None) as socket:
+        await socket.send(frames.start())
+        await until(lambda: server.connections)
+        host, port = origin.removeprefix("http://").split(":")
+        idle = [await asyncio.open_connection(host, int(port)) for _ in range(5)]
+        assert await asyncio.wait_for(idle[0][0].read(), 5) == b""
+        await socket.send(frames.stop())
+        await drained(origin)
+        for _, writer in idle:
+            writer.transport.abort()
+
+    assert events(await record(tmp_path, frames.CALL))[-1]["data"]["reason"] == "stopped"
+
+
+async def test_a_slash_at_the_end_of_the_path_is_taken(tmp_path, server):
+    async with bridge(settings(tmp_path, server.url)) as origin, connect(socket_url(origin) + "/") as socket:
+        await socket.send(frames.start())
+        await until(lambda: server.connections)
 
 
 async def test_a_full_bridge_lets_the_stream_in_that_a_call_waits_for(tmp_path, server):
@@ -283,7 +401,7 @@ class TestSignature:
     async def test_a_token_of_the_call_is_let_in(self, configured, server):
         given = token.make(token_secret(configured), frames.CALL, 4e9)
         async with bridge(configured.model_copy(update={"twilio_signature": "off"})) as origin:
-            await play(origin, *whole_call(parameters={"token": given}))
+            await play(origin, *whole_call(parameters={"bridge.token": given}))
             await drained(origin)
 
         assert len(server.connections) == 1
@@ -300,7 +418,7 @@ class TestSignature:
             bridge(configured.model_copy(update={"twilio_signature": "off"})) as origin,
             connect(socket_url(origin)) as socket,
         ):
-            await socket.send(frames.start(parameters={"token": made}))
+            await socket.send(frames.start(parameters={"bridge.token": made}))
             await socket.send(frames.media("inbound", 100, 2, b"\x10" * 160))
             with pytest.raises(ConnectionClosed) as closed:
                 await socket.recv()
@@ -324,7 +442,7 @@ class TestSignature:
         unsigned = configured.model_copy(update={"twilio_signature": "off"})
         async with bridge(unsigned) as origin, aiohttp.ClientSession() as session:
             async with session.post(f"{origin}/twiml/voice", data={"CallSid": frames.CALL}) as response:
-                assert "token" in await response.text()
+                assert "bridge.token" in await response.text()
             async with connect(socket_url(origin)) as socket:
                 await socket.send(frames.start())
                 with pytest.raises(ConnectionClosed) as closed:

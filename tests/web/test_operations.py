@@ -1,4 +1,5 @@
 import asyncio
+import sqlite3
 
 import aiohttp
 import pytest
@@ -8,6 +9,7 @@ from websockets.asyncio.client import connect
 
 from bridge.call import CallRegistry
 from bridge.local.deepgram import Faults
+from bridge.store import Trouble
 from bridge.store.sqlite import SQLiteStore
 from bridge.web.operations import OperationsHandlers
 from tests.fakes import frames
@@ -57,12 +59,53 @@ async def test_a_stopping_server_says_so(tmp_path, aiohttp_client):
         assert await (await client.get("/readyz")).json() == {"status": "stopping"}
 
 
+@pytest.mark.parametrize("trouble", [Trouble("the disk is full", passes=True), Trouble("it is damaged", passes=False)])
+async def test_a_store_that_fails_is_no_place_for_more_calls(tmp_path, aiohttp_client, trouble):
+    async with SQLiteStore(tmp_path) as store:
+        no_server = type("", (), {"url": "ws://127.0.0.1:1"})
+        calls = CallRegistry(services(store, no_server, HandClock()), max_calls=1)
+        app = web.Application()
+        app.add_routes(OperationsHandlers(calls, {}, {}, lambda: trouble).routes())
+        client = await aiohttp_client(app)
+        answer = await client.get("/readyz")
+
+        assert answer.status == 503
+        assert await answer.json() == {"status": "store fails", "reason": trouble.reason}
+
+
+async def test_too_much_that_waits_is_said_too(tmp_path, aiohttp_client):
+    async with SQLiteStore(tmp_path) as store:
+        given = services(store, type("", (), {"url": "ws://127.0.0.1:1"}), HandClock())
+        given.backlog.waiting = given.backlog.limit
+        app = web.Application()
+        app.add_routes(OperationsHandlers(CallRegistry(given, max_calls=1), {}, {}).routes())
+        client = await aiohttp_client(app)
+
+        assert (await (await client.get("/readyz")).json())["reason"] == "too much waits for the store"
+
+
+async def test_a_locked_store_is_seen_and_is_well_again(tmp_path):
+    async with deepgram() as server, bridge(settings(tmp_path, server.url)) as origin:
+        other = sqlite3.connect(tmp_path / "bridge.db", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        async with connect(f"{origin.replace('http', 'ws', 1)}/media/twilio") as socket:
+            await socket.send(frames.start())
+            await gauges_become(origin, calls=1, events_waiting=1)
+            other.close()
+            await gauges_become(origin, events_waiting=0, store_fails=0)
+            await socket.send(frames.stop())
+
+        assert (await get(f"{origin}/readyz"))[0] == 200
+
+
 async def test_the_metrics_are_prometheus_own_format(origin):
     status, kind, text = await get(f"{origin}/metrics")
     families = {family.name for family in text_string_to_metric_families(text)}
 
     assert (status, kind.split(";")[0]) == (200, "text/plain")
-    assert {"bridge_calls", "bridge_store"} <= families
+    assert {"bridge_calls", "bridge_connections"} <= families
+    assert text.count("# TYPE bridge_calls ") == 1
+    assert "{what=" not in text
 
 
 async def test_the_metrics_tell_how_it_is_now(tmp_path):
@@ -90,8 +133,27 @@ async def test_the_metrics_tell_of_an_outage(tmp_path):
                 await gauges_become(origin, calls=0, calls_interrupted=0)
             families = text_string_to_metric_families((await get(f"{origin}/metrics"))[2])
 
-    (ended,) = (family for family in families if family.name == "bridge_ended_calls")
-    assert {"what": "interruptions"} in [sample.labels for sample in ended.samples]
+    (counted,) = (family for family in families if family.name == "bridge_ended_calls_interruptions")
+    assert (counted.type, [sample.value for sample in counted.samples]) == ("counter", [1.0])
+
+
+async def test_the_metrics_may_be_for_readers_only(tmp_path):
+    async with deepgram() as server:
+        configured = settings(tmp_path, server.url, bridge_metrics="token", bridge_read_tokens=TOKEN)
+        async with bridge(configured) as origin, aiohttp.ClientSession(headers=BEARER) as reader:
+            assert (await get(f"{origin}/metrics"))[0] == 401
+            async with reader.get(f"{origin}/metrics") as response:
+                assert "bridge_calls 0.0" in await response.text()
+            assert (await get(f"{origin}/healthz"))[0] == 200
+
+
+async def test_what_waits_and_what_is_refused_is_counted(origin):
+    host, port = origin.removeprefix("http://").split(":")
+    _, writer = await asyncio.open_connection(host, int(port))
+    assert (await get(f"{origin}/none"))[0] == 404
+    await gauges_become(origin, connections_waiting=1)
+    assert "bridge_requests_refused_total 1.0" in (await get(f"{origin}/metrics"))[2]
+    writer.transport.abort()
 
 
 async def gauges_become(origin, **expected):

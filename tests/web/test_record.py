@@ -1,5 +1,6 @@
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -27,6 +28,12 @@ def test_a_call_that_ended_before_ends_were_remembered_has_at_least_a_time():
     assert record.summary(call(ended_at=words.STARTED_AT))["ended_at"] == "2027-01-15T08:00:00.000Z"
 
 
+def test_a_call_that_goes_on_shows_what_was_said_last():
+    last = words.final("CA1", 7, text="so it goes").to_json()
+    assert record.summary(replace(call(), last=last))["last"] == {"speaker": "caller", "text": "so it goes"}
+    assert record.summary(call())["last"] is None
+
+
 def test_how_long_a_call_is_so_far():
     assert record.duration(call(), words.STARTED_AT + 5.5) == 5.5
     assert record.duration(call(), words.STARTED_AT - 5.5) == 0.0
@@ -51,16 +58,19 @@ def test_every_field_is_described():
 
 
 @pytest.mark.parametrize(
-    ("lane", "state"),
+    ("lane", "state", "reason"),
     [
-        (None, "none"),
-        (LaneState(7, 7, 0, None), "delivered"),
-        (LaneState(3, 7, 2, None), "pending"),
-        (LaneState(3, 7, 2, "gone"), "parked"),
+        (None, "none", None),
+        (LaneState(7, 7, 0, None), "delivered", None),
+        (LaneState(7, 7, 0, None, "status 500"), "delivered", None),
+        (LaneState(3, 7, 2, None), "pending", None),
+        (LaneState(3, 7, 2, None, "status 500"), "pending", "status 500"),
+        (LaneState(3, 7, 2, "gone", "status 500"), "parked", "gone"),
     ],
 )
-def test_how_the_delivery_stands(lane, state):
-    assert record.details(call(), FIGURES, lane, audio=False)["delivery"]["state"] == state
+def test_how_the_delivery_stands(lane, state, reason):
+    delivery = record.details(call(), FIGURES, lane, audio=False)["delivery"]
+    assert (delivery["state"], delivery["reason"]) == (state, reason)
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,13 @@ def test_a_secret_may_come_four_ways(given):
     check(request(f"/media/x/{given}", secret=given))
 
 
+def test_without_a_secret_the_log_says_what_to_set(caplog):
+    with pytest.raises(web.HTTPForbidden):
+        by_secret((), "SETTING", "x-token")(request())
+
+    assert vars(caplog.records[0])["remedy"] == "set SETTING"
+
+
 @pytest.mark.parametrize("given", ["", "wrong", "old-secret-of-our", "old-secret-of-ours new-secret-of-ours", "\udcff"])
 def test_any_other_is_refused(given):
     check = by_secret(SECRETS, "SETTING", "x-token")

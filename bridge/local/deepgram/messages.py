@@ -18,6 +18,7 @@ from bridge.local.deepgram.request import (
     keyterm_tokens,
 )
 from bridge.local.recognition import HeardWord, Hypothesis
+from bridge.writing import joined
 
 CLIENT_TYPES = ("CloseStream", "Configure", "Sync", "KeepAlive", "Finalize")
 CONFIGURE_FIELDS = ("features", "processors", "keyterms", "language_hints")
@@ -192,7 +193,7 @@ class Writer:
     def alternative(self, words: Sequence[HeardWord]) -> dict[str, Any]:
         """What is believed to have been said: text, confidence, words."""
         alternative: dict[str, Any] = {
-            "transcript": " ".join(word.text if self._request.punctuated else word.word for word in words),
+            "transcript": joined(word.text if self._request.punctuated else word.word for word in words),
             "confidence": round(sum(word.confidence for word in words) / (len(words) or 1), 6),
             "words": [self._word(word) for word in words],
         }

@@ -36,5 +36,5 @@ class Retention:
             try:
                 await self._recordings.sweep(self._wall(), self._max_age, self._max_octets)
             except OSError as error:
-                log.error("recordings cannot be looked through", extra={"reason": str(error)})
+                log.error("recordings cannot be looked through", extra={"reason": error.strerror})
             await asyncio.sleep(_PAUSE)

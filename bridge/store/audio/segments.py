@@ -254,7 +254,8 @@ class Segments:
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
-            log.error("the note beside kept audio cannot be read", extra={"file": str(path), "reason": str(error)})
+            reason = error.strerror if isinstance(error, OSError) else "not JSON"
+            log.error("the note beside kept audio cannot be read", extra={"file": str(path), "reason": reason})
             return None
         return note if isinstance(note, dict) else None
 

@@ -25,6 +25,9 @@ T = TypeVar("T")
 BACKLOG = 32 * 2**20
 """Octets that may wait for the disk: twenty seconds of a hundred calls."""
 
+SHARE = 4
+"""One call may have the fourth part of that."""
+
 
 class Behind(OSError):
     """The disk is so slow that too much waits for it."""
@@ -61,6 +64,7 @@ class AudioWriter:
         self._loop = asyncio.get_running_loop()
         self._thread = ThreadPoolExecutor(1, "store-audio")
         self._expected: dict[Source, None] = {}
+        self._waiting: Counter[Source] = Counter()
         self._timer: asyncio.TimerHandle | None = None
         self._troubles: dict[Source, str] = {}
 
@@ -87,12 +91,14 @@ class AudioWriter:
         for source in sources:
             self._expected.pop(source, None)
             flush = source.take()
-            if self.waiting + flush.octets > self._backlog:
+            own = self._waiting[source] + flush.octets
+            if self.waiting + flush.octets > self._backlog or own > self._backlog // SHARE:
                 flush.refuse(Behind())
                 if flush.then == "go on":
                     self._receive(source, flush)  # nothing queues for a disk that hangs
                     continue
             self.waiting += flush.octets
+            self._waiting[source] = own
             flushes[source] = flush
         self.counters["jobs"] += 1
         job = self.call(_run, list(flushes.values()))
@@ -113,6 +119,9 @@ class AudioWriter:
     def _finish(self, flushes: dict[Source, Flush], job: asyncio.Future[None]) -> None:
         for source, flush in flushes.items():
             self.waiting -= flush.octets
+            self._waiting[source] -= flush.octets
+            if not self._waiting[source]:
+                del self._waiting[source]
             self._receive(source, flush)
         job.result()  # only a bug of ours raises here, and the loop tells it
 

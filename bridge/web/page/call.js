@@ -3,7 +3,7 @@
 import { callPath, get, now, Refused } from "./api.js";
 import { Conversation } from "./conversation.js";
 import { details } from "./details.js";
-import { byId, h, icon, sr } from "./dom.js";
+import { bring, byId, h, icon, sr } from "./dom.js";
 import { Feed } from "./feed.js";
 import { Follow } from "./follow.js";
 import { clock, dayAndTime, length, parties, timeOfDay, wall } from "./format.js";
@@ -30,7 +30,8 @@ export class CallView {
   #known = false;
   #caughtUp = false;
   #shown = "";
-  #mark = "";
+  #query = "";
+  #sought = false;
   #timers = [];
   #learned;
   #gone;
@@ -76,7 +77,7 @@ export class CallView {
     if (id === this.#id) return;
     this.close();
     this.#id = id;
-    this.#mark = query;
+    this.#query = query;
     this.#begin();
     byId("call").hidden = false;
     byId("details").replaceChildren();
@@ -94,6 +95,7 @@ export class CallView {
     this.#conversation = new Conversation();
     this.#transcript.live = false;
     this.#transcript.show(this.#conversation);
+    this.find(this.#query);
     this.#caughtUp = false;
     byId("conversation").scrollTop = 0;
     byId("call").setAttribute("aria-busy", "true");
@@ -101,17 +103,22 @@ export class CallView {
 
   /** Mark these words in the open call, without scrolling. */
   mark(query) {
-    this.#mark = "";
+    this.#sought = false;
     this.#transcript.mark(query);
   }
 
-  /** Mark these words, and go to the first. */
+  /** Mark these words, and go to the first, as soon as it is there. */
   find(query) {
-    this.#mark = query;
-    const found = this.#transcript.mark(query);
-    if (!found) return;
-    found.scrollIntoView({ block: "center" });
-    this.#mark = "";
+    this.#sought = true;
+    this.#transcript.mark(query);
+    this.#goToFound();
+  }
+
+  #goToFound() {
+    const place = this.#sought && this.#transcript.found;
+    if (!place) return;
+    bring(byId("conversation"), place);
+    this.#sought = false;
   }
 
   close() {
@@ -207,7 +214,7 @@ export class CallView {
     this.#transcript.live = this.#caughtUp && !this.#conversation.ended;
     if (!this.#conversation.ended) this.#followWhat(false);
     this.#follow.arrived(finals);
-    if (this.#mark && finals) this.find(this.#mark);
+    this.#goToFound();
     this.#recording();
   }
 
@@ -273,12 +280,14 @@ export class CallView {
   #head(call) {
     const { other, ours } = parties(call);
     const way = call.direction === "outbound" ? "outbound" : "inbound";
-    const title = [icon(way), sr(way === "outbound" ? "Outgoing call to " : "Incoming call from "), other];
+    const title = [icon(way), sr(way === "outbound" ? "Outgoing call to " : "Incoming call from "),
+      h("span", { class: "party", title: other }, other)];
     byId("call-title").replaceChildren(...(call.started_at ? title : ["Call"]));
     const started = call.started_at
       ? h("time", { datetime: call.started_at, title: wall(call.started_at) }, dayAndTime(call.started_at)) : null;
     const lasts = h("span", { id: "call-length" });
-    const parts = [lasts, ours && `${way === "outbound" ? "from" : "to"} ${ours}`, started].filter(Boolean);
+    const end = ours && h("span", {}, `${way === "outbound" ? "from" : "to"} ${ours}`);
+    const parts = [lasts, end, started].filter(Boolean);
     byId("call-sub").replaceChildren(...parts.flatMap((part, index) => (index ? [" · ", part] : [part])));
     this.#tick();
     document.title = call.started_at ? `${call.active ? "● " : ""}${other} · Calls` : "Calls";
@@ -292,7 +301,7 @@ export class CallView {
 
   #tick() {
     const element = this.#call && byId("call-length");
-    if (!element) return;
+    if (!element || this.#feed?.state === "reconnecting") return; // it may have ended: no one knows
     const seconds = this.#call.active ? (now() - Date.parse(this.#call.started_at)) / 1000 : this.#call.duration;
     const text = clock(seconds ?? 0);
     if (element.textContent !== text) element.textContent = text;

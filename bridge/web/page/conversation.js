@@ -1,9 +1,15 @@
 // What was said in one call, and what happened, in the order of the call's clock. Pure: no elements, no network.
 //
-// Finals append, interims replace, keyed on `segment_id`. An item keeps the place at which it was first shown, so that
-// the text does not jump while it is read.
+// Finals append, interims replace, keyed on `segment_id`; the segments of a turn are one item, in which the newest one
+// grows. A segment keeps the place at which it was first shown, so that the text does not jump while it is read.
+
+import { Turns } from "./turns.js";
+import { joined } from "./words.js";
 
 const END = Number.MAX_SAFE_INTEGER;
+
+// Of two segments that begin at once the inbound one comes first, whichever came first.
+const CHANNEL = 2 ** 32;
 
 // Seconds: a shorter gap, a single lost frame, loses no word and gets no row.
 const SHORTEST_GAP = 0.2;
@@ -12,8 +18,8 @@ const SHORTEST_GAP = 0.2;
 const GIVEN_UP = "not_transcribed";
 
 export class Conversation {
-  /** Items by time: `{key, kind: "segment" | "speaking" | "note", at, …}`. */
-  items = [];
+  /** Segments by time: `{key, at, track, start, end, text, words, final, over, …}`. */
+  segments = [];
   /** The last `seq` received. */
   seq = 0;
   started = null;
@@ -25,7 +31,14 @@ export class Conversation {
   #givenUp = false;
   /** Seconds of the call up to which something is known. */
   length = 0;
+  #items = [];
   #byKey = new Map();
+  #segments = new Map();
+  #turns = new Turns();
+  /** Segments that have changed since the turns were made of them, and the place of the first change. */
+  #fresh = new Set();
+  #from = Infinity;
+  #settled = [];
   #changed = new Set();
   #removed = new Set();
   #order = 0;
@@ -45,11 +58,19 @@ export class Conversation {
     return true;
   }
 
-  /** The items that are new or changed, and those removed, since the last call. */
+  /** Items by time: `{key, kind: "turn" | "speaking" | "note", at, …}`. */
+  get items() {
+    this.#makeTurns();
+    return this.#items;
+  }
+
+  /** The items that are new or changed, and those removed, and the segments that have settled, since the last call. */
   changes() {
-    const changes = { changed: this.#changed, removed: this.#removed };
+    this.#makeTurns();
+    const changes = { changed: this.#changed, removed: this.#removed, settled: this.#settled };
     this.#changed = new Set();
     this.#removed = new Set();
+    this.#settled = [];
     return changes;
   }
 
@@ -59,16 +80,16 @@ export class Conversation {
 
   /** Where an item stands in `items`. */
   indexOf(item) {
-    return this.#position(item);
+    return position(this.#items, item);
   }
 
-  /** The finals spoken at this second: of each speaker the last that began. */
+  /** The turns that go on at this second. */
   at(seconds) {
     const found = [];
-    const after = this.#position({ at: seconds, order: END });
+    const after = position(this.items, { at: seconds, order: END });
     for (let index = after - 1; index >= Math.max(0, after - 40) && found.length < 2; index -= 1) {
-      const item = this.items[index];
-      if (item.kind === "segment" && item.final && item.at <= seconds && seconds < item.end) found.push(item);
+      const item = this.#items[index];
+      if (item.kind === "turn" && item.at <= seconds && seconds < item.end) found.push(item);
     }
     return found;
   }
@@ -97,17 +118,17 @@ export class Conversation {
 
   #segment(data) {
     this.#quiet(data.track);
-    const known = this.#byKey.get(data.segment_id);
+    const known = this.#segments.get(data.segment_id);
     if (known?.final || (known && known.revision > data.revision)) return;
     if (this.ended && !data.final) return;
     if (!data.text) {
       if (!known) return;
       this.#overlap(known, []);
-      this.#remove(known);
+      this.#forget(known);
       return;
     }
-    const item = known ?? { key: data.segment_id, kind: "segment", at: data.start, over: [] };
-    Object.assign(item, {
+    const segment = known ?? { key: data.segment_id, at: data.start, over: [] };
+    Object.assign(segment, {
       track: data.track,
       speaker: data.speaker,
       start: data.start,
@@ -120,25 +141,58 @@ export class Conversation {
       revision: data.revision,
     });
     this.length = Math.max(this.length, data.end);
-    this.#put(item);
-    this.#overlap(item, data.overlaps ?? []);
+    if (!known) {
+      segment.order = data.channel * CHANNEL + (this.#order += 1);
+      this.#segments.set(segment.key, segment);
+      this.segments.splice(position(this.segments, segment), 0, segment);
+    }
+    this.#touch(segment);
+    if (segment.final) this.#settled.push(segment);
+    this.#overlap(segment, data.overlaps ?? []);
+  }
+
+  #forget(segment) {
+    this.#touch(segment);
+    this.segments.splice(position(this.segments, segment), 1);
+    this.#segments.delete(segment.key);
+  }
+
+  #touch(segment) {
+    this.#fresh.add(segment);
+    this.#from = Math.min(this.#from, position(this.segments, segment));
+  }
+
+  /** Bring the items of the turns up to date. */
+  #makeTurns() {
+    if (this.#from === Infinity) return;
+    const { changed, dropped } = this.#turns.update(this.segments, this.#from);
+    const fresh = this.#fresh;
+    [this.#fresh, this.#from] = [new Set(), Infinity];
+    const gone = new Set(dropped.map(({ key }) => key));
+    for (const turn of changed) {
+      gone.delete(turn.key);
+      const [known, over] = [this.#byKey.get(turn.key), this.#turns.over(turn)];
+      const same = known && isSame(known.over, over) && isSame(known.parts, turn.parts);
+      if (!same || turn.parts.some((part) => fresh.has(part))) this.#put(turnOf(turn, over));
+    }
+    for (const key of gone) this.#remove(this.#byKey.get(key));
   }
 
   /**
    * Each revision of a segment lists all its talk-over with the segments known by then: of two segments, the newer list
    * counts for both.
    */
-  #overlap(item, overlaps) {
-    const others = new Set(overlaps.map(({ segment_id }) => this.#byKey.get(segment_id)).filter(Boolean));
-    for (const other of new Set([...(item.others ?? []), ...others])) {
-      other.over = other.over.filter((stretch) => stretch.with !== item.key);
-      item.over = item.over.filter((stretch) => stretch.with !== other.key);
-      this.#changed.add(other);
+  #overlap(segment, overlaps) {
+    const others = new Set(overlaps.map(({ segment_id }) => this.#segments.get(segment_id)).filter(Boolean));
+    for (const other of new Set([...(segment.others ?? []), ...others])) {
+      other.over = other.over.filter((stretch) => stretch.with !== segment.key);
+      segment.over = segment.over.filter((stretch) => stretch.with !== other.key);
+      this.#touch(other);
     }
-    item.others = others;
+    segment.others = others;
     for (const { segment_id, start, end } of overlaps) {
-      item.over.push({ start, end, with: segment_id });
-      this.#byKey.get(segment_id)?.over.push({ start, end, with: item.key });
+      segment.over.push({ start, end, with: segment_id });
+      this.#segments.get(segment_id)?.over.push({ start, end, with: segment.key });
     }
   }
 
@@ -179,9 +233,8 @@ export class Conversation {
 
   #end(data, event) {
     this.ended = data;
-    for (const item of [...this.items]) {
-      if (item.kind === "speaking" || (item.kind === "segment" && !item.final)) this.#remove(item);
-    }
+    for (const segment of this.segments.filter(({ final }) => !final)) this.#forget(segment);
+    for (const item of this.#items.filter(({ kind }) => kind === "speaking")) this.#remove(item);
     this.length = Math.max(this.length, data.duration);
     const { reason, duration, missing, uncovered } = data;
     // Seconds still to be transcribed from kept audio; null: nothing follows.
@@ -211,7 +264,7 @@ export class Conversation {
       this.#put({ ...ended, left, waiting: this.waiting });
     }
     // A gap that was given up before is filled now, whole or in part.
-    for (const gap of this.items.filter((item) => item.what === "gap" && item.why === GIVEN_UP)) {
+    for (const gap of this.#items.filter((item) => item.what === "gap" && item.why === GIVEN_UP)) {
       if (to <= gap.start || from >= gap.end) continue;
       this.#remove(gap);
       for (const [start, end] of [[gap.start, from], [to, gap.end]]) {
@@ -231,30 +284,55 @@ export class Conversation {
     const known = this.#byKey.get(item.key);
     if (known && known !== item) Object.assign(known, item);
     if (!known) {
-      item.order = this.#order += 1;
+      item.order ??= this.#order += 1;
       this.#byKey.set(item.key, item);
-      this.items.splice(this.#position(item), 0, item);
+      this.#items.splice(position(this.#items, item), 0, item);
     }
     this.#removed.delete(item);
     this.#changed.add(known ?? item);
   }
 
   #remove(item) {
-    this.items.splice(this.#position(item), 1);
+    this.#items.splice(position(this.#items, item), 1);
     this.#byKey.delete(item.key);
     this.#changed.delete(item);
     this.#removed.add(item);
   }
+}
 
-  /** The index of the first item that is not before this one. */
-  #position({ at, order }) {
-    let [low, high] = [0, this.items.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      const item = this.items[middle];
-      if (item.at < at || (item.at === at && item.order < order)) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+/** The item of a turn, made of its segments. */
+function turnOf({ key, parts: [...parts] }, over) {
+  const [first] = parts;
+  const { text, from } = joined(parts.map((part) => part.text));
+  return {
+    key,
+    kind: "turn",
+    at: first.at,
+    order: first.order,
+    track: first.track,
+    speaker: first.speaker,
+    language: first.language,
+    start: first.start,
+    end: Math.max(...parts.map((part) => part.end)),
+    time: first.time,
+    final: parts.every((part) => part.final),
+    parts,
+    over,
+    text,
+    from,
+  };
+}
+
+const isSame = (some, others) => some.length === others.length && some.every((one, place) => one === others[place]);
+
+/** The index of the first item that is not before this one. */
+function position(items, { at, order }) {
+  let [low, high] = [0, items.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const item = items[middle];
+    if (item.at < at || (item.at === at && item.order < order)) low = middle + 1;
+    else high = middle;
   }
+  return low;
 }

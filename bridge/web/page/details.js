@@ -92,7 +92,7 @@ function deliveryWords({ state, cursor, attempts, reason }, tip) {
       return "All delivered";
     case "pending":
       if (!attempts) return `${events} on the way`;
-      return `${events} waiting, ${attempts} ${attempts === 1 ? "try" : "tries"} failed`;
+      return `${events} waiting, ${attempts} ${attempts === 1 ? "try" : "tries"} failed${reason ? `: ${reason}` : ""}`;
     case "parked":
       return `Given up with ${events} left${reason ? `: ${reason}` : ""}`;
     default:

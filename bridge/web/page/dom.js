@@ -1,5 +1,7 @@
 // Makes elements. Content goes in as text or as an attribute; nothing on the page parses HTML.
 
+const MARGIN = 40; // pixels left above and below what is scrolled into view
+
 export const byId = (id) => document.getElementById(id);
 
 /** An element with attributes (functions become listeners, null and false are left out) and children, strings as text. */
@@ -12,6 +14,18 @@ export function h(tag, attributes = {}, ...children) {
   }
   element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
   return element;
+}
+
+/**
+ * Scroll a thing, an element or a range, into view in its scroller, and nothing else: `scrollIntoView` scrolls whatever
+ * stands around it as well, up to the document. `block`: "center", or "nearest" for as little as it takes.
+ */
+export function bring(scroller, thing, { block = "center", smooth = false } = {}) {
+  const [view, rect] = [scroller.getBoundingClientRect(), thing.getBoundingClientRect()];
+  const [above, below] = [rect.top - view.top - MARGIN, rect.bottom - view.bottom + MARGIN];
+  let top = rect.top + rect.height / 2 - view.top - view.height / 2;
+  if (block === "nearest") top = above < 0 ? above : Math.max(0, Math.min(below, above));
+  if (top) scroller.scrollBy({ top, behavior: smooth ? "smooth" : "auto" });
 }
 
 /** Text for screen readers only. */

@@ -3,10 +3,11 @@
 // Two things can be followed: the end of a live call, and the voice of a recording. Scrolling away stops it and shows a
 // button that goes back; scrolling down to the end of a live call goes on with it too.
 
-import { icon } from "./dom.js";
+import { bring, icon } from "./dom.js";
 
 const NEAR = 48; // pixels from the end that still count as the end
 const GLIDE = 700; // milliseconds that a scroll of ours may take
+const EDGE = 0.2; // share of the view, at its top and bottom, in which the voice is not left
 
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -52,11 +53,17 @@ export class Follow {
     this.#show();
   }
 
-  /** The recording is at this element now. */
-  spot(element) {
-    if (!element || element === this.#spot) return;
-    this.#spot = element;
-    if (this.#mode === "voice" && this.#following) this.#glide();
+  /** The recording is at this place now, an element or a range. */
+  spot(place) {
+    if (!place || place === this.#spot) return;
+    this.#spot = place;
+    if (this.#mode === "voice" && this.#following && !this.#isInView(place)) this.#glide();
+  }
+
+  #isInView(place) {
+    const [view, rect] = [this.#scroller.getBoundingClientRect(), place.getBoundingClientRect()];
+    const edge = EDGE * view.height;
+    return rect.height > 0 && rect.top >= view.top + edge && rect.bottom <= view.bottom - edge;
   }
 
   /** Scroll back to the words that are being spoken. */
@@ -82,9 +89,10 @@ export class Follow {
   }
 
   #glide() {
-    if (!this.#spot?.isConnected) return;
+    const element = this.#spot?.startContainer ?? this.#spot;
+    if (!element?.isConnected) return;
     this.#gliding = performance.now() + GLIDE;
-    this.#spot.scrollIntoView({ block: "center", behavior: calm.matches ? "auto" : "smooth" });
+    bring(this.#scroller, this.#spot, { smooth: !calm.matches });
   }
 
   /** The reader scrolls by hand: act at once, without waiting for the scroll event. */

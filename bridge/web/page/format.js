@@ -81,6 +81,7 @@ const ENDS = {
   carrier_disconnected: "The carrier's connection was lost",
   carrier_silent: "The carrier went silent",
   server_stopping: "The bridge was stopped",
+  max_duration: "It had lasted as long as a call may",
   bridge_restarted: "The bridge was restarted",
   stream_failed: "The stream failed",
 };

@@ -5,7 +5,7 @@
 // the list itself is asked for as well, so that changes during a lost connection are not missed.
 
 import { callPath, get, now, Refused } from "./api.js";
-import { byId, h } from "./dom.js";
+import { bring, byId, h } from "./dom.js";
 import { Feed } from "./feed.js";
 import { asNumber, clock, dayKey, dayName } from "./format.js";
 import { fillRow, makeRow } from "./rows.js";
@@ -99,8 +99,8 @@ export class CallList {
     const next = at < 0 ? Math.max(0, open) : Math.min(Math.max(0, at + step), links.length - 1);
     for (const link of links) link.tabIndex = -1;
     links[next].tabIndex = 0;
-    links[next].focus();
-    links[next].scrollIntoView({ block: "nearest" });
+    links[next].focus({ preventScroll: true });
+    bring(byId("list-scroll"), links[next], { block: "nearest" });
   }
 
   // The list's content.
@@ -222,7 +222,7 @@ export class CallList {
       const { ended_at, duration, reason, figures } = told;
       this.#put({ ...known, active: false, ended_at, duration, reason, figures });
     } else if (event === "transcript.final" && known) {
-      if (told.text) this.#put({ ...known, last: `${told.speaker}: ${told.text}` });
+      if (told.text) this.#put({ ...known, last: { speaker: told.speaker, text: told.text } });
     } else {
       return;
     }
@@ -234,6 +234,7 @@ export class CallList {
   #put(call) {
     const known = this.#rows.get(call.id);
     const merged = { ...known?.call, ...call };
+    merged.last ??= known?.call.last ?? null;
     const row = known ?? makeRow(merged);
     if (known?.call.active !== merged.active) {
       const focused = row.link === document.activeElement;
@@ -305,6 +306,7 @@ export class CallList {
   }
 
   #tick() {
+    if (this.#feed.state === "reconnecting") return; // they may have ended: no one knows
     for (const { element } of [...this.#rows.values()].filter(({ call }) => call.active)) {
       const time = element.querySelector(".call-when");
       time.textContent = clock((now() - Date.parse(time.dateTime)) / 1000);

@@ -99,7 +99,7 @@ export class Player {
         this.skip(step);
       } });
     const legend = Object.entries(call.speakers ?? {}).map(([track, label]) =>
-      h("span", { class: `who ${track}` }, label));
+      h("span", { class: `who ${track}`, title: label }, label));
     this.#parts = { play, speed, time, range, paths };
     this.#root.replaceChildren(
       h("div", { class: "player-keys" }, button("rewind", "Back 10 seconds", () => this.skip(-10)), play,
@@ -118,10 +118,12 @@ export class Player {
       const width = Math.max(1, ((to - from) / this.#length) * WIDTH).toFixed(1);
       return `M${x(from)} ${y}h${width}v${height}h-${width}z`;
     };
-    for (const item of conversation.items) {
-      const lane = item.track === "outbound" ? 1 : 0;
-      if (item.kind === "segment") paths[item.track] += box(item.start, item.end, lane + 0.12, 0.76);
-      if (item.what === "gap") paths.gaps += box(item.start, item.end, lane, 1);
+    const lane = ({ track }) => (track === "outbound" ? 1 : 0);
+    for (const segment of conversation.segments) {
+      paths[segment.track] += box(segment.start, segment.end, lane(segment) + 0.12, 0.76);
+    }
+    for (const gap of conversation.items.filter(({ what }) => what === "gap")) {
+      paths.gaps += box(gap.start, gap.end, lane(gap), 1);
     }
     for (const [name, path] of Object.entries(paths)) this.#parts.paths[name].setAttribute("d", path);
   }

@@ -28,7 +28,7 @@ export function fillRow({ link, call }, query) {
   when.classList.toggle("live", call.active);
   when.textContent = call.active ? clock((now() - Date.parse(call.started_at)) / 1000) : timeOfDay(call.started_at);
   if (query && call.snippet) line.replaceChildren(...marked(call.snippet, query));
-  else if (call.active && call.last) line.replaceChildren(call.last);
+  else if (call.active && call.last) line.replaceChildren(`${call.last.speaker}: ${call.last.text}`);
   else {
     const lasted = call.active ? null : clock(call.duration ?? 0);
     const wrong = call.active || PLAIN.includes(call.reason) ? null : h("span", { class: "wrong" }, endReason(call.reason));

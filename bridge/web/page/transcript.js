@@ -1,10 +1,10 @@
-// The conversation on the page: one list item for each thing said or noted, keyed as in `conversation.js`.
+// The conversation on the page: one list item for each turn or note, keyed as in `conversation.js`.
 //
 // Words are not elements of their own: in three hours there are fifty thousand. Where a word is follows from its place
-// in the text, and it is marked with the CSS Custom Highlight API; without that the whole segment is marked. Lines stand
+// in the text, and it is marked with the CSS Custom Highlight API; without that the whole turn is marked. Lines stand
 // in chunks, of which the browser lays out only those in view: five thousand lines one by one are too many to watch.
 
-import { h, sr } from "./dom.js";
+import { bring, h, sr } from "./dom.js";
 import { clock, endReason, gapReason, length, wall } from "./format.js";
 import { matches, places, runs, searchWords, wordAt } from "./words.js";
 
@@ -22,8 +22,10 @@ export class Transcript {
   #playing = new Set();
   #reachable = null;
   #word = null;
+  #now = [];
   #playable = false;
   #search = [];
+  #first = null;
   #found = canHighlight ? new Highlight() : null;
   #seek;
   #said;
@@ -49,7 +51,9 @@ export class Transcript {
     this.#playing.clear();
     this.#reachable = null;
     this.#word = null;
+    this.#now = [];
     this.#search = [];
+    this.#first = null;
     this.#found?.clear();
     highlight("now", null);
     highlight("hover", null);
@@ -64,26 +68,29 @@ export class Transcript {
 
   /** Bring the page up to date; returns the number of new finals. */
   render() {
-    const { changed, removed } = this.#conversation.changes();
+    const { changed, removed, settled } = this.#conversation.changes();
     for (const item of removed) this.#drop(item);
-    const settled = [];
     // From first to last, so that an item's predecessor is on the page when the item is inserted after it.
     const order = [...changed].sort((a, b) => a.at - b.at || a.order - b.order);
     for (const item of order) {
       const known = this.#elements.get(item.key);
       const element = known ?? this.#make(item);
-      if (item.kind === "segment" && item.final && !element.classList.contains("final")) settled.push(item);
       fill[item.kind](element, item);
       if (!known) this.#insert(item, element);
       this.#places.delete(item);
-      if (this.#search.length && item.final) this.#find(item, element);
+      if (this.#search.length && item.kind === "turn") {
+        // Its text has been written again.
+        const old = [...(this.#found ?? [])].filter((range) => element.contains(range.startContainer));
+        for (const range of old) this.#found.delete(range);
+        this.#find(item);
+      }
     }
     if (this.live) settled.forEach(this.#said);
     if (!this.#reachable?.isConnected) this.#reach(this.#list.querySelector(".line"));
     return settled.length;
   }
 
-  /** Mark the words of the recording at this second; returns their element, if any. */
+  /** Mark the words of the recording at this second; returns the place of one of them, if any. */
   showTime(seconds) {
     const items = seconds === null ? [] : this.#conversation.at(seconds);
     const elements = new Set(items.map((item) => this.#elements.get(item.key)).filter(Boolean));
@@ -94,31 +101,32 @@ export class Transcript {
     const spoken = words.map(([item, word]) => `${item.key}:${word.from}`).join();
     if (spoken !== this.#word) {
       this.#word = spoken;
-      highlight("now", words.map(([item, word]) => this.#range(item, word.from, word.to)).filter(Boolean));
+      this.#now = words.map(([item, word]) => this.#range(item, word.from, word.to)).filter(Boolean);
+      highlight("now", this.#now);
     }
-    return items.length ? this.#elements.get(items[0].key) : null;
+    return this.#now[0] ?? [...elements][0] ?? null;
   }
 
-  /** Mark the words of a search; returns the first element that has one. */
+  /** Mark the words of a search, in what comes later too. */
   mark(query) {
     this.#search = searchWords(query);
     this.#found?.clear();
-    if (!this.#search.length) return null;
-    let first = null;
+    this.#first = null;
+    if (!this.#search.length) return;
     for (const item of this.#conversation.items) {
-      const element = item.kind === "segment" && this.#elements.get(item.key);
-      if (element && this.#find(item, element)) first ??= element;
+      if (item.kind === "turn" && this.#elements.has(item.key)) this.#find(item);
     }
-    return first;
   }
 
-  #find(item, element) {
+  /** The place of the first word that is marked; null: there is none yet. */
+  get found() {
+    return this.#first && this.#range(...this.#first);
+  }
+
+  #find(item) {
     const found = matches(item.text, this.#search);
-    for (const [from, to] of found) {
-      const range = this.#range(item, from, to);
-      if (range) this.#found?.add(range);
-    }
-    return found.length;
+    if (found.length) this.#first ??= [item, ...found[0]];
+    for (const range of found.map(([from, to]) => this.#range(item, from, to)).filter(Boolean)) this.#found?.add(range);
   }
 
   #make(item) {
@@ -186,7 +194,7 @@ export class Transcript {
   #wordUnder(event) {
     const paragraph = event.target.closest?.(".said");
     const item = this.#items.get(paragraph?.closest(".line"));
-    if (item?.kind !== "segment" || !item.final) return {};
+    if (item?.kind !== "turn" || !item.parts.some(({ final }) => final)) return {};
     const caret = caretAt(event.clientX, event.clientY);
     if (!caret || !paragraph.contains(caret.node)) return { item };
     const before = document.createRange();
@@ -224,7 +232,8 @@ export class Transcript {
     }[event.key];
     if (next) {
       this.#reach(next);
-      next.focus();
+      next.focus({ preventScroll: true });
+      bring(this.#list.parentElement, next, { block: "nearest" });
       event.preventDefault();
     } else if (event.key === "Enter" && this.#playable) {
       this.#seek(this.#items.get(element).start);
@@ -252,12 +261,12 @@ const timeElement = (item, className) =>
   h("time", { class: className, title: wall(item.time) || null, datetime: item.time ?? null }, clock(item.start));
 
 const make = {
-  segment: (item) =>
-    h("div", { class: `line segment ${item.track}`, role: "listitem", tabindex: "-1" },
+  turn: (item) =>
+    h("div", { class: `line turn ${item.track}`, role: "listitem", tabindex: "-1" },
       h("div", { class: "said-head" }, h("span", { class: "who" }), h("time", { class: "at" })),
       h("p", { class: "said", dir: "auto" })),
   speaking: (item) =>
-    h("div", { class: `line segment speaking ${item.track}`, role: "listitem", tabindex: "-1" },
+    h("div", { class: `line turn speaking ${item.track}`, role: "listitem", tabindex: "-1" },
       h("div", { class: "said-head" }, h("span", { class: "who" }, item.speaker)),
       h("p", { class: "said" }, sr("is speaking"),
         h("span", { class: "dots", "aria-hidden": "true" }, h("i"), h("i"), h("i")))),
@@ -265,7 +274,7 @@ const make = {
 };
 
 const fill = {
-  segment: (element, item) => {
+  turn: (element, item) => {
     const [head, said] = element.children;
     const [who, time] = head.children;
     if (who.textContent !== item.speaker) who.textContent = item.speaker;
@@ -275,13 +284,12 @@ const fill = {
       time.dateTime = item.time ?? "";
       time.title = wall(item.time);
     }
-    element.classList.toggle("interim", !item.final);
+    element.classList.toggle("interim", !item.parts.some(({ final }) => final));
     element.classList.toggle("final", item.final);
-    element.classList.toggle("over", item.over.length > 0);
     if (item.language) element.lang = item.language;
     said.replaceChildren(...runs(item).map(run));
     element.querySelector(".talk-over")?.remove();
-    if (item.final && item.over.length) element.append(talkOver(item));
+    if (item.over.length) element.append(talkOver(item));
   },
   speaking: () => {},
   note: (element, item) => {
@@ -290,12 +298,10 @@ const fill = {
   },
 };
 
-function run({ text, over, unsure }) {
-  if (!over && unsure === undefined) return document.createTextNode(text);
-  const names = [over && "said-over", unsure !== undefined && "unsure"].filter(Boolean).join(" ");
-  const guess = unsure !== undefined && `Recognized with ${unsure} % confidence`;
-  const title = [over && "Said while the other was speaking", guess].filter(Boolean).join(". ");
-  return h("span", { class: names, title }, text);
+function run({ text, unsure, open }) {
+  if (open) return h("span", { class: "open" }, text);
+  if (unsure === undefined) return document.createTextNode(text);
+  return h("span", { class: "unsure", title: `Recognized with ${unsure} % confidence` }, text);
 }
 
 function talkOver(item) {

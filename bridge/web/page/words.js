@@ -1,46 +1,75 @@
-// Where the words of a segment stand in its text, and which of them are marked. Pure.
+// How texts are joined, where the words of a turn stand in its text, and which of them are marked. Pure.
 
 const UNSURE = 0.5; // below this confidence a word is marked as a guess
 
-/** For each word `{start, end, from, to}`: its seconds, and its characters in the text. Words not found are left out. */
-export function places(item) {
+// Scripts that put no blanks between words, as in `bridge/writing.py`: of China and Japan, then of Thailand, Laos,
+// Tibet, Myanmar, Cambodia and Java.
+const UNSPACED = new RegExp(
+  "^[\\u2e80-\\u312f\\u3190-\\u31ff\\u3220-\\u325f\\u3280-\\u9fff\\ua000-\\ua4cf\\uf900-\\ufaff\\ufe30-\\ufe4f"
+  + "\\uff01-\\uff0f\\uff1a-\\uff20\\uff3b-\\uff40\\uff5b-\\uff9f\\u{1b000}-\\u{1b16f}\\u{20000}-\\u{3ffff}"
+  + "\\u0e00-\\u109f\\u1780-\\u17ff\\u1950-\\u19ff\\u1a20-\\u1aaf\\ua980-\\ua9ff\\uaa60-\\uaadf]", "u");
+const LETTER = /^[\p{L}\p{N}]/u;
+
+/** Whether a blank is written between two words, or sentences. */
+export const spaced = (before, after) => !isUnspaced([...before].reverse()) && !isUnspaced([...after]);
+
+/** Whether the first character that belongs to a script belongs to one without blanks. */
+function isUnspaced(characters) {
+  const telling = characters.find((character) => UNSPACED.test(character) || LETTER.test(character));
+  return telling !== undefined && UNSPACED.test(telling);
+}
+
+/** The texts one after the other, and where each begins. */
+export function joined(texts) {
+  let text = "";
+  const from = [];
+  for (const [index, next] of texts.entries()) {
+    if (index && spaced(texts[index - 1], next)) text += " ";
+    from.push(text.length);
+    text += next;
+  }
+  return { text, from };
+}
+
+/** For each word that is found its seconds and its characters in the text: `{start, end, from, to, confidence}`. */
+export function places(turn) {
   const found = [];
-  let from = 0;
-  for (const word of item.words) {
-    const text = word.text || word.word;
-    const at = text ? item.text.indexOf(text, from) : -1;
-    if (at < 0) continue;
-    from = at + text.length;
-    found.push({ start: word.start, end: word.end, from: at, to: from, confidence: word.confidence });
+  for (const [index, part] of turn.parts.entries()) {
+    let from = 0;
+    for (const word of part.words) {
+      const text = word.text || word.word;
+      const at = text ? part.text.indexOf(text, from) : -1;
+      if (at < 0) continue;
+      from = at + text.length;
+      const [start, to] = [turn.from[index] + at, turn.from[index] + from];
+      found.push({ start: word.start, end: word.end, from: start, to, confidence: word.confidence });
+    }
   }
   return found;
 }
 
-/** The text in runs `{text, over, unsure}`: spoken over the other speaker, and of low confidence. */
-export function runs(item) {
-  const marks = item.final ? item.words.some((word) => word.confidence < UNSURE) || item.over.length > 0 : false;
-  if (!marks) return [{ text: item.text }];
+/** The text in runs `{text, unsure, open}`: of low confidence, in percent, and not settled yet. */
+export function runs(turn) {
+  const isGuess = ({ confidence }) => confidence < UNSURE;
+  const guessed = turn.parts.some((part) => part.words.some(isGuess));
+  if (turn.final && !guessed) return [{ text: turn.text }]; // as nearly always
   const result = [];
   let at = 0;
-  const add = (to, over, unsure) => {
+  const add = (to, unsure, open) => {
     if (to <= at) return;
-    const last = result.at(-1);
-    const text = item.text.slice(at, to);
-    if (last && Boolean(last.over) === over && last.unsure === unsure) last.text += text;
-    else result.push({ text, over, unsure });
+    result.push({ text: turn.text.slice(at, to), unsure, open });
     at = to;
   };
-  let before = null;
-  for (const word of places(item)) {
-    const over = item.over.some(({ start, end }) => word.start < end && start < word.end);
-    const unsure = word.confidence < UNSURE ? Math.round(word.confidence * 100) : undefined;
-    // The space between two words that are marked alike belongs to the mark.
-    const joined = before && before.over === over && before.unsure === unsure;
-    add(word.from, joined ? over : false, joined ? unsure : undefined);
-    add(word.to, over, unsure);
-    before = { over, unsure };
+  const unsure = guessed ? places(turn).filter(isGuess) : [];
+  for (const [index, part] of turn.parts.entries()) {
+    const [from, to] = [turn.from[index], turn.from[index] + part.text.length];
+    add(from, undefined, false);
+    for (const word of part.final ? unsure.filter((one) => from <= one.from && one.to <= to) : []) {
+      add(word.from, undefined, false);
+      add(word.to, Math.round(word.confidence * 100), false);
+    }
+    add(to, undefined, !part.final);
   }
-  add(item.text.length, false, undefined);
   return result;
 }
 
@@ -49,9 +78,13 @@ export function wordAt(found, seconds) {
   return found.findLast((word) => word.start <= seconds) ?? found[0];
 }
 
+/** Full-width letters are other spellings of the same. */
+const folded = (text) =>
+  text.toLowerCase().replace(/[\uff01-\uff5e]/g, (wide) => String.fromCharCode(wide.charCodeAt(0) - 0xfee0));
+
 /** Which stretches of a text hold one of these words: `[from, to]`. */
 export function matches(text, words) {
-  const lower = text.toLowerCase();
+  const lower = folded(text);
   if (lower.length !== text.length) return []; // a letter that is two in lower case: the places would be wrong
   const found = [];
   for (const word of words) {
@@ -63,4 +96,4 @@ export function matches(text, words) {
 }
 
 /** The words of a search query, to mark. */
-export const searchWords = (query) => query.toLowerCase().match(/[\p{L}\p{N}']+/gu) ?? [];
+export const searchWords = (query) => folded(query).match(/[\p{L}\p{M}\p{N}']+/gu) ?? [];

@@ -108,6 +108,65 @@ async def test_calls_are_found_by_what_was_said(full_store: Store, text: str, ca
     assert await found(full_store, text=text) == calls
 
 
+SPOKEN = {
+    "zh": "我想查订单，谢谢你。",
+    "ja": "もしもし、iPhoneを買いました。",
+    "th": "ผมอยากสั่งซื้อรถ",
+    "lo": "ຂ້ອຍຢາກສັ່ງຊື້",
+    "km": "ខ្ញុំចង់បញ្ជាទិញ",
+    "my": "ကျွန်တော်မှာယူချင်တယ်",
+    "ko": "주문을 확인하고 싶어요",
+    "hi": "मुझे हिन्दी में बताइए",
+    "wide": "ＡＢＣのｶﾞｲﾄﾞ",
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "calls"),
+    [
+        ("订单", ["zh"]),
+        ("查订单", ["zh"]),
+        ("单订", []),
+        ("谢谢你 订单", ["zh"]),
+        ('"订单"', ["zh"]),
+        ("想*", ["zh"]),
+        ("もし", ["ja"]),
+        ("iphone", ["ja"]),
+        ("iPhoneを買い", ["ja"]),
+        ("สั่งซื้อ", ["th"]),
+        ("สั้งซื่อ", []),
+        ("ຢາກ", ["lo"]),
+        ("បញ្ជា", ["km"]),
+        ("မှာယူ", ["my"]),
+        ("주문을", ["ko"]),
+        ("주문*", ["ko"]),
+        ("हिन्दी", ["hi"]),
+        ("हन्द", []),
+        ("abc", ["wide"]),
+        ("ガイド", ["wide"]),
+        ("ｇｕｉｄｅ", []),
+    ],
+)
+async def test_a_word_is_found_in_every_script(store: Store, text: str, calls: list[str]) -> None:
+    for call_id, spoken in SPOKEN.items():
+        await store.append([words.started(call_id), words.final(call_id, 2, text=spoken)])
+    assert await found(store, text=text) == calls
+
+
+async def test_a_snippet_is_as_it_was_said(store: Store) -> None:
+    await store.append([words.started("CA1"), words.final("CA1", 2, text=SPOKEN["ja"])])
+    [call] = await store.find(CallFilter(text="もし"))
+    assert call.snippet == SPOKEN["ja"]
+
+
+async def test_a_call_that_goes_on_is_found_with_what_was_said_last(store: Store) -> None:
+    await store.append([words.started("CA1"), words.final("CA1", 2, text="one"), words.final("CA1", 3, text="two")])
+    await store.append([words.final("CA1", 4, text="")])
+    await store.append(words.conversation("CA2"))
+    await store.append([words.started("CA3")])
+    assert [call.last and json.loads(call.last)["seq"] for call in await store.find(CallFilter())] == [None, None, 3]
+
+
 async def test_the_records_of_a_carriers_call_are_found_and_know_of_each_other(full_store: Store) -> None:
     await full_store.append([words.started("CA1--2", carrier_call_id="CA1", continues="CA1")])
     assert await found(full_store, carrier_call_id="CA1") == ["CA1--2", "CA1"]

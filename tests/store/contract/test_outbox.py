@@ -236,6 +236,12 @@ async def test_how_far_a_delivery_has_got(full_store: Store) -> None:
     lane = next(lane for lane in await claim(full_store) if lane.call_id == "CA1")
     await full_store.settle(lane, Settlement(cursor=1, batch_to=2, attempts=3, parked="it said no"))
     assert await full_store.delivery("webhook", "CA1") == LaneState(cursor=1, tip=4, attempts=3, parked="it said no")
+    await full_store.resume("webhook", "CA1")
+    lane = next(lane for lane in await claim(full_store) if lane.call_id == "CA1")
+    await full_store.settle(lane, Settlement(cursor=1, batch_to=2, attempts=1, reason="status 503"))
+    assert await full_store.delivery("webhook", "CA1") == LaneState(1, 4, 1, None, "status 503")
+    await full_store.resume("webhook", "CA1")
+    assert await full_store.delivery("webhook", "CA1") == LaneState(1, 4, 0, None, None)
     assert await full_store.delivery("elsewhere", "CA1") is None
     assert await full_store.delivery("webhook", "nobody") is None
 

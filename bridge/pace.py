@@ -1,14 +1,14 @@
-"""The ceiling on how fast audio may go out: an allowance that refills as time passes, and a little may be saved up.
+"""The ceiling on how fast something may go on: an allowance that refills as time passes, and is saved up to a bound.
 
-Live audio comes at real time and never meets it; a backlog does. The clock is an argument.
+What keeps to its usual pace never meets it; a flood does. The clock is an argument.
 """
 
 
 class Pace:
-    """Seconds of audio that may be sent."""
+    """How much may pass: seconds of audio, octets, keys."""
 
     def __init__(self, speed: float, burst: float) -> None:
-        """`speed`: times real time. `burst`: seconds of audio that may go out at once after a rest."""
+        """`speed`: per second. `burst`: what may pass at once after a rest."""
         self._speed = speed
         self._burst = burst
         self._allowance = burst
@@ -19,14 +19,14 @@ class Pace:
         self._at = now
 
     def allows(self, now: float) -> bool:
-        """Whether another chunk may go out now."""
+        """Whether more may pass now."""
         self._allowance = min(self._burst, self._allowance + (now - self._at) * self._speed)
         self._at = now
         return self._allowance >= 0
 
-    def take(self, seconds: float) -> None:
-        """A chunk of so much audio has gone out."""
-        self._allowance -= seconds
+    def take(self, amount: float) -> None:
+        """So much has passed."""
+        self._allowance -= amount
 
     def next_time(self) -> float:
         """When `allows` will be true, a moment after which a timer may safely fire."""

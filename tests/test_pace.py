@@ -1,6 +1,6 @@
 import pytest
 
-from bridge.deepgram.pace import Pace
+from bridge.pace import Pace
 
 
 def drained(speed=1.25, burst=1.0, now=10.0):
@@ -20,6 +20,22 @@ def test_a_burst_may_go_out_at_once():
         sent += 0.1
 
     assert sent == pytest.approx(1.1)
+
+
+@pytest.mark.parametrize("now", [-100.0, 0.0, 1e6])
+def test_any_steady_clock_will_do(now):
+    pace = Pace(1.25, 1.0)
+    pace.start(now)
+
+    assert pace.allows(now)
+
+
+def test_a_chunk_may_go_out_as_soon_as_nothing_is_owed():
+    pace = Pace(1.0, 1.0)
+    pace.start(0.0)
+    pace.take(1.5)
+
+    assert [pace.allows(now) for now in (0.25, 0.5)] == [False, True]
 
 
 def test_afterwards_the_ceiling_holds():

@@ -1,0 +1,150 @@
+"""One WebSocket to Deepgram: its handshake, its outbox, and how it ended.
+
+Library: `websockets`, because it shows status, headers and body of a refused handshake.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import (
+    ConnectionClosed,
+    InvalidHandshake,
+    InvalidStatus,
+    WebSocketException,
+)
+
+from bridge.deepgram.dialing import ProxyFailed, dial
+from bridge.deepgram.messages import Refusal, parse_refusal
+from bridge.egress import Route
+from bridge.failure import Failure, failure
+from bridge.text import hide
+
+_OPEN_TIMEOUT = 10.0  # seconds for DNS, TCP, TLS and the upgrade
+_CLOSE_TIMEOUT = 1.0  # seconds for a close frame that is not needed any more
+_LARGEST_MESSAGE = 4 * 2**20
+
+
+class _Handshake(connect):
+    """Asks where it was told to, and nowhere else: neither a call's audio nor the key follows a redirect."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
+class Socket:
+    """A queue before it, so that what is to be sent never waits for it."""
+
+    def __init__(self, url: str, key: str, route: Route) -> None:
+        self.request_id: str | None = None
+        self._url = url
+        self._key = key
+        self._route = route
+        self._connection: ClientConnection | None = None
+        self._outbox: deque[bytes | str] = deque()
+        self._wake = asyncio.Event()
+        self._writing_since: float | None = None
+
+    def __repr__(self) -> str:
+        return f"<Socket outbox {len(self._outbox)}>"
+
+    async def open(self) -> Refusal | None:
+        """The handshake; None when it went well."""
+        try:
+            async with asyncio.timeout(_OPEN_TIMEOUT):
+                self._connection = await self._connect()
+        except InvalidStatus as error:
+            response = error.response
+            headers = {name.lower(): value for name, value in response.headers.raw_items()}
+            return parse_refusal(response.status_code, headers, bytes(response.body or b""), self._key)
+        except (OSError, WebSocketException, ProxyFailed, ValueError) as error:
+            return Refusal(None, str(self._failure(error)), None)
+        if self._connection.response:
+            self.request_id = hide(self._connection.response.headers.get("dg-request-id", ""), self._key)[:80] or None
+        return None
+
+    async def _connect(self) -> ClientConnection:
+        proxy = self._route.proxy
+        return await _Handshake(
+            self._url,
+            sock=await dial(self._url, proxy) if proxy else None,
+            additional_headers={"Authorization": f"Token {self._key}"},
+            proxy=None,
+            ssl=(self._route.tls or True) if self._url.startswith("wss:") else None,
+            compression=None,
+            max_size=_LARGEST_MESSAGE,
+            open_timeout=None,
+            close_timeout=_CLOSE_TIMEOUT,
+            # Deepgram's own timers watch for audio and text, not for pings; ours watch for answers.
+            ping_interval=None,
+        )
+
+    def _failure(self, error: Exception) -> Failure:
+        """Without the words of the exception, which may hold the URL, options and all, a password or the key."""
+        match error:
+            case ProxyFailed():
+                return error.why
+            case ConnectionClosed():
+                return Failure("reset")
+            case InvalidHandshake() if isinstance(error.__cause__, EOFError | ConnectionError):
+                return Failure("reset")
+            case OSError() | UnicodeError():
+                through = self._route.proxy  # then there was a connection already
+                return failure(error, ("tls" if self._url.startswith("wss:") else "reset") if through else "connect")
+            case _:
+                return Failure("protocol")
+
+    async def read(self, receive_text: Callable[["Socket", str | bytes], None]) -> None:
+        """Write what is in the outbox and hand over what comes, until the socket is closed."""
+        assert self._connection
+        writer = asyncio.ensure_future(self._write(self._connection))
+        try:
+            async for message in self._connection:
+                receive_text(self, message)
+        except ConnectionClosed:
+            pass  # how it closed is in `close_code` and `close_reason`
+        finally:
+            writer.cancel()
+
+    async def _write(self, connection: ClientConnection) -> None:
+        clock = asyncio.get_running_loop().time
+        try:
+            while True:
+                while self._outbox:
+                    self._writing_since = clock()
+                    await connection.send(self._outbox.popleft())
+                self._writing_since = None
+                self._wake.clear()
+                await self._wake.wait()
+        except ConnectionClosed:
+            pass  # the reader sees it too, and tells
+
+    def send(self, data: bytes | str) -> None:
+        """Put a frame into the outbox: octets as binary, a string as text."""
+        self._outbox.append(data)
+        self._wake.set()
+
+    def blocked_for(self, now: float) -> float:
+        """Seconds for which one frame has been waiting to be written."""
+        return 0.0 if self._writing_since is None else now - self._writing_since
+
+    @property
+    def close_code(self) -> int | None:
+        """None where there was no close frame to be had."""
+        return self._connection.close_code if self._connection else None
+
+    @property
+    def close_reason(self) -> str:
+        return hide(self._connection.close_reason or "", self._key) if self._connection else ""
+
+    def abort(self) -> None:
+        """Cut the connection, without a word."""
+        if self._connection:
+            self._connection.transport.abort()
+
+    async def close(self) -> None:
+        """Close in order, where there is something to close."""
+        self._outbox.clear()
+        if self._connection:
+            await self._connection.close()

@@ -1,0 +1,60 @@
+"""The types of the settings: each is a form of `values`, or a check of the package that reads the setting."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+
+from bridge import values
+from bridge.deepgram import options
+from bridge.errors import ConfigError
+
+_LONGEST_LABEL = 400  # characters: Twilio carries fewer than 500 of a parameter's name and value
+
+
+def _checked(check: Callable[[str], object], text: str) -> str:
+    """The text, after a check of another package, whose error becomes the one that pydantic expects."""
+    try:
+        check(text)
+    except ConfigError as error:
+        raise ValueError(str(error)) from None
+    return text
+
+
+def _dial_target(text: str) -> str:
+    from twiml.document import parse_target  # not above: it loads Twilio's library
+
+    parse_target(text)
+    return text
+
+
+def _folder(path: object) -> object:
+    return Path(values.one_line(path)).expanduser() if isinstance(path, str) else path
+
+
+def _hidden(check: Callable[[str], str]) -> BeforeValidator:
+    """A check of a secret's text, before that is hidden."""
+    return BeforeValidator(lambda value: check(value) if isinstance(value, str) else value)
+
+
+Word = Annotated[str, AfterValidator(values.word)]
+Sentence = Annotated[str, AfterValidator(values.sentence)]
+Label = Annotated[str, Field(max_length=_LONGEST_LABEL), AfterValidator(values.sentence)]
+
+Hidden = Annotated[SecretStr, _hidden(values.one_line)]
+Key = Annotated[SecretStr, _hidden(values.secret)]
+Keys = Annotated[SecretStr, _hidden(values.secrets)]
+LongKeys = Annotated[SecretStr, _hidden(lambda text: values.long_enough(values.secrets(text)))]
+Passwords = Annotated[SecretStr, _hidden(values.passwords)]
+
+PublicOrigin = Annotated[str, AfterValidator(values.public_origin)]
+SocketOrigin = Annotated[str, AfterValidator(values.socket_origin)]
+WebOrigin = Annotated[str, AfterValidator(values.web_origin)]
+WebhookUrl = Annotated[str, AfterValidator(values.webhook)]
+
+AccountSid = Annotated[str, AfterValidator(values.account)]
+DialTarget = Annotated[str, AfterValidator(_dial_target)]
+DeepgramOptions = Annotated[str, AfterValidator(lambda text: _checked(options.parse, values.one_line(text)))]
+OptionNames = Annotated[str, AfterValidator(lambda text: _checked(options.check_names, values.one_line(text)))]
+Folder = Annotated[Path, BeforeValidator(_folder)]

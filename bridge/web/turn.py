@@ -1,0 +1,40 @@
+"""How much of one socket is read at a time, and how fast: a flood costs its own stream time, and no other anything.
+
+A carrier sends at the pace of the call. What comes faster for long is left in the socket, where it holds up its sender.
+"""
+
+from bridge.pace import Pace
+
+MESSAGE = 256
+"""Octets that a message counts more than it has: it costs time, however short it is."""
+
+FASTEST = 200_000
+"""Octets a second: three times what a carrier sends of two tracks."""
+
+AT_ONCE = 16_000_000
+"""Octets: a network that was away for minutes may bring all of it."""
+
+TURN = 16_384
+"""Octets that are read before others get their turn: half a second of a call, or a millisecond's work."""
+
+
+class Turn:
+    """One socket's."""
+
+    __slots__ = ("_pace", "_read")
+
+    def __init__(self, now: float) -> None:
+        self._pace = Pace(FASTEST, AT_ONCE)
+        self._pace.start(now)
+        self._read = 0  # octets in this turn
+
+    def read(self, octets: int) -> bool:
+        """A message was read. Returns whether its turn is over."""
+        self._read += octets + MESSAGE
+        return self._read > TURN
+
+    def end(self, now: float) -> float:
+        """Others have theirs. Returns the seconds to the next: more than none after more than a call sends."""
+        self._pace.take(self._read)
+        self._read = 0
+        return 0.0 if self._pace.allows(now) else self._pace.next_time() - now

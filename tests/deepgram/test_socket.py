@@ -1,0 +1,68 @@
+"""A socket to the local Deepgram: what it takes, what it hears, and how it ends."""
+
+import asyncio
+import json
+
+import pytest
+
+from bridge.deepgram import options
+from bridge.deepgram.messages import CLOSE_STREAM
+from bridge.deepgram.socket import Socket
+from bridge.egress import DIRECT
+from bridge.local.deepgram import Faults
+from tests.fakes import running
+
+
+@pytest.fixture
+async def deepgram():
+    async with running.deepgram() as server:
+        yield server
+
+
+def socket(server):
+    return Socket(f"{server.url}/v1/listen?{options.parse('').query()}", "key", DIRECT)
+
+
+async def test_what_is_sent_is_answered_and_its_end_is_known(deepgram):
+    heard = []
+    one = socket(deepgram)
+    assert one.close_code is None
+    assert await one.open() is None
+    one.send(b"\xff" * 9600)
+    one.send(CLOSE_STREAM)
+    async with asyncio.timeout(10):
+        await one.read(lambda _, text: heard.append(json.loads(text)))
+
+    assert one.request_id
+    assert heard[-1]["type"] == "Metadata"
+    assert heard[-1]["duration"] == pytest.approx(0.6)
+    assert (one.close_code, one.close_reason) == (1000, "")
+    assert one.blocked_for(asyncio.get_running_loop().time()) == 0.0
+
+
+async def test_a_refusal_has_status_reason_and_request(deepgram):
+    deepgram.faults = Faults(refuse=401)
+    refusal = await socket(deepgram).open()
+
+    assert refusal.status == 401
+    assert "INVALID_AUTH" in refusal.reason
+    assert refusal.request_id
+
+
+async def test_what_nobody_takes_is_a_refusal_without_a_status(deepgram):
+    url = deepgram.url
+    await deepgram.stop()
+    refusal = await Socket(f"{url}/v1/listen", "key", DIRECT).open()
+    await deepgram.start()
+
+    assert (refusal.status, refusal.request_id) == (None, None)
+    assert refusal.reason == "connect (ECONNREFUSED)"
+
+
+async def test_closing_what_never_opened_is_no_error(deepgram):
+    one = socket(deepgram)
+    one.send(b"\xff")
+    one.abort()
+    await one.close()
+
+    assert one.close_reason == ""

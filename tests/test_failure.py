@@ -1,0 +1,52 @@
+"""Exceptions of the network, as words of ours."""
+
+import errno
+import ssl
+from socket import gaierror
+from typing import get_args
+
+import pytest
+
+from bridge.failure import Failure, Kind, failure
+
+
+def certificate(code: int) -> ssl.SSLCertVerificationError:
+    error = ssl.SSLCertVerificationError(1, "certificate is not valid for 'secret.example'")
+    error.verify_code = code
+    return error
+
+
+def openssl(reason: str | None) -> ssl.SSLError:
+    error = ssl.SSLError(1, "secret")
+    error.reason = reason  # type: ignore[assignment]
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (TimeoutError("secret"), "timeout"),
+        (gaierror(-2, "secret"), "dns"),
+        (UnicodeError("secret"), "dns"),
+        (ConnectionRefusedError(errno.ECONNREFUSED, "secret"), "reset (ECONNREFUSED)"),
+        (OSError("Multiple exceptions: secret"), "reset"),
+        (OSError(99_999, "secret"), "reset"),
+        (certificate(62), "tls (hostname mismatch)"),
+        (certificate(999), "tls (certificate not accepted)"),
+        (openssl("WRONG_VERSION_NUMBER"), "tls (WRONG_VERSION_NUMBER)"),
+        (openssl("a secret"), "tls"),
+        (openssl(None), "tls"),
+        (RuntimeError("secret"), "reset"),
+    ],
+)
+def test_nothing_of_an_exceptions_text_is_told(error: Exception, told: str) -> None:
+    assert str(failure(error, "reset")) == told
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_an_error_that_says_little_is_of_the_given_kind(kind: Kind) -> None:
+    assert failure(OSError(), kind) == Failure(kind)
+
+
+def test_a_name_that_does_not_exist_is_the_proxys_where_one_is_asked() -> None:
+    assert failure(gaierror(-2, ""), "proxy") == Failure("proxy", "dns")

@@ -1,0 +1,127 @@
+import pytest
+
+from bridge import values
+
+
+@pytest.mark.parametrize(
+    "around",
+    ["{}\n", "  {} ", "{}\r\n", '"{}"', "'{}'", "{}\u00a0", "\ufeff{}", '\t"{}"\n', '" {} "', "{}\u200b", "{}\udca0"],
+)
+def test_what_a_file_or_a_page_brings_along_is_trimmed(around):
+    assert values.trimmed(around.format("a1b2")) == "a1b2"
+
+
+@pytest.mark.parametrize("text", ["", " ", '""', '"a" and "b"', "it's", '"'])
+def test_quotes_that_are_not_around_the_whole_stay(text):
+    assert values.trimmed(text) == text.strip().replace('""', "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "${DEEPGRAM_API_KEY}",
+        "$(cat key)",
+        "$KEY",
+        "{{ key }}",
+        "<your key>",
+        "https://${HOST}/x",
+        "$HOME/data",
+        "YOUR_DEEPGRAM_API_KEY",
+        "changeme",
+        "…",
+        "...",
+    ],
+)
+def test_a_placeholder_is_no_value(text):
+    with pytest.raises(ValueError, match="placeholder"):
+        values.filled_in(text)
+
+
+@pytest.mark.parametrize("text", ["a$b", "$ecret-and-long", "your word", "$1.50 each", "{a}", "a<b>c", "pa$(", "5 > 3"])
+def test_signs_alone_make_no_placeholder(text):
+    assert values.filled_in(text) == text
+
+
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [
+        *(
+            (values.secret, f"a1{between}b2")
+            for between in ("\n", " ", "\u00a0", '"', "\u2026", "\udca0", "\x1b", "\u200b")
+        ),
+        (values.secret, "Token a1"),
+        (values.secret, ""),
+        (values.secrets, "a1\u00a0b2"),
+        (values.secrets, '"a1" "b2"'),
+        (values.secrets, "a1 \u201cb2\u201d"),
+        (values.passwords, "ann"),
+        (values.passwords, "ann:"),
+        (values.passwords, "ann:pass ben"),
+        (values.passwords, "ann:pa\u00a0ss"),
+        (values.word, "a b"),
+        (values.one_line, "a\nb"),
+        (values.sentence, "a\x1b[31mb"),
+        (values.account, "SK1"),
+        (values.account, "AC1/../x"),
+        (values.long_enough, "a" * 16 + " short"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_without_the_value(form, text):
+    with pytest.raises(ValueError, match="must") as caught:
+        form(text)
+    assert not text or text not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_several_secrets_have_one_blank_between_them():
+    assert values.secrets("a1 \n b2\t\r\nc'3") == "a1 b2 c'3"
+    assert values.passwords("ann:p\u00e4ss\nben:x:y") == "ann:p\u00e4ss ben:x:y"
+
+
+def test_text_for_people_is_one_line_in_any_script():
+    assert (
+        values.sentence("Bonjour\u00a0!\n \u3053\u3093\u306b\u3061\u306f") == "Bonjour ! \u3053\u3093\u306b\u3061\u306f"
+    )
+
+
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [
+        (values.public_origin, "calls.example.com"),
+        (values.public_origin, "http://calls.example.com"),
+        (values.public_origin, "https://ann:hunter2@calls.example.com"),
+        (values.public_origin, "https://calls.example.com/x"),
+        (values.public_origin, "https://my_calls.example.com"),
+        (values.socket_origin, "api.deepgram.com"),
+        (values.socket_origin, "https://api.deepgram.com"),
+        (values.socket_origin, "wss://ann:hunter2"),
+        (values.web_origin, "wss://api.twilio.com"),
+        (values.web_origin, "https://api.twilio.com/2010"),
+        (values.webhook, "app.example.com/calls"),
+        (values.webhook, "https:///calls"),
+        (values.webhook, "https://app.example.com/ca lls"),
+        (values.webhook, "https://app.example.com/calls#hunter2"),
+        (values.webhook, "https://ann:hunter2@app.example.com"),
+        (values.webhook, "https://[hunter2"),
+        (values.webhook, "https://app.example.com:hunter2/"),
+        (values.webhook, "https://app.example\u2100.com/hunter2"),
+    ],
+)
+def test_a_url_that_cannot_work_is_refused_and_its_password_not_told(form, text):
+    with pytest.raises(ValueError, match="must") as caught:
+        form(text)
+    assert "hunter2" not in str(caught.value)
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("form", "text", "meant"),
+    [
+        (values.public_origin, "https://calls.example.com/", "https://calls.example.com"),
+        (values.public_origin, "http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+        (values.socket_origin, "ws://[::1]:8080", "ws://[::1]:8080"),
+        (values.webhook, "http://app:81/a%2Fb?token=x", "http://app:81/a%2Fb?token=x"),
+    ],
+)
+def test_a_url_that_can_work_passes(form, text, meant):
+    assert form(text) == meant

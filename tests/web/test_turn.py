@@ -1,0 +1,50 @@
+"""What one socket may send before others get their turn, and how fast it may go on."""
+
+import pytest
+
+from bridge.web.turn import AT_ONCE, FASTEST, MESSAGE, TURN, Turn
+
+FRAME = 380
+"""Octets of an ordinary message."""
+
+
+def test_a_turn_is_so_many_octets_and_a_short_message_counts_too():
+    ordinary, short = Turn(100.0), Turn(100.0)
+
+    assert not any(ordinary.read(FRAME) for _ in range(TURN // (FRAME + MESSAGE)))
+    assert ordinary.read(FRAME)
+    assert not any(short.read(0) for _ in range(TURN // MESSAGE))
+    assert short.read(0)
+
+
+def test_after_a_turn_the_next_comes_at_once_and_is_as_long():
+    turn = Turn(100.0)
+    turn.read(TURN)
+
+    assert turn.end(100.0) == 0.0
+    assert not turn.read(FRAME)
+
+
+def test_two_tracks_never_wait():
+    turn = Turn(100.0)
+    for message in range(360_000):
+        if turn.read(FRAME):
+            assert turn.end(100.0 + message / 100) == 0.0
+
+
+def test_what_is_more_than_a_call_sends_waits_for_its_time():
+    turn = Turn(100.0)
+    turn.read(AT_ONCE + FASTEST)
+    assert turn.end(100.0) == pytest.approx(1.0, abs=0.01)
+    turn.read(FASTEST)
+
+    assert turn.end(101.0) == pytest.approx(1.0, abs=0.01)
+
+
+def test_after_a_rest_much_may_come_at_once():
+    turn = Turn(100.0)
+    turn.read(AT_ONCE)
+    turn.end(100.0)
+    turn.read(AT_ONCE)
+
+    assert turn.end(101.0 + AT_ONCE / FASTEST) == 0.0
