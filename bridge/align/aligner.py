@@ -92,6 +92,11 @@ class Aligner:
         return max(self._inbound.next, self._outbound.next)
 
     @property
+    def streams(self) -> int:
+        """How many there are."""
+        return len(self._sources)
+
+    @property
     def silent_since(self) -> dict[Direction, int]:
         """Where the audio of each track ended that is silent now; what that silence is will be told when it goes on."""
         found = {track.name: track.silent_since for track in self._pair}
@@ -311,11 +316,9 @@ class Aligner:
 
     def _wait_until(self, track: Track) -> int:
         """Before this position a track is not waited for: it is idle, has no stream, or has had its time."""
-        newest, heard_from = self._newest, self._heard_from
-        source = heard_from.get(track)
+        newest, source = self._newest, self._heard_from.get(track)
         if source is None:
             return newest
-        # What is missing is lost once its own stream has gone on.
         alone = self._may_stall_alone(track, source)
         if newest - track.heard > (self._apart if alone else self._idle):
             return newest

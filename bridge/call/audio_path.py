@@ -74,7 +74,9 @@ class AudioPath:
         self._forward(self.aligner.data_to_send())
 
     def pause(self) -> None:
-        """Nothing comes for now: ask Deepgram for what was said last."""
+        """Nothing comes for now: hand on what there is, and ask Deepgram for what was said last."""
+        if not self.aligner.streams:
+            self.flush()  # less than a chunk of a word would otherwise come after it
         self.client.pause()
 
     def fill(self, position: int) -> None:

@@ -127,6 +127,18 @@ async def test_what_one_stream_still_lacked_is_not_waited_for_after_its_end():
     assert (waited, given.position) == (6 * 160, 27 * 160)
 
 
+async def test_in_a_pause_without_a_stream_all_there_is_is_handed_on():
+    given = path()
+    source, _ = given.open_stream(0, "carrier_reconnected")
+    play(given, source, 10)
+    given.pause()
+    waits = given.position
+    given.end_stream(source)
+    given.pause()
+
+    assert (waits, given.position) == (9 * 160, 10 * 160)
+
+
 async def test_what_no_final_covers_ends_with_the_call():
     given = path()
     given.finished_at = 8000

@@ -62,11 +62,9 @@ def test_a_stream_is_known_again_by_what_was_written_of_it(media_format, known):
     assert describe.started_again("CA1", call_header(event), written) == expected
 
 
-@pytest.mark.parametrize("token", [None, f"CA1.9.{'secret':x<43}"])
+@pytest.mark.parametrize("token", [None, "t"])
 def test_the_first_event_says_what_stream_it_was_when_and_whether_it_had_a_token(token):
-    event = describe.call_started(
-        started(**{"bridge.token": token} if token else {}), {"inbound": "Ann"}, STARTED_AT, None
-    )
+    event = describe.call_started(replace(started(), token=token), {"inbound": "Ann"}, STARTED_AT, None)
 
     assert (event.carrier, event.stream_id, event.tracks) == ("twilio", "MZ1", ["inbound", "outbound"])
     assert (event.speakers, event.started_at) == ({"inbound": "Ann"}, "2027-01-15T08:00:00.000Z")

@@ -49,6 +49,18 @@ class Broken:
         raise StoreError("the disk is gone")
 
 
+class Held:
+    """A store that takes everything, and has it durable when the test says so."""
+
+    def __init__(self):
+        self.interims = []
+        self.durable = asyncio.get_running_loop().create_future()
+
+    def append(self, events, interims=()):
+        self.interims += interims
+        return self.durable
+
+
 class Slow:
     """A store that confirms when it is told to."""
 
@@ -66,26 +78,14 @@ class Slow:
                 future.set_result(None)
 
 
-class Held:
-    """A store that takes everything, and has it durable when the test says so."""
-
-    def __init__(self):
-        self.interims = []
-        self.durable = asyncio.get_running_loop().create_future()
-
-    def append(self, events, interims=()):
-        self.interims += interims
-        return self.durable
-
-
 @pytest.fixture
 async def store(tmp_path):
     async with SQLiteStore(tmp_path) as opened:
         yield opened
 
 
-def writer(store, **opened):
-    return EventWriter("CA1", store, lambda: STARTED_AT, **{"pause": 0.01, **opened})
+def writer(store, pause=0.01, **opened):
+    return EventWriter("CA1", store, lambda: STARTED_AT, pause=pause, **opened)
 
 
 def key():
@@ -259,6 +259,15 @@ async def test_previews_have_names_of_their_own_and_no_number(store):
     assert all(event.seq is None for event in shown)
 
 
+async def test_each_preview_that_is_no_transcript_has_an_id_of_its_own():
+    book = writer(held := Held())
+    for track in ("inbound", "outbound"):
+        book.add(SpeechStarted(track=track, channel=0, speaker="caller", at=1.0, at_time="x"))
+    book.commit()
+
+    assert len({event.id for event in held.interims}) == 2
+
+
 async def test_a_store_that_refuses_is_spared_until_its_time(store):
     book = writer(reluctant := Reluctant(store, 1), pause=0.05)
     book.add(started().data)
@@ -332,12 +341,3 @@ async def test_the_calls_share_a_room_of_which_none_may_take_all():
             book.add(key())
 
     assert [book.waiting for book in books] == [20, 10]
-
-
-async def test_each_preview_that_is_no_transcript_has_an_id_of_its_own():
-    book = writer(held := Held())
-    for track in ("inbound", "outbound"):
-        book.add(SpeechStarted(track=track, channel=0, speaker="caller", at=1.0, at_time="x"))
-    book.commit()
-
-    assert len({event.id for event in held.interims}) == 2

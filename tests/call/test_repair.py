@@ -23,8 +23,6 @@ from tests.fakes.words import STARTED_AT, started
 from tests.fakes.words import final as final_event
 
 STEREO = interleave(*AUDIO)
-PIECE = 2**20
-"""Octets: more at once is refused while it waits for the disk."""
 
 
 async def ask(audio):
@@ -56,8 +54,8 @@ async def lacking(stores, *stretches, audio=STEREO, before=()):
     """A call that has ended and lacks these; its log says so after its start, and the events `before`."""
     store, files = stores
     file = files.open("CA1")
-    for start in range(0, len(audio), PIECE):
-        file.append(audio[start : start + PIECE])
+    for start in range(0, len(audio), 60 * SAMPLE_RATE * CHANNELS):
+        file.append(audio[start : start + 60 * SAMPLE_RATE * CHANNELS])
         await files.flush()
     end = CallEnded(
         reason="stopped",

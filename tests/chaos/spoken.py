@@ -17,6 +17,9 @@ UNFLUSHED = 0.5
 MOMENT = 0.1
 """Seconds by which the player's clock and the bridge's reading of the socket may differ."""
 
+APART = 1.0
+"""Seconds for which a track that has a stream of its own may be waited for, before its audio is written."""
+
 SHARED = 0.3
 """Seconds that two streams must have in common for their clocks to be told apart by what they carry."""
 
@@ -136,7 +139,7 @@ class Spoken:
 
     def unkept(self) -> list[Span]:
         """What is on no disk: where Deepgram did not hear it either, it is lost, and told."""
-        return [Span(span.start - UNFLUSHED, span.end + UNFLUSHED) for span in self.full]
+        return [Span(span.start - UNFLUSHED - APART, span.end + UNFLUSHED) for span in self.full]
 
     def _handed_over(self, channel: int) -> Iterator[Span]:
         """Where one stream took another's place by the clock alone."""
