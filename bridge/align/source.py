@@ -56,10 +56,9 @@ class Source:
         """By how many samples the clock of another stream is ahead of this one, by a `frame` that both have."""
         if len(frame.payload) < _SHORTEST or not frame.payload.strip(SILENCE):
             return None
-        for own in reversed(self.recent.get(track, ())):
-            if own.payload == frame.payload and abs(frame.position - own.position) <= FARTHEST:
-                return frame.position - own.position
-        return None
+        alike = [frame.position - own.position for own in self.recent.get(track, ()) if own.payload == frame.payload]
+        nearest = min(alike, key=abs, default=None)  # a sound may repeat
+        return None if nearest is None or abs(nearest) > FARTHEST else nearest
 
     def learn(self, distance: int) -> None:
         """Take what one frame tells of how far this clock lags behind the call's; it is put right when two agree."""

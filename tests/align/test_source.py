@@ -470,6 +470,15 @@ def test_a_sound_tells_a_distance_of_300_ms_at_most(position: int, distance: int
     assert source.distance(track, Frame(position, None, SOUND)) == distance
 
 
+def test_of_a_sound_that_repeats_the_nearest_tells_the_distance() -> None:
+    source = alone()
+    track = Call().aligner._inbound
+    for position in (0, 160, 320, 480):
+        source.keep(track, Frame(position, None, SOUND))
+
+    assert [source.distance(track, Frame(position, None, SOUND)) for position in (165, 300, 640)] == [5, -20, 160]
+
+
 @pytest.mark.parametrize(("payload", "told"), [(SOUND[:79], False), (SOUND[:80], True), (b"\xff" * 160, False)])
 def test_what_is_short_or_silent_tells_no_distance(payload: bytes, told: bool) -> None:
     source = alone()

@@ -341,10 +341,12 @@ def _end(spoken: Spoken, record: Record) -> Iterator[str]:
     reasons = {_REASONS.get(leg.cause, stopping) for leg in (last, *others)}
     if any(kill.at > last.end - UNFLUSHED for kill in spoken.kills):
         reasons.add("bridge_restarted")
-    waits = GRACE if last.cause in ("cut", "killed") else 0.0
+    until = last.end + (GRACE if last.cause in ("cut", "killed") else 0.0)
+    for kill in sorted(spoken.kills):  # the next process waits anew
+        until = kill.at + GRACE if last.end < kill.at < until else until
     stops = [span.start for span in spoken.restarts if span.end > last.end - CLOCK - RELEASE]
     stops += [] if spoken.stopped is None else [spoken.stopped]
-    if any(stop < last.end + waits + 3 * MOMENT for stop in stops):
+    if any(stop < until + 3 * MOMENT for stop in stops):
         reasons.add(stopping)
     if ended["reason"] not in reasons:
         yield f"it ended because of {ended['reason']}, expected {' or '.join(sorted(reasons))}"

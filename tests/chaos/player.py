@@ -14,6 +14,7 @@ from websockets.exceptions import InvalidHandshake, WebSocketException
 from websockets.protocol import State
 
 from bridge.audio import SAMPLE_RATE
+from bridge.carriers.parameters import TOKEN
 from bridge.events import TRACKS
 from bridge.local.caller import frame
 from bridge.local.stream import CallerFaults, CallerOptions, messages
@@ -64,6 +65,7 @@ class Player:
         self._house = house
         self._loop = asyncio.get_running_loop()
         self._lanes = 0
+        self._token: dict[str, str] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self._playing = 0
         self._lost = {
@@ -97,6 +99,8 @@ class Player:
         self.asked.append(self._loop.time())
         if self.plan.asked is None or self.begun is None or self._tasks is None or self._over(self.plan.asked + 0.2):
             return False
+        # From now on the call takes no stream without one.
+        self._token = {name: value for name, value in parameters.items() if name == TOKEN}
         lane = self._lane(tracks, self.plan.seconds, self.plan.stops, parameters=parameters)
         self._tasks.create_task(self._play(lane, self._loop.time() - self.begun + self.plan.asked))
         return True
@@ -200,7 +204,7 @@ class Player:
         options = CallerOptions(
             self.plan.call_id,
             leg.stream_id,
-            parameters=lane.parameters,
+            parameters={**lane.parameters, **self._token},
             tracks=lane.tracks,
             first_ms=self.plan.first_ms,
             seed=self.plan.seed + first + 7919 * (lane.number - 1),
