@@ -22,6 +22,8 @@ TOLERANCE = 0.02
 """Seconds by which a word's time may be off, within a stream."""
 SLACK = 0.08
 """Seconds by which the edges of a gap may be off."""
+LAST_WORDS = 5.0
+"""Seconds that may pass between the end of a call and its `call.ended`."""
 UNTOLD = 2.5
 """Seconds before a kill in which a hole may not have been told yet: holes are merged before they are told."""
 EDGE = 0.001
@@ -225,7 +227,7 @@ def _gaps(spoken: Spoken, record: Record) -> Iterator[str]:
         taken = list(_taken(spoken, record, channel))
         unkept = [
             Span(span.start + record.shift(leg), span.end + record.shift(leg))
-            for leg in record.carry(channel)
+            for leg in record.legs  # both channels are kept together
             for span in spoken.unkept()
         ]
         for gap in record.of("audio.gap"):
@@ -343,7 +345,7 @@ def _end(spoken: Spoken, record: Record) -> Iterator[str]:
         reasons.add("bridge_restarted")
     until = last.end + (GRACE if last.cause in ("cut", "killed") else 0.0)
     for kill in sorted(spoken.kills):  # the next process waits anew
-        until = kill.at + GRACE if last.end < kill.at < until else until
+        until = kill.at + GRACE if last.end < kill.at < until + LAST_WORDS else until
     stops = [span.start for span in spoken.restarts if span.end > last.end - CLOCK - RELEASE]
     stops += [] if spoken.stopped is None else [spoken.stopped]
     if any(stop < until + 3 * MOMENT for stop in stops):
