@@ -94,6 +94,12 @@ class AudioPath:
             self.finished_at = self.position
             self.client.finish(cut=cut)
 
+    def abort(self) -> None:
+        """Wait for no more words; of a call that has just begun here none were asked for yet."""
+        if not self.finished:
+            self.finish(cut=True)
+            self.client.abort()
+
     def lacking(self, duration: int) -> list[Stretch]:
         """What no final covers, once the session has finished, of a call of so many samples."""
         assert self.finished is not None and self.finished_at is not None

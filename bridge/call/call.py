@@ -167,8 +167,8 @@ class Call:
         if self._continuity.state is State.LEAVING:
             self._release_streams()
             self._continuity.let_go(self._received)
-        if self._path and not self._path.finished:
-            self._path.client.abort()
+        if self._path:
+            self._path.abort()
         self._conclude()
 
     async def wait_heard(self) -> None:

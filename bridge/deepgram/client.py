@@ -104,7 +104,8 @@ class Client:
                     if self._socket:
                         self._socket.send(data)
                 case Connect():
-                    self._spawn(self._serve_socket(Socket(self._url, self._key, self._route)))
+                    self._socket = Socket(self._url, self._key, self._route)
+                    self._spawn(self._serve_socket(self._socket))
                 case Fetch(start, samples):
                     self._spawn(self._read_kept(start, samples))
                 case Close():
@@ -152,7 +153,6 @@ class Client:
 
     async def _serve_socket(self, socket: Socket) -> None:
         """One socket, from the handshake to its end; none ends without the session's being told."""
-        self._socket = socket
         try:
             await self._run_socket(socket)
         except Exception:

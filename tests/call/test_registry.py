@@ -659,6 +659,27 @@ async def test_a_call_that_was_left_goes_on_in_the_next_process(tmp_path, server
     assert (record[-1]["data"]["flush"], record[-1]["data"]["uncovered"]) == ("complete", [])
 
 
+async def test_a_first_frame_that_comes_while_the_process_stops_is_kept(tmp_path, server, clock):
+    async with AudioStore(tmp_path, limit=2**30) as audio:
+        async with SQLiteStore(tmp_path) as store:
+            before = CallRegistry(services(store, server, clock), max_calls=3, audio=audio)
+            await before.recover()
+            feed(await before.open(started()), 1.0)
+            clock.time += 1.0
+            await before.leave_all(10.0)
+        async with SQLiteStore(tmp_path) as store:
+            after = CallRegistry(services(store, server, clock, grace=10.0), max_calls=3, audio=audio)
+            await after.recover()
+            stream = await after.open(started(stream="MZ2"))
+            leaving = asyncio.create_task(after.leave_all(10.0))
+            await asyncio.sleep(0)
+            feed(stream, 1.0)
+            await leaving
+
+            assert [row.id for row in await store.abandoned()] == ["CA1"]
+            assert (await audio.reopen("CA1")).end == 2 * 8000
+
+
 async def test_a_short_silence_that_a_call_is_left_with_is_told_by_the_next_process(tmp_path, server, clock):
     async with AudioStore(tmp_path, limit=2**30) as audio:
         async with SQLiteStore(tmp_path) as store:

@@ -599,3 +599,12 @@ async def test_a_close_that_echoes_the_key_does_not_tell_it(caplog):
 
     assert "bad key …" in caller.happenings[0].reason
     assert "sesame" not in caplog.text + str([vars(record) for record in caplog.records])
+
+
+async def test_what_is_given_up_before_it_has_connected_is_over_soon(deepgram):
+    caller = Caller(deepgram.url)
+    caller.client.abort()
+    async with asyncio.timeout(5):
+        await caller.client.wait_ended()
+
+    assert [type(event) for event in caller.happenings] == [Finished]
