@@ -2,5 +2,6 @@
 
 mutations   changes of JSON messages and of raw octets, by chance
 borders     what a border is given, and what must hold there
+routes      requests of anyone at a running bridge
 __main__    many inputs, from a seed: `./scripts/fuzz`
 """

@@ -4,6 +4,7 @@ Bounded by a number of inputs for each border. The seed is printed first: the sa
 """
 
 import argparse
+import asyncio
 import secrets
 import sys
 import time
@@ -11,6 +12,7 @@ import traceback
 from random import Random
 
 from tests.fuzz.borders import BORDERS
+from tests.fuzz.routes import tried
 
 SHOWN = 5
 
@@ -20,15 +22,24 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="./scripts/fuzz", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("borders", nargs="*", help=f"by default all: {', '.join(BORDERS)}")
+    parser.add_argument("borders", nargs="*", help=f"by default all: {', '.join(BORDERS)}, routes")
     parser.add_argument("--inputs", type=int, default=10_000, help="for each border, by default 10000")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6), help="by default another every time")
     options = parser.parse_args()
     print(f"./scripts/fuzz --seed {options.seed} --inputs {options.inputs}")
     failed = 0
-    for name in options.borders or BORDERS:
-        failed += _try(name, options.seed, options.inputs)
+    for name in options.borders or [*BORDERS, "routes"]:
+        failed += (_ask if name == "routes" else _try)(name, options.seed, options.inputs)
     return int(failed > 0)
+
+
+def _ask(name: str, seed: int, inputs: int) -> int:
+    began = time.monotonic()
+    wrong = asyncio.run(tried(seed, inputs))
+    for line in wrong[:SHOWN]:
+        print(line)
+    print(f"{name}: {inputs} inputs, {len(wrong)} broke a promise, {time.monotonic() - began:.0f} s", flush=True)
+    return len(wrong)
 
 
 def _try(name: str, seed: int, inputs: int) -> int:

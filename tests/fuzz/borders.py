@@ -6,11 +6,12 @@ A border is a function: it makes one input by chance, and tries it.
 import json
 from collections.abc import Callable, Mapping
 from functools import cache
-from itertools import count
+from itertools import count, pairwise
 from random import Random
 from typing import Any
 
 from bridge.align import Aligner
+from bridge.answer import AnswerReader
 from bridge.audio import CHANNELS, mulaw_to_pcm, samples
 from bridge.carriers.dialect import Dialect
 from bridge.carriers.jambonz import JambonzDialect
@@ -300,6 +301,42 @@ def deepgram_refusal(random: Random) -> None:
     assert refusal.reason and len(refusal.reason) <= 300
 
 
+# The webhook's receiver
+
+ANSWERS = (
+    "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: text/plain\r\n\r\nok",
+    "HTTP/1.1 204 No Content\r\nServer: x\r\n\r\n",
+    "HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+    "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 200 OK\r\nConnection: close\r\n\r\nfine",
+    "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n",
+)
+
+
+def receiver_answers(random: Random) -> None:
+    """What a webhook's receiver answers, cut anywhere."""
+    usual = random.choice(ANSWERS)
+    answer = octets(usual, random).encode("latin-1", "replace")
+    whole = _read_answer([answer])
+    cuts = sorted(random.randrange(len(answer) + 1) for _ in range(random.randrange(6)))
+    pieces = [answer[begin:end] for begin, end in pairwise([0, *cuts, len(answer)])]
+    assert _read_answer(pieces) == whole, "it depends on how it was cut"
+    line, _, _ = usual.partition("\r\n")
+    if answer.startswith(f"{line}\r\n".encode()) and " 100 " not in line:
+        assert whole == int(line.split()[1]), "the status line is whole, and does not count"
+
+
+def _read_answer(pieces: list[bytes]) -> int | None:
+    """The status, as far as it can be told."""
+    reader = AnswerReader()
+    try:
+        for piece in pieces:
+            reader.receive(piece)
+    except RemoteProtocolError:
+        return reader.status
+    reader.receive_eof()
+    return reader.status
+
+
 # Settings
 
 SECRET = "canary-5a1f"
@@ -344,6 +381,7 @@ BORDERS: dict[str, Border] = {
         deepgram_live,
         deepgram_recording,
         deepgram_refusal,
+        receiver_answers,
         settings,
     )
 }
