@@ -1,48 +1,26 @@
 """What a recognizer is to the local Deepgram-compatible server: one per channel, fed mu-law, asked for what it heard.
 
-Times are seconds of the audio this recognizer was fed, as Deepgram's are seconds of the socket's audio. A recognizer
-is synchronous and may be slow: the server runs it beside its event loop.
+Positions are samples of the audio that this recognizer was fed. A recognizer is synchronous and may be slow: the server
+runs it beside its event loop.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from bridge.recognition import Result, SpeechStart, Word
+from bridge.spans import Span
+from bridge.writing import joined
 
-@dataclass(frozen=True, slots=True)
-class HeardWord:
-    """One word, as heard."""
-
-    word: str
-    """Bare: lower case, no punctuation."""
-    text: str
-    """As Deepgram's `punctuated_word` would have it."""
-    start: float
-    end: float
-    confidence: float
+Heard = Result | SpeechStart
+"""In the words of every recognizer. A final's span begins where the one before it ended; no words: silence."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hypothesis:
-    """What is believed of the audio from `start` to `end`. No words: silence."""
-
-    start: float
-    end: float
-    words: tuple[HeardWord, ...]
-    is_final: bool
-    """The span is settled; the next hypothesis starts at `end`."""
-    speech_final: bool = False
-    """The span ends because the speaker paused."""
-
-
-@dataclass(frozen=True, slots=True)
-class SpeechBegan:
-    """The voice activity detector heard speech begin."""
-
-    at: float
-
-
-Heard = Hypothesis | SpeechBegan
+def result(channel: int, span: Span, words: Sequence[Word], *, is_final: bool, ends_turn: bool = False) -> Result:
+    """What is believed of a span, from its words."""
+    confidence = sum(word.confidence for word in words) / (len(words) or 1)
+    text = joined(word.text for word in words)
+    return Result(channel, span, text, confidence, tuple(words), is_final, ends_turn)
 
 
 class Recognizer(Protocol):
@@ -61,7 +39,7 @@ class Listening:
     """How a recognizer is to listen: the parameters of the request that matter to it."""
 
     endpointing: float | None = 0.3
-    """Seconds of silence after which a final is a `speech_final`; None: never."""
+    """Seconds of silence after which a final ends the turn; None: never."""
     interim_results: bool = True
 
 

@@ -10,11 +10,13 @@ import importlib.util
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-from bridge.audio import SAMPLE_RATE, mulaw_to_pcm
+from bridge.audio import mulaw_to_pcm, samples
 from bridge.local import telephone
 from bridge.local.punctuation import Punctuation
-from bridge.local.recognition import Heard, HeardWord, Hypothesis, Listening, SpeechBegan
+from bridge.local.recognition import Heard, Listening, result
 from bridge.local.voice_activity import FRAME, FRAME_MS, VoiceActivity
+from bridge.recognition import Result, SpeechStart, Word
+from bridge.spans import Span
 
 _SECONDS = FRAME_MS / 1000
 _ONSET = 3  # frames of voice in a row that make speech
@@ -38,6 +40,7 @@ class SphinxRecognizer:
     """Listens to one channel; see `recognition.Recognizer`."""
 
     def __init__(self, channel: int, listening: Listening) -> None:
+        self._channel = channel
         self._interims = listening.interim_results
         self._endpointing = listening.endpointing
         self._pause = max(_BREATH, listening.endpointing or _PAUSE)
@@ -47,7 +50,7 @@ class SphinxRecognizer:
         self._pending = b""
         self._before: deque[bytes] = deque(maxlen=_BEFORE)
         self._frames = 0  # heard so far
-        self._settled = 0.0  # where the last final ended
+        self._settled = 0  # sample where the last final ended
         self._began: int | None = None  # frame at which the open utterance began
         self._voiced = 0  # frames of voice in a row
         self._quiet = 0  # frames of silence in a row
@@ -66,17 +69,17 @@ class SphinxRecognizer:
         if self._began is not None:
             if rest:
                 self._decode(rest)
-            heard = [self._end(self._now + len(rest) / SAMPLE_RATE, speech_final=False)]
+            heard = [self._end(self._now + len(rest), ends_turn=False)]
         else:
-            heard = [Hypothesis(self._settled, self._now + len(rest) / SAMPLE_RATE, (), is_final=True)]
-            self._settled = heard[0].end
+            heard = [self._silence(self._now + len(rest))]
         # The decoder hears whole frames only; what is left over has been settled as part of the last one.
         self._frames += len(rest) // FRAME
-        return [hypothesis for hypothesis in heard if hypothesis.end > hypothesis.start]
+        return [final for final in heard if final.span.length]
 
     @property
-    def _now(self) -> float:
-        return self._frames * _SECONDS
+    def _now(self) -> int:
+        """Samples heard so far."""
+        return self._frames * FRAME
 
     def _hear(self, frame: bytes) -> Iterator[Heard]:
         speech = self._activity.is_speech(frame)
@@ -86,27 +89,26 @@ class SphinxRecognizer:
             self._before.append(frame)
             if self._voiced >= _ONSET:
                 yield self._begin()
-            elif self._now - self._settled >= _SILENCE + _BEFORE * _SECONDS:
+            elif self._now - self._settled >= samples(_SILENCE) + _BEFORE * FRAME:
                 # Not up to now: what may yet turn out to be the beginning of a word is not settled.
-                yield self._silence(self._now - _BEFORE * _SECONDS)
+                yield self._silence(self._now - _BEFORE * FRAME)
             return
         self._decode(frame)
         if self._is_over():
-            yield self._end(
-                self._now, speech_final=self._endpointing is not None and self._quiet * _SECONDS >= self._pause
-            )
+            paused = self._endpointing is not None and self._quiet * _SECONDS >= self._pause
+            yield self._end(self._now, ends_turn=paused)
         elif self._interims and (self._frames - self._told_at) * _SECONDS >= _INTERIM:
             self._told_at = self._frames
-            yield Hypothesis(self._settled, self._now, self._words(), is_final=False)
+            yield result(self._channel, Span(self._settled, self._now), self._words(), is_final=False)
 
-    def _begin(self) -> SpeechBegan:
+    def _begin(self) -> SpeechStart:
         self._began = self._frames - len(self._before)
         self._told_at = self._frames
         self._decoder.start_utt()
         for frame in self._before:
             self._decode(frame)
         self._before.clear()
-        return SpeechBegan(self._now - _ONSET * _SECONDS)
+        return SpeechStart(self._channel, self._now - _ONSET * FRAME)
 
     def _decode(self, mulaw: bytes) -> None:
         self._decoder.process_raw(mulaw_to_pcm(mulaw))
@@ -116,32 +118,34 @@ class SphinxRecognizer:
         spoken = (self._frames - (self._began or 0)) * _SECONDS
         return quiet >= self._pause or (spoken >= _LONG and quiet >= _BREATH) or spoken >= _LONGEST
 
-    def _end(self, now: float, *, speech_final: bool) -> Hypothesis:
+    def _end(self, now: int, *, ends_turn: bool) -> Result:
         self._decoder.end_utt()
-        words = self._words(settled=True, pause=speech_final)
-        final = Hypothesis(self._settled, now, words, is_final=True, speech_final=speech_final)
+        words = self._words(settled=True, pause=ends_turn)
+        final = result(self._channel, Span(self._settled, now), words, is_final=True, ends_turn=ends_turn)
         self._settled, self._began = now, None
         return final
 
-    def _silence(self, until: float) -> Hypothesis:
-        silence = Hypothesis(self._settled, until, (), is_final=True)
+    def _silence(self, until: int) -> Result:
+        silence = result(self._channel, Span(self._settled, until), (), is_final=True)
         self._settled = until
         return silence
 
-    def _words(self, *, settled: bool = False, pause: bool = False) -> tuple[HeardWord, ...]:
+    def _words(self, *, settled: bool = False, pause: bool = False) -> tuple[Word, ...]:
         """What the decoder believes now, written as sentences."""
-        began = (self._began or 0) * _SECONDS
+        began = (self._began or 0) * FRAME
         segments = [
             segment for segment in self._decoder.seg() or () if segment.word[0] not in "<["
         ]  # silence and noise
         words = [segment.word.partition("(")[0] for segment in segments]
         texts = self._punctuation.write(words, settled=settled, pause=pause)
         return tuple(
-            HeardWord(
+            Word(
                 word=word,
                 text=text,
-                start=max(self._settled, began + segment.start_frame / 100),
-                end=max(self._settled, began + (segment.end_frame + 1) / 100),
+                span=Span(
+                    max(self._settled, began + samples(segment.start_frame / 100)),
+                    max(self._settled, began + samples((segment.end_frame + 1) / 100)),
+                ),
                 confidence=min(1.0, float(self._decoder.get_logmath().exp(segment.prob))) if pause else 0.5,
             )
             for segment, word, text in zip(segments, words, texts, strict=True)

@@ -30,8 +30,9 @@ from bridge.local.deepgram.request import (
     read_values,
     undeserializable,
 )
-from bridge.local.recognition import Heard, HeardWord, Hypothesis, Listening, RecognizerFactory
+from bridge.local.recognition import Heard, Listening, RecognizerFactory
 from bridge.local.wav import parse_wav
+from bridge.recognition import Result, Word
 
 UTT_SPLIT = 0.8
 """Seconds between two words that part two utterances, unless the request says otherwise."""
@@ -120,7 +121,7 @@ class Hearing:
 
     def __init__(self, request: BatchRequest, channels: Sequence[bytes], recognizers: RecognizerFactory) -> None:
         """`request`, with `channels`, is as `decode` left it."""
-        self.words: list[list[HeardWord]] = [[] for _ in range(request.listen.heard_channels)]
+        self.words: list[list[Word]] = [[] for _ in range(request.listen.heard_channels)]
         """What has been heard so far, by channel."""
         listening = Listening(request.utt_split, interim_results=False)
         self._channels = channels
@@ -139,16 +140,16 @@ class Hearing:
         return not ended
 
 
-def _finals(heard: Iterable[Heard]) -> Iterator[HeardWord]:
+def _finals(heard: Iterable[Heard]) -> Iterator[Word]:
     for item in heard:
-        if isinstance(item, Hypothesis) and item.is_final:
+        if isinstance(item, Result) and item.is_final:
             yield from item.words
 
 
 def answer(
     request: BatchRequest,
     writer: Writer,
-    words: Sequence[Sequence[HeardWord]],
+    words: Sequence[Sequence[Word]],
     *,
     sha256: str,
     created: str,
@@ -169,20 +170,20 @@ def answer(
     return {"metadata": about, "results": results}
 
 
-def split(words: Sequence[HeardWord], pause: float) -> list[list[HeardWord]]:
+def split(words: Sequence[Word], pause: float) -> list[list[Word]]:
     """One channel's words as utterances: a new one begins where nothing was said for longer than `pause` seconds."""
     utterances = [[words[0]]] if words else []
     for before, word in pairwise(words):
-        if word.start - before.end > pause:
+        if word.span.start - before.span.end > pause * SAMPLE_RATE:
             utterances.append([])
         utterances[-1].append(word)
     return utterances
 
 
-def _utterance(channel: int, words: Sequence[HeardWord], writer: Writer) -> dict[str, Any]:
+def _utterance(channel: int, words: Sequence[Word], writer: Writer) -> dict[str, Any]:
     return {
-        "start": round(words[0].start, 6),
-        "end": round(words[-1].end, 6),
+        "start": round(words[0].span.start / SAMPLE_RATE, 6),
+        "end": round(words[-1].span.end / SAMPLE_RATE, 6),
         "channel": channel,
         **writer.alternative(words),
         "id": str(uuid.uuid4()),

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bridge.audio import SAMPLE_RATE
 from bridge.local.deepgram.request import (
     MAX_KEYTERM_TOKENS,
     ListenRequest,
@@ -17,7 +18,7 @@ from bridge.local.deepgram.request import (
     is_nova_3,
     keyterm_tokens,
 )
-from bridge.local.recognition import HeardWord, Hypothesis
+from bridge.recognition import Result, SpeechStart, Word
 from bridge.writing import joined
 
 CLIENT_TYPES = ("CloseStream", "Configure", "Sync", "KeepAlive", "Finalize")
@@ -173,15 +174,15 @@ class Writer:
         if request.extra:
             self._metadata["extra"] = dict(request.extra)
 
-    def results(self, channel: int, heard: Hypothesis, *, from_finalize: bool = False) -> str:
+    def results(self, heard: Result, *, from_finalize: bool = False) -> str:
         """`Results`. Every optional flag is sent, because the Rust SDK insists on them."""
         message: dict[str, Any] = {
             "type": "Results",
-            "channel_index": [channel, self._channels],
-            "duration": round(heard.end - heard.start, 6),
-            "start": round(heard.start, 6),
+            "channel_index": [heard.channel, self._channels],
+            "duration": _seconds(heard.span.length),
+            "start": _seconds(heard.span.start),
             "is_final": heard.is_final,
-            "speech_final": heard.speech_final,
+            "speech_final": heard.ends_turn,
             "channel": {"alternatives": [self.alternative(heard.words)]},
             "metadata": self._metadata,
             "from_finalize": from_finalize,
@@ -190,7 +191,7 @@ class Writer:
             message["entities"] = []
         return json.dumps(message)
 
-    def alternative(self, words: Sequence[HeardWord]) -> dict[str, Any]:
+    def alternative(self, words: Sequence[Word]) -> dict[str, Any]:
         """What is believed to have been said: text, confidence, words."""
         alternative: dict[str, Any] = {
             "transcript": joined(word.text if self._request.punctuated else word.word for word in words),
@@ -203,11 +204,11 @@ class Writer:
                 alternative["languages_hinted"] = list(self._request.language_hints)
         return alternative
 
-    def _word(self, heard: HeardWord) -> dict[str, Any]:
+    def _word(self, heard: Word) -> dict[str, Any]:
         word: dict[str, Any] = {
             "word": heard.word,
-            "start": round(heard.start, 6),
-            "end": round(heard.end, 6),
+            "start": _seconds(heard.span.start),
+            "end": _seconds(heard.span.end),
             "confidence": round(heard.confidence, 6),
         }
         if self._request.punctuated:
@@ -216,16 +217,17 @@ class Writer:
             word["language"] = "en"
         return word
 
-    def speech_started(self, channel: int, at: float) -> str:
-        return json.dumps({"type": "SpeechStarted", "channel": [channel, self._channels], "timestamp": round(at, 6)})
+    def speech_started(self, heard: SpeechStart) -> str:
+        channel = [heard.channel, self._channels]
+        return json.dumps({"type": "SpeechStarted", "channel": channel, "timestamp": _seconds(heard.at)})
 
-    def utterance_end(self, channel: int, last_word_end: float) -> str:
+    def utterance_end(self, channel: int, last_word_end: int) -> str:
         """`UtteranceEnd`, whose `channel` is a list where that of `Results` is an object."""
         return json.dumps(
             {
                 "type": "UtteranceEnd",
                 "channel": [channel, self._channels],
-                "last_word_end": round(last_word_end, 6),
+                "last_word_end": _seconds(last_word_end),
             }
         )
 
@@ -249,6 +251,11 @@ class Writer:
         """`Metadata`."""
         about = self.about(sha256=sha256, created=created, duration=duration, channels=channels)
         return json.dumps({"type": "Metadata", **about})
+
+
+def _seconds(samples: int) -> float:
+    """As Deepgram writes them, of single precision."""
+    return round(samples / SAMPLE_RATE, 6)
 
 
 def with_odd_word(text: str) -> str:

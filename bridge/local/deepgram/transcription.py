@@ -1,4 +1,4 @@
-"""One channel's way from audio to messages: its recognizer, and what its hypotheses become on the wire.
+"""One channel's way from audio to messages: its recognizer, and what its results become on the wire.
 
 Remembers the last finalised word, because `UtteranceEnd` is about the silence after it. Everything else is
 the recognizer's business.
@@ -7,13 +7,14 @@ the recognizer's business.
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from bridge.audio import SAMPLE_RATE
+from bridge.audio import SAMPLE_RATE, samples
 from bridge.local.deepgram.messages import Writer
 from bridge.local.deepgram.request import ListenRequest
-from bridge.local.recognition import Heard, Hypothesis, Recognizer, SpeechBegan
+from bridge.local.recognition import Heard, Recognizer
+from bridge.recognition import Result, SpeechStart
 
-INTERIM_CADENCE = 1.0
-"""Seconds in which a recognizer that hears words says so; after that, saying nothing proves silence."""
+INTERIM_CADENCE = SAMPLE_RATE
+"""Samples in which a recognizer that hears words says so; after that, saying nothing proves silence."""
 
 
 class Message(NamedTuple):
@@ -29,23 +30,24 @@ class Transcription:
     def __init__(self, channel: int, request: ListenRequest, recognizer: Recognizer, writer: Writer) -> None:
         self._channel = channel
         self._request = request
+        self._utterance_end = None if request.utterance_end is None else samples(request.utterance_end)
         self._recognizer = recognizer
         self._writer = writer
-        self._octets = 0
-        self._last_word_end: float | None = None
+        self._position = 0  # samples
+        self._last_word_end: int | None = None
         """Of the last finalised word, until the end of its utterance has been announced."""
         self._silence_due = float("inf")
-        """Octets at which it is certain, even without an interim, that there was no speech since."""
+        """Samples at which it is certain, even without an interim, that there was no speech since."""
 
     def feed(self, mulaw: bytes) -> list[Message]:
         """The next audio, and what there is to say about it."""
-        self._octets += len(mulaw)
+        self._position += len(mulaw)
         heard = self._recognizer.receive_audio(mulaw)
-        if not heard and self._octets < self._silence_due:
+        if not heard and self._position < self._silence_due:
             return []
         messages = self._write(heard, from_finalize=False)
-        if self._octets >= self._silence_due:
-            messages += self._silent_until(self._octets / SAMPLE_RATE - INTERIM_CADENCE)
+        if self._position >= self._silence_due:
+            messages += self._silent_until(self._position - INTERIM_CADENCE)
         return messages
 
     def flush(self, *, from_finalize: bool) -> list[Message]:
@@ -55,32 +57,31 @@ class Transcription:
     def _write(self, heard: Iterable[Heard], *, from_finalize: bool) -> list[Message]:
         messages: list[Message] = []
         for item in heard:
-            if isinstance(item, SpeechBegan):
+            if isinstance(item, SpeechStart):
                 if self._request.vad_events:
-                    messages.append(Message(self._writer.speech_started(self._channel, item.at)))
+                    messages.append(Message(self._writer.speech_started(item)))
             else:
-                messages += self._hypothesis(item, from_finalize)
+                messages += self._result(item, from_finalize)
         return messages
 
-    def _hypothesis(self, heard: Hypothesis, from_finalize: bool) -> Iterator[Message]:
-        yield from self._silent_until(heard.words[0].start if heard.words else heard.end)
+    def _result(self, heard: Result, from_finalize: bool) -> Iterator[Message]:
+        yield from self._silent_until(heard.words[0].span.start if heard.words else heard.span.end)
         if heard.is_final or self._request.interim_results:
-            text = self._writer.results(self._channel, heard, from_finalize=from_finalize and heard.is_final)
-            yield Message(text, heard.is_final)
+            yield Message(self._writer.results(heard, from_finalize=from_finalize and heard.is_final), heard.is_final)
         if heard.words:
-            self._expect_silence(heard.words[-1].end if heard.is_final else None)
+            self._expect_silence(heard.words[-1].span.end if heard.is_final else None)
 
-    def _expect_silence(self, last_word_end: float | None) -> None:
+    def _expect_silence(self, last_word_end: int | None) -> None:
         """There was speech: finalised up to `last_word_end`, or not yet, which proves no silence."""
-        needed = self._request.utterance_end
+        needed = self._utterance_end
         self._silence_due = float("inf")
         if last_word_end is not None and needed is not None:
             self._last_word_end = last_word_end
-            self._silence_due = (last_word_end + needed + INTERIM_CADENCE) * SAMPLE_RATE
+            self._silence_due = last_word_end + needed + INTERIM_CADENCE
 
-    def _silent_until(self, until: float) -> Iterator[Message]:
+    def _silent_until(self, until: int) -> Iterator[Message]:
         """There was no speech on this channel from its last finalised word until then."""
-        end, needed = self._last_word_end, self._request.utterance_end
+        end, needed = self._last_word_end, self._utterance_end
         if end is not None and needed is not None and until - end >= needed:
             self._last_word_end, self._silence_due = None, float("inf")
             yield Message(self._writer.utterance_end(self._channel, end))

@@ -25,10 +25,10 @@ class CodedRecognizer:
     again.
     """
 
-    def __init__(self, script: Script, listening: Listening) -> None:
+    def __init__(self, script: Script, listening: Listening, channel: int = 0) -> None:
         self._words = script.words
         self._reader = GroupReader()
-        self._segments = Segmenter(listening)
+        self._segments = Segmenter(listening, channel)
         self._word = -1
         self._first_ms = self._last_ms = 0
         self.unknown = 0
@@ -79,10 +79,10 @@ class CodedRecognizer:
 class TimedRecognizer:
     """Says one channel's words when their time has come, whatever the audio holds; each word is said once."""
 
-    def __init__(self, words: Sequence[ScriptWord], listening: Listening) -> None:
+    def __init__(self, words: Sequence[ScriptWord], listening: Listening, channel: int = 0) -> None:
         self._words = words
         self._next = 0
-        self._segments = Segmenter(listening)
+        self._segments = Segmenter(listening, channel)
         self._position = 0
         self._due = 0
 
@@ -119,7 +119,7 @@ class CodedRecognizers:
     """So quick that a change of thread would cost more than the work."""
 
     def __call__(self, channel: int, listening: Listening) -> CodedRecognizer:
-        return CodedRecognizer(self.script, listening)
+        return CodedRecognizer(self.script, listening, channel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,4 +131,4 @@ class TimedRecognizers:
 
     def __call__(self, channel: int, listening: Listening) -> TimedRecognizer:
         channels = self.script.channels
-        return TimedRecognizer(channels[channel] if channel < len(channels) else (), listening)
+        return TimedRecognizer(channels[channel] if channel < len(channels) else (), listening, channel)

@@ -1,8 +1,8 @@
 """When a recognizer speaks up: cuts a channel's words into interims and finals, as Deepgram does.
 
 It knows neither audio nor script: the caller tells it that a word has begun and how far the audio has got. All
-times are octets of the channel (eight to the millisecond) and every decision falls at an exact one, so what
-comes out does not depend on how the audio was cut into messages.
+positions are samples of the channel, and every decision falls at an exact one, so what comes out does not depend on how
+the audio was cut into messages.
 
 A segment becomes final when the speaker has paused for the endpointing time, when it has grown long (then at
 a word's border: no word is cut in two), and after a while of silence.
@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bridge.audio import SAMPLE_RATE
-from bridge.local.recognition import Heard, HeardWord, Hypothesis, Listening, SpeechBegan
+from bridge.local.recognition import Heard, Listening, result
+from bridge.recognition import Result, SpeechStart, Word
+from bridge.spans import Span
 
 INTERIM = SAMPLE_RATE
 """From one interim to the next."""
@@ -40,21 +42,16 @@ class Hearing:
     total: int
     """Milliseconds that it has."""
 
-    def at(self, now: int) -> HeardWord:
+    def at(self, now: int) -> Word:
         """The word as it stands when the audio has got to `now`."""
-        return HeardWord(
-            self.word,
-            self.text,
-            self.start / SAMPLE_RATE,
-            min(self.end, now) / SAMPLE_RATE,
-            self.heard / self.total,
-        )
+        return Word(self.word, self.text, Span(self.start, min(self.end, now)), self.heard / self.total)
 
 
 class Segmenter:
-    """The words of one channel, cut into hypotheses."""
+    """The words of one channel, cut into results."""
 
-    def __init__(self, listening: Listening) -> None:
+    def __init__(self, listening: Listening, channel: int = 0) -> None:
+        self._channel = channel
         endpointing = listening.endpointing
         self._endpointing = None if endpointing is None else round(endpointing * SAMPLE_RATE)
         self._interims = listening.interim_results
@@ -80,7 +77,7 @@ class Segmenter:
         self._words.append(hearing)
         self.plan()
         if before is None or hearing.start - before.over >= VAD_PAUSE:
-            return [SpeechBegan(hearing.start / SAMPLE_RATE)]
+            return [SpeechStart(self._channel, hearing.start)]
         return []
 
     def plan(self) -> None:
@@ -103,7 +100,7 @@ class Segmenter:
             if self._final_due <= self._now:
                 said.append(self._final())
             else:
-                said.append(self._hypothesis(self._now, self._words, is_final=False))
+                said.append(self._result(self._now, self._words, is_final=False))
             self._interim_due = self._now + INTERIM
             self.plan()
         self._now = max(self._now, until)
@@ -113,29 +110,27 @@ class Segmenter:
         """Settle everything up to `until`, a half-heard word too; nothing if there is nothing to settle."""
         said = self.pass_time(until)
         if until > self._start:
-            said.append(self._cut(until, len(self._words), speech_final=False))
+            said.append(self._cut(until, len(self._words), ends_turn=False))
             self._interim_due = until + INTERIM
             self.plan()
         return said
 
-    def _final(self) -> Hypothesis:
+    def _final(self) -> Result:
         if not self._words:
-            return self._cut(self._now, 0, speech_final=False)
+            return self._cut(self._now, 0, ends_turn=False)
         last = self._words[-1]
         if self._now < last.over:
-            return self._cut(last.start, len(self._words) - 1, speech_final=False)
+            return self._cut(last.start, len(self._words) - 1, ends_turn=False)
         paused = self._endpointing is not None and self._now - last.over >= self._endpointing
-        return self._cut(self._now, len(self._words), speech_final=paused)
+        return self._cut(self._now, len(self._words), ends_turn=paused)
 
-    def _cut(self, end: int, words: int, *, speech_final: bool) -> Hypothesis:
+    def _cut(self, end: int, words: int, *, ends_turn: bool) -> Result:
         """Make a final of the first so many words; the next segment starts at `end`."""
-        final = self._hypothesis(end, self._words[:words], is_final=True, speech_final=speech_final)
+        final = self._result(end, self._words[:words], is_final=True, ends_turn=ends_turn)
         del self._words[:words]
         self._start = end
         return final
 
-    def _hypothesis(
-        self, end: int, words: Sequence[Hearing], *, is_final: bool, speech_final: bool = False
-    ) -> Hypothesis:
-        said = tuple(hearing.at(end) for hearing in words)
-        return Hypothesis(self._start / SAMPLE_RATE, end / SAMPLE_RATE, said, is_final, speech_final)
+    def _result(self, end: int, words: Sequence[Hearing], *, is_final: bool, ends_turn: bool = False) -> Result:
+        said = [hearing.at(end) for hearing in words]
+        return result(self._channel, Span(self._start, end), said, is_final=is_final, ends_turn=ends_turn)

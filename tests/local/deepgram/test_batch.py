@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.audio import WAVE_FORMAT_PCM, interleave, mulaw_to_pcm, resample, silence, wav_header
+from bridge.audio import WAVE_FORMAT_PCM, interleave, mulaw_to_pcm, resample, seconds, silence, wav_header
 from bridge.local.deepgram import batch
 from bridge.local.deepgram.batch import (
     CORRUPT,
@@ -23,8 +23,10 @@ from bridge.local.deepgram.batch import (
 )
 from bridge.local.deepgram.messages import Writer
 from bridge.local.deepgram.request import ListenRequest, Refusal
-from bridge.local.recognition import Heard, HeardWord, Hypothesis, Listening
+from bridge.local.recognition import Heard, Listening, result
 from bridge.local.script import CodedRecognizers, encode, random_script
+from bridge.recognition import Word
+from tests.fakes.speech import span
 
 SECONDS = 25.0
 SCRIPT = random_script(3, SECONDS)
@@ -58,8 +60,8 @@ def heard(**parameters: str) -> Hearing:
     return hearing
 
 
-def word(start: float, end: float) -> HeardWord:
-    return HeardWord("word", "Word", start, end, 1.0)
+def word(start: float, end: float) -> Word:
+    return Word("word", "Word", span(start, end), 1.0)
 
 
 # The query
@@ -197,7 +199,7 @@ def test_json_bodies_are_refused_with_the_reason(body, refused):
 
 def test_every_word_is_heard_on_its_channel_at_its_time():
     for channel, words in enumerate(heard().words):
-        assert [(word.word, word.start, word.end) for word in words] == [
+        assert [(word.word, *map(seconds, word.span)) for word in words] == [
             (word.word, word.start, word.end) for word in SCRIPT.channels[channel]
         ]
 
@@ -212,11 +214,11 @@ def test_recognizers_are_fed_in_stretches_and_flushed_once():
 
         def receive_audio(self, mulaw: bytes) -> Sequence[Heard]:
             fed.append((self.channel, len(mulaw)))
-            return (Hypothesis(0, 1, (word(0, 1),), is_final=False),)
+            return (result(0, span(0, 1), (word(0, 1),), is_final=False),)
 
         def flush(self) -> Sequence[Heard]:
             fed.append((self.channel, -1))
-            return (Hypothesis(0, 1, (word(0, 1),), is_final=True),)
+            return (result(0, span(0, 1), (word(0, 1),), is_final=True),)
 
     hearing = Hearing(request(**RAW, utt_split="0.5"), (LEFT, RIGHT), Recognizer)
     assert [hearing.hear() for _ in range(3)] == [True, True, False]

@@ -1,6 +1,7 @@
 """The JSON of both directions, in Deepgram's own field names and wordings."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -17,11 +18,13 @@ from bridge.local.deepgram.messages import (
     schema_error,
 )
 from bridge.local.deepgram.request import REFUSALS, ListenRequest, parse_request
-from bridge.local.recognition import HeardWord, Hypothesis
+from bridge.local.recognition import result
+from bridge.recognition import SpeechStart, Word
+from tests.fakes.speech import span
 
-WORDS = (HeardWord("hello", "Hello,", 0.5, 0.9, 0.75), HeardWord("you", "you.", 0.9, 1.1, 1.0))
-FINAL = Hypothesis(0.0, 1.4, WORDS, is_final=True, speech_final=True)
-SILENCE = Hypothesis(1.4, 2.0, (), is_final=False)
+WORDS = (Word("hello", "Hello,", span(0.5, 0.9), 0.75), Word("you", "you.", span(0.9, 1.1), 1.0))
+FINAL = result(0, span(0.0, 1.4), WORDS, is_final=True, ends_turn=True)
+SILENCE = result(0, span(1.4, 2.0), (), is_final=False)
 
 
 def request(**parameters: str) -> ListenRequest:
@@ -119,7 +122,7 @@ def test_the_error_repeats_the_offending_text():
 
 
 def test_results_have_every_field_that_any_sdk_wants():
-    message = json.loads(writer(smart_format="true").results(1, FINAL))
+    message = json.loads(writer(smart_format="true").results(replace(FINAL, channel=1)))
     assert message == {
         "type": "Results",
         "channel_index": [1, 2],
@@ -161,60 +164,58 @@ def test_results_have_every_field_that_any_sdk_wants():
 
 
 def test_without_punctuation_words_are_bare():
-    (alternative,) = json.loads(writer().results(0, FINAL))["channel"]["alternatives"]
+    (alternative,) = json.loads(writer().results(FINAL))["channel"]["alternatives"]
     assert alternative["transcript"] == "hello you"
     assert "punctuated_word" not in alternative["words"][0]
 
 
 def test_silence_has_an_empty_transcript_and_no_confidence():
-    message = json.loads(writer().results(0, SILENCE))
+    message = json.loads(writer().results(SILENCE))
     assert message["channel"] == {"alternatives": [{"transcript": "", "confidence": 0.0, "words": []}]}
     assert (message["start"], message["duration"], message["is_final"]) == (1.4, 0.6, False)
 
 
 def test_mono_is_channel_0_of_1():
-    message = json.loads(writer(channels="1", multichannel="false").results(0, FINAL))
+    message = json.loads(writer(channels="1", multichannel="false").results(FINAL))
     assert message["channel_index"] == [0, 1]
 
 
 def test_the_model_uuid_depends_on_the_model_only():
     def uuid(model: str) -> str:
-        return json.loads(writer(model=model).results(0, SILENCE))["metadata"]["model_uuid"]
+        return json.loads(writer(model=model).results(SILENCE))["metadata"]["model_uuid"]
 
     assert uuid("nova-3") == uuid("nova-3") != uuid("nova-2")
-    info = json.loads(writer(model="nova-2-phonecall").results(0, SILENCE))["metadata"]["model_info"]
+    info = json.loads(writer(model="nova-2-phonecall").results(SILENCE))["metadata"]["model_info"]
     assert info["arch"] == "nova-2"
 
 
 def test_code_switching_adds_languages_and_the_hints():
-    (alternative,) = json.loads(writer(language="multi", language_hint="es").results(0, FINAL))["channel"][
-        "alternatives"
-    ]
+    (alternative,) = json.loads(writer(language="multi", language_hint="es").results(FINAL))["channel"]["alternatives"]
     assert alternative["languages"] == ["en"]
     assert alternative["languages_hinted"] == ["es"]
     assert alternative["words"][0]["language"] == "en"
-    assert "languages_hinted" not in writer(model="nova-2", language="multi").results(0, FINAL)
+    assert "languages_hinted" not in writer(model="nova-2", language="multi").results(FINAL)
 
 
 def test_entities_are_on_finals_only():
-    assert json.loads(writer(detect_entities="true").results(0, FINAL))["entities"] == []
-    assert "entities" not in writer(detect_entities="true").results(0, SILENCE)
+    assert json.loads(writer(detect_entities="true").results(FINAL))["entities"] == []
+    assert "entities" not in writer(detect_entities="true").results(SILENCE)
 
 
 def test_extra_is_echoed_in_results_and_metadata():
     echo = writer(extra="call_sid:CA1")
-    assert json.loads(echo.results(0, FINAL))["metadata"]["extra"] == {"call_sid": "CA1"}
+    assert json.loads(echo.results(FINAL))["metadata"]["extra"] == {"call_sid": "CA1"}
     metadata = json.loads(echo.metadata(sha256="s", created="c", duration=1.0, channels=2))
     assert metadata["extra"] == {"call_sid": "CA1"}
 
 
 def test_speech_started_and_utterance_end_have_a_list_as_channel():
-    assert json.loads(writer().speech_started(1, 9.54)) == {
+    assert json.loads(writer().speech_started(SpeechStart(1, 76_320))) == {
         "type": "SpeechStarted",
         "channel": [1, 2],
         "timestamp": 9.54,
     }
-    assert json.loads(writer().utterance_end(0, 2.395)) == {
+    assert json.loads(writer().utterance_end(0, 19_160)) == {
         "type": "UtteranceEnd",
         "channel": [0, 2],
         "last_word_end": 2.395,

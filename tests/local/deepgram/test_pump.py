@@ -13,8 +13,9 @@ from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 from bridge.audio import interleave, silence
 from bridge.local.deepgram import Faults, Limits, LocalDeepgram
 from bridge.local.deepgram.messages import NET_0000, NET_0001
-from bridge.local.recognition import Heard, Hypothesis, Listening
+from bridge.local.recognition import Heard, Listening, result
 from bridge.local.script import CodedRecognizers, encode, random_script
+from bridge.spans import Span
 from tests.fakes.waiting import TICK
 
 SCRIPT = random_script(3, 4)
@@ -35,15 +36,15 @@ def dial(server: LocalDeepgram, **options: Any) -> connect:
 class Slow:
     """A recognizer that works only when it is let, in whatever thread, and says when it was fed."""
 
-    def __init__(self, breaker: threading.Event, threads: set[int]) -> None:
-        self._breaker, self._threads = breaker, threads
+    def __init__(self, channel: int, breaker: threading.Event, threads: set[int]) -> None:
+        self._channel, self._breaker, self._threads = channel, breaker, threads
         self._octets = 0
 
     def receive_audio(self, mulaw: bytes) -> Sequence[Heard]:
         assert self._breaker.wait(5)
         self._threads.add(threading.get_ident())
         start, self._octets = self._octets, self._octets + len(mulaw)
-        return (Hypothesis(start / 8000, self._octets / 8000, (), is_final=True),)
+        return (result(self._channel, Span(start, self._octets), (), is_final=True),)
 
     def flush(self) -> Sequence[Heard]:
         return ()
@@ -53,7 +54,7 @@ async def test_slow_recognizers_work_in_threads_and_the_order_is_kept():
     breaker, threads = threading.Event(), set[int]()
 
     def make(channel: int, listening: Listening) -> Slow:
-        return Slow(breaker, threads)
+        return Slow(channel, breaker, threads)
 
     async with LocalDeepgram(make) as local, dial(local) as ws:
         for _ in range(20):
@@ -86,7 +87,10 @@ async def test_a_recognizer_that_fails_ends_its_connection_and_no_other(caplog):
             raise RuntimeError("no model")
 
     threads = set[int]()
-    async with LocalDeepgram(lambda *_: Failing(threading.Event(), threads)) as local, dial(local) as other:
+    async with (
+        LocalDeepgram(lambda channel, _: Failing(channel, threading.Event(), threads)) as local,
+        dial(local) as other,
+    ):
         async with dial(local) as ws:
             await ws.send(silence(320))
             with pytest.raises(ConnectionClosedError):
@@ -109,7 +113,7 @@ async def test_net_0001_comes_too_when_recognizers_work_in_threads():
     breaker = threading.Event()
 
     def make(channel: int, listening: Listening) -> Slow:
-        return Slow(breaker, set())
+        return Slow(channel, breaker, set())
 
     async with LocalDeepgram(make, limits=Limits(no_input=0.2)) as local, dial(local) as ws:
         await ws.send(silence(320))

@@ -1,4 +1,4 @@
-"""One channel: which message each hypothesis becomes, and when an utterance is said to have ended (facts 2.3)."""
+"""One channel: which message each result becomes, and when an utterance is said to have ended (facts 2.3)."""
 
 import json
 from collections.abc import Sequence
@@ -8,8 +8,10 @@ from bridge.audio import silence
 from bridge.local.deepgram.messages import Writer
 from bridge.local.deepgram.request import ListenRequest, parse_request
 from bridge.local.deepgram.transcription import Transcription
-from bridge.local.recognition import Heard, HeardWord, Hypothesis, Listening, SpeechBegan
+from bridge.local.recognition import Heard, Listening, result
 from bridge.local.script import Script, ScriptWord, TimedRecognizers
+from bridge.recognition import Result, SpeechStart, Word
+from tests.fakes.speech import span
 
 
 class Dictated:
@@ -49,9 +51,9 @@ def types(messages: list[dict[str, Any]]) -> list[str]:
     return [message["type"] for message in messages]
 
 
-def said(start: float, end: float, *words: tuple[float, float], final: bool = False) -> Hypothesis:
-    heard = tuple(HeardWord("word", "word", begin, finish, 1.0) for begin, finish in words)
-    return Hypothesis(start, end, heard, is_final=final)
+def said(start: float, end: float, *words: tuple[float, float], final: bool = False) -> Result:
+    heard = [Word("word", "word", span(begin, finish), 1.0) for begin, finish in words]
+    return result(0, span(start, end), heard, is_final=final)
 
 
 FINAL = said(0, 1.5, (0.2, 1.2), final=True)
@@ -74,8 +76,8 @@ def test_a_recognizer_that_speaks_of_interims_unasked_is_not_passed_on():
 
 
 def test_speech_started_only_with_vad_events():
-    assert feed(transcription(SpeechBegan(0.25)), 1)[0]["timestamp"] == 0.25
-    assert feed(transcription(SpeechBegan(0.25), vad_events="false"), 1) == []
+    assert feed(transcription(SpeechStart(0, 2000)), 1)[0]["timestamp"] == 0.25
+    assert feed(transcription(SpeechStart(0, 2000), vad_events="false"), 1) == []
 
 
 def test_finals_are_marked_because_faults_treat_them_differently():

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.audio import silence
-from bridge.local.recognition import HeardWord, Hypothesis, Listening, Recognizer
+from bridge.audio import seconds, silence
+from bridge.local.recognition import Listening, Recognizer
 from bridge.local.script import (
     CodedRecognizers,
     Script,
@@ -16,6 +16,8 @@ from bridge.local.script import (
     encode,
     random_script,
 )
+from bridge.recognition import Result, Word
+from tests.fakes.speech import span
 
 SECONDS = 16.0
 SCRIPT = random_script(3, SECONDS)
@@ -30,21 +32,21 @@ def coded(script: Script = SCRIPT, listening: Listening | None = None) -> Recogn
     return CodedRecognizers(script)(0, listening or Listening())
 
 
-def hear(recognizer: Recognizer, audio: bytes, chunk: int = 160) -> list[Hypothesis]:
+def hear(recognizer: Recognizer, audio: bytes, chunk: int = 160) -> list[Result]:
     """All that is said about the audio, to its end."""
     said = []
     for at in range(0, len(audio), chunk):
         said += recognizer.receive_audio(audio[at : at + chunk])
     said += recognizer.flush()
-    return [item for item in said if isinstance(item, Hypothesis)]
+    return [item for item in said if isinstance(item, Result)]
 
 
-def finals(said: list[Hypothesis]) -> list[HeardWord]:
+def finals(said: list[Result]) -> list[Word]:
     return [word for item in said if item.is_final for word in item.words]
 
 
-def names(words: list[HeardWord]) -> list[tuple[str, float, float, float]]:
-    return [(word.word, round(word.start, 4), round(word.end, 4), round(word.confidence, 4)) for word in words]
+def names(words: list[Word]) -> list[tuple[str, float, float, float]]:
+    return [(word.word, *map(seconds, word.span), round(word.confidence, 4)) for word in words]
 
 
 @pytest.mark.parametrize("factory", FACTORIES, ids=["coded", "timed"])
@@ -52,20 +54,19 @@ def names(words: list[HeardWord]) -> list[tuple[str, float, float, float]]:
 def test_the_finals_are_the_script(factory, channel):
     said = hear(factory(channel, Listening()), (LEFT, RIGHT)[channel])
     assert finals(said) == [
-        HeardWord(word.word, word.text, pytest.approx(word.start), pytest.approx(word.end), 1.0)
-        for word in SCRIPT.channels[channel]
+        Word(word.word, word.text, span(word.start, word.end), 1.0) for word in SCRIPT.channels[channel]
     ]
 
 
 @pytest.mark.parametrize("factory", FACTORIES, ids=["coded", "timed"])
 def test_finals_join_without_gap_or_overlap_and_hold_their_words(factory):
     said = [item for item in hear(factory(0, Listening()), LEFT) if item.is_final]
-    assert said[0].start == 0
-    assert said[-1].end == SECONDS
+    assert said[0].span.start == 0
+    assert said[-1].span.end == SECONDS * 8000
     for one, other in pairwise(said):
-        assert one.end == other.start
+        assert one.span.end == other.span.start
     for item in said:
-        assert all(item.start <= word.start < word.end <= item.end for word in item.words)
+        assert all(item.span.start <= word.span.start < word.span.end <= item.span.end for word in item.words)
 
 
 @pytest.mark.parametrize("factory", FACTORIES, ids=["coded", "timed"])
@@ -85,8 +86,8 @@ def test_what_is_said_does_not_depend_on_how_the_audio_is_cut(factory, chunks):
 
 @pytest.mark.parametrize("factory", FACTORIES, ids=["coded", "timed"])
 def test_interims_come_about_once_a_second(factory):
-    ends = list(accumulate((item.end for item in hear(factory(0, Listening()), LEFT)), max))
-    assert all(other - one <= 1.0 for one, other in pairwise(ends))
+    ends = list(accumulate((item.span.end for item in hear(factory(0, Listening()), LEFT)), max))
+    assert all(other - one <= 8000 for one, other in pairwise(ends))
 
 
 def test_confidence_is_the_share_of_a_word_that_was_heard():
@@ -100,7 +101,7 @@ def test_a_hole_longer_than_the_endpointing_does_not_cut_a_word_in_two():
     holed = audio[: 8 * 1100] + silence(8 * 500) + audio[8 * 1600 :]
     said = hear(coded(script), holed)
     assert names(finals(said)) == [("long", 1.0, 2.0, 0.5)]
-    assert [item.end for item in said if item.speech_final] == [2.3]
+    assert [seconds(item.span.end) for item in said if item.ends_turn] == [2.3]
 
 
 def test_a_word_without_its_head_starts_where_it_was_heard():
@@ -129,7 +130,7 @@ def test_a_replay_on_a_new_connection_is_heard_from_its_own_zero():
     start = word.start_ms * 8 - 1003
     heard = finals(hear(coded(), LEFT[start:]))
     assert heard[0].word == word.word
-    assert heard[0].start == pytest.approx(1003 / 8000)
+    assert heard[0].span.start == 1003
 
 
 def test_audio_that_comes_again_is_heard_again():

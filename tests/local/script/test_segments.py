@@ -1,7 +1,9 @@
-"""When a recognizer speaks up. Times are octets, eight to the millisecond; the tests say seconds."""
+"""When a recognizer speaks up. Positions are samples; the tests say seconds."""
 
-from bridge.local.recognition import Hypothesis, Listening, SpeechBegan
+from bridge.audio import seconds
+from bridge.local.recognition import Listening
 from bridge.local.script.segments import Hearing, Segmenter
+from bridge.recognition import Result, SpeechStart
 
 SECOND = 8000
 
@@ -28,9 +30,9 @@ def listen(
 
 def spans(said: list, *, final: bool = True) -> list[tuple[float, float, int, bool]]:
     return [
-        (item.start, item.end, len(item.words), item.speech_final)
+        (*map(seconds, item.span), len(item.words), item.ends_turn)
         for item in said
-        if isinstance(item, Hypothesis) and item.is_final is final
+        if isinstance(item, Result) and item.is_final is final
     ]
 
 
@@ -78,14 +80,14 @@ def test_interims_come_each_second_and_cover_the_segment():
 
 def test_an_interim_shows_a_word_in_progress_as_far_as_it_has_got():
     _, said = listen([(0.5, 2.2)], 1, Listening())
-    assert said[-1].words[0].end == 1.0
+    assert said[-1].words[0].span.end == SECOND
 
 
 def test_a_final_may_cover_less_than_the_interim_before():
     _, said = listen([(0, 4.4), (4.4, 6)], 5, Listening(endpointing=None))
     interim, final = said[-2:]
-    assert (interim.is_final, interim.end) == (False, 4)
-    assert (final.is_final, final.end) == (True, 4.4)
+    assert (interim.is_final, interim.span.end) == (False, 4 * SECOND)
+    assert (final.is_final, final.span.end) == (True, 4.4 * SECOND)
 
 
 def test_no_interims_unless_asked_for():
@@ -94,15 +96,15 @@ def test_no_interims_unless_asked_for():
 
 def test_speech_begins_after_a_pause_and_not_between_words():
     _, said = listen([(0.5, 1.0), (1.1, 1.5), (3.0, 3.5)], 4)
-    assert [item.at for item in said if isinstance(item, SpeechBegan)] == [0.5, 3.0]
+    assert [item.at for item in said if isinstance(item, SpeechStart)] == [SECOND // 2, 3 * SECOND]
 
 
 def test_flush_settles_a_half_heard_word_once():
     segments, said = listen([(0.5, 2.2)], 1.25)
-    assert said == [SpeechBegan(0.5)]
+    assert said == [SpeechStart(0, SECOND // 2)]
     (final,) = segments.flush(round(1.25 * SECOND))
-    assert (final.start, final.end, final.is_final, final.speech_final) == (0, 1.25, True, False)
-    assert final.words[0].end == 1.25
+    assert (*map(seconds, final.span), final.is_final, final.ends_turn) == (0, 1.25, True, False)
+    assert seconds(final.words[0].span.end) == 1.25
     assert segments.flush(round(1.25 * SECOND)) == []
     assert spans(segments.pass_time(4 * SECOND)) == []
 
