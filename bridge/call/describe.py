@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from bridge.align import Gap
-from bridge.audio import seconds
+from bridge.audio import samples, seconds
 from bridge.carriers.messages import Started
 from bridge.deepgram.exchange import AudioLost, Interrupted, Resumed
 from bridge.deepgram.options import Options
@@ -28,7 +28,7 @@ from bridge.events import (
     TranscriptionResumed,
     timestamp,
 )
-from bridge.spans import Span
+from bridge.spans import Span, SpanSet
 
 _FURTHER = "--"  # stands in no id that carriers make; one dash does, before digits even
 
@@ -148,12 +148,17 @@ def stretches(spans: Iterable[tuple[int, Span]], until: float = inf) -> list[Str
     return [stretch for stretch in found if stretch.from_ < stretch.to]
 
 
+def spans(stretches: Iterable[Stretch]) -> dict[Track, SpanSet]:
+    """Stretches of events as samples of each track."""
+    found = {track: SpanSet() for track in TRACKS}
+    for stretch in stretches:
+        found[stretch.track].add(samples(stretch.from_), samples(stretch.to))
+    return found
+
+
 def missing(uncovered: Iterable[Stretch]) -> float:
     """Seconds that the track with most to be transcribed still lacks."""
-    seconds = dict.fromkeys(TRACKS, 0.0)
-    for stretch in uncovered:
-        seconds[stretch.track] += stretch.to - stretch.from_
-    return _seconds(max(seconds.values()))
+    return seconds(max(lacking.total for lacking in spans(uncovered).values()))
 
 
 def session_news(event: Interrupted | Resumed | AudioLost) -> Data:

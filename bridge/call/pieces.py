@@ -6,7 +6,8 @@ Positions are samples of the call. Pure: what is kept where, and what asks for i
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from bridge.audio import CHANNELS, SAMPLE_RATE, SAMPLES_PER_MS, is_audible, samples
+from bridge.audio import CHANNELS, SAMPLE_RATE, SAMPLES_PER_MS, is_audible
+from bridge.call import describe
 from bridge.events import TRACKS, Stretch
 from bridge.spans import SpanSet
 
@@ -30,9 +31,7 @@ class Piece(NamedTuple):
 
 def pieces(uncovered: Iterable[Stretch]) -> list[Piece]:
     """What to transcribe, in order: stretches that touch or overlap become one, whatever their tracks."""
-    lacking = {track: SpanSet() for track in TRACKS}
-    for stretch in uncovered:
-        lacking[stretch.track].add(samples(stretch.from_), samples(stretch.to))
+    lacking = describe.spans(uncovered)
     found = SpanSet(span for spans in lacking.values() for span in spans)
     return [Piece(*span, tuple(SpanSet(lacking[track].common(*span)) for track in TRACKS)) for span in found]
 

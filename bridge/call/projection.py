@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from bridge.audio import samples
+from bridge.audio import samples, seconds
 from bridge.events import (
     TRACKS,
     AudioGap,
@@ -24,6 +24,7 @@ from bridge.events import (
     TranscriptionBackfilled,
     UtteranceCompleted,
 )
+from bridge.spans import SpanSet
 from bridge.transcript.assembler import Progress
 
 NOT_TRANSCRIBED: Cause = "not_transcribed"
@@ -144,10 +145,10 @@ class Projection:
 def without(stretches: Iterable[Stretch], start: float, end: float) -> Iterable[Stretch]:
     """The stretches, but for what lies between two moments."""
     for stretch in stretches:
-        if stretch.from_ < start:
-            yield stretch.model_copy(update={"to": min(stretch.to, start)})
-        if stretch.to > end:
-            yield stretch.model_copy(update={"from_": max(stretch.from_, end)})
+        rest = SpanSet([(samples(stretch.from_), samples(stretch.to))])
+        rest.remove(samples(start), samples(end))
+        for span in rest:
+            yield Stretch(track=stretch.track, from_=seconds(span.start), to=seconds(span.end))
 
 
 def _stretches(data: Mapping[str, Any]) -> list[Stretch]:
