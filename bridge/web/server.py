@@ -97,6 +97,18 @@ class Connection(web.RequestHandler):
             self.wait(HEAD)
         web.RequestHandler.data_received(self, data)
 
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """What cannot be read is not quoted in the answer, as the library would: it may hold a token."""
+        if status != web.HTTPInternalServerError.status_code:
+            message = "This request cannot be read.\n"
+        return super().handle_error(request, status, exc, message)
+
     def connection_lost(self, exc: BaseException | None) -> None:
         """Forget it."""
         self.work()

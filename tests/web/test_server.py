@@ -207,6 +207,15 @@ async def test_what_scanners_send_is_no_error_of_ours(caplog, sent):
     assert errors(caplog) == []
 
 
+async def test_what_cannot_be_read_is_not_quoted_in_the_answer():
+    sent = b"GET /?token=a-secret HTTP/9\r\nHost: x\r\n\r\n"
+    async with serving() as (_, _, port), connected(port, sent) as [(reader, _)]:
+        answer = await reader.read()
+
+    assert answer.split()[1] == b"400"
+    assert b"a-secret" not in answer
+
+
 async def test_the_unspecified_address_hears_both_protocols():
     if not socket.has_dualstack_ipv6():
         pytest.skip("this machine has no IPv6")
