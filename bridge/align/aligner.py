@@ -154,8 +154,9 @@ class Aligner:
         ready = inbound if inbound < outbound else outbound
         if self._newest - self._released >= self._chunk:
             ready = min(self._ready(self._inbound), self._ready(self._outbound))
-        if self._sources and not self._sources[-1].clock.running:
-            ready = min(ready, self._opening(self._sources[-1].clock))
+        for source in self._sources:
+            if not source.clock.running:
+                ready = min(ready, self._opening(source.clock))
         size = ready - self._released
         return self._release(size - size % self._chunk) if size >= self._chunk else b""
 

@@ -94,6 +94,27 @@ def test_the_tracks_of_two_streams_are_placed_on_one_clock() -> None:
     assert call.gaps == []
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_two_streams_that_open_at_once_lose_no_first_frame(first: int) -> None:
+    """As after a restart: whichever clock is known first, the other stream's frames find their place free."""
+    call = Call()
+    call.aligner.advance(800)
+    ways = [(Fork(call, 800, 99), IN), (Fork(call, 800, 5000), OUT)]
+    fork, track = ways[first]
+    other, theirs = ways[1 - first]
+    for step in range(4):
+        fork.send(step, track)
+    for step in range(50):
+        if step >= 4:
+            fork.send(step, track)
+        other.send(step, theirs)
+    inbound, outbound = call.flush()
+
+    assert inbound[800:] == spoken(IN, range(50))
+    assert outbound[800:] == spoken(OUT, range(50))
+    assert call.aligner.counters["late"] == 0
+
+
 def test_when_one_tracks_stream_ends_the_other_track_goes_on() -> None:
     call = Call()
     one, two = Fork(call, 0, 99), Fork(call, 0, 5000)

@@ -83,11 +83,14 @@ def _streams(spoken: Spoken, records: Sequence[Record]) -> Iterator[str]:
     homes = {leg.stream_id: [record for record in records if leg in record.legs] for leg in spoken.legs}
     for leg in spoken.legs:
         found = homes[leg.stream_id]
+        if leg.end - leg.start < MOMENT:
+            continue  # its end may lie before or after the beginning of another
         if len(found) > 1 or (not found and _certain(spoken, leg)):
             yield f"stream {leg.stream_id} is in {len(found)} records"
     for one, other in pairwise(sorted(spoken.legs, key=lambda leg: leg.start)):
         before, after = homes[one.stream_id], homes[other.stream_id]
         in_time = other.start - one.end < GRACE - 1 and not _ended(spoken, other.start)
+        in_time = in_time and min(one.end - one.start, other.end - other.start) >= MOMENT
         if before and after and in_time and before != after:
             yield f"stream {other.stream_id} came back in time and opened another record"
     for record in records:

@@ -9,7 +9,7 @@ from math import inf
 from typing import Any
 
 from bridge.events import TRACKS
-from tests.chaos.spoken import Leg, Span, Spoken
+from tests.chaos.spoken import MOMENT, Leg, Span, Spoken
 
 Event = Mapping[str, Any]
 
@@ -49,7 +49,7 @@ class Record:
 
     def _find_place(self, leg: Leg, spoken: Spoken) -> None:
         """Of a stream that came while another was there, which no event tells."""
-        if spoken.refused(leg) or leg.start == leg.end:
+        if spoken.refused(leg) or leg.end - leg.start < MOMENT:
             return
         if not spoken.streaming(leg):
             return
