@@ -51,6 +51,8 @@ class Socket:
 
     async def open(self) -> Refusal | None:
         """The handshake; None when it went well."""
+        if not self._key.isascii() or not self._key.isprintable():
+            return Refusal(None, str(Failure("protocol")), None)  # it would end the header, and show in a peer's log
         try:
             async with asyncio.timeout(_OPEN_TIMEOUT):
                 self._connection = await self._connect()
