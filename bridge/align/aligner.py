@@ -99,8 +99,7 @@ class Aligner:
     @property
     def silent_since(self) -> dict[Direction, int]:
         """Where the audio of each track ended that is silent now; what that silence is will be told when it goes on."""
-        found = {track.name: track.silent_since for track in self._pair}
-        return {name: since for name, since in found.items() if since is not None}
+        return {track.name: since for track in self._pair if (since := track.silent_since) is not None}
 
     def open_stream(self, position: int, why: Cause = "carrier_reconnected") -> tuple[Source, int]:
         """A stream of the call begins, with a clock and numbers of its own; its earliest frame belongs at `position`.
