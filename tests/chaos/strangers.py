@@ -23,6 +23,9 @@ _HALF = (
 )
 _PAUSE = 0.2  # seconds
 
+STRANGE = "strange"
+"""How the ids of their calls end."""
+
 
 class Strangers:
     """`async with Strangers(port, idle, seed):` has them all at once until it is left."""
@@ -111,7 +114,7 @@ class Strangers:
 
     async def _press_keys(self) -> None:
         """A stream of a call of their own, on which keys are pressed as fast as it takes them."""
-        call = f"CA{self._random.randbytes(8).hex()}strange"
+        call = f"CA{self._random.randbytes(8).hex()}{STRANGE}"
         async with aiohttp.ClientSession() as client:
             async with client.ws_connect(f"http://127.0.0.1:{self._port}/media/twilio") as socket:
                 await socket.send_str(frames.start(call=call))
