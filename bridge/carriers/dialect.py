@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Protocol
 
 from bridge.carriers.messages import Message
+from bridge.errors import RemoteProtocolError
 
 
 class Dialect(Protocol):
@@ -28,6 +29,25 @@ class Dialect(Protocol):
 
     def data_to_send(self) -> Sequence[str | bytes]:
         """What the carrier must be answered now, each a frame; most are told nothing, ever."""
+
+
+class TextDialect:
+    """Of a carrier that sends text frames only, expects no answer, and ends a stream by a message: a socket that closes
+    without it is lost, and the call may go on."""
+
+    __slots__ = ()
+
+    def receive_binary(self, data: bytes) -> Sequence[Message]:
+        """There are none."""
+        raise RemoteProtocolError("a binary frame")
+
+    def receive_close(self, code: int | None) -> Sequence[Message]:
+        """Says nothing of the stream."""
+        return ()
+
+    def data_to_send(self) -> Sequence[str | bytes]:
+        """Nothing, ever."""
+        return ()
 
 
 class Proof(Enum):

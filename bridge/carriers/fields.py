@@ -20,14 +20,11 @@ def decode_leniently(text: str, kind: type[T]) -> T:
     """A JSON object as a struct, without the fields that do not fit. Raises msgspec.MsgspecError for no object, or
     where a field is lacking that must be there."""
     said = msgspec.convert(msgspec.json.decode(text), dict[str, Any])
-    required = {name for name in kind.__struct_fields__ if name in _required(kind) and name in said}
-    base = {name: said[name] for name in required}
+    base = {
+        field.name: said[field.name] for field in msgspec.structs.fields(kind) if field.required and field.name in said
+    }
     fitting = {name: value for name, value in said.items() if _fits({**base, name: value}, kind)}
     return msgspec.convert({**base, **fitting}, kind, strict=False)
-
-
-def _required(kind: type[msgspec.Struct]) -> set[str]:
-    return {field.name for field in msgspec.structs.fields(kind) if field.required}
 
 
 def _fits(said: Mapping[str, Any], kind: type[msgspec.Struct]) -> bool:

@@ -12,7 +12,7 @@ import msgspec
 
 from bridge.audio import SAMPLE_RATE, alaw_to_mulaw
 from bridge.carriers import parameters
-from bridge.carriers.dialect import Carrier, Proof
+from bridge.carriers.dialect import Carrier, Proof, TextDialect
 from bridge.carriers.fields import body, decode_leniently, mapping
 from bridge.carriers.fields import rate as sampling_rate
 from bridge.carriers.identifiers import safe_identifier
@@ -61,7 +61,7 @@ class _Frame(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Frame, strict=False).decode
 
 
-class TelnyxDialect:
+class TelnyxDialect(TextDialect):
     """Reads one stream; of `start` it remembers the codec, until which it keeps the audio that came before."""
 
     def __init__(self) -> None:
@@ -90,18 +90,6 @@ class TelnyxDialect:
             return (self._other(frame),)
         except (msgspec.MsgspecError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise RemoteProtocolError(f"not a Telnyx message: {type(error).__name__}") from None
-
-    def receive_binary(self, data: bytes) -> Sequence[Message]:
-        """There are none in this dialect."""
-        raise RemoteProtocolError("a binary frame")
-
-    def receive_close(self, code: int | None) -> Sequence[Message]:
-        """Without `stop` the stream is lost: Telnyx opens another (`enableReconnect`)."""
-        return ()
-
-    def data_to_send(self) -> Sequence[str | bytes]:
-        """Nothing, ever."""
-        return ()
 
     def _media(self, frame: _Frame) -> Media:
         media = frame.media

@@ -11,7 +11,7 @@ import msgspec
 
 from bridge.audio import SAMPLE_RATE
 from bridge.carriers import parameters
-from bridge.carriers.dialect import Carrier, Proof
+from bridge.carriers.dialect import Carrier, Proof, TextDialect
 from bridge.carriers.fields import body, decode_leniently, items, mapping
 from bridge.carriers.fields import rate as sampling_rate
 from bridge.carriers.identifiers import first_identifier, identifier
@@ -60,7 +60,7 @@ class _Frame(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Frame, strict=False).decode
 
 
-class TwilioDialect:
+class TwilioDialect(TextDialect):
     """Reads a `<Start><Stream>`. It remembers nothing: every frame stands for itself."""
 
     __slots__ = ()
@@ -79,18 +79,6 @@ class TwilioDialect:
         except (msgspec.MsgspecError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             # The text itself stays out of the message: it may hold audio.
             raise RemoteProtocolError(f"not a Twilio message: {type(error).__name__}") from None
-
-    def receive_binary(self, data: bytes) -> Sequence[Message]:
-        """There are none in this dialect."""
-        raise RemoteProtocolError("a binary frame")
-
-    def receive_close(self, code: int | None) -> Sequence[Message]:
-        """A socket that closes without `stop` is lost: the call may go on."""
-        return ()
-
-    def data_to_send(self) -> Sequence[str | bytes]:
-        """Nothing, ever."""
-        return ()
 
 
 TWILIO = Carrier("twilio", TwilioDialect, Proof.SIGNATURE)
