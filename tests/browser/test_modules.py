@@ -187,6 +187,9 @@ async def test_turns_are_those_of_the_exports(page, seed):
         ("订单", "查订单，", ["订单"]),
         ("สั่งซื้อ", "อยากสั่งซื้อรถ", ["สั่งซื้อ"]),
         ("abc", "のＡＢＣ", ["ＡＢＣ"]),
+        ("ガス", "新しいｶﾞｽです", ["ｶﾞｽ"]),
+        ("ｶﾞｽ", "新しいガスです", ["ガス"]),
+        ("istanbul", "İSTANBUL, Istanbul", ["Istanbul"]),
         ('"my order" now*', "My order: now", ["My", "order", "now"]),
     ],
 )
@@ -210,6 +213,13 @@ async def test_a_frame_that_is_lost_now_and_then_has_no_row(page):
         "gap",
         ["one", True],
     ]
+
+
+async def test_events_that_were_lost_together_have_one_row(page):
+    lost = events.EventLost()
+    said = recorded(lost, lost, say(1, "one", 3.0), lost, ended(CALL, 9.0))
+
+    assert (await conversation(page, said))["items"] == ["lost", ["one", True], "lost", "ended"]
 
 
 async def test_the_end_takes_what_never_settled(page):

@@ -43,6 +43,8 @@ export class Conversation {
   #removed = new Set();
   #order = 0;
   #interruption = null;
+  /** The newest run of lost events: the key, place and count of its note, and the number it reaches. */
+  #unreadable = null;
 
   /**
    * Take an event. False: its `seq` leaves a hole, nothing was done and the feed must be asked again.
@@ -114,6 +116,7 @@ export class Conversation {
     "transcription.resumed": (data, event) => this.#resumed(event),
     "call.ended": (data, event) => this.#end(data, event),
     "transcription.backfilled": (data) => this.#backfilled(data),
+    "event.lost": (data, event) => this.#eventLost(event),
   };
 
   #segment(data) {
@@ -212,6 +215,13 @@ export class Conversation {
   #note(key, at, what) {
     this.length = Math.max(this.length, what.end ?? at);
     this.#put({ key, kind: "note", at, start: at, ...what });
+  }
+
+  /** Events that a damaged database has lost: one note for those with successive numbers. */
+  #eventLost({ id, seq }) {
+    const run = this.#unreadable?.last === seq - 1 ? this.#unreadable : { key: id, at: this.length, count: 0 };
+    this.#unreadable = { ...run, last: seq, count: run.count + 1 };
+    this.#note(run.key, run.at, { what: "lost", count: run.count + 1 });
   }
 
   /** Each failed attempt sends the event again: one note shows the newest. */

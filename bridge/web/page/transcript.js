@@ -322,6 +322,9 @@ function wordless(missing, left, waiting) {
 const noteWords = {
   dtmf: ({ digit }) => ["Key ", h("kbd", {}, digit), " pressed"],
   gap: ({ missing, why }) => [`${length(missing)} of audio missing${why ? `: ${gapReason(why)}` : ""}`],
+  lost: ({ count }) => [
+    `${count === 1 ? "An event that stood here is" : `${count} events that stood here are`} lost: the database was damaged`,
+  ],
   failed: ({ error }) => [`The carrier reports: ${error}`],
   interrupted: ({ reason, retry, away }) => {
     if (away !== null) return [`Transcription was away for ${length(away)}: ${reason}`];

@@ -78,22 +78,33 @@ export function wordAt(found, seconds) {
   return found.findLast((word) => word.start <= seconds) ?? found[0];
 }
 
-/** Full-width letters are other spellings of the same. */
-const folded = (text) =>
-  text.toLowerCase().replace(/[\uff01-\uff5e]/g, (wide) => String.fromCharCode(wide.charCodeAt(0) - 0xfee0));
+// A half-width letter with its voice mark, or any other character.
+const CHARACTER = /[\uff66-\uff9d][\uff9e\uff9f]|./gsu;
+
+/** The text as the search compares it, and for each of its code units where in the text it comes from. */
+function folded(text) {
+  let result = "";
+  const from = [];
+  for (const { 0: character, index } of text.matchAll(CHARACTER)) {
+    const plain = (/[\uff00-\uffef]/.test(character) ? character.normalize("NFKC") : character).toLowerCase();
+    result += plain;
+    for (let unit = 0; unit < plain.length; unit += 1) from.push(index);
+  }
+  from.push(text.length);
+  return { text: result, from };
+}
 
 /** Which stretches of a text hold one of these words: `[from, to]`. */
 export function matches(text, words) {
   const lower = folded(text);
-  if (lower.length !== text.length) return []; // a letter that is two in lower case: the places would be wrong
   const found = [];
   for (const word of words) {
-    for (let at = lower.indexOf(word); at >= 0; at = lower.indexOf(word, at + word.length)) {
-      found.push([at, at + word.length]);
+    for (let at = lower.text.indexOf(word); at >= 0; at = lower.text.indexOf(word, at + word.length)) {
+      found.push([lower.from[at], lower.from[at + word.length]]);
     }
   }
   return found.sort(([a], [b]) => a - b);
 }
 
 /** The words of a search query, to mark. */
-export const searchWords = (query) => folded(query).match(/[\p{L}\p{M}\p{N}']+/gu) ?? [];
+export const searchWords = (query) => folded(query).text.match(/[\p{L}\p{M}\p{N}']+/gu) ?? [];
