@@ -116,6 +116,6 @@ def _look_at(past: Projection, audio: CallAudio) -> None:
     past.uncovered += note.holes
     for track in TRACKS:
         # What was left to later before that process began is named already, and finals have come after it since.
-        begin = max(past.settled[track], past.resumed_at, audio.start / SAMPLE_RATE)
+        begin = max(past.settled[track], past.resumed_at, audio.settled / SAMPLE_RATE)
         if begin < end:
             past.uncovered.append(Stretch(track=track, from_=round(begin, 3), to=round(end, 3)))

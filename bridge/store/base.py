@@ -281,8 +281,9 @@ class CallAudio(Protocol):
     """The kept audio of one call: interleaved mu-law, positions in samples per channel since call time 0."""
 
     @property
-    def start(self) -> int:
-        """The oldest sample there is."""
+    def settled(self) -> int:
+        """Audio before this position is transcribed. After `reopen` as far as it has been deleted; what is missing
+        after it is lost."""
 
     @property
     def end(self) -> int:

@@ -219,7 +219,7 @@ async def test_a_call_whose_audio_cannot_be_kept_goes_on_without(stores, caplog)
     assert [record.message for record in caplog.records] == ["audio cannot be kept"]
 
 
-async def test_what_audio_that_began_later_still_holds_is_told_in_milliseconds(stores):
+async def test_audio_that_never_got_to_the_disk_is_uncovered_too(stores):
     store, audio = stores
     await left_open(store, audio, seconds=0, said=((2.0, "inbound"), (7.0, "outbound")))
     file = audio.open("CA1")
@@ -230,9 +230,25 @@ async def test_what_audio_that_began_later_still_holds_is_told_in_milliseconds(s
     adopted = await (await found(store, audio)).adopt("CA1")
 
     assert adopted.past.uncovered == [
-        Stretch(track="inbound", from_=6.001, to=10.001),
+        Stretch(track="inbound", from_=3.0, to=10.001),
         Stretch(track="outbound", from_=8.0, to=10.001),
     ]
+
+
+async def test_audio_that_was_settled_by_finals_without_words_is_covered(stores):
+    store, audio = stores
+    await left_open(store, audio, seconds=0, said=())
+    file = audio.open("CA1")
+    for _ in range(3):
+        file.append(bytes(2 * 60 * SECOND))
+        await audio.flush()
+    file.settle(130 * SECOND)
+    await audio.flush()
+    file.close()
+    adopted = await (await found(store, audio)).adopt("CA1")
+
+    assert adopted.audio.settled == 120 * SECOND
+    assert adopted.past.uncovered == [Stretch(track=track, from_=120.0, to=180.0) for track in ("inbound", "outbound")]
 
 
 async def test_a_call_that_was_left_in_order_lacks_what_its_note_says(stores):

@@ -50,7 +50,12 @@ class Player:
 
     def __init__(self, plan: CallPlan, speech: Speech, house: House) -> None:
         self.plan = plan
-        self.spoken = Spoken(plan.call_id, speech.words(plan), plan.late)
+        self.spoken = Spoken(
+            plan.call_id,
+            speech.words(plan),
+            plan.late,
+            in_order=not any(faults.late_finals for faults in plan.connections),
+        )
         self.problems: list[str] = []
         """What the bridge did to a stream that it should not have."""
         self.behind = 0.0

@@ -38,6 +38,7 @@ class Record:
         self.loose: dict[str, float] = {}
         """Seconds by which a stream's place is not known, by stream id."""
         self.legs: list[Leg] = []
+        self._in_order = spoken is None or spoken.in_order
         if spoken is None:
             return
         known = [leg for leg in spoken.legs if leg.stream_id in self.at]
@@ -160,7 +161,7 @@ class Record:
             edges = [edge for word in final["words"] for edge in (word["start"], word["end"])]
             if edges != sorted(edges):
                 yield f"the words of {final['segment_id']} are out of order"
-        for source in ("live", "backfill"):
+        for source in ("live", "backfill") if self._in_order else ("backfill",):
             for channel in range(2):
                 said = [f for f in finals if (f["source"], f["channel"]) == (source, channel)]
                 for one, other in pairwise(said):

@@ -86,6 +86,8 @@ class Spoken:
     """When the bridge got its last SIGTERM."""
     keeps: bool = True
     """SIGTERM leaves calls open for the next process."""
+    in_order: bool = True
+    """Deepgram sends the finals of a channel in their order."""
 
     def carry(self, channel: int) -> list[Leg]:
         """The streams that carry a channel, in the order of their beginnings."""

@@ -79,6 +79,15 @@ def faults(spoken, *events):
     return judge(spoken, {"CA1": record(*events)}).faults
 
 
+def test_finals_may_be_out_of_order_where_deepgram_sends_them_so(spoken):
+    one, other = final(0, 1, WORDS[0]), final(0, 3, WORDS[1])
+    late = [STARTED, other, one, *perfect()[2:]]
+
+    assert any("came after" in fault for fault in faults(spoken, *late))
+    spoken.in_order = False
+    assert faults(spoken, *late) == []
+
+
 def test_a_perfect_record_passes_and_is_counted(spoken):
     verdict = judge(spoken, {"CA1": record(*perfect())})
 

@@ -192,7 +192,7 @@ async def test_settled_segments_go_but_for_the_newest(store: AudioStore, folder:
         await speak(store, file, 800)
     file.settle(1599)
     await store.flush()
-    assert names(folder) == ["000000000800.ulaw", "000000001600.ulaw"]
+    assert names(folder) == ["000000000800.dropped", "000000000800.ulaw", "000000001600.ulaw"]
     assert (file.start, store.used) == (800, 3200)
     assert await file.read(0, 900) == b""
     assert file.next_kept(0) == 800
@@ -200,7 +200,7 @@ async def test_settled_segments_go_but_for_the_newest(store: AudioStore, folder:
     file.settle(2400)
     file.settle(100)  # never goes back
     await store.flush()
-    assert names(folder) == ["000000001600.ulaw"], "it tells where the call stands"
+    assert names(folder) == ["000000001600.dropped", "000000001600.ulaw"], "it tells where the call stands"
     assert store.counters["dropped_segments"] == 2
     await speak(store, file, 10)
     assert await file.read(1600, 1000) == sound(1600, 810)
@@ -226,8 +226,25 @@ async def test_a_file_that_is_gone_already_is_no_trouble(store: AudioStore, fold
     (folder / "000000000000.ulaw").unlink()
     file.settle(1600)
     await store.flush()
-    assert names(folder) == ["000000001600.ulaw"]
+    assert names(folder) == ["000000001600.dropped", "000000001600.ulaw"]
     assert (store.used, store.counters["disk_errors"]) == (1600, 0)
+
+
+@pytest.mark.parametrize(("settled", "lost"), [(0, [(0, 800), (1600, 2400)]), (1600, [(1600, 2400)])])
+async def test_what_was_lost_is_told_from_what_was_settled(tmp_path: Path, settled: int, lost: list[Span]) -> None:
+    async with opened(tmp_path) as store:
+        file = store.open("CA1")
+        file.leap(800)
+        await speak(store, file, 800)
+        file.leap(2400)
+        await speak(store, file, 800)
+        file.settle(settled)
+        await store.flush()
+        file.close()
+        await store.flush()
+    async with opened(tmp_path) as store:
+        file = await store.reopen("CA1")
+        assert (file.settled, list(file.lost)) == (settled, lost)
 
 
 async def test_removed_is_gone_and_its_id_is_free(store: AudioStore, folder: Path) -> None:

@@ -253,14 +253,20 @@ class Writer:
         return json.dumps({"type": "Metadata", **about})
 
 
+ODD_WORD = "odd"
+"""The word that a fault puts into finals."""
+
+
 def _seconds(samples: int) -> float:
     """As Deepgram writes them, of single precision."""
     return round(samples / SAMPLE_RATE, 6)
 
 
 def with_odd_word(text: str) -> str:
-    """A `Results` with one word more, of which it does not say when it was spoken."""
+    """A `Results` with one word more, of which it does not say when it was spoken; one that says nothing stays so."""
     message = json.loads(text)
     for alternative in message["channel"]["alternatives"]:
-        alternative["words"].append({"word": "odd", "start": None, "confidence": 0.5})
+        if alternative["words"]:
+            alternative["transcript"] += f" {ODD_WORD}"
+            alternative["words"].append({"word": ODD_WORD, "start": None, "confidence": 0.5})
     return json.dumps(message)

@@ -42,7 +42,7 @@ class AudioFile:
         """Position of the oldest sample there is, as far as is known."""
         self.end = segments.end
         """Position after the newest: where the next `append` goes."""
-        self.settled = 0
+        self.settled = segments.dropped
         """Audio before this position is no longer needed."""
         self.lost = SpanSet(segments.gaps())
         """What was never written, or cannot be read: in order, and never touching each other."""

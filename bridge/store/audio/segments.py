@@ -12,7 +12,7 @@ import logging
 import os
 import re
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 NOTE = "call.json"
 
 _NAME = re.compile(r"(\d{12})\.ulaw", re.ASCII)
+_DROPPED = re.compile(r"(\d{12})\.dropped", re.ASCII)
+"""An empty file that says how far audio has been deleted because it was settled; what else is missing is lost."""
 
 
 class NoRoom(OSError):
@@ -92,6 +94,8 @@ class Segments:
         self._folder = folder
         self._room = room
         self._length = length
+        self.dropped = 0
+        """Audio before this position was settled, and has been deleted."""
         self._segments: list[Segment] = []
         self._released = 0  # segments, from the first, that take no room any more
         self._file: int | None = None  # the newest segment, where it may still grow
@@ -118,10 +122,13 @@ class Segments:
         """Find what another process has written."""
         if self._folder.is_dir():
             self._segments = find(self._folder)
+            self.dropped = max(map(int, _DROPPED.findall(" ".join(os.listdir(self._folder)))), default=0)
 
     def gaps(self) -> list[Span]:
-        """What is missing between the oldest sample and the newest."""
-        return [Span(one.end, next_.start) for one, next_ in pairwise(self._segments) if one.end < next_.start]
+        """What is missing up to the newest sample, and was not settled."""
+        ends = [self.dropped, *(segment.end for segment in self._segments)]
+        starts = [segment.start for segment in self._segments]
+        return [Span(end, start) for end, start in zip(ends, starts, strict=False) if end < start]
 
     def write(self, start: int, audio: bytes) -> None:
         """Keep whole samples from `start` on, which is not before `end`.
@@ -193,12 +200,20 @@ class Segments:
 
         How many that were. Raises `OSError`; whatever is still there can be dropped later.
         """
-        dropped = 0
-        while len(self._segments) > 1 and self._segments[0].end <= position:
-            self._delete(self._segments[0])
-            del self._segments[0]
-            dropped += 1
-        return dropped
+        dropped = list(takewhile(lambda segment: segment.end <= position, self._segments[:-1]))
+        if dropped:
+            self._mark_dropped(dropped[-1].end)
+        for segment in dropped:
+            self._delete(segment)
+            self._segments.remove(segment)
+        return len(dropped)
+
+    def _mark_dropped(self, position: int) -> None:
+        """Before they go: whoever finds the rest must not take them for lost."""
+        before, after = (self._folder / f"{end:012d}.dropped" for end in (self.dropped, position))
+        after.touch(mode=0o600)
+        before.unlink(missing_ok=True)
+        self.dropped = position
 
     def release(self, position: int) -> None:
         """What `drop` would delete stays, and takes no room: only the recording needs it."""
