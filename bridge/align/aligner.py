@@ -12,7 +12,7 @@ Every method may be called at any time: there is no order that a carrier could b
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import inf
 
 from bridge.align.clock import Clock, Stamped
@@ -30,7 +30,7 @@ DEFAULT_POLICY = AlignPolicy()
 
 
 class Aligner:
-    """`open_stream`, feed `receive_media`, send `data_to_send`, tell `events_received`; `end_stream`, and `flush` when
+    """`open_stream`, feed `receive`, send `data_to_send`, tell `events_received`; `end_stream`, and `flush` when
     there is no stream left.
 
     Nothing a carrier sends makes it raise: what cannot be used is counted in `counters`, in frames unless said
@@ -75,6 +75,7 @@ class Aligner:
         self._leaps = Leaps(policy.ahead_ms * SAMPLES_PER_MS)
         self._sources: list[Source] = []  # of the streams that are there, in the order in which they came
         self._heard_from: dict[Track, Source] = {}
+        self._out: list[bytes] = []  # what may go out, and has not been asked for
 
     def __repr__(self) -> str:
         counts = "".join(f", {count} {name}" for name, count in sorted(self.counters.items()))
@@ -117,38 +118,54 @@ class Aligner:
         self._sources.append(source)
         return source, position
 
-    def receive_media(self, media: Media, source: Source, now: float | None = None) -> None:
-        """Take a frame of a stream, whatever it is like. `now`: the time in seconds, beyond which no timestamps leap;
-        None, as of a recording: they leap as they like.
+    def receive(self, frames: Iterable[Media], source: Source, now: float | None = None) -> None:
+        """Take the frames that one read of a stream has brought, whatever they are like.
+
+        However the frames are cut into reads, what goes out is the same. `now`: the time in seconds, beyond which no
+        timestamps leap; None, as of a recording: they leap as they like.
         """
-        name, at, sequence, payload = media
-        track = self._tracks.get(name)
-        clock = source.clock
-        if (
-            track is not None
-            and track.in_step
-            and track.sequence is source.sequence
-            and sequence == source.sequence.expected
-            and not clock.strays
-        ):
-            # Ninety-nine of a hundred frames end here.
-            position = at * SAMPLES_PER_MS + clock.shift
-            ahead = position - track.next
-            if -self._tolerance < ahead < self._tolerance and position > track.last and payload:
-                if sequence is not None:
-                    source.sequence.expected = sequence + 1
-                if position > clock.newest:
-                    clock.newest = position
-                    if position > self._newest:
-                        self._newest = position
-                track.append(position, sequence, payload)
-                return
-        if now is not None:
-            self._leaps.pass_time(now)
-        self._receive_unusual(track, media, source)
+        tracks, clock, numbers, tolerance = self._tracks, source.clock, source.sequence, self._tolerance
+        for media in frames:
+            name, at, number, payload = media
+            track = tracks.get(name)
+            if (
+                track is not None
+                and track.in_step
+                and track.sequence is numbers
+                and number == numbers.expected
+                and not clock.strays
+            ):
+                # Ninety-nine of a hundred frames end here.
+                position = at * SAMPLES_PER_MS + clock.shift
+                if -tolerance < position - track.next < tolerance and position > track.last and payload:
+                    if number is not None:
+                        numbers.expected = number + 1
+                    if position > clock.newest:
+                        clock.newest = position
+                        if position > self._newest:
+                            self._newest = position
+                    track.append(position, number, payload)
+                    continue
+            self._settle()  # what went out before it is beyond its reach
+            if now is not None:
+                self._leaps.pass_time(now)
+            self._receive_unusual(track, media, source)
+            self._settle()
 
     def data_to_send(self) -> bytes:
         """All audio that may go out now, in whole chunks: two channels of mu-law, interleaved, inbound first."""
+        self._settle()
+        return self._take()
+
+    def _take(self) -> bytes:
+        if len(self._out) == 1:
+            return self._out.pop()
+        out = b"".join(self._out)
+        self._out.clear()
+        return out
+
+    def _settle(self) -> None:
+        """Let out what may go out by now, in whole chunks."""
         inbound, outbound = self._inbound.next, self._outbound.next
         ready = inbound if inbound < outbound else outbound
         if self._newest - self._released >= self._chunk:
@@ -157,7 +174,8 @@ class Aligner:
             if not source.clock.running:
                 ready = min(ready, self._opening(source.clock))
         size = ready - self._released
-        return self._release(size - size % self._chunk) if size >= self._chunk else b""
+        if size >= self._chunk:
+            self._out.append(self._release(size - size % self._chunk))
 
     def events_received(self) -> list[Gap]:
         """What there is to tell since the last call."""
@@ -190,7 +208,8 @@ class Aligner:
         """There is no stream any more: all audio that is left, the shorter channel padded. Ask for events after it."""
         for source in self._sources.copy():
             self.end_stream(source)
-        return self._release(self.received - self._released)
+        self._out.append(self._release(self.received - self._released))
+        return self._take()
 
     def advance(self, position: int) -> None:
         """Nothing comes, or there is no stream: the call goes on in silence up to `position`.

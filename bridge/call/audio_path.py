@@ -6,7 +6,7 @@ is handed nothing more, but what still comes is kept, to be transcribed from the
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from bridge.align import Aligner, Gap
@@ -60,9 +60,9 @@ class AudioPath:
         self._forward(self.aligner.data_to_send())
         return source, position
 
-    def receive_media(self, media: Media, source: Source, now: float | None = None) -> bool:
-        """The hot path: a hundred times a second in every call. `now`: as the aligner's. Whether audio went out."""
-        self.aligner.receive_media(media, source, now)
+    def receive_media(self, frames: Sequence[Media], source: Source, now: float | None = None) -> bool:
+        """The hot path, with what one read has brought. `now`: as the aligner's. Whether audio went out."""
+        self.aligner.receive(frames, source, now)
         audio = self.aligner.data_to_send()
         if audio:
             self._forward(audio)

@@ -11,8 +11,8 @@ from bridge.events import EndReason, Track
 class Receiver(Protocol):
     """What a stream is a stream of."""
 
-    def receive_media(self, media: Media, stream: "Stream") -> None:
-        """A frame."""
+    def receive_media(self, frames: Sequence[Media], stream: "Stream") -> None:
+        """Frames that came together."""
 
     def receive_digit(self, digit: Digit) -> None:
         """A key was pressed."""
@@ -47,13 +47,16 @@ class Stream:
         """Whether the call wants nothing more of it."""
         return self._call is None
 
+    def receive_media(self, frames: Sequence[Media]) -> None:
+        """The frames that one read of the socket has brought, at least one."""
+        if self._call:
+            self._call.receive_media(frames, self)
+
     def receive(self, message: Media | Digit) -> None:
         """Something the carrier sent."""
-        if self._call is None:
-            return
         if type(message) is Media:
-            self._call.receive_media(message, self)
-        elif type(message) is Digit:
+            self.receive_media((message,))
+        elif type(message) is Digit and self._call:
             self._call.receive_digit(message)
 
     def end(self, reason: EndReason, bad_messages: int = 0) -> None:

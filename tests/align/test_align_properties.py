@@ -131,7 +131,7 @@ def test_every_octet_is_accounted_for(inbound: list[Sent], outbound: list[Sent],
     stereo = b""
     gaps: list[Gap] = []
     for media in messages(sent, arrivals):
-        aligner.receive_media(media, stream)
+        aligner.receive([media], stream)
         out = aligner.data_to_send()
         assert len(out) % (2 * 8 * chunk_ms) == 0
         stereo += out
@@ -162,7 +162,7 @@ def test_no_message_breaks_it_or_makes_it_grow(garbage: list[Media]) -> None:
     stream, _ = aligner.open_stream(0)
     octets = 0
     for media in garbage:
-        aligner.receive_media(media, stream)
+        aligner.receive([media], stream)
         octets += len(aligner.data_to_send())
     octets += len(aligner.flush())
     assert octets == 2 * aligner.position

@@ -58,7 +58,7 @@ class Call:
         self.gaps: list[Gap] = []
 
     def receive(self, media: Media, source: Source) -> None:
-        self.aligner.receive_media(media, source)
+        self.aligner.receive([media], source)
         self.stereo += self.aligner.data_to_send()
         self.gaps += self.aligner.events_received()
 

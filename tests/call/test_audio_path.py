@@ -47,7 +47,7 @@ def path(audio=None, start=0):
 def play(path, source, frames, first=0):
     for index in range(first, first + frames):
         for place, track in enumerate(("inbound", "outbound")):
-            path.receive_media(Media(track, 20 * index, 2 + 2 * index + place, FRAME), source)
+            path.receive_media([Media(track, 20 * index, 2 + 2 * index + place, FRAME)], source)
 
 
 def messages(path):
@@ -104,7 +104,7 @@ async def test_it_tells_when_audio_has_gone_out():
     given = path()
     source, _ = given.open_stream(0, "carrier_reconnected")
     told = [
-        given.receive_media(Media(track, 20 * index, 2 + 2 * index + place, FRAME), source)
+        given.receive_media([Media(track, 20 * index, 2 + 2 * index + place, FRAME)], source)
         for index in range(6)
         for place, track in enumerate(("inbound", "outbound"))
     ]
@@ -118,9 +118,9 @@ async def test_what_one_stream_still_lacked_is_not_waited_for_after_its_end():
     inbound, _ = given.open_stream(0, "carrier_reconnected")
     outbound, _ = given.open_stream(0, "carrier_reconnected")
     for index in range(30):
-        given.receive_media(Media("inbound", 20 * index, None, FRAME), inbound)
+        given.receive_media([Media("inbound", 20 * index, None, FRAME)], inbound)
         if index < 6:
-            given.receive_media(Media("outbound", 20 * index, None, FRAME), outbound)
+            given.receive_media([Media("outbound", 20 * index, None, FRAME)], outbound)
     waited = given.position
     given.end_stream(outbound)
 
@@ -179,7 +179,7 @@ async def test_when_nothing_comes_deepgram_is_asked_for_what_was_said_last():
         source, _ = given.open_stream(0, "carrier_reconnected")
         for at in range(0, 6 * SAMPLE_RATE, 160):
             for track, mulaw in zip(TRACKS, AUDIO, strict=True):
-                given.receive_media(Media(track, at // 8, None, mulaw[at : at + 160]), source)
+                given.receive_media([Media(track, at // 8, None, mulaw[at : at + 160])], source)
         await until(lambda: server.connections and len(server.connections[0].audio) == 2 * given.position)
         await until(lambda: has_standing_words(heard))
         given.pause()
@@ -202,7 +202,7 @@ async def test_silence_takes_the_place_of_what_does_not_come(audio):
 async def test_its_counters_are_the_aligners_and_the_sessions():
     given = path()
     source, _ = given.open_stream(0, "carrier_reconnected")
-    given.receive_media(Media("both", 0, 1, FRAME), source)
+    given.receive_media([Media("both", 0, 1, FRAME)], source)
     messages(given)
 
     assert +given.counters == {"unknown_track": 1, "deepgram_sockets": 1}

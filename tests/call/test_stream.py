@@ -10,8 +10,8 @@ class Heard:
     def __init__(self):
         self.said = []
 
-    def receive_media(self, media, stream):
-        self.said.append((stream.number, media))
+    def receive_media(self, frames, stream):
+        self.said.append((stream.number, *frames))
 
     def receive_digit(self, digit):
         self.said.append(digit)
@@ -28,9 +28,10 @@ def test_what_the_carrier_sends_reaches_the_call():
     stream = Stream(call, 1, "MZ1", ("inbound",))
     stream.receive(FRAME)
     stream.receive(KEY)
+    stream.receive_media([FRAME, FRAME])
     stream.end("stopped", bad_messages=2)
 
-    assert call.said == [(1, FRAME), KEY, (1, "stopped", 2)]
+    assert call.said == [(1, FRAME), KEY, (1, FRAME, FRAME), (1, "stopped", 2)]
 
 
 def test_unless_it_had_to_wait_its_first_frame_is_not_late():

@@ -84,7 +84,7 @@ def _carrier(dialect: Dialect, conversation: tuple[str, ...], begins: int, rando
         for message in messages:
             begun = begun or isinstance(message, Started)
             if isinstance(message, Media):
-                aligner.receive_media(message, source)
+                aligner.receive([message], source)
                 out += aligner.data_to_send()
     for message in dialect.receive_close(1000):
         assert message is not None

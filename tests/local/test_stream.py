@@ -285,7 +285,7 @@ def test_the_bridge_hears_what_was_said(faults: CallerFaults) -> None:
         except RemoteProtocolError:
             continue
         if isinstance(message, Media):
-            aligner.receive_media(message, stream)
+            aligner.receive([message], stream)
 
     assert deinterleave(aligner.data_to_send() + aligner.flush()) == RECORDING
     assert aligner.events_received() == []
