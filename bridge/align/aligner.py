@@ -20,6 +20,7 @@ from bridge.align.gaps import Gap
 from bridge.align.leaps import Leaps
 from bridge.align.policy import AlignPolicy
 from bridge.align.source import FARTHEST, Source
+from bridge.align.sources import Sources
 from bridge.align.track import Frame, Track
 from bridge.audio import SAMPLE_RATE, SAMPLES_PER_MS, interleave
 from bridge.carriers.messages import Media
@@ -73,8 +74,7 @@ class Aligner:
         self._released = start
         self._newest = start
         self._leaps = Leaps(policy.ahead_ms * SAMPLES_PER_MS)
-        self._sources: list[Source] = []  # of the streams that are there, in the order in which they came
-        self._heard_from: dict[Track, Source] = {}
+        self._sources = Sources(self.counters, self._apart)
         self._out: list[bytes] = []  # what may go out, and has not been asked for
 
     def __repr__(self) -> str:
@@ -115,7 +115,7 @@ class Aligner:
                 track.fill(position)
             self._newest = position
         source = Source(Clock(position, self._policy, self.counters), why)
-        self._sources.append(source)
+        self._sources.add(source)
         return source, position
 
     def receive(self, frames: Iterable[Media], source: Source, now: float | None = None) -> None:
@@ -191,22 +191,15 @@ class Aligner:
             return
         self._place(source, source.clock.start(self.received, self._farthest))
         source.clock.drop_strays()
-        self._sources.remove(source)
-        for track in self._pair:
-            if self._heard_from.get(track) is source:
-                self._let_go(track)
+        self._sources.remove(source, self._newest)
         if not self._sources:
             end = self._newest = self.received
             for track in self._pair:
                 track.end_stream(end, self._idle)
-        elif len(self._sources) == 1:
-            self._sources[0].recent.clear()
-            for track in self._pair:
-                track.shared = False
 
     def flush(self) -> bytes:
         """There is no stream any more: all audio that is left, the shorter channel padded. Ask for events after it."""
-        for source in self._sources.copy():
+        for source in list(self._sources):
             self.end_stream(source)
         self._out.append(self._release(self.received - self._released))
         return self._take()
@@ -242,9 +235,9 @@ class Aligner:
         clock = source.clock
         for track, stamp, sequence, payload in frames:
             repeated = not _note_sequence(source, sequence)
-            heard_from = self._source_of(track, source)
+            heard_from = self._sources.hear(track, source)
             if track.shared:
-                self._put_in_step(track, source, Frame(stamp + clock.shift, sequence, payload))
+                self._sources.put_in_step(track, source, Frame(stamp + clock.shift, sequence, payload))
             frame = Frame(stamp + clock.shift, sequence, payload)
             clock.newest = max(clock.newest, frame.position)
             # Where a rival's frames belong may be told too late by so much, before both have had the same frame.
@@ -257,76 +250,13 @@ class Aligner:
             else:
                 self.counters["rival"] += 1
 
-    def _source_of(self, track: Track, source: Source) -> Source:
-        """The stream that a track is heard from, now that a frame of it comes from `source`."""
-        heard_from = self._heard_from.get(track)
-        if heard_from is None:
-            track.begin_stream(source.sequence, source.why)
-            self._heard_from[track] = heard_from = source
-        elif heard_from is not source:
-            track.shared = True
-            track.in_step = False
-        return heard_from
-
-    def _put_in_step(self, track: Track, source: Source, frame: Frame) -> None:
-        """Learn from a frame of a shared track how far the clocks of the streams that carry it are apart."""
-        source.keep(track, frame)
-        heard_from = self._heard_from[track]
-        for other in self._sources:
-            if other is source or heard_from not in (other, source):
-                continue
-            distance = other.distance(track, frame)
-            if distance is None:
-                continue
-            if source is heard_from:
-                other.learn(distance)
-            else:
-                source.learn(-distance)
-
-    def _rival(self, track: Track) -> Source | None:
-        """A stream that has audio of this track where the one it is heard from has none."""
-        heard_from = self._heard_from.get(track)
-        for source in self._sources:
-            if source is not heard_from and any(_goes_on(frame, track) for frame in source.recent.get(track, ())):
-                return source
-        return None
-
-    def _let_go(self, track: Track) -> None:
-        """The stream that a track is heard from has ended."""
-        if rival := self._rival(track) or self._sharer(track):
-            self._hand_over(track, rival)  # first of all: it may have what was waited for
-            return
-        track.give_up(inf, self._newest)
-        track.in_step = False
-        del self._heard_from[track]
-
-    def _sharer(self, track: Track) -> Source | None:
-        """A stream that carries this track too, whether or not it is ahead."""
-        return next((source for source in self._sources if track in source.recent), None)
-
-    def _hand_over(self, track: Track, source: Source) -> None:
-        """The track goes on with the frames of another stream, where its audio ends."""
-        self.counters["handed_over"] += 1
-        if before := self._heard_from.get(track):
-            before.in_step = source.in_step
-        self._heard_from[track] = source
-        track.change_stream(source.sequence)
-        for frame in [frame for frame in source.recent[track] if _goes_on(frame, track)]:
-            track.receive(frame, self._newest, repeated=False)
-
     def _ready(self, track: Track) -> int:
         """How far the output need not wait for a track any more."""
         limit = self._wait_until(track)
-        if track.shared and limit > track.next and (rival := self._rival(track)) and self._may_take(track, rival):
-            self._hand_over(track, rival)
+        if track.shared and limit > track.next and self._sources.stand_in(track, self._newest):
             limit = self._wait_until(track)
         track.give_up(limit, self._newest)
         return max(track.next, limit)
-
-    def _may_take(self, track: Track, rival: Source) -> bool:
-        """Whether a track may go on with a rival's frames: their place is known, or the stream it is heard from has
-        stalled for so long that a place by the clock is better than none."""
-        return rival.in_step or self._newest - self._heard_from[track].clock.newest >= self._apart
 
     def _opening(self, clock: Clock) -> int:
         """How far the output need not wait for a stream whose first frames are looked at: they are to find their place
@@ -335,20 +265,13 @@ class Aligner:
 
     def _wait_until(self, track: Track) -> int:
         """Before this position a track is not waited for: it is idle, has no stream, or has had its time."""
-        newest, source = self._newest, self._heard_from.get(track)
+        newest, source = self._newest, self._sources.heard_from(track)
         if source is None:
             return newest
-        alone = self._may_stall_alone(track, source)
+        alone = self._sources.may_stall_alone(track, source)
         if newest - track.heard > (self._apart if alone else self._idle):
             return newest
         return max(source.clock.newest - track.hold, newest - (self._apart if alone else track.hold))
-
-    def _may_stall_alone(self, track: Track, source: Source) -> bool:
-        """Whether other streams go on while this one, that a track is heard from, is late, and none can stand in."""
-        if track.shared:
-            return not any(other.in_step and track in other.recent for other in self._sources if other is not source)
-        other = self._heard_from.get(self._outbound if track is self._inbound else self._inbound)
-        return other is not None and other is not source
 
     def _release(self, size: int) -> bytes:
         """Let out the next `size` samples of each channel, silence for what is missing."""
@@ -362,8 +285,3 @@ class Aligner:
 def _note_sequence(source: Source, number: int | None) -> bool:
     """False: this number came before."""
     return number is None or source.sequence.receive(number)
-
-
-def _goes_on(frame: Frame, track: Track) -> bool:
-    """Whether a frame has audio after the end of the track's."""
-    return frame.position + len(frame.payload) // 2 >= track.next

@@ -64,9 +64,8 @@ class Call:
         self._continuity = Continuity(services.policy.continuity)
         self._path: AudioPath | None = None  # of a call that another process has begun only once its stream is here
         self._over = asyncio.Event()
-        speakers = (
-            past.speakers if past else describe.speakers(started.direction, services.policy.labels, started.speakers)
-        )
+        labels = services.policy.labels
+        speakers = past.speakers if past else describe.speakers(started.direction, labels, started.speakers)
         language = describe.language(self._options)
         self._record = Record(call_id, speakers, language, services.store, self._clock, past, services.backlog)
         if past:

@@ -16,8 +16,9 @@ from bridge.errors import RemoteProtocolError
 class Dialect(Protocol):
     """Reads one socket. The time is the carrier's: in its messages, or counted in samples."""
 
-    def receive_text(self, text: str) -> Sequence[Message]:
-        """One text frame. Raises RemoteProtocolError for what cannot be read: count it and go on."""
+    def receive_text(self, text: bytes) -> Sequence[Message]:
+        """One text frame, in UTF-8: some audio, or something else. Raises RemoteProtocolError for what cannot be read:
+        count it and go on."""
 
     def receive_binary(self, data: bytes) -> Sequence[Message]:
         """One binary frame. Raises as `receive_text` does."""

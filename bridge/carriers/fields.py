@@ -16,7 +16,7 @@ T = TypeVar("T", bound=msgspec.Struct)
 _HIGHEST_RATE = 10**6  # samples a second
 
 
-def decode_leniently(text: str, kind: type[T]) -> T:
+def decode_leniently(text: bytes, kind: type[T]) -> T:
     """A JSON object as a struct, without the fields that do not fit. Raises msgspec.MsgspecError for no object, or
     where a field is lacking that must be there."""
     said = msgspec.convert(msgspec.json.decode(text), dict[str, Any])

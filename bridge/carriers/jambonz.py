@@ -40,7 +40,7 @@ class JambonzDialect:
         self._rest = b""
         """The beginning of a millisecond whose end is still to come."""
 
-    def receive_text(self, text: str) -> Sequence[Message]:
+    def receive_text(self, text: bytes) -> Sequence[Message]:
         """The first is the call's; later ones are keys, or say nothing to us. Raises RemoteProtocolError."""
         try:
             said = json.loads(text)

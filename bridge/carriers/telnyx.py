@@ -69,7 +69,7 @@ class TelnyxDialect(TextDialect):
         self._has_started = False
         self._early: list[_Frame] = []
 
-    def receive_text(self, text: str) -> Sequence[Message]:
+    def receive_text(self, text: bytes) -> Sequence[Message]:
         """Raises RemoteProtocolError for what is not JSON, lacks a field, or carries broken base64."""
         try:
             try:

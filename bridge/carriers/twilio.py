@@ -65,7 +65,7 @@ class TwilioDialect(TextDialect):
 
     __slots__ = ()
 
-    def receive_text(self, text: str) -> Sequence[Message]:
+    def receive_text(self, text: bytes) -> Sequence[Message]:
         """Raises RemoteProtocolError for what is not JSON, lacks a field, or carries broken base64."""
         try:
             try:

@@ -18,9 +18,10 @@ from bridge.carriers.twilio import TWILIO
 from bridge.config import Settings
 from bridge.egress import Egress
 from bridge.events import Track
-from bridge.web.media import MediaHandlers, MediaPolicy, Mount
+from bridge.web.media import MediaHandlers
 from bridge.web.refusals import Refusals
 from bridge.web.secrets import by_password, by_secret
+from bridge.web.stream import MediaPolicy, Mount
 from bridge.web.twilio import TwilioAccess
 from twiml.fork import Fork
 from twiml.rest import TwilioAccount

@@ -1,22 +1,111 @@
-"""A carrier's frames, off its socket: in turns with the other sockets, and no faster than a call needs them."""
+"""A carrier's frames, off its socket: in turns with the other sockets, and no faster than a call needs them.
+
+A task that wakes for every message costs more than all that is done with one. So while the task waits for the next
+frame, what a read of the socket brings is offered to a function that takes what is ordinary, at once; the task wakes
+for the rest: the beginning, what is odd, and the end.
+
+Library: aiohttp's WebSocket, its own parser and queue; `tests/web/test_frames.py` pins what of them this leans on.
+"""
 
 import asyncio
 import logging
 from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from aiohttp import WSMessage, WSMsgType, web
+from aiohttp._websocket.reader import WebSocketDataQueue
+from aiohttp.http import WebSocketReader
+from aiohttp.http_websocket import WebSocketWriter
 
 from bridge.web.turn import Turn
 
 log = logging.getLogger("bridge.media")
 
 _WITH_DATA = frozenset({WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG})
+_QUEUE = 2**16  # octets that wait for the task before the socket is read no further
+
+Take = Callable[[Sequence[WSMessage]], Sequence[WSMessage]]
+"""Is given the frames that one read has brought, and returns those that it leaves, from the first of them on. With
+`WAKE` before them the task wakes even if it leaves none."""
+
+WAKE = WSMessage(WSMsgType.PONG, b"", None)
+"""No frame of the peer's."""
+
+
+class MediaSocket(web.WebSocketResponse):
+    """A WebSocket whose frames can be taken as they are read. Text comes as octets."""
+
+    queue: "_Queue"
+    """Holds what was not taken, for `receive`."""
+
+    def _post_start(self, request: web.BaseRequest, protocol: str | None, writer: WebSocketWriter) -> None:
+        self._ws_protocol = protocol
+        self._writer = writer
+        self.queue = self._reader = _Queue(request.protocol, _QUEUE, loop=asyncio.get_running_loop())
+        self._parser = WebSocketReader(self.queue, self._max_msg_size, compress=False, decode_text=False)
+        request.protocol.set_parser(_Parser(self._parser, self.queue))  # type: ignore[arg-type]
+        request.protocol.keep_alive(False)
+
+
+class _Queue(WebSocketDataQueue):
+    """What was read and not taken; the reading task waits here."""
+
+    def __init__(self, *given: Any, **options: Any) -> None:
+        super().__init__(*given, **options)
+        self.offer: Callable[[Sequence[WSMessage], int], Sequence[WSMessage]] | None = None
+        """Is given what a read has brought, and its octets; returns what is for the task. None: everything is."""
+        self._read: list[WSMessage] | None = None
+
+    def begin_read(self) -> None:
+        """What comes until `end_read` is offered together."""
+        self._read = [] if self.offer else None
+
+    def feed_data(self, frame: WSMessage, size: int) -> None:  # type: ignore[override]
+        """A frame, from the parser, or what aiohttp has to tell the task."""
+        if self._read is not None:
+            self._read.append(frame)
+            return
+        self.offer = None  # the task wakes: what comes now has to wait for its turn
+        super().feed_data(frame, size)
+
+    def end_read(self, octets: int) -> None:
+        """A read of so many octets is complete."""
+        read, self._read = self._read, None
+        if read and self.offer:
+            for frame in self.offer(read, octets):
+                self.feed_data(frame, len(frame.data) if frame.type in _WITH_DATA else 0)
+
+    def set_exception(self, *error: Any) -> None:
+        """The parser cannot go on; what came before that counts."""
+        self.end_read(0)
+        super().set_exception(*error)
+
+
+class _Parser:
+    """aiohttp's, with an end to each read."""
+
+    def __init__(self, reader: WebSocketReader, queue: _Queue) -> None:
+        self._reader = reader
+        self._queue = queue
+
+    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        """What came off the socket."""
+        self._queue.begin_read()
+        try:
+            return self._reader.feed_data(data)
+        finally:
+            self._queue.end_read(len(data))
+
+    def feed_eof(self) -> None:
+        """The socket is closed."""
+        self._reader.feed_eof()
 
 
 class Frames:
     """Of one socket that does not answer pings by itself: they count, too."""
 
-    def __init__(self, socket: web.WebSocketResponse, counters: Counter[str]) -> None:
+    def __init__(self, socket: MediaSocket, counters: Counter[str]) -> None:
         """`counters`: of the calls; a stream that is read more slowly is counted there once."""
         self.call_id: str | None = None
         """Of the call, once that is known."""
@@ -25,11 +114,25 @@ class Frames:
         self._clock = asyncio.get_running_loop().time
         self._turn = Turn(self._clock())
         self._slowed = False
+        self._take: Take | None = None
+        self._fault: Exception | None = None
 
-    async def receive(self) -> WSMessage:
-        """The next that a stream is made of, or the one that says that the socket is closed."""
+    async def receive(self, take: Take | None = None) -> WSMessage | None:
+        """The next that a stream is made of, or the one that says that the socket is closed. `take` is offered what
+        each read brings while this waits; None: it asks for the task. Raises what `take` raised.
+        """
+        self._take = take
+        queue = self._socket.queue
         while True:
-            frame = await self._socket.receive()
+            queue.offer = self._offer if take else None
+            try:
+                frame = await self._socket.receive()
+            finally:
+                queue.offer = None
+            if self._fault:
+                raise self._fault
+            if frame is WAKE:
+                return None
             kind = frame.type
             if kind not in _WITH_DATA:
                 return frame
@@ -39,6 +142,17 @@ class Frames:
                 await self._socket.pong(frame.data)
             elif kind is not WSMsgType.PONG:
                 return frame
+
+    def _offer(self, read: Sequence[WSMessage], octets: int) -> Sequence[WSMessage]:
+        """What of a read is for the task: all of it where that has to wait for its turn."""
+        assert self._take
+        if not self._turn.take(octets, len(read), self._clock()):
+            return read
+        try:
+            return self._take(read)
+        except Exception as fault:  # noqa: BLE001  # raised in the task that waits
+            self._fault = fault
+            return [WAKE]
 
     async def _wait_turn(self) -> None:
         seconds = self._turn.end(self._clock())

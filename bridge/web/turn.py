@@ -28,6 +28,14 @@ class Turn:
         self._pace.start(now)
         self._read = 0  # octets in this turn
 
+    def take(self, octets: int, messages: int, now: float) -> bool:
+        """Whether a whole read may be taken at once, as nearly all may; it counts if so."""
+        size = octets + MESSAGE * messages
+        if size > TURN or not self._pace.allows(now):
+            return False
+        self._pace.take(size)
+        return True
+
     def read(self, octets: int) -> bool:
         """A message was read. Returns whether its turn is over."""
         self._read += octets + MESSAGE

@@ -48,3 +48,29 @@ def test_after_a_rest_much_may_come_at_once():
     turn.read(AT_ONCE)
 
     assert turn.end(101.0 + AT_ONCE / FASTEST) == 0.0
+
+
+def test_a_read_of_a_call_is_taken_at_once():
+    turn = Turn(100.0)
+
+    assert all(turn.take(6 * FRAME, 6, 100.0 + read * 0.06) for read in range(60_000))
+
+
+def test_more_than_a_turn_is_not_taken_at_once_and_does_not_count():
+    turn = Turn(100.0)
+
+    assert turn.take(TURN - 2 * MESSAGE, 2, 100.0)
+    assert not turn.take(TURN - 2 * MESSAGE + 1, 2, 100.0)
+    turn.read(AT_ONCE - TURN - MESSAGE)
+    assert turn.end(100.0) == 0.0
+
+
+def test_a_flood_of_small_reads_is_taken_at_once_up_to_its_bound():
+    turn = Turn(100.0)
+    taken = 0
+    while turn.take(TURN - MESSAGE, 1, 100.0):
+        taken += TURN
+
+    assert AT_ONCE < taken <= AT_ONCE + TURN
+    assert not turn.take(0, 1, 100.0)
+    assert turn.take(0, 1, 101.0)

@@ -209,7 +209,7 @@ class Segments:
         return len(dropped)
 
     def _mark_dropped(self, position: int) -> None:
-        """Before they go: whoever finds the rest must not take them for lost."""
+        """Before they go: the next process must not take them for lost."""
         before, after = (self._folder / f"{end:012d}.dropped" for end in (self.dropped, position))
         after.touch(mode=0o600)
         before.unlink(missing_ok=True)

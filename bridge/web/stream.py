@@ -1,0 +1,309 @@
+"""One stream of a carrier, off its socket: from the first message to the close.
+
+The token is checked with `start`, and only then is a call made, which opens a Deepgram session. After `stop` the socket
+is read until the carrier closes it: carriers log an error when a server closes first.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from aiohttp import WSMessage, WSMsgType, web
+
+from bridge.call import CallRegistry, Stream
+from bridge.carriers.dialect import Carrier, Dialect
+from bridge.carriers.messages import Digit, Failed, Media, Message, Started, Stopped, UnsupportedMedia
+from bridge.errors import RemoteProtocolError
+from bridge.events import EndReason
+from bridge.web.frames import WAKE, Frames, MediaSocket
+
+log = logging.getLogger("bridge.media")
+
+LARGEST_START = 1024 * 1024
+"""Octets of `start` and all before it: 99 parameters of 500 characters, of which JSON may spell each with twelve."""
+
+CLOSE_WAIT = 10.0
+"""Seconds a carrier gets to close after `stop`."""
+
+_LARGEST_MESSAGE = 64 * 1024  # octets of any other than `start`; an ordinary one has under 400
+_EARLY_MESSAGES = 1024  # kept until the call is made: ten seconds of both tracks
+
+
+class StreamRefused(Exception):
+    """The stream may not go on; the message is the reason in the close frame."""
+
+    def __init__(self, reason: str, call_id: str | None = None) -> None:
+        super().__init__(reason)
+        self.call_id = call_id
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A carrier, and the checks of its streams."""
+
+    carrier: Carrier
+    authenticate: Callable[[web.Request], None]
+    """Checks the upgrade. Raises the HTTP error to answer with."""
+    check_start: Callable[[Started], Started] = lambda started: started
+    """Checks the `start` message. Returns the stream as it is let in; raises StreamRefused."""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaPolicy:
+    """How long a socket may be silent, in seconds."""
+
+    start_timeout: float = 10.0
+    """From the upgrade to `start`."""
+    idle_timeout: float = 60.0
+    """Without audio or a key, until the stream counts as lost; a live one sends fifty frames a second."""
+
+
+class StreamReader:
+    """Reads one socket to its end."""
+
+    def __init__(
+        self,
+        socket: MediaSocket,
+        mount: Mount,
+        policy: MediaPolicy,
+        registry: CallRegistry,
+        on_start: Callable[[], None],
+    ) -> None:
+        """`on_start` is called when the stream is let in."""
+        self._on_start = on_start
+        self._socket = socket
+        self._mount = mount
+        self._dialect: Dialect = mount.carrier.dialect()
+        self._policy = policy
+        self._registry = registry
+        self._loop = asyncio.get_running_loop()
+        self._frames = Frames(socket, registry.counters)
+        self._heard = 0
+        """Messages for the call."""
+        self._bad = 0
+        self._early_octets = 0
+        """Of messages that came before the call was made."""
+        self._reading: asyncio.Task[Media | Digit | None] | None = None
+        """The read that was still waiting when the call had been made."""
+        self._pending: deque[Message] = deque()
+        """Messages that came in one frame with the one before."""
+        self._answers: list[str | bytes] = []
+        self._started: Started | None = None
+        self._stream: Stream | None = None
+        """What is fed, once all that came before is in it."""
+        self._watchdog: asyncio.TimerHandle
+        self._first_at: float | None = None
+        """The loop's time when the first frame came."""
+        self._end: EndReason | None = None
+        """Why the stream is over."""
+
+    async def run(self) -> None:
+        """Read from `connected` to the close. Raises StreamRefused if the stream may not go on."""
+        early: list[Media | Digit] = []
+        started = await self._read_start(early)
+        if started is None:
+            log.info("socket closed before start")
+            return
+        self._started = started = self._mount.check_start(started)
+        self._frames.call_id = started.call_id
+        self._on_start()
+        self._check_idle(-1)
+        try:
+            await self._feed(await self._open_call(started, early), early)
+        finally:
+            self._watchdog.cancel()
+            if self._reading:
+                self._reading.cancel()
+        await self._read_to_close()
+
+    async def _feed(self, stream: Stream, early: list[Media | Digit]) -> None:
+        """Hand every message to the call, until the stream is over."""
+        try:
+            for message in early:
+                stream.receive(message)
+            following = await (self._reading or self._next())
+            self._stream = stream
+            while following is not None and not stream.is_over:
+                stream.receive(following)
+                following = await self._next()
+            if stream.is_over:
+                self._end = "stopped"  # the call is over: what still comes is read, and not heard
+        finally:
+            assert self._started
+            self._stream = None
+            stream.end(self._registry.end_of(self._started, self._end or "server_stopping"), self._bad)
+
+    async def _read_start(self, early: list[Media | Digit]) -> Started | None:
+        """Read up to `start`; media that comes before it is kept in `early`, since it belongs to the call, too."""
+        try:
+            async with asyncio.timeout(self._policy.start_timeout):
+                while True:
+                    match await self._receive():
+                        case Started() as started:
+                            return started
+                        case Media(payload=audio) if len(audio) > _LARGEST_MESSAGE:
+                            self._count_bad("a media frame of more than 64 kB")
+                        case Media() | Digit() as message if len(early) < _EARLY_MESSAGES:
+                            self._first_at = self._first_at or self._loop.time()
+                            early.append(message)
+                        case Media() | Digit():
+                            self._count_bad("too much before start")
+                        case Stopped() | None:
+                            return None
+        except TimeoutError:
+            raise StreamRefused("no start message came") from None
+
+    async def _open_call(self, started: Started, early: list[Media | Digit]) -> Stream:
+        """Make the call, and read on meanwhile, so that a slow store does not hold up the carrier."""
+        opening = self._loop.create_task(self._registry.open(started))
+        try:
+            while not opening.done() and len(early) < _EARLY_MESSAGES and self._early_octets < LARGEST_START:
+                self._reading = self._reading or self._loop.create_task(self._next())
+                # Neither waits for the other: the carrier may send nothing for a while, or all at once.
+                await asyncio.wait({opening, self._reading}, return_when=asyncio.FIRST_COMPLETED)
+                if self._reading.done():
+                    message, self._reading = self._reading.result(), None
+                    if message is None:
+                        break
+                    early.append(message)
+                    self._early_octets += len(message.payload) if type(message) is Media else 0
+            stream = await opening
+        except asyncio.CancelledError:
+            opening.cancel()
+            raise
+        if self._first_at is not None:
+            stream.late = self._loop.time() - self._first_at
+        return stream
+
+    async def _next(self) -> Media | Digit | None:
+        """The next message for the call; None when the stream is over."""
+        while self._end is None:
+            message = await self._receive()
+            if type(message) is Media:
+                self._heard += message.payload != b""
+                if self._first_at is None:
+                    self._first_at = self._loop.time()
+                return message
+            if type(message) is Digit:
+                self._heard += 1
+                return message
+            if message is None:
+                self._end = self._end or "carrier_disconnected"
+            elif isinstance(message, Stopped):
+                self._end = "stopped"
+            elif isinstance(message, Started):
+                self._bad += 1  # a stream starts once
+            elif isinstance(message, Failed):
+                await self._record_failure(message.error)
+        return None
+
+    async def _receive(self) -> Message | None:
+        """The next readable message; None when the socket is closed. Unreadable ones are counted and skipped."""
+        while not self._pending:
+            frame = await self._frames.receive(self._take if self._stream else None)
+            if frame is None:
+                await self._answer()
+                continue
+            if self._started is None:
+                self._count_early(frame)
+            try:
+                messages = self._read(frame)
+            except UnsupportedMedia as error:
+                if self._started is None:
+                    raise StreamRefused(str(error)) from None
+                self._count_bad(str(error))
+                continue
+            except RemoteProtocolError as error:
+                self._count_bad(str(error))
+                continue
+            await self._answer()
+            if not messages and frame.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
+                return None
+            self._pending.extend(messages)
+        return self._pending.popleft()
+
+    def _take(self, read: Sequence[WSMessage]) -> Sequence[WSMessage]:
+        """The hot path: give the call the audio of one read, up to a frame that says something else."""
+        stream = self._stream
+        if stream is None or stream.is_over:
+            return read
+        media: list[Media] = []
+        for place, frame in enumerate(read):
+            if frame.type is not WSMsgType.TEXT and frame.type is not WSMsgType.BINARY:
+                left = read[place:]
+                break
+            try:
+                messages = self._read(frame)
+            except RemoteProtocolError as error:
+                self._count_bad(str(error))
+                continue
+            if messages and type(messages[0]) is not Media:  # then none of them is
+                self._pending.extend(messages)
+                left = [WAKE, *read[place + 1 :]]
+                break
+            media += messages  # type: ignore[arg-type]
+        else:
+            self._answers += self._dialect.data_to_send()
+            left = [WAKE] if self._answers else []
+        if media:
+            self._heard += any(frame.payload for frame in media)
+            stream.receive_media(media)
+        return left
+
+    async def _answer(self) -> None:
+        """Send the carrier what its dialect has for it."""
+        answers = [*self._answers, *self._dialect.data_to_send()]
+        self._answers.clear()
+        for data in answers:
+            await (self._socket.send_str(data) if isinstance(data, str) else self._socket.send_bytes(data))
+
+    def _count_early(self, frame: WSMessage) -> None:
+        """Before `start` the peer may be anyone. Raises StreamRefused for more than a stream can begin with."""
+        if frame.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+            self._early_octets += len(frame.data)
+            if self._early_octets > LARGEST_START:
+                raise StreamRefused("more than 1 MB came before start")
+
+    def _read(self, frame: WSMessage) -> Sequence[Message]:
+        """The messages of one frame. Raises RemoteProtocolError."""
+        if frame.type is WSMsgType.TEXT:
+            if self._started and len(frame.data) > _LARGEST_MESSAGE:
+                raise RemoteProtocolError("a text frame of more than 64 kB")
+            return self._dialect.receive_text(frame.data)
+        if frame.type is WSMsgType.BINARY:
+            if len(frame.data) > _LARGEST_MESSAGE:
+                raise RemoteProtocolError("a binary frame of more than 64 kB")
+            return self._dialect.receive_binary(frame.data)
+        return self._dialect.receive_close(frame.data if frame.type is WSMsgType.CLOSE else None)
+
+    async def _record_failure(self, error: str) -> None:
+        """Write the carrier's complaint about this stream to the record of its call."""
+        started = self._started
+        assert started  # before `start` such a message is skipped
+        await self._registry.fail_stream(started.carrier, started.call_id, started.stream_id, error)
+
+    def _count_bad(self, reason: str) -> None:
+        self._bad += 1
+        if self._bad == 1:  # once a stream: a carrier that sends one such message sends many
+            log.warning("message not readable", extra={"reason": reason})
+
+    def _check_idle(self, heard: int) -> None:
+        """Called once per idle timeout: close the socket if nothing was heard since (`heard`: how much was then)."""
+        if self._heard == heard:
+            self._end = self._end or "carrier_silent"
+            self._closing = self._loop.create_task(self._socket.close())
+        else:
+            self._watchdog = self._loop.call_later(self._policy.idle_timeout, self._check_idle, self._heard)
+
+    async def _read_to_close(self) -> None:
+        """Ignore what comes after `stop`, until the carrier closes."""
+        if self._end != "stopped":
+            return
+        try:
+            async with asyncio.timeout(CLOSE_WAIT):
+                while await self._receive() is not None:
+                    pass
+        except TimeoutError:
+            log.info("carrier left the socket open after stop")
