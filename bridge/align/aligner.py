@@ -152,6 +152,19 @@ class Aligner:
             self._receive_unusual(track, media, source)
             self._settle()
 
+    def lacking(self, source: Source, size: int) -> int:
+        """How many more frames of a stream, of `size` samples each, complete the next chunk. 0: the next may let audio
+        out, or a gap is waited for.
+        """
+        end, frames = self._released + self._chunk, 0
+        for track in self._pair:
+            if self._sources.heard_from(track) is not source or self._newest - track.heard > self._idle:
+                continue
+            if not track.in_step or track.next >= end or not size:
+                return 0
+            frames += -(-(end - track.next) // size)
+        return frames
+
     def data_to_send(self) -> bytes:
         """All audio that may go out now, in whole chunks: two channels of mu-law, interleaved, inbound first."""
         self._settle()

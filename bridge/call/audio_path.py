@@ -60,13 +60,12 @@ class AudioPath:
         self._forward(self.aligner.data_to_send())
         return source, position
 
-    def receive_media(self, frames: Sequence[Media], source: Source, now: float | None = None) -> bool:
-        """The hot path, with what one read has brought. `now`: as the aligner's. Whether audio went out."""
+    def receive_media(self, frames: Sequence[Media], source: Source, now: float | None = None) -> int:
+        """The hot path, with what one read has brought. `now`: as the aligner's. Returns how many more frames like the
+        last of these are lacking, as the aligner's."""
         self.aligner.receive(frames, source, now)
-        audio = self.aligner.data_to_send()
-        if audio:
-            self._forward(audio)
-        return bool(audio)
+        self._forward(self.aligner.data_to_send())
+        return self.aligner.lacking(source, len(frames[-1].payload))
 
     def end_stream(self, source: Source) -> None:
         """Nothing more comes of a stream."""

@@ -117,15 +117,16 @@ class Call:
         self._obey()
         return stream
 
-    def receive_media(self, frames: Sequence[Media], stream: Stream) -> None:
-        """The hot path, with the frames that one read has brought: there are some."""
+    def receive_media(self, frames: Sequence[Media], stream: Stream) -> int:
+        """The hot path: the frames of one read, at least one. Returns how many more are lacking."""
         now = self._clock.now()
         if stream.source is None:
             self._continuity.receive_first(stream.number, len(frames[0].payload), stream.late, now)
             self._obey()
         assert self._path and stream.source
-        if self._path.receive_media(frames, stream.source, now):
-            self._tell_gaps()
+        lacking = self._path.receive_media(frames, stream.source, now)
+        self._tell_gaps()
+        return lacking
 
     def receive_digit(self, digit: Digit) -> None:
         """A key was pressed."""
@@ -247,8 +248,7 @@ class Call:
             self._write_note()
 
     def _ask(self, tracks: tuple[Track, ...]) -> None:
-        task = asyncio.create_task(self._ask_carrier(tracks))
-        self._asking.add(task)
+        self._asking.add(task := asyncio.create_task(self._ask_carrier(tracks)))
         task.add_done_callback(self._asking.discard)
 
     async def _ask_carrier(self, tracks: tuple[Track, ...]) -> None:

@@ -11,8 +11,9 @@ from bridge.events import EndReason, Track
 class Receiver(Protocol):
     """What a stream is a stream of."""
 
-    def receive_media(self, frames: Sequence[Media], stream: "Stream") -> None:
-        """Frames that came together."""
+    def receive_media(self, frames: Sequence[Media], stream: "Stream") -> int:
+        """Frames that came together. Returns how many more like them complete a chunk; 0: something else is waited
+        for."""
 
     def receive_digit(self, digit: Digit) -> None:
         """A key was pressed."""
@@ -47,10 +48,10 @@ class Stream:
         """Whether the call wants nothing more of it."""
         return self._call is None
 
-    def receive_media(self, frames: Sequence[Media]) -> None:
-        """The frames that one read of the socket has brought, at least one."""
-        if self._call:
-            self._call.receive_media(frames, self)
+    def receive_media(self, frames: Sequence[Media]) -> int:
+        """The frames that one read of the socket has brought, at least one. Returns how many more like them complete a
+        chunk of audio; 0: something else is waited for."""
+        return self._call.receive_media(frames, self) if self._call else 0
 
     def receive(self, message: Media | Digit) -> None:
         """Something the carrier sent."""

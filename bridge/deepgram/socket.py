@@ -1,6 +1,8 @@
 """One WebSocket to Deepgram: its handshake, its outbox, and how it ended.
 
-Library: `websockets`, because it shows status, headers and body of a refused handshake.
+Library: `websockets`, because it shows status, headers and body of a refused handshake. A frame is given to its
+protocol, and what that has to send to the transport, as its own `broadcast` does: no task wakes to write one. Only what
+the peer does not take in time is left to a task.
 """
 
 import asyncio
@@ -14,8 +16,10 @@ from websockets.exceptions import (
     InvalidStatus,
     WebSocketException,
 )
+from websockets.protocol import State
 
 from bridge.deepgram.dialing import ProxyFailed, dial
+from bridge.deepgram.masking import MaskedFrame
 from bridge.deepgram.messages import Refusal, parse_refusal
 from bridge.egress import Route
 from bridge.failure import Failure, failure
@@ -24,6 +28,7 @@ from bridge.text import hide
 _OPEN_TIMEOUT = 10.0  # seconds for DNS, TCP, TLS and the upgrade
 _CLOSE_TIMEOUT = 1.0  # seconds for a close frame that is not needed any more
 _LARGEST_MESSAGE = 4 * 2**20
+_MOST_UNTAKEN = 2**15  # octets that may wait in the transport
 
 
 class _Handshake(connect):
@@ -43,7 +48,8 @@ class Socket:
         self._route = route
         self._connection: ClientConnection | None = None
         self._outbox: deque[bytes | str] = deque()
-        self._wake = asyncio.Event()
+        self._is_flowing = False  # there is nothing in the outbox, and no one writes
+        self._writer: asyncio.Task[None] | None = None
         self._writing_since: float | None = None
 
     def __repr__(self) -> str:
@@ -100,32 +106,44 @@ class Socket:
     async def read(self, receive_text: Callable[["Socket", str | bytes], None]) -> None:
         """Write what is in the outbox and hand over what comes, until the socket is closed."""
         assert self._connection
-        writer = asyncio.ensure_future(self._write(self._connection))
+        self._begin_writing(self._connection)
         try:
             async for message in self._connection:
                 receive_text(self, message)
         except ConnectionClosed:
             pass  # how it closed is in `close_code` and `close_reason`
         finally:
-            writer.cancel()
-
-    async def _write(self, connection: ClientConnection) -> None:
-        clock = asyncio.get_running_loop().time
-        try:
-            while True:
-                while self._outbox:
-                    self._writing_since = clock()
-                    await connection.send(self._outbox.popleft())
-                self._writing_since = None
-                self._wake.clear()
-                await self._wake.wait()
-        except ConnectionClosed:
-            pass  # the reader sees it too, and tells
+            if self._writer:
+                self._writer.cancel()
 
     def send(self, data: bytes | str) -> None:
-        """Put a frame into the outbox: octets as binary, a string as text."""
-        self._outbox.append(data)
-        self._wake.set()
+        """Send a frame, octets as binary, a string as text, after those that the peer has not taken yet."""
+        connection = self._connection
+        if connection is None or not self._is_flowing:
+            self._outbox.append(data)
+        elif connection.transport.get_write_buffer_size() > _MOST_UNTAKEN:
+            self._outbox.append(data)
+            self._begin_writing(connection)
+        elif connection.protocol.state is State.OPEN:
+            connection.protocol.send_frame(MaskedFrame(data))  # type: ignore[arg-type]
+            connection.send_data()
+
+    def _begin_writing(self, connection: ClientConnection) -> None:
+        self._is_flowing = False
+        self._writer = asyncio.ensure_future(self._write(connection))
+
+    async def _write(self, connection: ClientConnection) -> None:
+        """Empty the outbox, as fast as the peer takes it."""
+        clock = asyncio.get_running_loop().time
+        try:
+            while self._outbox:
+                self._writing_since = clock()
+                await connection.send(self._outbox.popleft())
+            self._is_flowing = True
+        except ConnectionClosed:
+            pass  # the reader sees it too, and tells
+        finally:
+            self._writing_since = None
 
     def blocked_for(self, now: float) -> float:
         """Seconds for which one frame has been waiting to be written."""

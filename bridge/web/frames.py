@@ -25,9 +25,9 @@ log = logging.getLogger("bridge.media")
 _WITH_DATA = frozenset({WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG})
 _QUEUE = 2**16  # octets that wait for the task before the socket is read no further
 
-Take = Callable[[Sequence[WSMessage]], Sequence[WSMessage]]
-"""Is given the frames that one read has brought, and returns those that it leaves, from the first of them on. With
-`WAKE` before them the task wakes even if it leaves none."""
+Take = Callable[[Sequence[WSMessage], int], Sequence[WSMessage]]
+"""Is given the frames that one read has brought, and its octets; returns those that it leaves, from the first of them
+on. With `WAKE` before them the task wakes even if it leaves none."""
 
 WAKE = WSMessage(WSMsgType.PONG, b"", None)
 """No frame of the peer's."""
@@ -38,8 +38,10 @@ class MediaSocket(web.WebSocketResponse):
 
     queue: "_Queue"
     """Holds what was not taken, for `receive`."""
+    transport: asyncio.Transport | None = None
 
     def _post_start(self, request: web.BaseRequest, protocol: str | None, writer: WebSocketWriter) -> None:
+        self.transport = request.transport
         self._ws_protocol = protocol
         self._writer = writer
         self.queue = self._reader = _Queue(request.protocol, _QUEUE, loop=asyncio.get_running_loop())
@@ -149,7 +151,7 @@ class Frames:
         if not self._turn.take(octets, len(read), self._clock()):
             return read
         try:
-            return self._take(read)
+            return self._take(read, octets)
         except Exception as fault:  # noqa: BLE001  # raised in the task that waits
             self._fault = fault
             return [WAKE]

@@ -15,6 +15,7 @@ from bridge.web.frames import MediaSocket
 from bridge.web.server import wait_for, work
 from bridge.web.starting import Starting
 from bridge.web.stream import CLOSE_WAIT, LARGEST_START, MediaPolicy, Mount, StreamReader, StreamRefused
+from bridge.web.wakeups import Wakeups
 
 log = logging.getLogger("bridge.media")
 
@@ -30,6 +31,7 @@ class MediaHandlers:
         self._policy = policy
         self._sockets: set[MediaSocket] = set()
         self._starting: Starting[MediaSocket] = Starting()
+        self._wakeups = Wakeups()
         self._closing: set[asyncio.Task[bool]] = set()
 
     def routes(self) -> list[web.RouteDef]:
@@ -70,7 +72,7 @@ class MediaHandlers:
             work(request)
 
         try:
-            await StreamReader(socket, mount, self._policy, self._registry, started).run()
+            await StreamReader(socket, mount, self._policy, self._registry, self._wakeups, started).run()
         except StreamRefused as refusal:
             log.warning(
                 "stream refused",

@@ -18,6 +18,7 @@ from bridge.carriers.messages import Digit, Failed, Media, Message, Started, Sto
 from bridge.errors import RemoteProtocolError
 from bridge.events import EndReason
 from bridge.web.frames import WAKE, Frames, MediaSocket
+from bridge.web.wakeups import Wakeup, Wakeups
 
 log = logging.getLogger("bridge.media")
 
@@ -69,6 +70,7 @@ class StreamReader:
         mount: Mount,
         policy: MediaPolicy,
         registry: CallRegistry,
+        wakeups: Wakeups,
         on_start: Callable[[], None],
     ) -> None:
         """`on_start` is called when the stream is let in."""
@@ -80,6 +82,8 @@ class StreamReader:
         self._registry = registry
         self._loop = asyncio.get_running_loop()
         self._frames = Frames(socket, registry.counters)
+        self._wakeups = wakeups
+        self._wakeup: Wakeup | None = None
         self._heard = 0
         """Messages for the call."""
         self._bad = 0
@@ -124,7 +128,7 @@ class StreamReader:
             for message in early:
                 stream.receive(message)
             following = await (self._reading or self._next())
-            self._stream = stream
+            self._stream, self._wakeup = stream, self._wakeups.open(self._socket.transport)
             while following is not None and not stream.is_over:
                 stream.receive(following)
                 following = await self._next()
@@ -133,6 +137,9 @@ class StreamReader:
         finally:
             assert self._started
             self._stream = None
+            if self._wakeup:
+                self._wakeup.give_up()
+                self._wakeup.close()
             stream.end(self._registry.end_of(self._started, self._end or "server_stopping"), self._bad)
 
     async def _read_start(self, early: list[Media | Digit]) -> Started | None:
@@ -224,7 +231,7 @@ class StreamReader:
             self._pending.extend(messages)
         return self._pending.popleft()
 
-    def _take(self, read: Sequence[WSMessage]) -> Sequence[WSMessage]:
+    def _take(self, read: Sequence[WSMessage], octets: int) -> Sequence[WSMessage]:
         """The hot path: give the call the audio of one read, up to a frame that says something else."""
         stream = self._stream
         if stream is None or stream.is_over:
@@ -249,7 +256,9 @@ class StreamReader:
             left = [WAKE] if self._answers else []
         if media:
             self._heard += any(frame.payload for frame in media)
-            stream.receive_media(media)
+            lacking = stream.receive_media(media)
+            if self._wakeup:
+                self._wakeup.read(octets, media, 0 if left else lacking, self._loop.time())
         return left
 
     async def _answer(self) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 
 import pytest
+from websockets.asyncio.server import serve
 
 from bridge.deepgram import options
 from bridge.deepgram.messages import CLOSE_STREAM
@@ -11,6 +12,7 @@ from bridge.deepgram.socket import Socket
 from bridge.egress import DIRECT
 from bridge.local.deepgram import Faults
 from tests.fakes import running
+from tests.fakes.waiting import until
 
 
 @pytest.fixture
@@ -66,3 +68,52 @@ async def test_closing_what_never_opened_is_no_error(deepgram):
     await one.close()
 
     assert one.close_reason == ""
+
+
+@pytest.fixture
+async def deaf():
+    """A server that reads nothing before `told` is set, and then puts what it hears into a queue."""
+    told, heard = asyncio.Event(), asyncio.Queue()
+
+    async def read(connection):
+        connection.transport.pause_reading()
+        await told.wait()
+        connection.transport.resume_reading()
+        async for message in connection:
+            await heard.put(message)
+
+    async with serve(read, "127.0.0.1", 0, compression=None, max_size=None, ping_interval=None) as server:
+        host, port = server.sockets[0].getsockname()[:2]
+        yield f"ws://{host}:{port}/v1/listen", told, heard
+
+
+async def test_what_the_peer_does_not_take_waits_in_its_order(deaf):
+    url, told, heard = deaf
+    one, now = Socket(url, "key", DIRECT), asyncio.get_running_loop().time
+    await one.open()
+    reading = asyncio.ensure_future(one.read(lambda _, text: None))
+    sent = [number.to_bytes(4, "big") * 16384 for number in range(200)]
+    for chunk in sent[:199]:
+        one.send(chunk)
+        await asyncio.sleep(0)
+    assert one.blocked_for(now() + 1.0) >= 1.0
+    one.send('{"type":"KeepAlive"}')
+    one.send(sent[199])
+    told.set()
+    assert [await heard.get() for _ in range(201)] == [*sent[:199], '{"type":"KeepAlive"}', sent[199]]
+    await until(lambda: one.blocked_for(now() + 1.0) == 0.0)
+    one.send(b"and on")
+    assert await heard.get() == b"and on"
+    await one.close()
+    await reading
+
+
+async def test_what_is_sent_after_the_peer_is_gone_is_no_error(deepgram):
+    one = socket(deepgram)
+    await one.open()
+    reading = asyncio.ensure_future(one.read(lambda _, text: None))
+    one.send(CLOSE_STREAM)
+    await reading
+    one.send(b"\xff" * 960)
+
+    assert one.close_code == 1000

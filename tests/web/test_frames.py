@@ -25,7 +25,7 @@ def heard():
 def ordinary(heard):
     """Takes text that does not begin with `!`, up to the first frame that does, or is none."""
 
-    def take(read):
+    def take(read, octets):
         for place, frame in enumerate(read):
             if frame.type is not WSMsgType.TEXT or frame.data.startswith(b"!"):
                 return read[place:]
@@ -155,7 +155,7 @@ async def test_what_came_before_a_violation_in_the_same_read_counts(client, hear
 
 
 async def test_the_task_wakes_when_it_is_asked_for(heard, aiohttp_client):
-    def take(read):
+    def take(read, octets):
         heard.extend(("taken", frame.data) for frame in read[:1])
         return [WAKE, *read[1:]]
 
@@ -169,7 +169,7 @@ async def test_the_task_wakes_when_it_is_asked_for(heard, aiohttp_client):
 
 
 async def test_a_fault_of_what_takes_is_raised_where_frames_are_waited_for(heard, aiohttp_client):
-    await read(await aiohttp_client(serving({"/taken": lambda read: 1 // 0}, heard)), frame("one"), CLOSE)
+    await read(await aiohttp_client(serving({"/taken": lambda read, octets: 1 // 0}, heard)), frame("one"), CLOSE)
 
     assert heard == [("fault", None)]
 

@@ -1,0 +1,89 @@
+"""When the process is woken for a media socket: the low-water marks of all of them, set where the kernel has such.
+
+`low_water` says what a mark is to be. A mark that is not reached in time is taken back, by one timer for all sockets:
+what has come of a chunk is then read after all. Linux only; encrypted octets are not counted.
+"""
+
+import asyncio
+import socket
+import sys
+from collections.abc import Sequence
+
+from bridge.carriers.messages import Media
+from bridge.web.low_water import LowWater
+
+_SWEEP = 0.02  # seconds between two looks at what is late
+_HAS_MARKS = sys.platform == "linux"
+
+
+class Wakeup:
+    """Of one socket; close it, or the socket stays open."""
+
+    def __init__(self, wakeups: "Wakeups", transport: asyncio.BaseTransport) -> None:
+        self.late_at = 0.0
+        """The loop's time when less than the mark is to be read, too."""
+        self._wakeups = wakeups
+        self._low_water = LowWater()
+        self._mark = 1  # as the kernel has it
+        # The transport's own stand-in makes a socket of it at every call.
+        self._socket = socket.fromfd(transport.get_extra_info("socket").fileno(), socket.AF_INET, socket.SOCK_STREAM)
+
+    def read(self, octets: int, frames: Sequence[Media], lacking: int, now: float) -> None:
+        """As the machine's."""
+        self._low_water.read(octets, frames, lacking, now)
+        self.late_at = now + self._low_water.patience
+        self._set(self._low_water.mark)
+
+    def sweep(self, now: float) -> None:
+        """Read what there is, if a chunk is late."""
+        if self._mark > 1 and now >= self.late_at:
+            self.give_up()
+
+    def give_up(self) -> None:
+        """Read what there is."""
+        self._low_water.give_up()
+        self._set(1)
+
+    def close(self) -> None:
+        """Let go of the socket."""
+        self._wakeups.forget(self)
+        self._socket.close()
+
+    def _set(self, mark: int) -> None:
+        if mark != self._mark:
+            self._mark = mark
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, mark)
+
+
+class Wakeups:
+    """All of them."""
+
+    def __init__(self) -> None:
+        self._open: set[Wakeup] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def sweeping(self) -> bool:
+        """Whether the timer runs."""
+        return self._timer is not None
+
+    def open(self, transport: asyncio.BaseTransport | None) -> Wakeup | None:
+        """For a socket that will bring audio; None where there are no marks."""
+        if not _HAS_MARKS or transport is None or transport.get_extra_info("sslcontext"):
+            return None
+        wakeup = Wakeup(self, transport)
+        self._open.add(wakeup)
+        if self._timer is None:
+            self._sweep()
+        return wakeup
+
+    def forget(self, wakeup: Wakeup) -> None:
+        """A socket is closed."""
+        self._open.discard(wakeup)
+
+    def _sweep(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(_SWEEP, self._sweep) if self._open else None
+        now = loop.time()
+        for wakeup in self._open:
+            wakeup.sweep(now)
