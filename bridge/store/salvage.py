@@ -60,7 +60,8 @@ def salvage(path: Path, endpoints: Sequence[str], now: float) -> Salvaged | None
         copy = _set_aside(path, now)
         fresh = path.with_suffix(".new")
         fresh.unlink(missing_ok=True)
-        with closing(_open(fresh, "rwc")) as into:
+        os.close(os.open(fresh, os.O_CREAT, 0o600))  # transcripts of calls: for the owner only
+        with closing(_open(fresh, "rw")) as into:
             prepare(into, fresh)
             with closing(_open(copy / path.name, "ro")) as damaged:
                 found = _Salvage(damaged, into, endpoints, now).run()
@@ -156,7 +157,7 @@ class _Salvage:
         self._endpoints = set(endpoints)
         self._now = now
         self._lost = 0
-        self._torn: set[str] = set()  # tables of which not all could be read
+        self._torn: set[str] = set()  # tables of which not all could be read, or is nonsense
 
     def run(self) -> tuple[int, int, int]:
         """How many calls and events there are now, and how many events are lost."""
@@ -165,7 +166,10 @@ class _Salvage:
             if _is_event(call_id, seq, kind, body):
                 self._insert_event(position, call_id, seq, kind, body)
         calls = {row[0]: row for row in self._rows("call") if _is_call(*row)}
-        lanes = [row for row in self._rows("lane") if _is_lane(*row)]
+        read = list(self._rows("lane"))
+        lanes = [row for row in read if _is_lane(*row)]
+        if len(lanes) < len(read):
+            self._torn.add("lane")
         tips: dict[str, int] = {}
         for _, call_id, cursor, *_ in lanes:
             tips[call_id] = max(tips.get(call_id, 0), cursor)
