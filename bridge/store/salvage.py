@@ -192,12 +192,11 @@ class _Salvage:
             there = {name for _, name, *_ in self._damaged.execute(f"PRAGMA table_info({table})")}
         except sqlite3.DatabaseError:
             there = set()
-        if not there.issuperset(set(_TABLES[table]) - {"epoch", "position"}):
+        instead = {"epoch": "1", "position": "rowid"}  # before the last migrations there was no such column
+        if not there.issuperset(set(_TABLES[table]) - instead.keys()):
             self._torn.add(table)
             return iter(())
-        # Before the last migrations there was no such column.
-        instead = {"epoch": "1", "position": "rowid"}
-        columns = tuple(name if name in there else instead.get(name, "NULL") for name in _TABLES[table])
+        columns = tuple(name if name in there else instead[name] for name in _TABLES[table])
         return read_rows(self._damaged, table, columns, lambda: self._torn.add(table))
 
     def _insert_event(self, position: int | None, call_id: str, seq: int, kind: str, body: str) -> None:
@@ -304,7 +303,7 @@ def _is_call(call_id: object, header: object, started_at: object, ended_at: obje
         and isinstance(said, dict)
         and isinstance(tip, int)
         and isinstance(epoch, int)
-        and {"carrier", "speakers"} <= said.keys()
+        and {"id", "carrier", "speakers"} <= said.keys()
     )
 
 

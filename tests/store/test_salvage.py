@@ -1,11 +1,12 @@
 """What can be read of a damaged database, and what stands for the rest."""
 
 import json
+import os
 import random
 import shutil
 import sqlite3
 import stat
-from collections.abc import Iterator
+import tempfile
 from contextlib import closing
 from pathlib import Path
 
@@ -63,6 +64,12 @@ def test_a_whole_database_is_left_alone(path: Path) -> None:
     assert salvage(path, (), NOW) is None
     assert path.read_bytes() == before
     assert not (path.parent / FOLDER).exists()
+
+
+def test_one_that_nothing_has_been_written_to_is_whole(tmp_path: Path) -> None:
+    (tmp_path / FILENAME).touch()
+
+    assert salvage(tmp_path / FILENAME, (), NOW) is None
 
 
 def test_where_there_is_none_there_is_nothing_to_repair(tmp_path: Path) -> None:
@@ -194,6 +201,30 @@ def rows(path: Path, query: str) -> list[tuple[object, ...]]:
         return connection.execute(query).fetchall()
 
 
+def test_where_the_copy_cannot_be_a_second_name_it_is_a_copy(small: Path) -> None:
+    if not Path("/dev/shm").is_dir():
+        pytest.skip("there is no second file system at hand")
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as elsewhere:
+        if os.stat(elsewhere).st_dev == small.stat().st_dev:
+            pytest.skip("that is the same file system")
+        (small.parent / FOLDER).symlink_to(elsewhere)
+        spoil(small)
+        before = small.read_bytes()
+        done = salvage(small, (), NOW)
+
+        assert done is not None and (done.copy / FILENAME).read_bytes() == before
+
+
+def test_where_the_new_one_cannot_be_written_the_old_one_stays(small: Path) -> None:
+    small.with_suffix(".new").mkdir()
+    spoil(small)
+    before = small.read_bytes()
+    with pytest.raises(StoreError, match="cannot repair .*bridge.db: "):
+        salvage(small, (), NOW)
+
+    assert small.read_bytes() == before
+
+
 def test_what_is_written_is_for_the_owner_only_and_in_one_file(small: Path) -> None:
     small.with_suffix(".new").write_text("what a repair left that was broken off")
     spoil(small)
@@ -248,11 +279,30 @@ def test_in_place_of_a_lane_that_is_nonsense_all_is_delivered(small: Path, nonse
     assert rows(small, LANES) == [(0, 5, 0, 0, None, "[]", None)]
 
 
+async def test_where_lanes_are_lost_every_webhook_that_has_one_gets_every_call(small: Path) -> None:
+    async with SQLiteStore(small.parent, ["webhook"]) as store:
+        await store.append(words.conversation("CA2"))
+    spoil(small, "UPDATE lane SET cursor = 'x' WHERE call_id = 'CA1'")
+    salvage(small, (), NOW)
+
+    assert rows(small, "SELECT endpoint, call_id, cursor FROM lane ORDER BY call_id") == [
+        ("webhook", "CA1", 0),
+        ("webhook", "CA2", 0),
+    ]
+
+
+def test_where_there_are_no_lanes_all_is_delivered(small: Path) -> None:
+    spoil(small, "DROP TABLE lane")
+    salvage(small, ["webhook"], NOW)
+
+    assert rows(small, LANES) == [(0, 5, 0, 0, None, "[]", None)]
+
+
 @pytest.mark.parametrize(
     "nonsense",
     [
         *(f"{column} = 'x'" for column in ("header", "started_at", "ended_at", "tip", "epoch")),
-        *(f"header = '{header}'" for header in ("[]", "7", "{}", '{"carrier":"x"}')),
+        *(f"header = '{header}'" for header in ("[]", "7", "{}", '{"carrier":"x","speakers":{}}')),
     ],
 )
 def test_a_call_whose_row_is_nonsense_is_made_of_its_events(small: Path, nonsense: str) -> None:
@@ -282,15 +332,56 @@ def test_an_event_that_is_nonsense_is_lost(small: Path, nonsense: str) -> None:
     assert rows(small, "SELECT max(position) > 5, count(*) FROM event") == [(1, 5)]
 
 
-def test_a_call_is_begun_again_by_its_row(small: Path) -> None:
-    ((before,),) = rows(small, "SELECT body FROM event WHERE seq = 1")
-    spoil(small, "DELETE FROM event WHERE seq = 1")
+UNKNOWN = {"stream_id": "", "tracks": [], "media_format": None}
+
+
+def begin(path: Path) -> dict[str, object]:
+    """What the first event says."""
+    ((body,),) = rows(path, "SELECT body FROM event WHERE seq = 1")
+    said: dict[str, object] = json.loads(str(body))["data"]
+    return said
+
+
+async def test_a_call_is_begun_again_by_its_row(tmp_path: Path) -> None:
+    path = tmp_path / FILENAME
+    async with SQLiteStore(tmp_path) as store:
+        await store.append([words.started("CA1--2", carrier_call_id="CA1", continues="CA1"), words.ended("CA1--2", 2)])
+    before = begin(path)
+    spoil(path, "DELETE FROM event WHERE seq = 1", "UPDATE call SET started_at = 7.0")
+    done = salvage(path, (), NOW)
+
+    assert done is not None and (done.events, done.lost) == (2, 0)
+    assert begin(path) == before | UNKNOWN
+
+
+def test_a_call_is_begun_again_by_a_row_that_says_little(small: Path) -> None:
+    spoil(
+        small,
+        "DELETE FROM event WHERE seq = 1",
+        """UPDATE call SET started_at = 7.0, header = '{"id":"CA1","carrier":"telnyx","speakers":{}}'""",
+    )
+    salvage(small, (), NOW)
+
+    assert begin(small) == UNKNOWN | {
+        "carrier": "telnyx",
+        "carrier_call_id": "CA1",
+        "continues": None,
+        "from": None,
+        "to": None,
+        "direction": None,
+        "speakers": {},
+        "parameters": {},
+        "stream_token": False,
+        "started_at": "1970-01-01T00:00:07.000Z",
+    }
+
+
+def test_a_call_of_which_only_the_row_is_there_has_its_begin(small: Path) -> None:
+    spoil(small, "DELETE FROM event", "DELETE FROM lane", "UPDATE call SET tip = 0")
     done = salvage(small, (), NOW)
 
-    assert done is not None and (done.events, done.lost) == (5, 0)
-    ((after,),) = rows(small, "SELECT body FROM event WHERE seq = 1")
-    unknown = {"stream_id": "", "tracks": [], "media_format": None}
-    assert json.loads(str(after))["data"] == json.loads(str(before))["data"] | unknown
+    assert done is not None and (done.calls, done.events, done.lost) == (1, 1, 0)
+    assert rows(small, "SELECT seq, type FROM event") == [(1, "call.started")]
 
 
 def test_events_of_which_neither_the_call_nor_its_begin_is_there_are_no_record(small: Path) -> None:
@@ -331,14 +422,17 @@ def test_a_database_of_the_first_version_is_repaired_too(tmp_path: Path, small: 
     with closing(sqlite3.connect(old)) as connection, connection:
         connection.executescript(f"{MIGRATIONS[0]} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 1")
         connection.execute("ATTACH ? AS new", (str(small),))
-        connection.execute("INSERT INTO call SELECT id, header, started_at, ended_at, tip FROM new.call")
-        connection.execute("INSERT INTO event SELECT call_id, seq, type, body FROM new.event")
+        connection.execute("INSERT INTO call SELECT id, header, started_at, ended_at, 6 FROM new.call")
+        connection.execute(
+            "INSERT INTO event (rowid, call_id, seq, type, body)"
+            " SELECT 10 * seq, call_id, seq, type, body FROM new.event"
+        )
     spoil(old)
     done = salvage(old, (), NOW)
 
-    assert done is not None and (done.calls, done.events, done.lost) == (1, 5, 0)
-    assert rows(old, "SELECT tip, epoch, ended_seq FROM call") == [(5, 1, 5)]
-    assert rows(old, "SELECT position, seq FROM event") == [(seq, seq) for seq in range(1, 6)]
+    assert done is not None and (done.calls, done.events, done.lost) == (1, 5, 1)
+    assert rows(old, "SELECT tip, epoch, ended_seq FROM call") == [(6, 1, 5)]
+    assert rows(old, "SELECT position, seq FROM event LIMIT 5") == [(10 * seq, seq) for seq in range(1, 6)]
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -352,19 +446,15 @@ async def test_whatever_is_damaged_it_ends_with_a_record_that_works(path: Path, 
         await store.append(words.conversation("CAnew"))
 
 
-@pytest.fixture
-def numbers() -> Iterator[sqlite3.Connection]:
-    connection = sqlite3.connect(":memory:")
-    connection.execute("CREATE TABLE number (n)")
-    connection.executemany("INSERT INTO number (rowid, n) VALUES (?, ?)", [(10 * n, f"{n}") for n in range(1, 100)])
-    yield connection
-    connection.close()
-
-
-def test_a_row_that_is_no_text_is_stepped_over_alone(numbers: sqlite3.Connection) -> None:
-    numbers.execute("UPDATE number SET n = CAST(x'ff' AS TEXT) WHERE rowid IN (500, 510, 990)")
+@pytest.mark.parametrize("apart", [1, 10])
+def test_rows_that_are_no_text_are_stepped_over_and_no_others(apart: int) -> None:
+    bad = [10, *range(20, 41), 50, 51, 99]
     damages: list[None] = []
-    read = [int(n) for (n,) in read_rows(numbers, "number", ("n",), lambda: damages.append(None))]
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute("CREATE TABLE number (n)")
+        connection.executemany("INSERT INTO number (rowid, n) VALUES (?, ?)", [(apart * n, f"{n}") for n in range(100)])
+        connection.executemany("UPDATE number SET n = CAST(x'ff' AS TEXT) WHERE rowid = ?", [(apart * n,) for n in bad])
+        read = [int(n) for (n,) in read_rows(connection, "number", ("n",), lambda: damages.append(None))]
 
-    assert read == [n for n in range(1, 100) if n not in (50, 51, 99)]
+    assert read == [n for n in range(100) if n not in bad]
     assert damages
