@@ -20,6 +20,7 @@ def test_one_call_has_a_share_and_all_have_a_bound():
 
 def test_unless_it_is_told_otherwise_five_thousand_events_of_a_call_wait_and_fifty_thousand_of_all():
     backlog = Backlog()
+    assert backlog.waiting == 0
     assert backlog.has_room(4_999) and not backlog.has_room(5_000)
     backlog.waiting = 49_999
     assert backlog.has_room(0)
@@ -43,6 +44,7 @@ def test_only_begin_and_end_are_kept_whatever_waits():
 
 def test_what_was_dropped_is_a_gap_per_track_and_told_once():
     dropped = Dropped()
+    assert dropped.seconds == 0.0
     for data in (final(1.0, 2.0), final(4.0, 4.5), final(3.0, 3.25, "outbound")):
         dropped.add(data)
     dropped.add(DtmfReceived(track="inbound", digit="5", at=1.0))
