@@ -63,6 +63,7 @@ def test_this_machine_is_reached_directly_even_past_a_broken_proxy(url: str) -> 
         ("*.example", True),
         ("other, hook.example", True),
         ("other hook.example", True),
+        ("other,hook.example", True),
         ("*", True),
         ("hook.example:443", True),
         ("hook.example:80", False),
@@ -93,6 +94,25 @@ def test_no_proxy_names_hosts_and_what_is_below_them(no_proxy: str, direct: bool
 )
 def test_no_proxy_names_addresses_and_networks(url: str, no_proxy: str, direct: bool) -> None:
     assert (proxy(url, HTTP_PROXY="http://proxy:1", NO_PROXY=no_proxy) is None) is direct
+
+
+@pytest.mark.parametrize(
+    ("scheme", "port"),
+    [("http", 80), ("ws", 80), ("https", 443), ("wss", 443)],
+)
+def test_a_url_without_a_port_means_that_of_its_scheme(scheme: str, port: int) -> None:
+    for named in (80, 443):
+        found = proxy(f"{scheme}://hook.example", ALL_PROXY="http://proxy:1", NO_PROXY=f"hook.example:{named}")
+        assert (found is None) is (named == port)
+
+
+@pytest.mark.parametrize("url", ["http://localhost./", "http://hook.example.", "http://deep.hook.example./"])
+def test_the_dot_behind_a_full_name_changes_nothing(url: str) -> None:
+    assert proxy(url, HTTP_PROXY="http://proxy:1", NO_PROXY="hook.example") is None
+
+
+def test_a_name_of_digits_alone_is_no_port() -> None:
+    assert proxy("http://host.42", HTTP_PROXY="http://proxy:1", NO_PROXY="42") is None
 
 
 @pytest.mark.parametrize(
@@ -138,12 +158,13 @@ def test_a_proxy_that_cannot_be_used_is_named_and_not_shown(name: str, value: st
 
 @pytest.mark.parametrize("url", ["http://[::1", "http://a.example:99999", "http://", "", "nonsense"])
 def test_what_is_no_address_has_a_route_all_the_same(url: str) -> None:
-    Egress({"HTTP_PROXY": "http://proxy:1"}).route(url)
+    assert Egress({"HTTP_PROXY": "http://proxy:1"}).route(url).tls is None
 
 
 def test_a_route_shows_no_password() -> None:
     route = Egress({"HTTPS_PROXY": f"http://corp:{PASSWORD}@proxy:1"}).route("https://a.example")
-    assert PASSWORD not in repr(route)
+    assert route.proxy and route.proxy.authorization
+    assert PASSWORD not in repr(route) and route.proxy.authorization not in repr(route)
     assert "proxy" in repr(route)
 
 

@@ -32,7 +32,6 @@ def openssl(reason: str | None) -> ssl.SSLError:
         (OSError("Multiple exceptions: secret"), "reset"),
         (OSError(99_999, "secret"), "reset"),
         (certificate(62), "tls (hostname mismatch)"),
-        (certificate(999), "tls (certificate not accepted)"),
         (openssl("WRONG_VERSION_NUMBER"), "tls (WRONG_VERSION_NUMBER)"),
         (openssl("a secret"), "tls"),
         (openssl(None), "tls"),
@@ -41,6 +40,24 @@ def openssl(reason: str | None) -> ssl.SSLError:
 )
 def test_nothing_of_an_exceptions_text_is_told(error: Exception, told: str) -> None:
     assert str(failure(error, "reset")) == told
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        (9, "certificate not yet valid"),  # X509_V_ERR_CERT_NOT_YET_VALID
+        (10, "certificate expired"),  # X509_V_ERR_CERT_HAS_EXPIRED
+        (18, "self-signed certificate"),  # X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT
+        (19, "self-signed certificate in chain"),  # X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN
+        (20, "unknown issuer"),  # X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY
+        (21, "unknown issuer"),  # X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE
+        (62, "hostname mismatch"),  # X509_V_ERR_HOSTNAME_MISMATCH
+        (64, "address mismatch"),  # X509_V_ERR_IP_ADDRESS_MISMATCH
+        (999, "certificate not accepted"),
+    ],
+)
+def test_what_is_wrong_with_a_certificate_is_told(code: int, told: str) -> None:
+    assert failure(certificate(code), "reset") == Failure("tls", told)
 
 
 @pytest.mark.parametrize("kind", get_args(Kind))

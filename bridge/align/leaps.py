@@ -16,7 +16,7 @@ class Leaps:
         """`slack`: samples that may be leapt at once: a frame may come later than it was sent."""
         self._left: float = inf
         self._slack = slack
-        self._at = 0.0
+        self._at: float  # when time was told last
 
     def pass_time(self, now: float) -> None:
         """Time has come to `now`, in seconds."""

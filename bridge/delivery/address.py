@@ -39,7 +39,7 @@ def parse_address(url: str) -> Address:
     """Raises ConfigError, which does not repeat the URL, if nothing can be posted there."""
     parts = _PARTS.fullmatch(url)
     host, port = _host_and_port(f"{parts['scheme']}://{parts['authority']}") if parts else (None, 0)
-    if parts is None or not host:
+    if parts is None or not host or not port:
         raise ConfigError("the webhook's URL must be http:// or https:// with a host")
     if "@" in parts["authority"]:
         raise ConfigError("the webhook's URL must not carry a user name or a password")

@@ -41,7 +41,7 @@ class Connection(asyncio.Protocol):
         self._reader: AnswerReader | None = None
         self._answer: asyncio.Future[AnswerReader] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._patience = 0.0
+        self._patience: float  # of the last exchange
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is one, and does not say so
@@ -71,7 +71,6 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Cut the connection."""
-        self._rest()
         self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
@@ -82,18 +81,16 @@ class Connection(asyncio.Protocol):
         try:
             self._reader.receive(data)
         except RemoteProtocolError:
-            self._fail(Failure("protocol"))
-            self.abort()
+            self._fail(Failure("protocol"))  # upon which `exchange` cuts the connection
             return
         self._tell()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._rest()
         if self._reader:
             self._reader.receive_eof()
             self._tell()
-            self._rest()
             self._fail(failure(exc, "reset") if exc else Failure("reset"))
+        self._rest()
         if not self.closed.done():
             self.closed.set_result(None)
 
@@ -109,13 +106,7 @@ class Connection(asyncio.Protocol):
         elif reader.ended or reader.hopeless:  # the first: it has answered before it had the whole request
             self.abort()
         elif reader.status is not None and self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._patience, self._give_up, reader)
-
-    def _give_up(self, reader: AnswerReader) -> None:
-        """The rest of an answer takes too long."""
-        reader.receive_eof()
-        self._tell()
-        self.abort()
+            self._timer = asyncio.get_running_loop().call_later(self._patience, self.abort)
 
     def _rest(self) -> None:
         if self._timer:
@@ -133,13 +124,13 @@ class Resolver:
     def __init__(self, host: str, port: int) -> None:
         self._asked = (host, port)
         self._found: Sequence[AddrInfoType] = []
-        self._until = 0.0
+        self._until: float  # when they are looked up again
 
-    async def addresses(self) -> Sequence[AddrInfoType]:
-        loop = asyncio.get_running_loop()
-        if not self._found or loop.time() >= self._until:
-            self._found = await loop.getaddrinfo(*self._asked, type=socket.SOCK_STREAM)
-            self._until = loop.time() + _KEEP_ADDRESSES
+    async def addresses(self, now: float) -> Sequence[AddrInfoType]:
+        """`now`: seconds on a clock that is never set."""
+        if not self._found or now >= self._until:
+            self._found = await asyncio.get_running_loop().getaddrinfo(*self._asked, type=socket.SOCK_STREAM)
+            self._until = now + _KEEP_ADDRESSES
         return self._found
 
     def forget(self) -> None:
@@ -153,7 +144,7 @@ async def connect(
     """Open a connection. `resolver`: of the proxy, where there is one. Raises Unreachable."""
     proxy = route.proxy
     try:
-        stream = await _open(await resolver.addresses())
+        stream = await _open(await resolver.addresses(asyncio.get_running_loop().time()))
     except (OSError, UnicodeError) as error:
         resolver.forget()
         raise Unreachable(failure(error, "proxy" if proxy else "connect")) from None
@@ -177,9 +168,7 @@ async def connect(
 
 async def _open(addresses: Sequence[AddrInfoType]) -> socket.socket:
     """As aiohttp does: a host whose IPv6 leads nowhere is reached by IPv4. uvloop would wait for the one that does."""
-    stream = await aiohappyeyeballs.start_connection(addresses, happy_eyeballs_delay=_NEXT_ADDRESS, interleave=1)
-    stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return stream
+    return await aiohappyeyeballs.start_connection(addresses, happy_eyeballs_delay=_NEXT_ADDRESS, interleave=1)
 
 
 async def _through(stream: socket.socket, tunnel: Tunnel) -> None:

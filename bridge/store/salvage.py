@@ -60,7 +60,8 @@ def salvage(path: Path, endpoints: Sequence[str], now: float) -> Salvaged | None
         copy = _set_aside(path, now)
         fresh = path.with_suffix(".new")
         fresh.unlink(missing_ok=True)
-        with closing(_open(fresh, "rwc")) as into:
+        os.close(os.open(fresh, os.O_CREAT, 0o600))  # transcripts of calls: for the owner only
+        with closing(_open(fresh, "rw")) as into:
             prepare(into, fresh)
             with closing(_open(copy / path.name, "ro")) as damaged:
                 found = _Salvage(damaged, into, endpoints, now).run()
@@ -156,7 +157,7 @@ class _Salvage:
         self._endpoints = set(endpoints)
         self._now = now
         self._lost = 0
-        self._torn: set[str] = set()  # tables of which not all could be read
+        self._torn: set[str] = set()  # tables of which not all could be read, or is nonsense
 
     def run(self) -> tuple[int, int, int]:
         """How many calls and events there are now, and how many events are lost."""
@@ -165,7 +166,10 @@ class _Salvage:
             if _is_event(call_id, seq, kind, body):
                 self._insert_event(position, call_id, seq, kind, body)
         calls = {row[0]: row for row in self._rows("call") if _is_call(*row)}
-        lanes = [row for row in self._rows("lane") if _is_lane(*row)]
+        read = list(self._rows("lane"))
+        lanes = [row for row in read if _is_lane(*row)]
+        if len(lanes) < len(read):
+            self._torn.add("lane")
         tips: dict[str, int] = {}
         for _, call_id, cursor, *_ in lanes:
             tips[call_id] = max(tips.get(call_id, 0), cursor)
@@ -188,12 +192,11 @@ class _Salvage:
             there = {name for _, name, *_ in self._damaged.execute(f"PRAGMA table_info({table})")}
         except sqlite3.DatabaseError:
             there = set()
-        if not there.issuperset(set(_TABLES[table]) - {"epoch", "position"}):
+        instead = {"epoch": "1", "position": "rowid"}  # before the last migrations there was no such column
+        if not there.issuperset(set(_TABLES[table]) - instead.keys()):
             self._torn.add(table)
             return iter(())
-        # Before the last migrations there was no such column.
-        instead = {"epoch": "1", "position": "rowid"}
-        columns = tuple(name if name in there else instead.get(name, "NULL") for name in _TABLES[table])
+        columns = tuple(name if name in there else instead[name] for name in _TABLES[table])
         return read_rows(self._damaged, table, columns, lambda: self._torn.add(table))
 
     def _insert_event(self, position: int | None, call_id: str, seq: int, kind: str, body: str) -> None:
@@ -300,7 +303,7 @@ def _is_call(call_id: object, header: object, started_at: object, ended_at: obje
         and isinstance(said, dict)
         and isinstance(tip, int)
         and isinstance(epoch, int)
-        and {"carrier", "speakers"} <= said.keys()
+        and {"id", "carrier", "speakers"} <= said.keys()
     )
 
 

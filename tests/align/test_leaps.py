@@ -1,5 +1,7 @@
 """How far timestamps may leap. Positions are samples: 8000 are a second."""
 
+import pytest
+
 from bridge.align.leaps import Leaps
 
 SECOND = 8000
@@ -27,17 +29,27 @@ def test_later_there_is_what_has_passed() -> None:
     assert leaps.farthest(0) == 30 * SECOND
 
 
-def test_what_follows_on_the_audio_is_no_leap() -> None:
-    leaps = Leaps(0)
-    leaps.pass_time(100.0)
-    leaps.take(-160)
+def test_the_same_time_passes_once() -> None:
+    leaps = Leaps(SECOND)
+    for now in (100.0, 130.0, 130.0):
+        leaps.pass_time(now)
 
-    assert leaps.farthest(0) == 0
+    assert leaps.farthest(0) == 31 * SECOND
+
+
+@pytest.mark.parametrize("samples", [-160, 0])
+def test_what_follows_on_the_audio_is_no_leap(samples: int) -> None:
+    leaps = Leaps(SECOND)
+    leaps.pass_time(100.0)
+    leaps.take(samples)
+
+    assert leaps.farthest(0) == SECOND
 
 
 def test_a_clock_that_is_set_back_takes_nothing_away() -> None:
     leaps = Leaps(SECOND)
     leaps.pass_time(100.0)
     leaps.pass_time(50.0)
+    leaps.pass_time(100.0)
 
     assert leaps.farthest(0) == SECOND

@@ -18,6 +18,16 @@ def test_one_call_has_a_share_and_all_have_a_bound():
     assert not backlog.has_room(0)
 
 
+def test_unless_it_is_told_otherwise_five_thousand_events_of_a_call_wait_and_fifty_thousand_of_all():
+    backlog = Backlog()
+    assert backlog.waiting == 0
+    assert backlog.has_room(4_999) and not backlog.has_room(5_000)
+    backlog.waiting = 49_999
+    assert backlog.has_room(0)
+    backlog.waiting = 50_000
+    assert not backlog.has_room(0)
+
+
 def test_half_of_it_is_for_the_calls_that_go_on():
     backlog = Backlog(limit=10)
     backlog.waiting = 4
@@ -34,6 +44,7 @@ def test_only_begin_and_end_are_kept_whatever_waits():
 
 def test_what_was_dropped_is_a_gap_per_track_and_told_once():
     dropped = Dropped()
+    assert dropped.seconds == 0.0
     for data in (final(1.0, 2.0), final(4.0, 4.5), final(3.0, 3.25, "outbound")):
         dropped.add(data)
     dropped.add(DtmfReceived(track="inbound", digit="5", at=1.0))
@@ -55,3 +66,12 @@ def test_a_gap_that_was_dropped_is_in_the_gap_that_is_told():
 
     assert (gap.from_, gap.to, gap.missing) == (5.0, 6.0, 0.5)
     assert dropped.seconds == 1.5
+
+
+def test_no_more_is_missing_than_the_stretch_is_long():
+    dropped = Dropped()
+    dropped.add(final(3.0, 4.0))
+    dropped.add(AudioGap(track="inbound", from_=3.2, to=4.0, missing=0.8, why="lost"))
+    (gap,) = dropped.tell()
+
+    assert (gap.from_, gap.to, gap.missing) == (3.0, 4.0, 1.0)

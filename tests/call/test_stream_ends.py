@@ -31,6 +31,13 @@ def test_of_two_that_were_lost_both_must_have_stopped(ends):
     assert ends.stop("CA1", "MZ2") is True
 
 
+def test_one_that_has_ended_in_order_is_not_waited_for(ends):
+    assert ends.end("CA1", "MZ1", "stopped") == "stopped"
+    ends.end("CA1", "MZ2", "carrier_disconnected")
+
+    assert ends.stop("CA1", "MZ2") is True
+
+
 def test_one_that_was_lost_before_another_came_says_nothing_of_that(ends):
     ends.end("CA1", "MZ1", "carrier_disconnected")
     ends.attach("CA1")

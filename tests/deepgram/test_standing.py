@@ -84,3 +84,11 @@ def test_a_pause_asks_at_once_and_once():
     assert list(standing.pause()) == []
     standing.clear()
     assert list(standing.due(60 * SECOND, 60.0)) == []
+
+
+def test_what_a_pause_has_asked_for_is_asked_for_again_after_twice_the_time():
+    standing = Standing(3.0)
+    standing.hear(said("five", 2.0), 0.0)
+    assert list(standing.pause()) == [0]
+
+    assert [second for second in range(20) if list(standing.due(60 * SECOND, float(second)))] == [6, 12]

@@ -20,6 +20,7 @@ from bridge.errors import ConfigError
         "/%",
         "/%zz",
         "/\"<>\\^`{|}'",
+        "/!$%&()*+,-.:;=?@[]_~",
         "/",
     ],
 )
@@ -74,6 +75,7 @@ def test_an_address_shows_no_token() -> None:
     [
         *("", "example.com", "ftp://s3cret.example/", "http://", "/s3cret", "http://[::1/s3cret", "ws://s3cret/"),
         *("http:///s3cret", "http://:80/s3cret", "http://hook.example:99999/s3cret", "http://hook.example:x/s3cret"),
+        "http://hook.example:0/s3cret",
         *("https://me:s3cret@hook.example/", "https://s3cret@hook.example/"),
         *("http://hook.example/s3cret x", "http://hook.example/s3cret\r\nX: y", "http://hook.example/\ts3cret"),
     ],

@@ -20,6 +20,7 @@ from bridge.events import Event
 from bridge.local.receiver import Fault, Receiver
 from bridge.store.sqlite import FILENAME, SQLiteStore
 from tests.fakes import words
+from tests.fakes.http import read_request, server
 from tests.fakes.waiting import tasks_of, until
 
 OLD, NEW = format_secret(b"o" * 32), format_secret(b"n" * 32)
@@ -314,6 +315,25 @@ async def test_gone_stops_everything_until_the_url_changes(tmp_path: Path, recei
             assert await store.disabled("webhook") is None
             await moved.until(lambda: moved.counters["new"] == 10)
             assert moved.order.violations == []
+
+
+async def test_a_sender_that_is_left_closes_its_connections(store: SQLiteStore) -> None:
+    opened = closed = 0
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal opened, closed
+        opened += 1
+        try:
+            while await read_request(reader):
+                writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        finally:
+            closed += 1
+
+    async with server(script) as url:
+        async with Sender(store, url, Signer(NEW)) as sender:
+            await store.append([words.started()])
+            await until(lambda: sender.counters["delivered"])
+        await until(lambda: opened == closed == 1)
 
 
 async def test_gone_ends_with_resume(store: SQLiteStore, receiver: Receiver) -> None:

@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from itertools import groupby
 from pathlib import Path
 
@@ -48,6 +49,17 @@ async def test_nothing_acknowledged_is_lost_to_kill_9(tmp_path: Path) -> None:
                 assert seqs == list(range(1, call.tip + 1)), "dense"
                 assert call.tip >= acknowledged
                 assert (lanes[call_id].cursor, lanes[call_id].batch_to) == (0, 1), "the range was durable, too"
+
+
+async def test_a_database_that_cannot_be_loaded_is_let_go_of(tmp_path: Path) -> None:
+    async with SQLiteStore(tmp_path):
+        pass
+    with closing(sqlite3.connect(tmp_path / FILENAME)) as connection:
+        connection.execute("DROP TABLE call")
+    for _ in range(2):  # a lock that is still held would be what the second is told of
+        with pytest.raises(StoreError, match=r"cannot open .*: SQLite refuses it \(SQLITE_ERROR\)"):
+            async with SQLiteStore(tmp_path):
+                pass
 
 
 async def test_many_appends_share_a_commit(tmp_path: Path) -> None:
