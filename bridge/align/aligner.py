@@ -192,6 +192,8 @@ class Aligner:
 
     def events_received(self) -> list[Gap]:
         """What there is to tell since the last call."""
+        if not self._told:
+            return []
         told = self._told.copy()
         self._told.clear()
         return told

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from bridge.deepgram.breaker import CircuitBreaker
-from bridge.deepgram.exchange import Close, Connect, Fetch, Finished, Send, SessionEvent
+from bridge.deepgram.exchange import Close, Command, Connect, Fetch, Finished, Send, SessionEvent
 from bridge.deepgram.messages import DeepgramError, Refusal
 from bridge.deepgram.session import Session
 from bridge.deepgram.socket import Socket
@@ -99,19 +99,11 @@ class Client:
     def _pump(self) -> None:
         """In this order always: do what the session asks, tell what it knows, arm the timer."""
         for command in self.session.data_to_send():
-            match command:
-                case Send(data):
-                    if self._socket:
-                        self._socket.send(data)
-                case Connect():
-                    self._socket = Socket(self._url, self._key, self._route)
-                    self._spawn(self._serve_socket(self._socket))
-                case Fetch(start, samples):
-                    self._spawn(self._read_kept(start, samples))
-                case Close():
-                    if self._socket:
-                        self._spawn(self._socket.close())
-                        self._socket = None
+            if type(command) is Send:  # as nearly always
+                if self._socket:
+                    self._socket.send(command.data)
+            else:
+                self._obey(command)
         for event in self.session.events_received():
             if isinstance(event, DeepgramError):
                 self._log_error(event)
@@ -120,6 +112,17 @@ class Client:
             if isinstance(event, Finished):
                 self._ended.set()
         self._arm_timer()
+
+    def _obey(self, command: Command) -> None:
+        match command:
+            case Connect():
+                self._socket = Socket(self._url, self._key, self._route)
+                self._spawn(self._serve_socket(self._socket))
+            case Fetch(start, samples):
+                self._spawn(self._read_kept(start, samples))
+            case Close() if self._socket:
+                self._spawn(self._socket.close())
+                self._socket = None
 
     def _log_error(self, error: DeepgramError) -> None:
         """Once: what Deepgram does not like in one KeepAlive it will not like in the next; all are counted."""

@@ -276,13 +276,14 @@ class Session:
 
     def _send_audio(self, now: float) -> None:
         """As much of what waits as the ceiling allows; after the last of it, CloseStream if that is all."""
-        while not self._ending.leaving and self._backlog.ready and self._pace.allows(now):
-            chunk = self._backlog.next_chunk()
+        backlog, leaving = self._backlog, self._ending.leaving
+        while not leaving and backlog.ready and self._pace.allows(now):
+            chunk = backlog.next_chunk()
             self._pace.take(len(chunk) / STEREO_RATE)
             self._commands.append(Send(chunk))
             self._last_sent = now
             self._watchdog.sent(chunk, now)
-        if self._ending.leaving or (self._ending.begun and not self._backlog.unsent):
+        if leaving or (self._ending.begun and not backlog.unsent):
             self._become(Trigger.ALL_SENT)
             self._commands.append(Send(CLOSE_STREAM))
             self._ending.all_sent(now)
@@ -290,8 +291,8 @@ class Session:
             self._lose_socket("no results", None, self.request_id, now)
             self._commands.append(Close())
         else:
-            self._finalize(self._standing.due(self._backlog.sent, now), now)
-            if self._asked is None and (fetch := self._backlog.missing()):
+            self._finalize(self._standing.due(backlog.sent, now), now)
+            if self._asked is None and (fetch := backlog.missing()):
                 self._asked = fetch.start
                 self._commands.append(fetch)
 

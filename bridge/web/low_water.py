@@ -18,6 +18,7 @@ _KNOWN = 24  # reads after which it is known how late they come without a mark
 _TRIED = 12  # reads with a mark after which it is known how late they come with it
 _LATER = 0.008  # seconds of delay by which the mark gives itself away
 _LATE = 0.03  # seconds that a chunk may be late before what there is of it is read
+_NEAR = 32  # octets by which a mark may be off: setting it costs a system call
 _NEWER = 1 / 8  # how much a read counts in the length of a frame
 
 
@@ -53,7 +54,9 @@ class LowWater:
         if lacking < 2 or self._off or self._reads < _KNOWN:
             self.mark = 1
             return
-        self.mark = round((lacking - 0.5) * self._frame)
+        mark = round((lacking - 0.5) * self._frame)
+        if abs(mark - self.mark) > _NEAR:
+            self.mark = mark
         each = len(frames[-1].payload) / SAMPLE_RATE
         self.patience = -(-lacking // len(self._tracks)) * each + _LATE
 

@@ -29,6 +29,7 @@ CLOSE_WAIT = 10.0
 """Seconds a carrier gets to close after `stop`."""
 
 _LARGEST_MESSAGE = 64 * 1024  # octets of any other than `start`; an ordinary one has under 400
+_TEXT, _BINARY = WSMsgType.TEXT, WSMsgType.BINARY
 _EARLY_MESSAGES = 1024  # kept until the call is made: ten seconds of both tracks
 
 
@@ -233,16 +234,19 @@ class StreamReader:
 
     def _take(self, read: Sequence[WSMessage], octets: int) -> Sequence[WSMessage]:
         """The hot path: give the call the audio of one read, up to a frame that says something else."""
-        stream = self._stream
-        if stream is None or stream.is_over:
+        stream, dialect = self._stream, self._dialect
+        if stream is None or stream.is_over or octets > _LARGEST_MESSAGE:
             return read
         media: list[Media] = []
-        for place, frame in enumerate(read):
-            if frame.type is not WSMsgType.TEXT and frame.type is not WSMsgType.BINARY:
-                left = read[place:]
-                break
+        for place, (kind, data, _) in enumerate(read):
             try:
-                messages = self._read(frame)
+                if kind is _TEXT:
+                    messages = dialect.receive_text(data)
+                elif kind is _BINARY:
+                    messages = dialect.receive_binary(data)
+                else:
+                    left = read[place:]
+                    break
             except RemoteProtocolError as error:
                 self._count_bad(str(error))
                 continue
@@ -252,7 +256,7 @@ class StreamReader:
                 break
             media += messages  # type: ignore[arg-type]
         else:
-            self._answers += self._dialect.data_to_send()
+            self._answers += dialect.data_to_send()
             left = [WAKE] if self._answers else []
         if media:
             self._heard += any(frame.payload for frame in media)

@@ -5,7 +5,7 @@ A carrier sends at the pace of the call. What comes faster for long is left in t
 
 from bridge.pace import Pace
 
-MESSAGE = 256
+MESSAGE = 128
 """Octets that a message counts more than it has: it costs time, however short it is."""
 
 FASTEST = 200_000
@@ -14,26 +14,32 @@ FASTEST = 200_000
 AT_ONCE = 16_000_000
 """Octets: a network that was away for minutes may bring all of it."""
 
-TURN = 16_384
+TURN = 32_768
 """Octets that are read before others get their turn: half a second of a call, or a millisecond's work."""
 
 
 class Turn:
     """One socket's."""
 
-    __slots__ = ("_pace", "_read")
+    __slots__ = ("_pace", "_read", "_taken")
 
     def __init__(self, now: float) -> None:
         self._pace = Pace(FASTEST, AT_ONCE)
         self._pace.start(now)
         self._read = 0  # octets in this turn
+        self._taken = 0  # octets taken at once that the pace does not know yet
 
     def take(self, octets: int, messages: int, now: float) -> bool:
         """Whether a whole read may be taken at once, as nearly all may; it counts if so."""
         size = octets + MESSAGE * messages
-        if size > TURN or not self._pace.allows(now):
+        if size > TURN:
             return False
-        self._pace.take(size)
+        if self._taken + size > TURN:
+            if not self._pace.allows(now):
+                return False
+            self._pace.take(self._taken)
+            self._taken = 0
+        self._taken += size
         return True
 
     def read(self, octets: int) -> bool:
@@ -43,6 +49,6 @@ class Turn:
 
     def end(self, now: float) -> float:
         """Others have theirs. Returns the seconds to the next: more than none after more than a call sends."""
-        self._pace.take(self._read)
-        self._read = 0
+        self._pace.take(self._read + self._taken)
+        self._read = self._taken = 0
         return 0.0 if self._pace.allows(now) else self._pace.next_time() - now

@@ -8,11 +8,12 @@ import asyncio
 import socket
 import sys
 from collections.abc import Sequence
+from math import inf
 
 from bridge.carriers.messages import Media
 from bridge.web.low_water import LowWater
 
-_SWEEP = 0.02  # seconds between two looks at what is late
+_SWEEP = 0.03  # seconds between two looks at what is late
 _HAS_MARKS = sys.platform == "linux"
 
 
@@ -20,7 +21,7 @@ class Wakeup:
     """Of one socket; close it, or the socket stays open."""
 
     def __init__(self, wakeups: "Wakeups", transport: asyncio.BaseTransport) -> None:
-        self.late_at = 0.0
+        self.late_at = inf
         """The loop's time when less than the mark is to be read, too."""
         self._wakeups = wakeups
         self._low_water = LowWater()
@@ -30,18 +31,16 @@ class Wakeup:
 
     def read(self, octets: int, frames: Sequence[Media], lacking: int, now: float) -> None:
         """As the machine's."""
-        self._low_water.read(octets, frames, lacking, now)
-        self.late_at = now + self._low_water.patience
-        self._set(self._low_water.mark)
-
-    def sweep(self, now: float) -> None:
-        """Read what there is, if a chunk is late."""
-        if self._mark > 1 and now >= self.late_at:
-            self.give_up()
+        machine = self._low_water
+        machine.read(octets, frames, lacking, now)
+        self.late_at = now + machine.patience if machine.mark > 1 else inf
+        if machine.mark != self._mark:
+            self._set(machine.mark)
 
     def give_up(self) -> None:
         """Read what there is."""
         self._low_water.give_up()
+        self.late_at = inf
         self._set(1)
 
     def close(self) -> None:
@@ -50,9 +49,8 @@ class Wakeup:
         self._socket.close()
 
     def _set(self, mark: int) -> None:
-        if mark != self._mark:
-            self._mark = mark
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, mark)
+        self._mark = mark
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, mark)
 
 
 class Wakeups:
@@ -85,5 +83,5 @@ class Wakeups:
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(_SWEEP, self._sweep) if self._open else None
         now = loop.time()
-        for wakeup in self._open:
-            wakeup.sweep(now)
+        for wakeup in [wakeup for wakeup in self._open if wakeup.late_at <= now]:
+            wakeup.give_up()
