@@ -19,7 +19,7 @@ The layers, top to bottom; a module imports only from lower ones, or beside it i
                 deepgram/watchdog, deepgram/standing, deepgram/ending, deepgram/backlog, delivery/signing,
                 delivery/envelope, delivery/address, tunnel, store/base, transcript/speech, transcript/turns,
                 transcript/figures, transcript/gaps, transcript/captions, transcript/render
-    1 dialects  carriers/, deepgram/messages, deepgram/words, event_stream, outbox, answer, egress
+    1 dialects  carriers/, deepgram/messages, deepgram/usual, deepgram/words, event_stream, outbox, answer, egress
     0 words     errors, failure, audio, events/, recognition, text, spelling, values
    -1 base      spans, pace, writing
 

@@ -14,6 +14,7 @@ from enum import Enum, auto
 from typing import Any, NamedTuple, TypeVar
 
 from bridge.audio import samples
+from bridge.deepgram.usual import read_usual
 from bridge.deepgram.words import Oddities, channel, clean, languages, moment, number, read_words, share
 from bridge.errors import RemoteProtocolError
 from bridge.failure import Failure
@@ -75,6 +76,12 @@ def parse(text: str | bytes) -> Parsed:
     Raises RemoteProtocolError for what is not JSON, or lacks what its type cannot be understood without: the channel,
     every trace of a place, or what was said. Count it and go on; the audio it was about stays uncovered.
     """
+    usual = read_usual(text)
+    return Parsed(usual) if usual else parse_odd(text)
+
+
+def parse_odd(text: str | bytes) -> Parsed:
+    """As `parse`, field by field."""
     try:
         frame = json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -45,12 +45,21 @@ class Timeline:
         """What is said of this socket's audio, at its place in the call."""
         match message:
             case Result():
+                if self._is_the_calls(message):
+                    return message
                 words = tuple(replace(word, span=self.place(word.span)) for word in message.words)
                 return replace(message, span=self.place(message.span), words=words)
             case SpeechStart():
                 return replace(message, at=self.start(message.at))
             case TurnEnd(last_word_end=ended):
                 return message if ended is None else replace(message, last_word_end=self.end(ended))
+
+    def _is_the_calls(self, result: Result) -> bool:
+        """Whether a result has its place in the call already, as on the first socket of nearly every call."""
+        sent = self.sent
+        if len(self._shifts) > 1 or self._shifts[0] or not 0 <= result.span.start <= result.span.end <= sent:
+            return False
+        return all(word.span.start <= word.span.end <= sent for word in result.words)
 
     def place(self, span: Span) -> Span:
         """A span of the socket's audio in the call, as far as there was audio.

@@ -12,8 +12,11 @@ from bridge.audio import samples
 from bridge.recognition import Word
 from bridge.spans import Span
 
-_LARGEST = 1e9  # seconds; no call is that long
-_ASTRAY = 1.0  # seconds by which a word may lie outside of its result; more is an odd time
+LARGEST = 1e9
+"""Seconds; no call is that long."""
+
+ASTRAY = 1.0
+"""Seconds by which a word may lie outside of its result; more is an odd time."""
 
 
 @dataclass(slots=True)
@@ -34,7 +37,7 @@ def number(value: object) -> float | None:
         found = float(value)
     except (ValueError, OverflowError):
         return None
-    return found if isfinite(found) and abs(found) <= _LARGEST else None
+    return found if isfinite(found) and abs(found) <= LARGEST else None
 
 
 def moment(value: object) -> float | None:
@@ -80,8 +83,6 @@ def read_words(value: object, within: tuple[float, float] | None, confidence: fl
     if not isinstance(value, list):
         odd.words += value is not None
         return ()
-    if within and None not in (whole := [_whole(raw, within[0] - _ASTRAY, within[1] + _ASTRAY) for raw in value]):
-        return tuple(word for word in whole if word)
     read = [word for raw in value if (word := _Draft.read(raw, within, confidence, odd))]
     if not read:
         return ()
@@ -91,21 +92,6 @@ def read_words(value: object, within: tuple[float, float] | None, confidence: fl
         span = Span(samples(start), samples(max(start, end)))
         found.append(Word(word.bare, word.text, span, word.confidence, word.speaker, word.language))
     return tuple(found)
-
-
-def _whole(raw: object, least: float, most: float) -> Word | None:
-    """A word in which nothing is odd, as nearly all are; None where each field must be looked at by itself."""
-    if type(raw) is not dict:
-        return None
-    bare, start, end, confidence = raw.get("word"), raw.get("start"), raw.get("end"), raw.get("confidence")
-    text = raw.get("punctuated_word", bare)
-    if not (type(bare) is type(text) is str and bare and text and bare.isascii() and text.isascii()):
-        return None
-    if not (type(start) is type(end) is type(confidence) is float and start >= 0.0 and least <= start <= end <= most):
-        return None
-    if not 0.0 <= confidence <= 1.0 or "speaker" in raw or "language" in raw:
-        return None
-    return Word(bare, text, Span(samples(start), samples(end)), confidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +145,7 @@ def _text(value: object) -> str:
 
 def _time(value: object, within: tuple[float, float] | None) -> float | None:
     found = moment(value)
-    if found is None or (within and not within[0] - _ASTRAY <= found <= within[1] + _ASTRAY):
+    if found is None or (within and not within[0] - ASTRAY <= found <= within[1] + ASTRAY):
         return None
     return found
 

@@ -1,8 +1,6 @@
 """Words and numbers read field by field."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from bridge.deepgram.words import Oddities, channel, clean, languages, moment, number, read_words, share
 from tests.fakes.speech import span
@@ -158,44 +156,3 @@ def test_words_that_are_no_list_are_none():
 
     assert (read_words(None, None, 0.0, odd), odd.words) == ((), 0)
     assert (read_words({"a": 1}, None, 0.0, odd), odd.words) == ((), 1)
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {},
-        {"start": 0.0, "end": 0.0},
-        {"start": 1.0, "end": 5.0},
-        {"confidence": 0.0},
-        {"confidence": 1.0},
-        {"punctuated_word": "hello"},
-    ],
-)
-@pytest.mark.parametrize("start", [0.0, 2.0])
-def test_a_word_in_which_nothing_is_odd_is_read_the_short_way(start, fields):
-    """Field by field, what is odd would be noted for each."""
-    word = {**WORD, **fields}
-    if word["start"] >= start - 1.0:
-        assert read_words([word], (start, 4.0), 0.5, None)
-
-
-@given(
-    st.lists(
-        st.fixed_dictionaries(
-            {
-                "word": st.sampled_from(["yes", "é", "", "42", "\ud800", 7]),
-                "punctuated_word": st.sampled_from(["Yes.", "É", "", None]),
-                "start": st.sampled_from([0.0, 0.5, 1.25, 3.9, 4.5, 9.0, -1.0, 2, float("nan")]),
-                "end": st.sampled_from([0.0, 0.5, 1.25, 3.9, 4.5, 9.0, -1.0, 2, float("nan")]),
-                "confidence": st.sampled_from([0.0, 0.5, 1.0, 1.5, -0.1, True, None]),
-            }
-        ),
-        max_size=4,
-    )
-)
-def test_the_short_way_for_whole_words_reads_what_the_long_way_reads(raw):
-    short, long = Oddities(), Oddities()
-    read = read_words(raw, (0.0, 4.0), 0.9, short)
-
-    assert read == read_words([{**word, "language": None} for word in raw], (0.0, 4.0), 0.9, long)
-    assert short == long
