@@ -1,8 +1,10 @@
 """The command line: it imports the module of the command, and turns an expected error into a sentence and status 2."""
 
+import ast
 import sys
 from collections.abc import Iterable
 from importlib import import_module
+from pathlib import Path
 
 import typer
 
@@ -28,14 +30,37 @@ COMMANDS = {
 """Each command, and the module of this package that has a function of its name."""
 
 
-def build(names: Iterable[str] = COMMANDS) -> typer.Typer:
+def build(names: Iterable[str]) -> typer.Typer:
     """The command line with these commands. Importing their modules takes most of the time to start."""
-    app = typer.Typer(name="bridge", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-    app.callback()(bridge)
+    app = _app()
     for name in names:
         module = import_module(f"bridge.cli.{COMMANDS[name]}")
         app.command()(getattr(module, name))
     return app
+
+
+def build_list() -> typer.Typer:
+    """The command line with what `--help` lists of all commands, for which no module is imported."""
+    app = _app()
+    for name, module in COMMANDS.items():
+        app.command(name, help=_docstring(module, name))(_nothing)
+    return app
+
+
+def _app() -> typer.Typer:
+    app = typer.Typer(name="bridge", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    app.callback()(bridge)
+    return app
+
+
+def _docstring(module: str, name: str) -> str | None:
+    source = Path(__file__).with_name(f"{module}.py").read_text(encoding="utf-8")
+    functions = (node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef))
+    return next((ast.get_docstring(function) for function in functions if function.name == name), None)
+
+
+def _nothing() -> None:
+    """A command that is only listed."""
 
 
 def bridge() -> None:
@@ -46,7 +71,7 @@ def main() -> None:
     """Run the command that the command line names."""
     named = [name for name in sys.argv[1:2] if name in COMMANDS]
     try:
-        build(named or COMMANDS)()
+        (build(named) if named else build_list())()
     except (BridgeError, TwimlError, TwilioError) as error:
         print(f"bridge: {error}", file=sys.stderr)  # noqa: T201 - commands write to the terminal
         sys.exit(2)

@@ -2,9 +2,10 @@
 
 import subprocess
 import sys
+from inspect import getdoc
 from pathlib import Path
 
-from bridge.cli.main import COMMANDS
+from bridge.cli.main import COMMANDS, build, build_list
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -27,6 +28,21 @@ def test_a_command_loads_no_other_commands_module():
 
     assert "bridge.cli.reading" in done.stdout
     assert "bridge.cli.serve" not in done.stdout
+
+
+def test_the_list_of_commands_loads_none_of_them():
+    loaded = "; import sys; print(*sorted(sys.modules))"
+    code = f"from bridge.cli.main import build_list; build_list(){loaded}"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert not {"aiohttp", "bridge.app", *(f"bridge.cli.{name}" for name in COMMANDS.values())} & {*done.stdout.split()}
+
+
+def test_the_list_says_of_each_command_what_its_own_help_says():
+    listed, own = build_list().registered_commands, build(COMMANDS).registered_commands
+
+    assert [command.name for command in listed] == list(COMMANDS)
+    assert [command.help for command in listed] == [getdoc(command.callback) for command in own]
 
 
 def test_a_slip_of_the_finger_is_told_what_was_meant():
