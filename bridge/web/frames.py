@@ -15,6 +15,7 @@ from typing import Any
 
 from aiohttp import WSMessage, WSMsgType, web
 from aiohttp._websocket.reader import WebSocketDataQueue
+from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import WebSocketReader
 from aiohttp.http_websocket import WebSocketWriter
 
@@ -33,6 +34,27 @@ WAKE = WSMessage(WSMsgType.PONG, b"", None)
 """No frame of the peer's."""
 
 
+class Together:
+    """What all sockets have read within a millisecond is taken in one go: the processor does the same work for many
+    calls faster than it goes to and fro between that and the kernel."""
+
+    def __init__(self, delay: float = 0.001) -> None:
+        """`delay`: seconds."""
+        self._delay = delay
+        self._queues: list[_Queue] = []
+
+    def add(self, queue: "_Queue") -> None:
+        """A queue has something to give."""
+        if not self._queues:
+            asyncio.get_running_loop().call_later(self._delay, self._give)
+        self._queues.append(queue)
+
+    def _give(self) -> None:
+        queues, self._queues = self._queues, []
+        for queue in queues:
+            queue.give()
+
+
 class MediaSocket(web.WebSocketResponse):
     """A WebSocket whose frames can be taken as they are read. Text comes as octets."""
 
@@ -40,11 +62,16 @@ class MediaSocket(web.WebSocketResponse):
     """Holds what was not taken, for `receive`."""
     transport: asyncio.Transport | None = None
 
+    def __init__(self, together: Together, **options: Any) -> None:
+        """`options`: aiohttp's."""
+        super().__init__(**options)
+        self._together = together
+
     def _post_start(self, request: web.BaseRequest, protocol: str | None, writer: WebSocketWriter) -> None:
         self.transport = request.transport
         self._ws_protocol = protocol
         self._writer = writer
-        self.queue = self._reader = _Queue(request.protocol, _QUEUE, loop=asyncio.get_running_loop())
+        self.queue = self._reader = _Queue(request.protocol, self._together)
         self._parser = WebSocketReader(self.queue, self._max_msg_size, compress=False, decode_text=False)
         request.protocol.set_parser(_Parser(self._parser, self.queue))  # type: ignore[arg-type]
         request.protocol.keep_alive(False)
@@ -53,35 +80,58 @@ class MediaSocket(web.WebSocketResponse):
 class _Queue(WebSocketDataQueue):
     """What was read and not taken; the reading task waits here."""
 
-    def __init__(self, *given: Any, **options: Any) -> None:
-        super().__init__(*given, **options)
+    def __init__(self, protocol: BaseProtocol, together: Together) -> None:
+        super().__init__(protocol, _QUEUE, loop=asyncio.get_running_loop())
         self.offer: Callable[[Sequence[WSMessage], int], Sequence[WSMessage]] | None = None
-        """Is given what a read has brought, and its octets; returns what is for the task. None: everything is."""
-        self._read: list[WSMessage] | None = None
+        """Is given what has been read, and its octets; returns what is for the task. None: everything is."""
+        self._together = together
+        self._read: list[WSMessage] = []
+        self._octets = 0
+        self._reading = False
 
     def begin_read(self) -> None:
-        """What comes until `end_read` is offered together."""
-        self._read = [] if self.offer else None
+        """What comes until `end_read` is offered, if there is an offer."""
+        self._reading = self.offer is not None
 
     def feed_data(self, frame: WSMessage, size: int) -> None:  # type: ignore[override]
         """A frame, from the parser, or what aiohttp has to tell the task."""
-        if self._read is not None:
+        if self._reading:
             self._read.append(frame)
             return
-        self.offer = None  # the task wakes: what comes now has to wait for its turn
-        super().feed_data(frame, size)
+        self.give()
+        self._put(frame, size)
 
     def end_read(self, octets: int) -> None:
         """A read of so many octets is complete."""
-        read, self._read = self._read, None
-        if read and self.offer:
-            for frame in self.offer(read, octets):
-                self.feed_data(frame, len(frame.data) if frame.type in _WITH_DATA else 0)
+        self._reading = False
+        if self._read:
+            if not self._octets:
+                self._together.add(self)
+            self._octets += octets
+
+    def give(self) -> None:
+        """Offer what has been read, and leave the rest to the task."""
+        if not self._read:
+            return
+        read, octets = self._read, self._octets
+        self._read, self._octets = [], 0
+        for frame in self.offer(read, octets) if self.offer else read:
+            self._put(frame, len(frame.data) if frame.type in _WITH_DATA else 0)
 
     def set_exception(self, *error: Any) -> None:
         """The parser cannot go on; what came before that counts."""
-        self.end_read(0)
+        self._reading = False
+        self.give()
         super().set_exception(*error)
+
+    def feed_eof(self) -> None:
+        """The socket is closed."""
+        self.give()
+        super().feed_eof()
+
+    def _put(self, frame: WSMessage, size: int) -> None:
+        self.offer = None  # the task wakes: what comes now has to wait for its turn
+        super().feed_data(frame, size)
 
 
 class _Parser:
@@ -101,7 +151,7 @@ class _Parser:
 
     def feed_eof(self) -> None:
         """The socket is closed."""
-        self._reader.feed_eof()
+        self._queue.feed_eof()
 
 
 class Frames:
@@ -154,7 +204,7 @@ class Frames:
             return self._take(read, octets)
         except Exception as fault:  # noqa: BLE001  # raised in the task that waits
             self._fault = fault
-            return [WAKE]
+            return [WAKE, *read]
 
     async def _wait_turn(self) -> None:
         seconds = self._turn.end(self._clock())

@@ -11,7 +11,7 @@ from functools import partial
 from aiohttp import WSCloseCode, web
 
 from bridge.call import CallRefused, CallRegistry
-from bridge.web.frames import MediaSocket
+from bridge.web.frames import MediaSocket, Together
 from bridge.web.server import wait_for, work
 from bridge.web.starting import Starting
 from bridge.web.stream import CLOSE_WAIT, LARGEST_START, MediaPolicy, Mount, StreamReader, StreamRefused
@@ -32,6 +32,7 @@ class MediaHandlers:
         self._sockets: set[MediaSocket] = set()
         self._starting: Starting[MediaSocket] = Starting()
         self._wakeups = Wakeups()
+        self._together = Together()
         self._closing: set[asyncio.Task[bool]] = set()
 
     def routes(self) -> list[web.RouteDef]:
@@ -58,7 +59,12 @@ class MediaHandlers:
         offered = request.headers.get("Sec-WebSocket-Protocol", "") if carrier.echoes_subprotocol else ""
         protocols = tuple(name.strip() for name in offered.split(",") if name.strip())
         socket = MediaSocket(
-            compress=False, max_msg_size=LARGEST_START, timeout=1.0, protocols=protocols[:1], autoping=False
+            self._together,
+            compress=False,
+            max_msg_size=LARGEST_START,
+            timeout=1.0,
+            protocols=protocols[:1],
+            autoping=False,
         )
         await socket.prepare(request)
         self._sockets.add(socket)

@@ -11,7 +11,7 @@ from aiohttp._websocket.reader import WebSocketDataQueue
 from aiohttp.http import WebSocketReader
 from websockets.frames import Frame, Opcode
 
-from bridge.web.frames import WAKE, Frames, MediaSocket
+from bridge.web.frames import WAKE, Frames, MediaSocket, Together
 from tests.fakes.waiting import until
 
 
@@ -47,7 +47,7 @@ PROTOCOLS = web.AppKey("protocols", list)
 
 def serving(paths, heard):
     async def read(request):
-        socket = MediaSocket(autoping=False)
+        socket = MediaSocket(Together(0.0), autoping=False)
         await socket.prepare(request)
         request.app[PROTOCOLS].append(request.protocol)
         frames = Frames(socket, Counter())
@@ -107,17 +107,23 @@ async def test_what_is_ordinary_is_taken_and_what_is_odd_is_waited_for(client, h
     assert ("taken", b"one") in heard
 
 
-async def read(client, *pieces, chance=None):
-    """Hand the server each piece as one read, and wait until it has closed. `chance`: at times others have their turn
-    between two of them."""
+async def opened(client):
+    """A socket without a library before it, and the server's protocol for it."""
     reader, writer = await asyncio.open_connection(client.host, client.port)
     head = "GET /taken HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     writer.write(f"{head}Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {'A' * 22}==\r\n\r\n".encode())
     await reader.readuntil(b"\r\n\r\n")
     await until(lambda: client.app[PROTOCOLS])
     await asyncio.sleep(0)
+    return reader, writer, client.app[PROTOCOLS][0]
+
+
+async def read(client, *pieces, chance=None):
+    """Hand the server each piece as one read, and wait until it has closed. `chance`: at times others have their turn
+    between two of them."""
+    reader, writer, protocol = await opened(client)
     for piece in pieces:
-        client.app[PROTOCOLS][0].data_received(piece)
+        protocol.data_received(piece)
         while chance and chance.random() < 0.5:
             await asyncio.sleep(0)
     await reader.read()
@@ -152,6 +158,16 @@ async def test_what_came_before_a_violation_in_the_same_read_counts(client, hear
     await read(client, frame("one") + frame("!odd") + frame("two") + reserved)
 
     assert data(heard) == [b"one", b"!odd", b"two"]
+
+
+async def test_what_came_just_before_the_socket_broke_counts(client, heard):
+    _, writer, protocol = await opened(client)
+    protocol.data_received(frame("one") + frame("two"))
+    writer.transport.abort()
+    protocol.transport.abort()
+    await until(lambda: len(heard) == 2)
+
+    assert data(heard) == [b"one", b"two"]
 
 
 async def test_the_task_wakes_when_it_is_asked_for(heard, aiohttp_client):

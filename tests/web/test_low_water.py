@@ -1,7 +1,11 @@
 """How much is to be waited for, by the reads that there were; the clock is the test's."""
 
+from math import inf
+from random import Random
+
 import pytest
 
+from bridge.align import Aligner, AlignPolicy
 from bridge.carriers.messages import Media
 from bridge.web.low_water import LowWater
 
@@ -115,3 +119,84 @@ def test_tracks_that_come_together_are_two():
     line.chunk()
 
     assert line.low_water.patience == pytest.approx(0.090)
+
+
+# With an aligner behind it, and a kernel before it that counts octets.
+
+SWEEP = 0.030
+"""Seconds between two looks at what is late, as the kernel's marks are swept."""
+
+
+def arriving(seconds, apart=0.010, tracks=("inbound", "outbound"), jitter=None, leave_out=()):
+    """Frames as they come: (the moment, a frame). `leave_out`: steps that one track does not send."""
+    for step in range(round(seconds * 50)):
+        for place, track in enumerate(tracks):
+            if (track, step) not in leave_out:
+                late = jitter.random() * 0.008 if jitter else 0.0
+                yield 0.02 * step + place * apart + late, Media(track, 20 * step, None, bytes([step % 250]) * 160)
+
+
+def play(arrivals, marked=True):
+    """How many reads it takes, and when each chunk goes out."""
+    aligner, low_water = Aligner(AlignPolicy()), LowWater()
+    source, _ = aligner.open_stream(0)
+    waiting, out, reads, late_at = [], [], 0, inf
+
+    def read(now):
+        nonlocal reads, late_at
+        frames = waiting.copy()
+        waiting.clear()
+        reads += 1
+        aligner.receive(frames, source, now)
+        out.extend([now] * (len(aligner.data_to_send()) // 960))
+        if marked:
+            low_water.read(FRAME * len(frames), frames, aligner.lacking(source, 160), now)
+        late_at = now + low_water.patience if low_water.mark > 1 else inf
+
+    sweeps = [(SWEEP * number, None) for number in range(1, round(arrivals[-1][0] / SWEEP) + 5)]
+    for now, frame in sorted([*arrivals, *sweeps], key=lambda one: one[0]):
+        if frame:
+            waiting.append(frame)
+        elif now >= late_at:
+            low_water.give_up()
+        if waiting and len(waiting) * FRAME >= low_water.mark:
+            read(now)
+    return reads, out
+
+
+@pytest.mark.parametrize("apart", [0.0, 0.003, 0.010])
+def test_a_second_of_a_call_takes_20_reads_at_the_most(apart):
+    reads, out = play([*arriving(60, apart)])
+
+    assert reads <= 20 * 60
+    assert out == play([*arriving(60, apart)], marked=False)[1]
+
+
+def test_so_does_a_call_on_a_line_that_jitters():
+    reads, _ = play([*arriving(60, jitter=Random(1))])
+
+    assert reads <= 22 * 60
+
+
+def test_a_call_of_one_track_takes_two_reads_a_chunk():
+    """Its chunk goes out with the frame after it, which tells that the other track has none."""
+    reads, out = play([*arriving(60, tracks=("inbound",))])
+
+    assert reads <= 34 * 60
+    assert out == play([*arriving(60, tracks=("inbound",))], marked=False)[1]
+
+
+def test_when_a_track_stops_no_chunk_is_late_by_more_than_60_ms():
+    gone = {("outbound", step) for step in range(200, 300)}
+    marked, plain = (play([*arriving(20, leave_out=gone)], marked)[1] for marked in (True, False))
+
+    assert len(marked) == len(plain)
+    assert max(late - in_time for late, in_time in zip(marked, plain, strict=True)) <= 0.060 + 1e-9
+
+
+def test_a_frame_that_is_lost_delays_no_chunk_by_more_than_60_ms():
+    gone = {("inbound", step) for step in range(100, 900, 37)}
+    marked, plain = (play([*arriving(20, leave_out=gone)], marked)[1] for marked in (True, False))
+
+    assert len(marked) == len(plain)
+    assert max(late - in_time for late, in_time in zip(marked, plain, strict=True)) <= 0.060 + 1e-9
