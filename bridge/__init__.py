@@ -10,7 +10,7 @@ The layers, top to bottom; a module imports only from lower ones, or beside it i
     5 calls     call/, config, local/
     4 shells    deepgram/client, deepgram/socket, deepgram/masking, deepgram/dialing, deepgram/prerecorded, store/,
                 delivery/sender, delivery/poster, delivery/connection, delivery/interims, live, logs, clock,
-                certificates, forms
+                process, certificates, forms
     ---- below this line: no await, no clock, no randomness, no environment, no logging ----
     3 machines  align/, call/continuity, deepgram/session, deepgram/breaker, transcript/assembler,
                 transcript/conversation, delivery/lane, delivery/breaker

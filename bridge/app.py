@@ -8,7 +8,6 @@ import asyncio
 import logging
 import os
 import signal
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -17,6 +16,7 @@ from random import Random
 
 from aiohttp import web
 
+from bridge import process
 from bridge.align import AlignPolicy
 from bridge.call import CallPolicy, CallRegistry, ContinuityPolicy, Services
 from bridge.call.backfill import Backfill, BackfillPolicy
@@ -148,8 +148,7 @@ async def serve(settings: Settings, started: Callable[[str], None] = lambda url:
 
     Returns how many events could not be kept.
     """
-    # In a commit the store's thread waits for the interpreter several times; this bounds each wait.
-    sys.setswitchinterval(0.0005)
+    process.share_interpreter()
     raise_file_limit(settings.bridge_max_calls)
     application = build(settings)
     stop = asyncio.Event()
@@ -164,6 +163,7 @@ async def serve(settings: Settings, started: Callable[[str], None] = lambda url:
             apart = await listen(stack, metrics, application[CONNECTIONS], *settings.metrics_address)
             log.info("serving metrics", extra={"url": f"{apart.name}/metrics"})
         log.info("serving", extra={"url": site.name, "public_url": settings.public_url})
+        process.spare_collector()
         started(site.name)
         await stop.wait()
         log.info("stopping")
