@@ -10,13 +10,14 @@ not read. So the mark is tried first: where the frames that complete chunks come
 """
 
 from collections.abc import Sequence
+from math import inf
 
 from bridge.audio import SAMPLE_RATE
 from bridge.carriers.messages import Media
 
 _KNOWN = 24  # reads after which it is known how late they come without a mark
-_TRIED = 12  # reads with a mark after which it is known how late they come with it
-_LATER = 0.008  # seconds of delay by which the mark gives itself away
+_TRIED = 24  # reads with a mark after which it is known how late they come with it
+_LATER = 0.003  # seconds of delay by which the mark gives itself away
 _LATE = 0.03  # seconds that a chunk may be late before what there is of it is read
 _NEAR = 32  # octets by which a mark may be off: setting it costs a system call
 _NEWER = 1 / 8  # how much a read counts in the length of a frame
@@ -25,13 +26,14 @@ _NEWER = 1 / 8  # how much a read counts in the length of a frame
 class LowWater:
     """Of one socket."""
 
-    __slots__ = ("_delay", "_frame", "_left", "_off", "_reads", "_tracks", "_without", "mark", "patience")
+    __slots__ = ("_delay", "_frame", "_lacking", "_left", "_off", "_reads", "_tracks", "_without", "mark", "patience")
 
     def __init__(self) -> None:
         self.mark = 1
         """Octets; 1: read what comes."""
         self.patience = 0.0
         """Seconds after a read when less than the mark is to be read, too."""
+        self._lacking = 0  # frames, when the mark was set
         self._frame = 0.0  # octets of one, on the wire
         self._tracks: set[str] = set()
         self._reads = 0  # without a mark
@@ -51,6 +53,7 @@ class LowWater:
         self._frame = length if not self._frame else self._frame + (length - self._frame) * _NEWER
         if self._left:
             self._judge(frames, now)
+        self._lacking = lacking
         if lacking < 2 or self._off or self._reads < _KNOWN:
             self.mark = 1
             return
@@ -65,15 +68,18 @@ class LowWater:
         self.mark = 1
 
     def _judge(self, frames: Sequence[Media], now: float) -> None:
-        """Whether the mark delays what it is to wake for: by the newest frame, on the clock of its stream."""
-        newest = frames[-1]
-        delay = now - newest.at / 1000
+        """Whether the mark delays what it is to wake for: the frame that completes a chunk, on its stream's clock."""
         self._tracks.update(frame.track for frame in frames)
         if self.mark == 1:
+            track, delay = frames[-1].track, now - frames[-1].at / 1000
             self._reads += 1
-            before = self._without.get(newest.track, delay)
-            self._without[newest.track] = before + (delay - before) / self._reads
-        elif newest.track in self._without:
-            self._delay += delay - self._without[newest.track]
-            self._left -= 1
-            self._off = not self._left and self._delay > _LATER * _TRIED
+            before = self._without.get(track, delay)
+            self._without[track] = before + (delay - before) / self._reads
+            return
+        self._left -= 1
+        if len(frames) < self._lacking:
+            self._delay += _LATE  # it did not come in time at all
+        else:
+            completing = frames[self._lacking - 1]
+            self._delay += now - completing.at / 1000 - self._without.get(completing.track, inf)
+        self._off = not self._left and self._delay > _LATER * _TRIED

@@ -85,9 +85,9 @@ def test_lengths_of_frames_are_learned_as_they_change(line):
     assert mark == pytest.approx(5.5 * 600, abs=32)
 
 
-@pytest.mark.parametrize(("delay", "off"), [(0.0, False), (0.007, False), (0.009, True), (0.021, True)])
+@pytest.mark.parametrize(("delay", "off"), [(0.0, False), (0.002, False), (0.004, True), (0.021, True)])
 def test_a_sender_whose_frames_are_held_back_by_the_mark_gets_none(line, delay, off):
-    for _ in range(13):
+    for _ in range(25):
         line.chunk(delay)
 
     assert (line.chunk(delay) == 1) is off
@@ -95,19 +95,38 @@ def test_a_sender_whose_frames_are_held_back_by_the_mark_gets_none(line, delay, 
 
 
 def test_a_line_that_jitters_keeps_its_mark(line):
-    for number in range(13):
-        line.chunk(0.03 if number % 5 == 0 else 0.0)
+    for number in range(25):
+        line.chunk(0.03 if number % 12 == 0 else 0.0)
 
     assert line.chunk() > 1
 
 
 def test_after_a_second_a_clock_that_drifts_is_no_delay(line):
-    for _ in range(13):
+    for _ in range(25):
         line.chunk()
     for _ in range(100):
         line.chunk(0.05)
 
     assert line.chunk() > 1
+
+
+def test_chunks_that_are_completed_by_more_than_they_lack_give_the_mark_away(line):
+    """As a sender does that waits to be acknowledged: its frames come in a burst, too few or too many."""
+    for _ in range(30):
+        line.chunk()
+        frames = [media("inbound", line.at + 20 * step) for step in range(9)]
+        line.at += 180
+        line.low_water.read(9 * FRAME, frames, 6, frames[-1].at / 1000)
+
+    assert repr(line.low_water) == "<LowWater off>"
+
+
+def test_chunks_that_do_not_come_in_time_give_it_away_too(line):
+    for _ in range(25):
+        line.chunk()
+        line.low_water.read(FRAME, [media("inbound", line.at)], 6, line.at / 1000)
+
+    assert repr(line.low_water) == "<LowWater off>"
 
 
 def test_tracks_that_come_together_are_two():
