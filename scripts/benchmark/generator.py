@@ -166,7 +166,7 @@ class Generator:
             if monotonic() < due:
                 serve_until(due)
             elif place % _LOOK == 0:
-                serve_until(0.0)
+                self._loop.serve()
             late.append((callers[call].play(track, period) - due) * 1000)
         self._period += 1
         serve_until(origin + PERIOD)

@@ -20,6 +20,7 @@ class Loop:
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
+        self._waiting = (self._epoll.fileno(),)
         self._handlers: dict[int, Callable[[], None]] = {}
 
     def add(self, stream: socket.socket, readable: Callable[[], None]) -> None:
@@ -34,17 +35,17 @@ class Loop:
         stream.close()
 
     def serve_until(self, due: float) -> None:
-        """Serve the sockets until a moment of the monotonic clock, and once if it has passed."""
-        while True:
-            left = due - monotonic()
-            if left > 0:
-                # epoll waits whole milliseconds; select waits microseconds, for epoll as for any other file.
-                select.select((self._epoll,), (), (), left)
-            for number, _ in self._epoll.poll(0):
-                if handler := self._handlers.get(number):
-                    handler()
-            if monotonic() >= due:
-                return
+        """Serve the sockets until a moment of the monotonic clock."""
+        while (left := due - monotonic()) > 0:
+            # epoll waits whole milliseconds; select waits microseconds, for epoll as for any other file.
+            if select.select(self._waiting, (), (), left)[0]:
+                self.serve()
+
+    def serve(self) -> None:
+        """Serve what is there already."""
+        for number, _ in self._epoll.poll(0):
+            if handler := self._handlers.get(number):
+                handler()
 
     def close(self) -> None:
         """Forget all sockets."""
