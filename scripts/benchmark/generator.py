@@ -17,7 +17,7 @@ from scripts.benchmark.delays import FinalDelays
 from scripts.benchmark.loop import Loop, exact_timers
 from scripts.benchmark.peers import Broken, Listener
 from scripts.benchmark.schedule import PERIOD, slots
-from scripts.benchmark.target import Target, stolen
+from scripts.benchmark.target import Core, Target, first_core
 from scripts.benchmark.webhook import Receiver
 
 _IDLE = 1.0  # seconds after the start of the target until its memory is what it takes without calls
@@ -57,6 +57,8 @@ class Figures:
     """Share of its core that the load itself took, in percent."""
     stolen: float
     """Share of the target's core that the host gave to others, in percent."""
+    foreign: float
+    """Share of the target's core that other processes of this machine had, in percent."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +66,12 @@ class _Snapshot:
     at: float
     cpu: float
     reads: int
-    stolen: tuple[int, int]
+    core: Core
     own: float
 
     @classmethod
     def of(cls, target: Target) -> "_Snapshot":
-        return cls(monotonic(), target.cpu(), target.reads(), stolen(), process_time())
+        return cls(monotonic(), target.cpu(), target.reads(), first_core(), process_time())
 
 
 class Generator:
@@ -127,16 +129,18 @@ class Generator:
 
     def _figures(self, before: _Snapshot, after: _Snapshot, memory: int) -> Figures:
         calls, seconds = len(self._callers), after.at - before.at
-        ticks, total = (now - then for then, now in zip(before.stolen, after.stolen, strict=True))
+        used = after.cpu - before.cpu
+        busy, stolen = (now - then for then, now in zip(before.core, after.core, strict=True))
         return Figures(
-            cpu=(after.cpu - before.cpu) / seconds / calls * 1000,
+            cpu=used / seconds / calls * 1000,
             memory=memory / calls / 1000,
             reads=(after.reads - before.reads) / seconds / calls,
             audio=self._audio_delays.copy(),
             finals=self._final_delays.copy(),
             late=self._late.copy(),
             own=(after.own - before.own) / seconds * 100,
-            stolen=ticks / (total or 1) * 100,
+            stolen=stolen / seconds * 100,
+            foreign=max(0.0, busy - used) / seconds * 100,
         )
 
     def _check(self) -> None:

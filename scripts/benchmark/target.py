@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -67,11 +68,19 @@ class Target:
         self._log.close()
 
 
-def stolen():
-    """Ticks that the host has taken from the first core, and all of its ticks, since it started."""
+class Core(NamedTuple):
+    """What the first core has done since it started, in seconds."""
+
+    busy: float
+    """With processes: the target and whatever else was put there."""
+    stolen: float
+    """Taken by the host."""
+
+
+def first_core():
     line = next(line for line in Path("/proc/stat").read_text().splitlines() if line.startswith("cpu0 "))
-    ticks = [int(field) for field in line.split()[1:9]]
-    return ticks[7], sum(ticks)
+    user, nice, system, *_, stolen = (int(field) / TICKS for field in line.split()[1:9])
+    return Core(user + nice + system, stolen)
 
 
 def free_port():

@@ -9,7 +9,15 @@ from scripts.benchmark.comparison import Run, add_costs, doubts, highest, ratio
 from scripts.benchmark.generator import Figures
 
 GOOD = Figures(
-    cpu=2.0, memory=100.0, reads=20.0, audio=[1.0, 2.0], finals=[3.0, 4.0], late=[0.1] * 100, own=30.0, stolen=0.5
+    cpu=2.0,
+    memory=100.0,
+    reads=20.0,
+    audio=[1.0, 2.0],
+    finals=[3.0, 4.0],
+    late=[0.1] * 100,
+    own=30.0,
+    stolen=0.5,
+    foreign=1.0,
 )
 FLOOR, BRIDGE, SECURE = Run("json", False), Run("", False), Run("", True)
 
@@ -51,6 +59,7 @@ def test_without_tls_nothing_is_said_of_it():
     [
         (GOOD, []),
         (replace(GOOD, stolen=2.5), ["The host took the core away too often: measure again."]),
+        (replace(GOOD, foreign=9.0), ["Something else ran on the target's core"]),
         (replace(GOOD, late=[5.0] * 100), ["The load itself was late"]),
     ],
 )
