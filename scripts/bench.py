@@ -2,7 +2,7 @@
 
 The target runs alone on the first core; callers, Deepgram and webhook run in this process on the second, with one
 clock. Frames come evenly, one by one, as in life. The floor (`benchmark/floor.py`) gets the same load in turn with the
-bridge; of several rounds the one with the least CPU counts. Quote the ratios, with the number of calls: the
+bridge; of the rounds that nothing disturbed the one with the least CPU counts. Quote the ratios, with the number of calls: the
 milliseconds are this machine's, and a call costs less the more there are.
 """
 
@@ -16,7 +16,7 @@ from typing import NamedTuple
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from scripts.benchmark.authority import Authority  # noqa: E402
-from scripts.benchmark.comparison import Run, show  # noqa: E402
+from scripts.benchmark.comparison import Run, best, show  # noqa: E402
 from scripts.benchmark.generator import Figures, Frames, Generator, make_frames  # noqa: E402
 from scripts.benchmark.media import MOST_CALLS  # noqa: E402
 from scripts.benchmark.peers import Broken  # noqa: E402
@@ -76,8 +76,10 @@ def main(options: argparse.Namespace) -> None:
         authority = Authority(Path(folder)) if options.tls else None
         bench = Bench(make_frames(options.calls, options.seconds), options.seconds, authority)
         rounds = [{run: measure(run, bench) for run in runs} for _ in range(options.rounds)]
-    least = {run: min((each[run] for each in rounds), key=lambda figures: figures.cpu) for run in runs}
-    show(least, f"{options.calls} both-track calls at real-time pace on one core, {options.seconds:g} s")
+    show(
+        {run: best([each[run] for each in rounds]) for run in runs},
+        f"{options.calls} both-track calls at real-time pace on one core, {options.seconds:g} s",
+    )
 
 
 def parsed() -> argparse.Namespace:
@@ -85,7 +87,7 @@ def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--calls", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=8.0, help="measured, after everything has settled")
-    parser.add_argument("--rounds", type=int, default=2, help="of each, in turn; that with the least CPU counts")
+    parser.add_argument("--rounds", type=int, default=2, help="of each, in turn; the one with the least CPU counts")
     parser.add_argument("--no-floor", action="store_true", help="the bridge alone")
     parser.add_argument("--tls", action="store_true", help="all once more with Deepgram over TLS, as in life")
     options = parser.parse_args()

@@ -1,6 +1,6 @@
 """The table of a benchmark: what each target cost, how many times what the others did, and whether to believe it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import quantiles
 from typing import NamedTuple
 
@@ -85,14 +85,27 @@ def add_doubts(table: Table, measured: Measured) -> None:
         table.add_row(title, *cells, goal)
 
 
+def best(rounds: Sequence[Figures]) -> Figures:
+    """The one with the least CPU of those that are to be believed; of all, if none is.
+
+    A target that is held up reads more at once, and costs less: a disturbed round must not win.
+    """
+    sound = [figures for figures in rounds if not _doubts(figures)]
+    return min(sound or rounds, key=lambda figures: figures.cpu)
+
+
 def doubts(measured: Measured) -> list[str]:
     """Why to measure again, in sentences."""
+    return list(dict.fromkeys(doubt for figures in measured.values() for doubt in _doubts(figures)))
+
+
+def _doubts(figures: Figures) -> list[str]:
     found = []
-    if any(each.stolen > MOST_STOLEN for each in measured.values()):
+    if figures.stolen > MOST_STOLEN:
         found.append("The host took the core away too often: measure again.")
-    if any(each.foreign > MOST_FOREIGN for each in measured.values()):
+    if figures.foreign > MOST_FOREIGN:
         found.append("Something else ran on the target's core: measure again, with nothing else running.")
-    if any(highest(each.late) > MOST_LATE for each in measured.values()):
+    if highest(figures.late) > MOST_LATE:
         found.append("The load itself was late: measure again, with nothing else running or with fewer calls.")
     return found
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from rich.table import Table
 
-from scripts.benchmark.comparison import Run, add_costs, doubts, highest, ratio
+from scripts.benchmark.comparison import Run, add_costs, best, doubts, highest, ratio
 from scripts.benchmark.generator import Figures
 
 GOOD = Figures(
@@ -68,6 +68,23 @@ def test_when_to_measure_again(figures, said):
 
     assert len(found) == len(said)
     assert all(doubt.startswith(start) for doubt, start in zip(found, said, strict=True))
+
+
+def test_a_doubt_is_told_once():
+    disturbed = replace(GOOD, stolen=2.5)
+
+    assert len(doubts({BRIDGE: disturbed, SECURE: disturbed})) == 1
+
+
+def test_the_least_counts():
+    assert best([replace(GOOD, cpu=3.0), GOOD, replace(GOOD, cpu=2.5)]) == GOOD
+
+
+def test_a_disturbed_round_does_not_count_unless_all_are():
+    disturbed = replace(GOOD, cpu=1.0, foreign=40.0)
+
+    assert best([disturbed, GOOD]) == GOOD
+    assert best([disturbed, replace(disturbed, cpu=0.9)]).cpu == 0.9
 
 
 @pytest.mark.parametrize(("values", "expected"), [([], 0.0), ([7.0], 7.0), ([1.0] * 50 + [2.0] * 50, 2.0)])
