@@ -2,8 +2,8 @@
 
 The target runs alone on the first core; callers, Deepgram and webhook run in this process on the second, with one
 clock. Frames come evenly, one by one, as in life. The floor (`benchmark/floor.py`) gets the same load in turn with the
-bridge; of the rounds that nothing disturbed the one with the least CPU counts. Quote the ratios, with the number of calls: the
-milliseconds are this machine's, and a call costs less the more there are.
+bridge. Of the rounds that nothing disturbed the one with the least CPU counts. Quote the ratios, with the number of
+calls: the milliseconds are this machine's, and a call costs less the more there are.
 """
 
 import argparse
