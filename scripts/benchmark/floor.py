@@ -86,6 +86,7 @@ async def handle(request):
         f"{request.app[DEEPGRAM]}/v1/listen?{QUERY}",
         additional_headers={"Authorization": "Token key"},
         compression=None,
+        proxy=None,
         ping_interval=None,
         ssl=request.app[TLS],
     )

@@ -32,9 +32,9 @@ Frames = list[tuple[list[bytes], list[bytes]]]
 
 def make_frames(calls: int, seconds: float) -> Frames:
     """All frames of all calls. Every load sends the same, so that they are made once."""
-    count = calls + round((_SETTLE + seconds + _SPARE) / PERIOD)
-    random = Random(1)
-    return [media.frames(call, count, random) for call in range(calls)]
+    count, random = round((_SETTLE + seconds + _SPARE) / PERIOD), Random(1)
+    # A call is opened every period, and the first go on while the others come.
+    return [media.frames(call, calls - call + count, random) for call in range(calls)]
 
 
 @dataclass(frozen=True)

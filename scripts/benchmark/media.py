@@ -12,7 +12,6 @@ from typing import NamedTuple
 from scripts.benchmark.wire import TEXT, frame, masked
 
 TRACKS = ("inbound", "outbound")
-MOST_CALLS = 2**14
 _OCTETS = 160  # in a frame
 _GROUP = 8  # octets that hold the numbers once
 _MARK = 0xA8  # the first of a group, track added; all others are less than 0x80

@@ -67,7 +67,8 @@ async def measure(target, folder, count):
         await call.start(target.port)
     await asyncio.gather(*(call.play(OUTAGE) for call in calls))
     await asyncio.sleep(3.0)
-    kept = sum(path.stat().st_size for path in Path(folder, "audio").rglob("*.ulaw"))
+    files = [path for path in Path(folder, "audio").rglob("*.ulaw") if media.call_id(0) not in str(path)]
+    kept = sum(path.stat().st_size for path in files)
     return (target.memory() - idle) / count / 1000, kept / count / 1000
 
 
