@@ -40,14 +40,14 @@ def test_a_ratio():
 def test_each_is_shown_beside_the_floor_with_the_same_transport():
     measured = {FLOOR: GOOD, Run("json", True): replace(GOOD, cpu=4.0), SECURE: replace(GOOD, cpu=5.0)}
 
-    assert rows(measured)["times the floor with json"][:3] == ("1.00", "1.00", "1.25")
+    assert rows(measured)["× the floor with json"][:3] == ("1.00", "1.00", "1.25")
 
 
 def test_tls_is_shown_beside_plain():
     measured = {BRIDGE: GOOD, SECURE: replace(GOOD, cpu=2.5)}
 
-    assert rows(measured)["times the same without TLS"] == ("", "1.25", "≤ 1.25")
-    assert "times the floor with json" not in rows(measured)
+    assert rows(measured)["× the same without TLS"] == ("", "1.25", "≤ 1.25")
+    assert "× the floor with json" not in rows(measured)
 
 
 def test_without_tls_nothing_is_said_of_it():
