@@ -7,7 +7,9 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
+from typing import NamedTuple
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -28,16 +30,22 @@ class Target:
         )
 
     async def ready(self):
+        await asyncio.to_thread(self.wait_until_ready)
+
+    def wait_until_ready(self):
         for _ in range(200):
             with contextlib.suppress(OSError):
-                _, writer = await asyncio.open_connection("127.0.0.1", self.port)
-                writer.close()
+                socket.create_connection(("127.0.0.1", self.port)).close()
                 return
             if self._process.poll() is not None:
                 break
-            await asyncio.sleep(0.1)
+            time.sleep(0.1)
+        raise SystemExit(f"{self.name} did not start:\n{self.log()}")
+
+    def log(self):
+        """The last of what it has printed."""
         self._log.seek(0)
-        raise SystemExit(f"{self.name} did not start:\n{self._log.read().decode()[-2000:]}")
+        return self._log.read().decode(errors="replace")[-2000:]
 
     def cpu(self):
         """Seconds of CPU so far, all threads."""
@@ -49,10 +57,30 @@ class Target:
         status = Path(f"/proc/{self._process.pid}/status").read_text()
         return int(status.partition("VmRSS:")[2].split()[0]) * 1024
 
+    def reads(self):
+        """System calls that read, so far."""
+        counts = Path(f"/proc/{self._process.pid}/io").read_text()
+        return int(counts.partition("syscr:")[2].split()[0])
+
     def stop(self):
         self._process.terminate()
         self._process.wait(30)
         self._log.close()
+
+
+class Core(NamedTuple):
+    """What the first core has done since it started, in seconds."""
+
+    busy: float
+    """With processes: the target and whatever else was put there."""
+    stolen: float
+    """Taken by the host."""
+
+
+def first_core():
+    line = next(line for line in Path("/proc/stat").read_text().splitlines() if line.startswith("cpu0 "))
+    user, nice, system, *_, stolen = (int(field) / TICKS for field in line.split()[1:9])
+    return Core(user + nice + system, stolen)
 
 
 def free_port():
