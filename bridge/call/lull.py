@@ -16,7 +16,7 @@ from bridge.audio import SAMPLE_RATE
 class LullPolicy:
     """When the carrier has paused. All in seconds."""
 
-    look: float = 0.5
+    look: float = 1.0
     """Between two looks."""
     pause: float = 3.0
     """For which nothing may come."""
@@ -37,12 +37,13 @@ class Lull:
         self._policy = policy
         self._seen: int  # where the audio ended at the last look, our silence included
         self._heard: int  # where the carrier's ended
-        self._heard_at: float  # when it was seen to go on
+        self._heard_at: float  # when it ended, as far as is known
+        self._looked_at: float
 
     def begin(self, received: int, now: float) -> None:
         """The carrier sends audio, which ends at `received`."""
         self._seen = self._heard = received
-        self._heard_at = now
+        self._heard_at = self._looked_at = now
         self.paused = False
         self.look_at = now + self._policy.look
 
@@ -53,8 +54,12 @@ class Lull:
     def look(self, received: int, now: float) -> int | None:
         """How far the call is to go on in silence, if the carrier has paused. `received`: where all audio ends."""
         if received > self._seen:
+            # Less audio than time since the last look: it has ended in between.
+            silent = max(0.0, now - self._looked_at - (received - self._seen) / SAMPLE_RATE)
             self.begin(received, now)
+            self._heard_at -= silent
             return None
+        self._looked_at = now
         self.look_at = now + self._policy.tick
         silent = now - self._heard_at
         if silent < self._policy.pause:

@@ -41,7 +41,7 @@ def test_unless_it_is_told_otherwise_three_seconds_without_audio_are_a_pause():
     begun = Lull(LullPolicy())
     begun.begin(SECOND, 100.0)
 
-    assert begun.look_at == 100.5
+    assert begun.look_at == 101.0
     assert begun.look(SECOND, 102.999) is None
     assert begun.look_at == 103.249
     assert begun.look(SECOND, 103.0) == SECOND + round(2.5 * SECOND)
@@ -55,7 +55,16 @@ def test_the_silence_ends_behind_the_clock_and_its_own_is_no_audio(lull):
 
 def test_audio_that_comes_again_ends_the_pause(lull):
     filled = lull.look(SECOND, 103.0)
-    assert lull.look(filled + 160, 103.25) is None
+    assert lull.look(filled + 2000, 103.25) is None
     assert (lull.paused, lull.look_at) == (False, 103.75)
-    assert lull.look(filled + 160, 105.0) is None
-    assert lull.look(filled + 160, 105.25) == filled + 160 + round(1.5 * SECOND)
+    assert lull.look(filled + 2000, 105.2) is None
+    assert lull.look(filled + 2000, 105.25) == filled + 2000 + round(1.5 * SECOND)
+
+
+def test_when_audio_has_ended_between_two_looks_is_known_by_how_much_there_is():
+    begun = Lull(LullPolicy())
+    begun.begin(SECOND, 100.0)
+    begun.look(SECOND + 2400, 101.0)
+
+    assert begun.look(SECOND + 2400, 103.25) is None
+    assert begun.look(SECOND + 2400, 103.31) == SECOND + 2400 + round(2.51 * SECOND)
