@@ -4,7 +4,7 @@ import gc
 import sys
 
 _SHARE = 0.0005  # seconds
-_YOUNG, _MIDDLE, _OLD = 5_000, 20, 100  # objects, and collections of what is younger, between two collections
+_YOUNG, _MIDDLE, _OLD = 2_000, 20, 100  # objects, and collections of what is younger, between two collections
 
 
 def share_interpreter() -> None:

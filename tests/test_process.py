@@ -19,7 +19,7 @@ def test_what_is_there_at_the_start_is_never_looked_at_again():
 def test_full_collections_are_rare():
     code = "import gc; from bridge.process import spare_collector; spare_collector(); print(*gc.get_threshold())"
 
-    assert run(code) == "5000 20 100"
+    assert run(code) == "2000 20 100"
 
 
 def test_a_thread_waits_for_the_interpreter_for_half_a_millisecond():

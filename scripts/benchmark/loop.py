@@ -29,7 +29,7 @@ class Loop:
         self._epoll.register(stream.fileno(), select.EPOLLIN)
 
     def remove(self, stream: socket.socket) -> None:
-        """Close a socket, and call nobody for it any more."""
+        """Close a socket; its handler is not called any more."""
         if self._handlers.pop(stream.fileno(), None):
             self._epoll.unregister(stream.fileno())
         stream.close()

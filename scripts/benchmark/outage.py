@@ -98,7 +98,7 @@ def show(memory, disk, options):
     table = Table(title=f"{options.calls} calls after {OUTAGE / 60:.0f} minutes without Deepgram")
     for column in ("kB per call", "", "goal"):
         table.add_column(column, justify="right" if column != "kB per call" else "left")
-    table.add_row("in memory", f"{memory:.0f}", f"≤ {300 + 16 * WINDOW}")
+    table.add_row("in memory", f"{memory:.0f}", f"≤ {600 + 16 * WINDOW}")
     table.add_row("kept on the disk", f"{disk:.0f}", f"{16 * OUTAGE:.0f}")
     report(table, "aiohttp", "websockets", "uvloop")
 

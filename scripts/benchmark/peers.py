@@ -41,7 +41,7 @@ class Listener:
         self._serve(self._loop, stream)
 
     def close(self) -> None:
-        """Take nobody any more."""
+        """Take no connection any more."""
         self._loop.remove(self._socket)
 
 
