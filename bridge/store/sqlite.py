@@ -1,7 +1,7 @@
 """The store of one machine: SQLite in `DATA_DIR`.
 
 One writing connection in a thread of its own with group commit (`writer`), WAL and `synchronous=FULL`: what `append`
-has acknowledged survives `kill -9` and a power cut. Access have connections and threads of their own; what the
+has acknowledged survives `kill -9` and a power cut. Readers have connections and threads of their own; what the
 followers of a live call ask for is answered from memory (`recent`), and so is `claim` (`lanes`). One process at a
 time: a lock file says who. This is not the store of several machines; the same protocol will stand on PostgreSQL.
 """
@@ -21,16 +21,7 @@ from bridge.errors import StoreError
 from bridge.events import Event, TranscriptFinal
 from bridge.outbox import Batching, Lane, LaneState, ParkedLane, Settlement
 from bridge.store import search, sql, writes
-from bridge.store.base import (
-    CallFilter,
-    CallRow,
-    FoundCall,
-    LoggedEvent,
-    Query,
-    StoredEvent,
-    Topic,
-    Trouble,
-)
+from bridge.store.base import CallFilter, CallRow, FoundCall, LoggedEvent, Query, StoredEvent, Topic, Trouble
 from bridge.store.files import READERS, Files, failure
 from bridge.store.hints import Hints, Watch
 from bridge.store.lanes import LaneRow, Lanes
@@ -39,6 +30,9 @@ from bridge.store.trouble import Health
 from bridge.store.writer import CAPACITY, CLOSE_GRACE, Writer
 
 FILENAME = "bridge.db"
+
+_SETTLED_WITHIN = 0.02
+"""Seconds for which a delivery that is over may wait to be written: after a crash it is at most delivered twice."""
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -239,7 +233,7 @@ class SQLiteStore:
             return False
         do = partial(writes.settle, lane=lane, to=settlement, batching=self._batching)
         try:
-            await self._write(do, lambda row: self._put_lanes([row] if row else []))
+            await self._write(do, lambda row: self._put_lanes([row] if row else []), _SETTLED_WITHIN)
         except BaseException:
             self._lanes.not_settled(lane)
             raise
@@ -324,8 +318,10 @@ class SQLiteStore:
             raise StoreError("the store is not open")
         return self._writer
 
-    def _write(self, do: Callable[[sqlite3.Connection], R], committed: Callable[[R], T]) -> asyncio.Future[T]:
-        return self._running.submit(do, committed)
+    def _write(
+        self, do: Callable[[sqlite3.Connection], R], committed: Callable[[R], T], patience: float = 0.0
+    ) -> asyncio.Future[T]:
+        return self._running.submit(do, committed, patience)
 
     async def _query(self, statement: str, values: tuple[object, ...] | Mapping[str, object]) -> list[tuple[Any, ...]]:
         return await self._read(lambda connection: connection.execute(statement, values).fetchall())

@@ -12,9 +12,11 @@ import logging
 import queue
 import sqlite3
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import Any, TypeVar
 
 from bridge.errors import BridgeError, StoreError
@@ -44,6 +46,7 @@ class _Work:
     do: Callable[[sqlite3.Connection], Any]
     committed: Callable[[Any], Any]
     future: asyncio.Future[Any]
+    patience: float
     result: Any = None
     error: BaseException | None = None
 
@@ -84,8 +87,12 @@ class Writer:
         """Pieces of work that are not committed."""
         return self._waiting
 
-    def submit(self, do: Callable[[sqlite3.Connection], R], committed: Callable[[R], T]) -> asyncio.Future[T]:
+    def submit(
+        self, do: Callable[[sqlite3.Connection], R], committed: Callable[[R], T], patience: float = 0.0
+    ) -> asyncio.Future[T]:
         """Queue work; the future is done when it is committed.
+
+        `patience`: seconds for which it may wait for other work, to share its commit.
 
         `do` runs in the writer's thread inside a transaction shared with other work, and runs again if that is rolled
         back. It raises a `BridgeError` before it has written anything to refuse itself alone. `committed` gets its
@@ -95,7 +102,7 @@ class Writer:
         Raises `StoreError` when the queue is full or closed.
         """
         self.check_room()
-        work = _Work(do, committed, self._loop.create_future())
+        work = _Work(do, committed, self._loop.create_future(), patience)
         self._waiting += 1
         self._queue.put(work)
         return work.future
@@ -120,21 +127,28 @@ class Writer:
     def _run(self) -> None:
         open_ = True
         while open_:
-            group: list[_Work] = []
-            work = self._queue.get()
-            while work is not None:
-                group.append(work)
-                if len(group) == GROUP:
-                    break
-                try:
-                    work = self._queue.get_nowait()
-                except queue.Empty:
-                    break
-            open_ = work is not None
+            group, open_ = self._gather()
             if group:
                 self._write(group)
                 self._loop.call_soon_threadsafe(self._deliver, group)
                 self._tidy_up()
+
+    def _gather(self) -> tuple[list[_Work], bool]:
+        """The work for the next commit: all that waits, and what comes while none of it is in a hurry. False: there is
+        no more after it."""
+        group: list[_Work] = []
+        work = self._queue.get()
+        until = inf
+        while work is not None:
+            group.append(work)
+            until = min(until, time.monotonic() + work.patience)
+            if len(group) == GROUP:
+                break
+            try:
+                work = self._queue.get(timeout=max(0.0, until - time.monotonic()))
+            except queue.Empty:
+                break
+        return group, work is not None
 
     def _tidy_up(self) -> None:
         try:

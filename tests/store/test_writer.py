@@ -265,3 +265,34 @@ async def test_tidying_that_fails_harms_nobody(
     await writer.close()
     assert numbers(connection) == [0, 1, 2]
     assert caplog.records[0].__dict__["reason"] == "SQLite refuses it (SQLITE_ERROR)"
+
+
+# --- patience ---------------------------------------------------------------------------------------------------------
+
+
+async def test_work_with_patience_shares_the_commit_of_what_comes_next(connection: sqlite3.Connection) -> None:
+    writer = Writer(connection)
+    patient = writer.submit(insert(1), int, patience=3600.0)
+    also_patient = writer.submit(insert(2), int, patience=3600.0)
+    await writer.submit(insert(3), int)
+
+    assert patient.done()
+    assert also_patient.done()
+    assert writer.commits == 1
+    await writer.close()
+
+
+async def test_work_with_patience_is_committed_alone_after_it(connection: sqlite3.Connection) -> None:
+    writer = Writer(connection)
+    await writer.submit(insert(1), int, patience=0.01)
+
+    assert writer.commits == 1
+    await writer.close()
+
+
+async def test_closing_does_not_wait_for_patience(connection: sqlite3.Connection) -> None:
+    writer = Writer(connection)
+    patient = writer.submit(insert(1), int, patience=3600.0)
+    await writer.close()
+
+    assert await patient == 1
