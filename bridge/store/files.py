@@ -145,6 +145,8 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
         raise StoreError(f"{path} was written by a newer version of the bridge")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
+    # Commits wait while the log is copied into the database, for some tenths of a second whatever its length: seldom.
+    connection.execute("PRAGMA wal_autocheckpoint = 8000")
     connection.execute("PRAGMA journal_size_limit = 67108864")
     # What is deleted is overwritten, in the pages that merging the index sets free, too.
     connection.execute("PRAGMA secure_delete = ON")

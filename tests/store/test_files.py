@@ -38,6 +38,7 @@ def test_settings_that_durability_rests_on(open_files: Files) -> None:
 
     assert pragma("journal_mode") == "wal"
     assert pragma("synchronous") == 2, "FULL"
+    assert pragma("wal_autocheckpoint") == 8000
     assert pragma("journal_size_limit") == 64 * 2**20, "after a burst the disk is given back"
     assert pragma("secure_delete") == 1
     assert pragma("application_id") == int.from_bytes(b"brdg", "big"), "as in every database before"
