@@ -2,7 +2,7 @@
 
 The kernel counts the octets that come, and wakes the process when there are as many as its low-water mark says. So the
 process is woken once a chunk, by the frame that completes it, and not by every frame; no audio waits for it. A machine:
-it says what the mark is to be, and `sockets` set it.
+it says what the mark is to be, and `wakeups` sets it.
 
 A mark that is half a frame low is reached by the right frame, as the lengths of frames differ by a digit or two. Some
 senders hold a frame back until the one before is acknowledged (Nagle's algorithm), which the kernel delays while it is
@@ -10,7 +10,6 @@ not read. So the mark is tried first: where the frames that complete chunks come
 """
 
 from collections.abc import Sequence
-from math import inf
 
 from bridge.audio import SAMPLE_RATE
 from bridge.carriers.messages import Media
@@ -81,5 +80,6 @@ class LowWater:
             self._delay += _LATE  # it did not come in time at all
         else:
             completing = frames[self._lacking - 1]
-            self._delay += now - completing.at / 1000 - self._without.get(completing.track, inf)
+            delay = now - completing.at / 1000
+            self._delay += delay - self._without.get(completing.track, delay)
         self._off = not self._left and self._delay > _LATER * _TRIED

@@ -66,8 +66,8 @@ class Wakeups:
         return self._timer is not None
 
     def open(self, transport: asyncio.BaseTransport | None) -> Wakeup | None:
-        """For a socket that will bring audio; None where there are no marks."""
-        if not _HAS_MARKS or transport is None or transport.get_extra_info("sslcontext"):
+        """For a socket that will bring audio; None where there are no marks, or it is closed already."""
+        if not _HAS_MARKS or transport is None or transport.is_closing() or transport.get_extra_info("sslcontext"):
             return None
         wakeup = Wakeup(self, transport)
         self._open.add(wakeup)

@@ -121,6 +121,17 @@ def test_chunks_that_are_completed_by_more_than_they_lack_give_the_mark_away(lin
     assert repr(line.low_water) == "<LowWater off>"
 
 
+def test_a_track_that_began_later_tells_nothing_of_delays():
+    line = Line()
+    for step in range(24):
+        line.low_water.read(FRAME, [media("inbound", 20 * step)], 6, 0.02 * step)
+    for step in range(30):
+        frames = [media("outbound", 500 + 60 * step + 20 * each) for each in range(6)]
+        line.low_water.read(6 * FRAME, frames, 6, frames[-1].at / 1000 + 9.0)
+
+    assert repr(line.low_water) == f"<LowWater {round(5.5 * FRAME)}>"
+
+
 def test_chunks_that_do_not_come_in_time_give_it_away_too(line):
     for _ in range(25):
         line.chunk()

@@ -109,8 +109,17 @@ def test_where_there_is_nothing_to_mark_there_is_no_mark():
     assert Wakeups().open(None) is None
 
 
+async def test_a_socket_that_is_closed_already_has_no_mark(pair):
+    pair[0].transport.close()
+
+    assert Wakeups().open(pair[0].transport) is None
+
+
 async def test_what_is_encrypted_is_not_counted(pair):
     class Encrypted:
+        def is_closing(self):
+            return False
+
         def get_extra_info(self, name):
             return object() if name == "sslcontext" else pair[0].transport.get_extra_info(name)
 
