@@ -41,7 +41,7 @@ _BACKLOG = 1024
 
 _MOST_WAITING = 1024
 _SHARE_OF_CALLS = 0.75  # of the files that may be open; the rest is for connections that wait
-_FILES_PER_CALL = 4  # its two sockets, and its audio
+_FILES_PER_CALL = 5  # its two sockets, of which one has two descriptors, and its audio
 _ENOUGH_FILES = 65536
 _FEWER_FILES = (10_240, 4096)
 
