@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge.errors import StoreError
-from bridge.events import CallEnded, CallStarted, Event, EventLost, TranscriptFinal, timestamp
+from bridge.events import CallEnded, CallStarted, Data, Event, EventLost, TranscriptFinal, timestamp
 from bridge.outbox import Batching, call_header
 from bridge.store import sql, writes
 from bridge.store.files import failure, lock, prepare
@@ -30,6 +30,9 @@ _TABLES = {
 }
 
 _FARTHEST = 2**62  # no row has a greater number
+_NEEDED: dict[object, type[Data]] = {CallStarted.type: CallStarted, CallEnded.type: CallEnded}
+"""Events that a call's row can be made of: only what they must hold is believed."""
+
 _MOST_LOST = 1_000_000  # events of one call; a greater number is nonsense
 
 
@@ -287,12 +290,18 @@ def _is_event(call_id: object, seq: object, kind: object, body: object) -> bool:
     if not (isinstance(call_id, str) and isinstance(seq, int) and isinstance(kind, str) and isinstance(body, str)):
         return False
     said = _parsed(body)
-    return (
-        isinstance(said, dict)
-        and said.get("seq") == seq
-        and said.get("type") == kind
-        and isinstance(said.get("data"), dict)
-    )
+    if not isinstance(said, dict) or said.get("seq") != seq or said.get("type") != kind:
+        return False
+    data = said.get("data")
+    return isinstance(data, dict) and (kind not in _NEEDED or _is_valid(_NEEDED[kind], data))
+
+
+def _is_valid(kind: type[Data], data: dict[str, Any]) -> bool:
+    try:
+        kind.model_validate(data)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_call(call_id: object, header: object, started_at: object, ended_at: object, tip: object, epoch: object) -> bool:

@@ -332,6 +332,25 @@ def test_an_event_that_is_nonsense_is_lost(small: Path, nonsense: str) -> None:
     assert rows(small, "SELECT max(position) > 5, count(*) FROM event") == [(1, 5)]
 
 
+def test_a_begin_that_is_nonsense_is_made_of_the_row(small: Path) -> None:
+    spoil(small, "UPDATE event SET body = json_remove(body, '$.data.carrier') WHERE seq = 1")
+    done = salvage(small, (), NOW)
+
+    assert done is not None and done.calls == 1
+    assert begin(small)["carrier"] == "twilio"
+
+
+def test_a_begin_and_a_row_that_are_nonsense_end_no_repair(small: Path) -> None:
+    spoil(
+        small,
+        "UPDATE event SET body = json_set(body, '$.data.speakers', 7) WHERE seq = 1",
+        "UPDATE call SET header = '[]'",
+    )
+    done = salvage(small, (), NOW)
+
+    assert done is not None and done.calls == 0
+
+
 UNKNOWN = {"stream_id": "", "tracks": [], "media_format": None}
 
 
