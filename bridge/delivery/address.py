@@ -61,6 +61,8 @@ def _host_and_port(origin: str) -> tuple[str | None, int]:
     """No host where it makes no sense."""
     try:
         url = URL(origin)
-        return url.raw_host, url.port or 0
+        # An older yarl takes port 0 for none, and `port` for the scheme's.
+        port = url.port if url.explicit_port is None else url.explicit_port
+        return url.raw_host, port or 0
     except ValueError:
         return None, 0
