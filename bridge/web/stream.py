@@ -29,6 +29,9 @@ CLOSE_WAIT = 10.0
 """Seconds a carrier gets to close after `stop`."""
 
 _LARGEST_MESSAGE = 64 * 1024  # octets of any other than `start`; an ordinary one has under 400
+_BURST = 25  # early messages from which on they are a burst
+_OTHERS = 0.02  # seconds that the call's other streams get to begin before a burst
+_PIECE, _BETWEEN = 5, 0.005  # messages of a burst handed over at a time, and seconds between two times
 _TEXT, _BINARY = WSMsgType.TEXT, WSMsgType.BINARY
 _EARLY_MESSAGES = 1024  # kept until the call is made: ten seconds of both tracks
 
@@ -126,8 +129,7 @@ class StreamReader:
     async def _feed(self, stream: Stream, early: list[Media | Digit]) -> None:
         """Hand every message to the call, until the stream is over."""
         try:
-            for message in early:
-                stream.receive(message)
+            await self._feed_early(stream, early)
             following = await (self._reading or self._next())
             self._stream, self._wakeup = stream, self._wakeups.open(self._socket.transport)
             while following is not None and not stream.is_over:
@@ -142,6 +144,19 @@ class StreamReader:
                 self._wakeup.give_up()
                 self._wakeup.close()
             stream.end(self._registry.end_of(self._started, self._end or "server_stopping"), self._bad)
+
+    async def _feed_early(self, stream: Stream, early: list[Media | Digit]) -> None:
+        """Hand over what came before the call was made. A burst, as after a restart, goes in pieces: another stream of
+        the call may be about to bring the other track of the same time, and would find its place taken."""
+        burst = len(early) > _BURST and self._first_at is not None
+        if burst:
+            await asyncio.sleep(_OTHERS)
+            stream.late = self._loop.time() - (self._first_at or 0.0)
+        for place in range(0, len(early), _PIECE):
+            if burst and place:
+                await asyncio.sleep(_BETWEEN)
+            for message in early[place : place + _PIECE]:
+                stream.receive(message)
 
     async def _read_start(self, early: list[Media | Digit]) -> Started | None:
         """Read up to `start`; media that comes before it is kept in `early`, since it belongs to the call, too."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import AsyncExitStack
 
 import aiohttp
 import pytest
@@ -481,3 +482,30 @@ async def test_what_came_while_the_call_was_made_waits_for_no_further_message(tm
                 while not server.connections or len(server.connections[0].audio) < len(AUDIO[0]):
                     await asyncio.sleep(0.01)
         await registry.end_all(10.0)
+
+
+async def test_a_burst_of_one_track_leaves_the_other_tracks_stream_its_place(tmp_path, server, aiohttp_server):
+    """As after a restart: both streams have sent two seconds before either can be taken."""
+    async with SQLiteStore(tmp_path) as store:
+        registry = CallRegistry(services(store, server, SystemClock()), max_calls=1)
+        app = web.Application()
+        app.add_routes(MediaHandlers(registry, [Mount(TWILIO, lambda request: None)], MediaPolicy()).routes())
+        host = await aiohttp_server(app)
+        async with AsyncExitStack() as stack:
+            for number, track in enumerate(("inbound", "outbound")):
+                url = f"ws://127.0.0.1:{host.port}{PATH}"
+                socket = await stack.enter_async_context(connect(url, compression=None))
+                await socket.send(frames.start(stream=f"MZ{number}", tracks=[track]))
+                for message in frames.talk(*AUDIO):
+                    if f'"track": "{track}"' in message and '"timestamp": "2100"' not in message:
+                        await socket.send(message)
+                    elif '"timestamp": "2100"' in message:
+                        break
+                await (await socket.ping())
+            await registry.recover()
+            await until(lambda: server.connections and len(server.connections[0].audio) >= 2 * 8000 * 1.9)
+        await registry.end_all(10.0)
+    heard = bytes(server.connections[0].audio)
+
+    assert AUDIO[0][:12000] in heard[0::2]
+    assert AUDIO[1][:12000] in heard[1::2]
