@@ -3,6 +3,7 @@
 import ast
 import sys
 from collections.abc import Iterable
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def build_list() -> typer.Typer:
     """The command line with what `--help` lists of all commands, for which no module is imported."""
     app = _app()
     for name, module in COMMANDS.items():
-        app.command(name, help=_docstring(module, name))(_nothing)
+        app.command(name, help=_docstrings(module)[name])(_nothing)
     return app
 
 
@@ -53,10 +54,12 @@ def _app() -> typer.Typer:
     return app
 
 
-def _docstring(module: str, name: str) -> str | None:
+@cache
+def _docstrings(module: str) -> dict[str, str | None]:
+    """Of the module's functions, by name."""
     source = Path(__file__).with_name(f"{module}.py").read_text(encoding="utf-8")
     functions = (node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef))
-    return next((ast.get_docstring(function) for function in functions if function.name == name), None)
+    return {function.name: ast.get_docstring(function) for function in functions}
 
 
 def _nothing() -> None:

@@ -14,6 +14,8 @@ try:
 except ImportError:  # where there is no wheel of it
     from websockets.utils import apply_mask
 
+__all__ = ["MaskedFrame", "apply_mask", "frame"]
+
 _KEY = 4  # octets
 _POOL = 1024  # keys got at a time
 _FINAL, _MASKED = 0x80, 0x80
@@ -37,6 +39,18 @@ class _Keys:
 _keys = _Keys()
 
 
+def frame(opcode: int, payload: bytes, key: bytes = b"") -> bytes:
+    """A whole message as the wire has it; a client's has a key."""
+    size, head, mask = len(payload), _FINAL | opcode, _MASKED if key else 0
+    if size < _SHORT:
+        header = struct.pack("!BB", head, mask | size)
+    elif size < 2**16:
+        header = struct.pack("!BBH", head, mask | _SHORT, size)
+    else:
+        header = struct.pack("!BBQ", head, mask | _MEDIUM, size)
+    return header + key + (apply_mask(payload, key) if key else payload)
+
+
 class MaskedFrame:
     """What `websockets` sends as a frame: a whole message, octets as binary, a string as text."""
 
@@ -50,12 +64,4 @@ class MaskedFrame:
 
     def serialize(self, *, mask: bool, extensions: Any = None) -> bytes:
         """As the wire has it. A client's is always masked, and without an extension."""
-        size, head = len(self._data), _FINAL | self._opcode
-        if size < _SHORT:
-            header = struct.pack("!BB", head, _MASKED | size)
-        elif size < 2**16:
-            header = struct.pack("!BBH", head, _MASKED | _SHORT, size)
-        else:
-            header = struct.pack("!BBQ", head, _MASKED | _MEDIUM, size)
-        key = _keys.next()
-        return header + key + apply_mask(self._data, key)
+        return frame(self._opcode, self._data, _keys.next())

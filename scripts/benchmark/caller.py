@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from time import monotonic
 
+from bridge.deepgram.masking import frame
 from scripts.benchmark import media
 from scripts.benchmark.delays import AudioDelays
 from scripts.benchmark.loop import Loop
 from scripts.benchmark.peers import Broken, connect, read, write
-from scripts.benchmark.wire import CLOSE, PING, PONG, Unpacker, frame
+from scripts.benchmark.wire import CLOSE, PING, PONG, Unpacker
 
 _NEVER = 2**60
 _KEY = b"mask"

@@ -4,11 +4,12 @@ import socket
 from collections.abc import Callable
 from time import monotonic
 
+from bridge.deepgram.masking import apply_mask, frame
 from scripts.benchmark.loop import Loop
 from scripts.benchmark.media import Ending, ending
 from scripts.benchmark.peers import Broken, read, unread, write
 from scripts.benchmark.talk import Said, Talk
-from scripts.benchmark.wire import BINARY, CLOSE, NORMAL_CLOSE, PING, PONG, TEXT, Unpacker, accept, frame, masked
+from scripts.benchmark.wire import BINARY, CLOSE, NORMAL_CLOSE, PING, PONG, TEXT, Unpacker, accept
 
 _RATE = 16_000  # octets a second of both channels
 _KEY_FIELD = b"sec-websocket-key:"
@@ -47,7 +48,7 @@ class Recognizer:
             if opcode == BINARY:
                 self._hear(payload, key, now)
             else:
-                self._answer(opcode, masked(payload, key))
+                self._answer(opcode, apply_mask(payload, key))
 
     def _open(self, data: bytes) -> bytes:
         """Answer the upgrade; returns what follows it."""

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from random import Random
 from typing import NamedTuple
 
-from scripts.benchmark.wire import TEXT, frame, masked
+from bridge.deepgram.masking import apply_mask, frame
+from scripts.benchmark.wire import TEXT
 
 TRACKS = ("inbound", "outbound")
 _OCTETS = 160  # in a frame
@@ -38,7 +39,7 @@ def ending(chunk: bytes, key: bytes) -> Ending | None:
     if at < 0:
         return None
     turn = at % 4
-    tail = masked(chunk[at:], key[turn:] + key[:turn]) if key else chunk[at:]
+    tail = apply_mask(chunk[at:], key[turn:] + key[:turn]) if key else chunk[at:]
     numbers = [_numbers(tail[track::2], track) for track in range(len(TRACKS))]
     if numbers[0] is None or numbers[1] is None or numbers[0][0] != numbers[1][0]:
         return None

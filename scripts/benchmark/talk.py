@@ -9,7 +9,8 @@ import re
 from functools import cache
 from typing import Any, NamedTuple
 
-from scripts.benchmark.wire import TEXT, frame
+from bridge.deepgram.masking import frame
+from scripts.benchmark.wire import TEXT
 
 UTTERANCE = 4
 """Seconds."""

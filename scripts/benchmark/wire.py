@@ -7,28 +7,9 @@ from collections.abc import Iterator
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 NORMAL_CLOSE = struct.pack("!H", 1000)
-_FINAL, _MASKED = 0x80, 0x80
+_MASKED = 0x80
 _SHORT, _MEDIUM = 126, 127
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-
-
-def masked(data: bytes, key: bytes) -> bytes:
-    """Mask octets with a key of four, or unmask them."""
-    size = len(data)
-    long_key = (key * (size // 4 + 1))[:size]
-    return (int.from_bytes(data, "big") ^ int.from_bytes(long_key, "big")).to_bytes(size, "big")
-
-
-def frame(opcode: int, payload: bytes, key: bytes = b"") -> bytes:
-    """A whole message; a client's has a key."""
-    size, mask = len(payload), _MASKED if key else 0
-    if size < _SHORT:
-        header = struct.pack("!BB", _FINAL | opcode, mask | size)
-    elif size < 2**16:
-        header = struct.pack("!BBH", _FINAL | opcode, mask | _SHORT, size)
-    else:
-        header = struct.pack("!BBQ", _FINAL | opcode, mask | _MEDIUM, size)
-    return header + key + (masked(payload, key) if key else payload)
 
 
 def accept(key: bytes) -> bytes:

@@ -1,32 +1,22 @@
 """Frames as a client sends them, read by the library's own parser."""
 
 import pytest
-from websockets.frames import Frame, Opcode
+from websockets.frames import Opcode
 from websockets.protocol import CLIENT, SERVER, Protocol, State
-from websockets.streams import StreamReader
 
 from bridge.deepgram.masking import MaskedFrame
-
-
-def read(octets):
-    """The frame that a server reads."""
-    stream = StreamReader()
-    stream.feed_data(octets)
-    parsing = Frame.parse(stream.read_exact, mask=True)
-    with pytest.raises(StopIteration) as parsed:
-        next(parsing)
-    return parsed.value.value
+from tests.fakes.websocket import parsed
 
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 960, 65535, 65536])
 def test_a_server_reads_what_was_sent(size):
-    frame = read(MaskedFrame(bytes(size)).serialize(mask=True))
+    frame = parsed(MaskedFrame(bytes(size)).serialize(mask=True), mask=True)
 
     assert (frame.opcode, bytes(frame.data), frame.fin) == (Opcode.BINARY, bytes(size), True)
 
 
 def test_a_string_is_text():
-    frame = read(MaskedFrame('{"type":"KeepAlive"} ü').serialize(mask=True))
+    frame = parsed(MaskedFrame('{"type":"KeepAlive"} ü').serialize(mask=True), mask=True)
 
     assert (frame.opcode, bytes(frame.data).decode()) == (Opcode.TEXT, '{"type":"KeepAlive"} ü')
 

@@ -13,6 +13,7 @@ from websockets.frames import Frame, Opcode
 
 from bridge.web.frames import WAKE, Frames, MediaSocket, Together
 from tests.fakes.waiting import until
+from tests.fakes.websocket import upgrade
 
 
 @pytest.fixture
@@ -110,8 +111,7 @@ async def test_what_is_ordinary_is_taken_and_what_is_odd_is_waited_for(client, h
 async def opened(client):
     """A socket without a library before it, and the server's protocol for it."""
     reader, writer = await asyncio.open_connection(client.host, client.port)
-    head = "GET /taken HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    writer.write(f"{head}Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {'A' * 22}==\r\n\r\n".encode())
+    writer.write(upgrade("/taken"))
     await reader.readuntil(b"\r\n\r\n")
     await until(lambda: client.app[PROTOCOLS])
     await asyncio.sleep(0)

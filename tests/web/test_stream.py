@@ -9,11 +9,7 @@ from websockets.frames import Frame, Opcode
 
 from tests.fakes import frames
 from tests.fakes.running import AUDIO, bridge, deepgram, record, settings
-
-HEAD = (
-    "GET /media/twilio HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {'A' * 22}==\r\n\r\n"
-)
+from tests.fakes.websocket import upgrade
 
 
 @pytest.fixture
@@ -26,7 +22,7 @@ async def send(origin, octets, cuts, chance):
     """The octets of a stream, cut in these places; at some of them what was sent is given the time to be read."""
     host, port = origin.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
-    writer.write(HEAD.encode())
+    writer.write(upgrade("/media/twilio"))
     await reader.readuntil(b"\r\n\r\n")
     for start, end in zip([0, *cuts], [*cuts, len(octets)], strict=True):
         writer.write(octets[start:end])

@@ -7,9 +7,10 @@ import pytest
 
 from bridge.carriers.messages import Media, Started
 from bridge.carriers.twilio import TwilioDialect
+from bridge.deepgram.masking import apply_mask
 from scripts.benchmark import media
 from scripts.benchmark.media import Ending, ending, payload
-from scripts.benchmark.wire import Unpacker, masked
+from scripts.benchmark.wire import Unpacker
 
 KEY = b"\x01\x80\xff\x10"
 
@@ -27,7 +28,7 @@ def chunk(call, frames):
 def test_the_end_of_a_chunk(call, number, key):
     data = chunk(call, (number, number + 1))
 
-    assert ending(masked(data, key) if key else data, key) == Ending(call, (number, number + 1))
+    assert ending(apply_mask(data, key) if key else data, key) == Ending(call, (number, number + 1))
 
 
 @pytest.mark.parametrize("less", [2, 6, 8, 14, 18])
@@ -52,7 +53,7 @@ def test_the_bridge_reads_what_is_sent():
     dialect = TwilioDialect()
     sent = [*media.opening(7), inbound[0], outbound[0], inbound[1], media.stop(7)]
 
-    texts = [masked(octets, key) for _, octets, key in Unpacker().receive(b"".join(sent))]
+    texts = [apply_mask(octets, key) for _, octets, key in Unpacker().receive(b"".join(sent))]
     messages = [message for text in texts for message in dialect.receive_text(text)]
 
     heard = [message for message in messages if isinstance(message, Media)]

@@ -1,23 +1,15 @@
 """Frames are as another implementation has them, in whatever pieces they come."""
 
 import pytest
-from websockets.frames import Frame, Opcode
-from websockets.streams import StreamReader
+from websockets.frames import Opcode
 from websockets.utils import accept_key
 
-from scripts.benchmark.wire import BINARY, CLOSE, TEXT, Unpacker, accept, frame, masked
+from bridge.deepgram.masking import apply_mask, frame
+from scripts.benchmark.wire import BINARY, CLOSE, TEXT, Unpacker, accept
+from tests.fakes.websocket import parsed
 
 KEY = b"\x01\x80\xff\x10"
 SIZES = [0, 1, 125, 126, 960, 65535, 65536]
-
-
-def parsed(data, mask):
-    reader = StreamReader()
-    reader.feed_data(data)
-    steps = Frame.parse(reader.read_exact, mask=mask)
-    with pytest.raises(StopIteration) as ended:
-        next(steps)
-    return ended.value.value
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -31,7 +23,7 @@ def test_a_frame_is_read_by_websockets(size, key):
 
 
 def test_masking_twice_is_nothing():
-    assert masked(masked(b"octets", KEY), KEY) == b"octets"
+    assert apply_mask(apply_mask(b"octets", KEY), KEY) == b"octets"
 
 
 @pytest.mark.parametrize("step", [1, 7, 1000, 10**6])
@@ -42,7 +34,7 @@ def test_frames_in_pieces(step):
 
     got = [each for at in range(0, len(data), step) for each in unpacker.receive(data[at : at + step])]
 
-    assert [(opcode, masked(payload, key) if key else payload, key) for opcode, payload, key in got] == sent
+    assert [(opcode, apply_mask(payload, key) if key else payload, key) for opcode, payload, key in got] == sent
 
 
 def test_the_answer_to_a_key():
