@@ -41,6 +41,7 @@ from bridge.store.sessions import EndedSessions
 from bridge.store.token import own_token
 from bridge.web import carriers
 from bridge.web.access import Access, Handler
+from bridge.web.backup import BackupHandlers
 from bridge.web.calls import CallHandlers
 from bridge.web.deliveries import DeliveryHandlers
 from bridge.web.feed import FeedHandlers
@@ -130,6 +131,7 @@ def build(settings: Settings) -> web.Application:
     feed = FeedHandlers(live, store, access, calls.events, Random())
     app.add_routes([*access.routes(), *feed.routes(), *calls.routes()])
     app.add_routes(DeliveryHandlers(sender.resume if sender else None, store, access).routes())
+    app.add_routes(BackupHandlers(store.copy, settings.data_dir, access).routes())
     app.add_routes(carriers.webhook_routes(settings, token_secret, registry, issued.note))
     return app
 

@@ -120,6 +120,15 @@ class BridgeClient:
         async with self._ask("DELETE", f"/calls/{call_id}"):
             pass
 
+    async def backup(self) -> AsyncIterator[bytes]:
+        """A copy of the record's database, in pieces."""
+        # The first octet comes when the copy is made, whatever time that takes.
+        async with self._ask("GET", "/backup", timeout=aiohttp.ClientTimeout(sock_connect=10.0)) as response:
+            if response.content_type != "application/vnd.sqlite3":
+                raise self._no_bridge()
+            async for piece in response.content.iter_any():
+                yield piece
+
     async def deliver(self, call_id: str | None, after: int | None) -> int:
         """Have the webhook get what it lacks, or all events after `after`. Returns the number of calls. `call_id`: None
         for every call.
@@ -196,13 +205,20 @@ class BridgeClient:
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         body: Json | None = None,
+        timeout: aiohttp.ClientTimeout | None = None,  # noqa: ASYNC109 - of the session, or another in its place
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """A successful answer. Raises ReadingError for any other, and if the connection breaks while it is read."""
         url = self._url + path
         try:
             # A redirect is not followed: the token is for this address.
             async with self._session.request(
-                method, url, params=query, headers=headers, json=body, allow_redirects=False
+                method,
+                url,
+                params=query,
+                headers=headers,
+                json=body,
+                allow_redirects=False,
+                timeout=timeout or self._session.timeout,
             ) as response:
                 if response.status >= 300:
                     raise await self._refusal(response)

@@ -23,6 +23,7 @@ COMMANDS = {
     "transcript": "reading",
     "delete": "reading",
     "deliver": "deliver",
+    "backup": "backup",
     "demo": "engine",
     "call": "engine",
     "deepgram": "engine",

@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from bridge.events import Event
@@ -271,6 +272,10 @@ class ManagedStore(Store, AbstractAsyncContextManager["ManagedStore"], Protocol)
 
     counters: Counter[str]
     """What has happened since it was opened, for `/metrics`."""
+
+    async def copy(self, to: Path) -> None:
+        """Write all of it into the empty file `to`, as it is at one moment; calls go on meanwhile. Raises
+        `StoreError`."""
 
     @property
     def lanes_waiting(self) -> int:

@@ -16,7 +16,8 @@ from typing import TypeVar
 
 from bridge.errors import StoreDamaged, StoreError, StoreInUse
 from bridge.store import index, sql
-from bridge.store.trouble import Health, trouble, words
+from bridge.store.base import Trouble
+from bridge.store.trouble import FAILS, READ_ONLY, Health, trouble, words
 
 T = TypeVar("T")
 
@@ -64,9 +65,11 @@ class Files:
             raise
 
     def _connect(self, mode: str) -> sqlite3.Connection:
+        # The index of the write-ahead log stands on the heap (`unix-excl`), not in a mapped file: to touch a page of
+        # such a file, even to read, would end the process by SIGBUS on a disk that fails or has turned read-only.
         # Each connection has one user at a time, but not always the same thread.
         return sqlite3.connect(
-            f"{self._path.absolute().as_uri()}?mode={mode}",
+            f"{self._path.absolute().as_uri()}?mode={mode}&vfs=unix-excl",
             uri=True,
             timeout=self._busy_timeout,
             isolation_level=None,
@@ -79,12 +82,17 @@ class Files:
         try:
             return query(connection)
         except sqlite3.Error as error:
-            found = trouble(error)
+            found = self.trouble(error)
             if found and not found.passes:
                 self._health.failed(found)
             raise failure("read", self._path, error) from None
         finally:
             self._readers.put(connection)
+
+    def trouble(self, error: Exception) -> Trouble | None:
+        """As `trouble.trouble`; for SQLite a file that takes nothing any more is like any other failure of the disk."""
+        found = trouble(error)
+        return READ_ONLY if found == FAILS and not os.access(self._path, os.W_OK) else found
 
     def close(self) -> None:
         # The writer is the last to go: then SQLite folds the write-ahead log into the database.

@@ -219,6 +219,8 @@ DELETE = (
     "INSERT INTO speech (speech, rank) VALUES ('merge', -16)",
 )
 
+COPY = "VACUUM INTO ?"
+
 CHECKPOINT = "PRAGMA wal_checkpoint(TRUNCATE)"
 
 # --- open -----------------------------------------------------------------------------------------------------------

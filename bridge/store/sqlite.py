@@ -91,6 +91,7 @@ class SQLiteStore:
             close_grace=self._close_grace,
             tidy=self._tidy,
             health=self._health,
+            diagnose=self._files.trouble,
             counters=self.counters,
         )
         return self
@@ -268,6 +269,9 @@ class SQLiteStore:
             lambda connection: connection.execute(sql.DISABLE, (endpoint, address)).rowcount,
             lambda rows: None,
         )
+
+    async def copy(self, to: Path) -> None:
+        await self._query(sql.COPY, (str(to),))
 
     def watch(self, *topics: Topic, call_id: str | None = None) -> Watch:
         return self._hints.watch(topics, call_id)

@@ -7,12 +7,16 @@ from bridge.store.base import Trouble
 
 _LOCKED = Trouble("another process has locked the database", passes=True)
 
+READ_ONLY = Trouble("the disk is read-only", passes=True)
+
+FAILS = Trouble("the disk fails", passes=True)
+
 _DAMAGED = Trouble("the database is damaged", passes=False)
 
 _TROUBLES: Mapping[int, Trouble] = {
     sqlite3.SQLITE_FULL: Trouble("the disk is full", passes=True),
-    sqlite3.SQLITE_READONLY: Trouble("the disk is read-only", passes=True),
-    sqlite3.SQLITE_IOERR: Trouble("the disk fails", passes=True),
+    sqlite3.SQLITE_READONLY: READ_ONLY,
+    sqlite3.SQLITE_IOERR: FAILS,
     sqlite3.SQLITE_CANTOPEN: Trouble("the disk gives no access to a file", passes=True),
     sqlite3.SQLITE_BUSY: _LOCKED,
     sqlite3.SQLITE_LOCKED: _LOCKED,

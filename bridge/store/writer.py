@@ -62,14 +62,16 @@ class Writer:
         close_grace: float = CLOSE_GRACE,
         tidy: Callable[[sqlite3.Connection], bool] = lambda connection: False,
         health: Health | None = None,
+        diagnose: Callable[[Exception], Trouble | None] = trouble,
         counters: Counter[str] | None = None,
     ) -> None:
         """`tidy`: some milliseconds of work that is done while nothing waits; True: there is more of it. `health` is
-        told how it goes; `counters` have the commits that failed.
+        told how it goes, as `diagnose` says of an error; `counters` have the commits that failed.
         """
         self.commits = 0
         self.counters = Counter() if counters is None else counters
         self.health = health or Health()
+        self._diagnose = diagnose
         self._connection = connection
         self._loop = asyncio.get_running_loop()
         self._capacity = capacity
@@ -167,7 +169,7 @@ class Writer:
                 return
             except Exception as error:  # noqa: BLE001 - whatever it is, it must not end the thread
                 self._rollback()
-                found = trouble(error)
+                found = self._diagnose(error)
                 if found:
                     self._loop.call_soon_threadsafe(self._fail, found)
                 if not found or not found.passes:

@@ -39,9 +39,21 @@ def settings_of(data_dir, server, receiver, **given):
 
 
 def committed(data_dir):
-    """The events that are in the log, as (seq, id, type)."""
+    """The events that a process has left in the log, as (seq, id, type)."""
     with contextlib.closing(sqlite3.connect(f"file:{data_dir}/bridge.db?mode=ro", uri=True)) as log:
         return log.execute("SELECT seq, json_extract(body, '$.id'), type FROM event ORDER BY seq").fetchall()
+
+
+async def kept(port, data_dir, type_, count):
+    """Wait until the call has so many durable events of a type."""
+    headers = {"Authorization": f"Bearer {own_token(data_dir)}"}
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}", headers=headers) as session:
+        while True:
+            async with session.get(f"/calls/{frames.CALL}/events") as response:
+                events = (await response.json())["events"] if response.status == 200 else []
+            if sum(event["type"] == type_ for event in events) >= count:
+                return
+            await asyncio.sleep(0.02)
 
 
 async def test_everything_committed_arrives_once_in_order_and_the_call_ends_once(tmp_path):
@@ -55,8 +67,7 @@ async def test_everything_committed_arrives_once_in_order_and_the_call_ends_once
                     for message in frames.talk(*AUDIO):
                         await socket.send(message)
                     async with asyncio.timeout(20):
-                        while sum(kind == "transcript.final" for _, _, kind in committed(tmp_path)) < 2:
-                            await asyncio.sleep(0.02)
+                        await kept(port, tmp_path, "transcript.final", 2)
                     process.kill()
                     await process.wait()
         before = committed(tmp_path)
@@ -253,8 +264,7 @@ async def test_the_exit_status_says_that_events_were_not_kept_and_the_next_proce
             async with connect(f"ws://127.0.0.1:{port}/media/twilio", compression=None) as socket:
                 await socket.send(frames.start())
                 async with asyncio.timeout(20):
-                    while not committed(tmp_path):
-                        await asyncio.sleep(0.02)
+                    await kept(port, tmp_path, "call.started", 1)
                 # From now on no file can grow, as on a disk that is full.
                 resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
                 for message in frames.talk(*(track[:part] for track in AUDIO)):

@@ -12,6 +12,7 @@ import pytest
 from bridge.errors import StoreDamaged, StoreError
 from bridge.store import sql
 from bridge.store.files import Files, check
+from bridge.store.trouble import FAILS, READ_ONLY
 from tests.fakes.descriptors import held_open
 
 
@@ -54,6 +55,25 @@ def test_only_the_owner_may_read(open_files: Files, path: Path) -> None:
     open_files.writing.execute("INSERT INTO endpoint (id) VALUES ('x')")
     for file in path.parent.iterdir():
         assert stat.S_IMODE(file.stat().st_mode) == 0o600, file.name
+
+
+def test_no_file_is_mapped_that_a_failing_disk_could_take_from_under_the_process(open_files: Files, path: Path) -> None:
+    open_files.writing.execute("INSERT INTO endpoint (id) VALUES ('x')")
+    assert open_files.read(lambda connection: connection.execute("SELECT id FROM endpoint").fetchall()) == [("x",)]
+
+    assert {file.name for file in path.parent.iterdir()} == {"bridge.db", "bridge.db-wal", "bridge.lock"}
+    assert str(path.parent) not in Path("/proc/self/maps").read_text()
+
+
+def test_a_file_that_takes_nothing_any_more_is_told_from_a_failing_disk(
+    open_files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing = sqlite3.OperationalError()
+    failing.sqlite_errorcode = sqlite3.SQLITE_IOERR
+    assert open_files.trouble(failing) == FAILS
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert open_files.trouble(failing) == READ_ONLY
+    assert open_files.trouble(ValueError()) is None
 
 
 def test_a_second_process_is_refused(path: Path, open_files: Files) -> None:
