@@ -149,20 +149,30 @@ def resume(
     return [lane_row(values) for values in rows]
 
 
+MERGED = 8
+"""Commits after which the index is merged: each may leave a piece of it, and at 16 SQLite merges them all at once."""
+
+
 class Tidy:
     """What is done while nothing waits to be written: each time a little, in a transaction of its own."""
 
     def __init__(self) -> None:
         self._wiping = False
+        self._commits = MERGED  # since there was nothing more to merge
 
     def __call__(self, connection: sqlite3.Connection) -> bool:
         """Merge some of the full-text index, which would else be merged at length within some append; when that is
         done, empty the write-ahead log if it may hold what was deleted. True: there is more to do.
         """
+        self._commits += 1
+        if self._commits < MERGED and not self._wiping:
+            return False
         before = connection.total_changes
         connection.execute(sql.MERGE_SPEECH)
         if connection.total_changes - before > 1:  # SQLite's own way to tell: one change is the command's
+            self._commits = MERGED
             return True
+        self._commits = 0
         if self._wiping:
             self._wiping = not _emptied(connection)  # a reader is busy; it is tried again after the next commit
         return False

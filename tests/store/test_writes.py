@@ -113,3 +113,17 @@ def test_the_index_is_merged_little_by_little(connection):
     assert segments() < 4
     assert tidy(connection) is False
     assert connection.execute("SELECT count(*) FROM speech WHERE speech MATCH 'goes'").fetchone() == (14,)
+
+
+def test_the_index_is_merged_after_every_eighth_commit_and_so_never_at_length(connection):
+    merged, tidy, most = [], writes.Tidy(), 0
+    connection.set_trace_callback(lambda statement: "'merge'" in statement and merged.append(statement))
+    for seq in range(1, 201):
+        connection.execute(sql.INSERT_SPEECH, (1, seq, f"so it goes {seq}"))
+        while tidy(connection):
+            pass
+        (segments,) = connection.execute("SELECT count(DISTINCT segid) FROM speech_idx").fetchone()
+        most = max(most, segments)
+
+    assert most < 16
+    assert len(merged) < 100
