@@ -64,6 +64,7 @@ def salvage(path: Path, endpoints: Sequence[str], now: float) -> Salvaged | None
         fresh = path.with_suffix(".new")
         fresh.unlink(missing_ok=True)
         os.close(os.open(fresh, os.O_CREAT, 0o600))  # transcripts of calls: for the owner only
+        _give(fresh, path)
         with closing(_open(fresh, "rw")) as into:
             prepare(into, fresh)
             with closing(_open(copy / path.name, "ro")) as damaged:
@@ -96,10 +97,19 @@ def _is_whole(path: Path) -> bool:
         return False
 
 
+def _give(fresh: Path, like: Path) -> None:
+    """Let the owner of one file own another: the bridge must be able to open what root has repaired."""
+    if os.geteuid() == 0:
+        owner = like.stat()
+        os.chown(fresh, owner.st_uid, owner.st_gid)
+
+
 def _set_aside(path: Path, now: float) -> Path:
     """A copy of the database as it is; by a second name, where the disk can, which takes no room."""
     folder = path.parent / FOLDER / timestamp(now).replace(":", "").replace(".", "")
     folder.mkdir(mode=0o700, parents=True)
+    for made in (folder.parent, folder):
+        _give(made, path)
     for name in (path.name, f"{path.name}-wal"):
         source = path.with_name(name)
         if source.exists():
@@ -107,6 +117,7 @@ def _set_aside(path: Path, now: float) -> Path:
                 os.link(source, folder / name)
             except OSError:
                 shutil.copy2(source, folder / name)
+                _give(folder / name, path)
     return folder
 
 

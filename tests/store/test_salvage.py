@@ -85,6 +85,17 @@ def test_not_while_a_process_uses_it(path: Path) -> None:
     salvage(path, (), NOW)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_what_root_repairs_stays_its_owners(path: Path) -> None:
+    os.chown(path, 12345, 54321)
+    tear(path, range(20, 30))
+    done = salvage(path, (), NOW)
+
+    assert done is not None
+    for file in (path, done.copy, done.copy / FILENAME):
+        assert (file.stat().st_uid, file.stat().st_gid) == (12345, 54321), file
+
+
 def test_the_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
     connection = sqlite3.connect(tmp_path / FILENAME)
     connection.executescript("PRAGMA application_id = 7; CREATE TABLE theirs (x)")
