@@ -3,15 +3,16 @@
 A recognizer's dialect (`deepgram/messages`) makes these, with positions in the audio of its own connection; the session
 moves them to their place in the call. Assembler and coverage know these and no vendor, so that a second recognizer is
 a package beside `deepgram/`. Positions are samples.
+
+They are structs, which cost a tenth of a dataclass to make: every word that is heard is made one.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 from bridge.spans import Span
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(msgspec.Struct, frozen=True, gc=False):
     """One word of a result."""
 
     word: str
@@ -27,8 +28,7 @@ class Word:
     """BCP 47 tag, where the recognizer names one for each word."""
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(msgspec.Struct, frozen=True, gc=False):
     """What is believed of one span of one channel."""
 
     channel: int
@@ -55,8 +55,7 @@ class Result:
         return self.languages[0] if self.languages else None
 
 
-@dataclass(frozen=True, slots=True)
-class TurnEnd:
+class TurnEnd(msgspec.Struct, frozen=True, gc=False):
     """No word has followed a final one for some time."""
 
     channel: int
@@ -64,8 +63,7 @@ class TurnEnd:
     """Where the turn's last word ended; None: that turn has been ended already."""
 
 
-@dataclass(frozen=True, slots=True)
-class SpeechStart:
+class SpeechStart(msgspec.Struct, frozen=True, gc=False):
     """The voice activity detector heard speech begin; no word need start there."""
 
     channel: int

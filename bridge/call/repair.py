@@ -4,8 +4,9 @@ It knows neither sockets nor patience: `ask` gets a piece transcribed, or says t
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from bridge.audio import CHANNELS, SAMPLE_RATE, SAMPLES_PER_MS
 from bridge.call import describe, pieces

@@ -12,10 +12,11 @@ rate, utterances and utterance split beside it.
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from msgspec.structs import replace
 from yarl import URL
 
 from bridge.audio import CHANNELS, SAMPLE_RATE, samples, wav_header

@@ -7,7 +7,8 @@ by its middle: so nothing comes twice, and a caller who says "yes, yes" is heard
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from bridge.audio import CHANNELS, SAMPLE_RATE, SAMPLES_PER_MS
 from bridge.deepgram.exchange import Uncovered

@@ -2,12 +2,14 @@
 
 Library: `websockets`, because it shows status, headers and body of a refused handshake. A frame is given to its
 protocol, and what that has to send to the transport, as its own `broadcast` does: no task wakes to write one. Only what
-the peer does not take in time is left to a task.
+the peer does not take in time is left to a task. What comes is handed over as it is read; a task waits for the end.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import (
@@ -16,7 +18,8 @@ from websockets.exceptions import (
     InvalidStatus,
     WebSocketException,
 )
-from websockets.protocol import State
+from websockets.frames import DATA_OPCODES, Frame, Opcode
+from websockets.protocol import Event, State
 
 from bridge.deepgram.dialing import ProxyFailed, dial
 from bridge.deepgram.masking import MaskedFrame
@@ -38,6 +41,38 @@ class _Handshake(connect):
         return exc
 
 
+class _Connection(ClientConnection):
+    """Hands over text as it is read: a task that wakes for every message costs more than reading it."""
+
+    hear: Callable[[bytes], None] | None
+    """None: what comes waits for the task, from a message in fragments on, so that all stays in order."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        """As the library's."""
+        super().__init__(*args, **options)
+        self.early: list[bytes] = []
+        """What came before anyone read."""
+        self.fault: Exception | None = None
+        self.hear = self.early.append
+
+    def process_event(self, event: Event) -> None:
+        """The hot path: one frame."""
+        if self.hear and type(event) is Frame and event.opcode in DATA_OPCODES:
+            if event.opcode is Opcode.TEXT and event.fin:
+                try:
+                    self.hear(bytes(event.data))
+                except Exception as fault:  # noqa: BLE001 - raised where the socket is read
+                    self.fault, self.hear = fault, _ignore
+                    self.transport.abort()
+                return
+            self.hear = None
+        super().process_event(event)
+
+
+def _ignore(_: bytes) -> None:
+    """What comes after a fault of our own."""
+
+
 class Socket:
     """A queue before it, so that what is to be sent never waits for it."""
 
@@ -46,7 +81,7 @@ class Socket:
         self._url = url
         self._key = key
         self._route = route
-        self._connection: ClientConnection | None = None
+        self._connection: _Connection | None = None
         self._outbox: deque[bytes | str] = deque()
         self._is_flowing = False  # there is nothing in the outbox, and no one writes
         self._writer: asyncio.Task[None] | None = None
@@ -72,10 +107,11 @@ class Socket:
             self.request_id = hide(self._connection.response.headers.get("dg-request-id", ""), self._key)[:80] or None
         return None
 
-    async def _connect(self) -> ClientConnection:
+    async def _connect(self) -> _Connection:
         proxy = self._route.proxy
-        return await _Handshake(
+        connection = await _Handshake(
             self._url,
+            create_connection=_Connection,
             sock=await dial(self._url, proxy) if proxy else None,
             additional_headers={"Authorization": f"Token {self._key}"},
             proxy=None,
@@ -87,6 +123,8 @@ class Socket:
             # Deepgram's own timers watch for audio and text, not for pings; ours watch for answers.
             ping_interval=None,
         )
+        assert isinstance(connection, _Connection)
+        return connection
 
     def _failure(self, error: Exception) -> Failure:
         """Without the words of the exception, which may hold the URL, options and all, a password or the key."""
@@ -105,16 +143,23 @@ class Socket:
 
     async def read(self, receive_text: Callable[["Socket", str | bytes], None]) -> None:
         """Write what is in the outbox and hand over what comes, until the socket is closed."""
-        assert self._connection
-        self._begin_writing(self._connection)
+        connection = self._connection
+        assert connection
+        if connection.hear:
+            connection.hear = partial(receive_text, self)
+        self._begin_writing(connection)
         try:
-            async for message in self._connection:
+            for text in connection.early:
+                receive_text(self, text)
+            async for message in connection:
                 receive_text(self, message)
         except ConnectionClosed:
             pass  # how it closed is in `close_code` and `close_reason`
         finally:
             if self._writer:
                 self._writer.cancel()
+        if connection.fault:
+            raise connection.fault
 
     def send(self, data: bytes | str) -> None:
         """Send a frame, octets as binary, a string as text, after those that the peer has not taken yet."""

@@ -5,7 +5,8 @@ turns out to be gone, what was sent goes on after the hole: from there on every 
 """
 
 from bisect import bisect_left, bisect_right
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from bridge.recognition import Recognized, Result, SpeechStart, TurnEnd
 from bridge.spans import Span

@@ -1,6 +1,7 @@
 """What events are made of: the names they choose from and the values they hold. Units and clocks are `catalogue`'s."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -57,8 +58,13 @@ the store would.
 
 def timestamp(epoch: float) -> str:
     """Seconds since 1970 as ISO 8601 in UTC with milliseconds."""
-    moment = datetime.fromtimestamp(round(epoch, 3), UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    second, milliseconds = divmod(round(epoch * 1000), 1000)
+    return f"{_second(second)}.{milliseconds:03}Z"
+
+
+@lru_cache(1024)  # calls that go on at once share their seconds
+def _second(epoch: int) -> str:
+    return datetime.fromtimestamp(epoch, UTC).replace(tzinfo=None).isoformat()
 
 
 class Word(BaseModel):

@@ -1,10 +1,9 @@
 """What finals cover, and what is new in a result. Times are seconds here, samples there."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from bridge.deepgram.coverage import SEAM, TAIL, Coverage, before
 from bridge.recognition import Result, Word

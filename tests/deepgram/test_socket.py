@@ -117,3 +117,59 @@ async def test_what_is_sent_after_the_peer_is_gone_is_no_error(deepgram):
     one.send(b"\xff" * 960)
 
     assert one.close_code == 1000
+
+
+@pytest.fixture
+async def talking():
+    """A server that says what it is told, as soon as the socket is open: text, octets, or a list of fragments."""
+
+    async def speak(connection):
+        for message in said:
+            await connection.send(message)
+        await connection.close()
+
+    said = []
+    async with serve(speak, "127.0.0.1", 0, compression=None) as server:
+        host, port = server.sockets[0].getsockname()[:2]
+        yield f"ws://{host}:{port}/v1/listen", said
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        ["one", "two", "three"],
+        ["one", ["tw", "o"], "three", "four"],
+        [["o", "ne"], "two"],
+        ["one", b"two", "three", ["fo", "ur"], "five"],
+    ],
+)
+@pytest.mark.parametrize("late", [False, True])
+async def test_all_that_is_said_is_heard_in_its_order(talking, messages, late):
+    url, said = talking
+    said.extend(messages)
+    one, heard = Socket(url, "key", DIRECT), []
+    await one.open()
+    if late:  # all of it is here before anyone reads
+        await until(lambda: one.close_code is not None)
+    await one.read(lambda _, text: heard.append(text.decode() if isinstance(text, bytes) else text))
+
+    whole = ["".join(each) if isinstance(each, list) else each for each in messages]
+    assert heard == [each.decode() if isinstance(each, bytes) else each for each in whole]
+    assert one.close_code == 1000
+
+
+async def test_what_hearing_raises_is_raised_and_nothing_more_is_heard(talking):
+    """websockets 15 to 17: a connection's `process_event` gets each frame as it is read."""
+
+    def hear(_, text):
+        heard.append(text)
+        if text == b"two":
+            raise ZeroDivisionError
+
+    url, said = talking
+    said.extend(["one", "two", "three"])
+    one, heard = Socket(url, "key", DIRECT), []
+    await one.open()
+    with pytest.raises(ZeroDivisionError):
+        await one.read(hear)
+    assert heard == [b"one", b"two"]

@@ -1,9 +1,8 @@
 """Times of a socket and what they mean in the call."""
 
-from dataclasses import replace
-
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from bridge.deepgram.timeline import Timeline
 from bridge.recognition import Result, SpeechStart, TurnEnd, Word

@@ -1,8 +1,7 @@
 """Finals as a recognizer would make them: of words given by hand, of a script, and of chance."""
 
-from dataclasses import replace
-
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from bridge.audio import SAMPLES_PER_MS, samples, silence
 from bridge.events import TranscriptFinal, Word

@@ -1,9 +1,9 @@
 """The JSON of both directions, in Deepgram's own field names and wordings."""
 
 import json
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from bridge.local.deepgram import messages
 from bridge.local.deepgram.messages import (
