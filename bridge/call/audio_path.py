@@ -39,6 +39,7 @@ class AudioPath:
         self.finished: Finished | None = None
         """What the session said at its end."""
         self._audio = audio
+        self._written = 0  # of the audio that is kept, as far as memory was told
         self._chunk = chunk_ms * SAMPLES_PER_MS * CHANNELS
 
     def __repr__(self) -> str:
@@ -115,6 +116,9 @@ class AudioPath:
             return
         if self._audio:
             self._audio.append(audio)
+            if self._audio.written != self._written:
+                self._written = self._audio.written
+                self.client.spare(self._written)
         for start in range(0, len(audio), self._chunk):
             self.client.receive_audio(audio[start : start + self._chunk])
 

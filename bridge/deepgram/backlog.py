@@ -9,6 +9,7 @@ session's affair.
 from bridge.audio import CHANNELS, SAMPLE_RATE, SAMPLES_PER_MS, is_audible
 from bridge.deepgram.coverage import Coverage, before
 from bridge.deepgram.exchange import AudioLost, Fetch, SessionPolicy, Uncovered
+from bridge.deepgram.sounds import Sounds, audible
 from bridge.deepgram.timeline import Timeline
 from bridge.deepgram.window import AudioWindow
 from bridge.recognition import Recognized, Result
@@ -16,7 +17,6 @@ from bridge.spans import Span
 
 _CHUNK = 60 * SAMPLES_PER_MS  # samples in a message of fetched audio
 _QUIET = SAMPLE_RATE // 5  # samples without a sound before a cut: no word lies across it
-_PIECE = SAMPLE_RATE // 10  # samples that are looked at together for a sound
 _EDGE = SAMPLE_RATE // 2  # samples before a cut within the audio in which no word is trusted
 _FETCH = 10 * SAMPLE_RATE  # samples fetched at once
 _REACH = 10 * SAMPLE_RATE  # how far back a hole is sent once more, where audio is kept for later
@@ -28,9 +28,12 @@ class Backlog:
     def __init__(self, policy: SessionPolicy, start: int) -> None:
         """`start`: position of the first sample that will come."""
         self._kept = policy.kept
+        self._held = int(policy.held * SAMPLE_RATE)
         self._window = AudioWindow(int(policy.window * SAMPLE_RATE), start)
         self._coverage = Coverage((start,) * CHANNELS)
         self._timeline = Timeline(start)
+        self._sounds = Sounds()
+        self._unheard = start  # before this, audio fell off the window without a note of its sounds
 
     def __repr__(self) -> str:
         return f"<Backlog {self._window!r} {self._coverage!r}>"
@@ -83,7 +86,17 @@ class Backlog:
 
     def append(self, chunk: bytes) -> None:
         """More of the call: whole samples."""
+        start = self._window.start
         self._window.append(chunk)
+        if self._window.start != start:
+            self._unheard = self._window.start
+
+    def spare(self, kept: int) -> None:
+        """Audio before a position can be fetched: memory holds only the newest seconds of it."""
+        start = self._window.start
+        if fallen := self._window.spare(min(kept, self._window.end - self._held)):
+            self._sounds.note(start, fallen)
+        self._sounds.forget(max(self.settled, self._window.end - self._window.limit))
 
     def rewind(self) -> list[AudioLost]:
         """Begin another socket; what is lost for good, because it fell off the window and is not kept elsewhere."""
@@ -148,14 +161,14 @@ class Backlog:
         return tuple(self._coverage.give_up(self._window.end))
 
     def _has_sound(self, channel: int, span: Span) -> bool:
-        """Whether a channel may say something in a span; what memory no longer holds may."""
-        if span.start < self._window.start:
+        """Whether a channel may say something in a span; where memory knows nothing of it, it may."""
+        window = self._window
+        if span.start < max(self._unheard, window.end - window.limit) or self._sounds.any_in(channel, span):
             return True
-        held = self._window.tail(self._window.end - span.start)
-        first = len(held) // CHANNELS - (self._window.end - span.start)
-        audio = held[channel::CHANNELS][first : first + span.length]
-        # Piece by piece: over a long silence a short word would be averaged away.
-        return any(is_audible(audio[at : at + _PIECE]) for at in range(0, len(audio), _PIECE))
+        start = max(span.start, window.start)
+        held = window.tail(window.end - start)
+        first = len(held) // CHANNELS - (window.end - start)
+        return bool(audible(held[channel::CHANNELS][first : first + max(0, span.end - start)]))
 
     def _replay_from(self) -> int:
         # Without kept audio, sending a hole once more is the only chance that its words have.

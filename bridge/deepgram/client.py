@@ -75,6 +75,10 @@ class Client:
             log.warning("deepgram takes no audio", extra={"call_id": self._call_id})
             self._socket.abort()
 
+    def spare(self, kept: int) -> None:
+        """As the session's."""
+        self.session.spare(kept)
+
     def pause(self) -> None:
         """The carrier sends nothing for now: as the session's."""
         self.session.pause(self._loop.time())

@@ -20,6 +20,8 @@ class SessionPolicy:
     """Seconds of audio held in memory for sending again."""
     kept: bool = False
     """Whether the shell keeps older audio elsewhere and can fetch it."""
+    held: float = 4.0
+    """Seconds of audio held in memory though it can be fetched: most finals come within that."""
     deaf: float = 20.0
     """Seconds without any answer to speech after which the socket counts as dead."""
     speed: float = 1.25

@@ -4,10 +4,9 @@ Theory of operation. Audio goes into a window and stays there until every channe
 socket is open, what has not been sent goes out, at most `speed` times as fast as real time, because Deepgram takes no
 more. When a socket is lost, the next one starts from the earliest moment that is not covered, and its times, which
 start at 0 again, get that moment added: times are audio positions, never wall clock. Words that a channel has already
-had in a final are dropped by their time, so nothing comes twice. What no longer fits into the window is fetched from
-where the shell keeps it, or given up and told. A hole that finals have left is sent once more at most, with the next
-socket; what stays is named at the end. `backlog` keeps the audio and its places; the tables of `states` and `ending`
-say what may follow what.
+had in a final are dropped by their time, so nothing comes twice. What the window holds no more is fetched from where
+the shell keeps it, or given up and told. A hole that finals have left is sent once more at most, with the next socket;
+what stays is named at the end. `backlog` keeps the audio; the tables of `states` and `ending` say what follows what.
 
 Sources: https://developers.deepgram.com/docs/recovering-from-connection-errors-and-timeouts-when-live-streaming-audio
 and the pages on KeepAlive and CloseStream beside it.
@@ -120,6 +119,10 @@ class Session:
         elif self.state is State.IDLE:
             self._connect()
 
+    def spare(self, kept: int) -> None:
+        """Audio before `kept` can be fetched by now; so can what this socket has not been sent of it."""
+        self._backlog.spare(kept)
+
     def receive_fetched(self, asked: int, start: int, audio: bytes, now: float) -> None:
         """What was fetched where `asked` was asked for; it begins at `start`, later where that is not kept any more.
 
@@ -195,8 +198,6 @@ class Session:
             case DeepgramError():
                 self.bad_messages += 1
                 self._events.append(message)
-            case _:
-                pass
 
     def closed(self, code: int | None, reason: str, now: float) -> None:
         """The socket is gone, open or not yet; `code` None if it went without a close frame."""

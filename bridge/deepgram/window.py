@@ -1,8 +1,9 @@
 """The audio of a call that Deepgram has not settled yet, held so that it can be sent again.
 
 Positions are samples of the call, per channel; one sample of both channels is two octets. Only so much is held in
-memory: when the bound is reached the oldest falls off, `start` moves past it, and it must be fetched from where
-it is kept to be had again. This remembers audio and what has been handed out; when to send is the session's affair.
+memory: when the bound is reached, or it is kept elsewhere, the oldest falls off, `start` moves past it, and it must be
+fetched from where it is kept to be had again. This remembers audio and what has been handed out; when to send is the
+session's affair.
 """
 
 from collections import deque
@@ -89,6 +90,14 @@ class AudioWindow:
         """Let go of the chunks that end at or before `position` and have been handed out."""
         while len(self._chunks) > self._unsent and self.start + len(self._chunks[0]) // CHANNELS <= position:
             self._drop()
+
+    def spare(self, position: int) -> bytes:
+        """Hold no chunk any more that ends at or before `position`, handed out or not; returns what falls off."""
+        fallen: list[bytes] = []
+        while self._chunks and self.start + len(self._chunks[0]) // CHANNELS <= position:
+            fallen.append(self._chunks[0])
+            self._drop()
+        return b"".join(fallen)
 
     def rewind(self, position: int) -> int:
         """Hand out again from `position`, or from the start of the chunk that holds it; where that is."""

@@ -295,6 +295,10 @@ class CallAudio(Protocol):
         """After the newest sample: where the next `append` goes."""
 
     @property
+    def written(self) -> int:
+        """All audio before this position that was appended can be read back; it stops for good where some is lost."""
+
+    @property
     def note(self) -> Mapping[str, Any] | None:
         """What `write_note` was last given, by this process or by the one before."""
 

@@ -10,7 +10,7 @@ from bridge.call.audio_path import AudioPath, open_path, read_kept
 from bridge.carriers.messages import Media
 from bridge.deepgram.breaker import CircuitBreaker
 from bridge.deepgram.client import Client
-from bridge.deepgram.exchange import Finished, Send, SessionPolicy
+from bridge.deepgram.exchange import Fetch, Finished, Send, SessionPolicy
 from bridge.deepgram.options import parse
 from bridge.deepgram.session import Session
 from bridge.deepgram.states import State
@@ -34,7 +34,7 @@ async def audio(tmp_path):
 
 def path(audio=None, start=0):
     client = Client(
-        Session(SessionPolicy(speed=1000.0, burst=60.0), Random(1), start),
+        Session(SessionPolicy(kept=audio is not None, speed=1000.0, burst=60.0), Random(1), start),
         url="ws://127.0.0.1:1",
         key="key",
         call_id="CA1",
@@ -70,6 +70,21 @@ async def test_what_the_streams_send_is_kept_and_handed_on(audio):
     assert 48 * 160 <= given.position <= 51 * 160
     assert given.position % 480 == 0
     assert await file.read(0, 480) == b"\x10" * 960
+
+
+async def test_of_what_is_on_the_disk_memory_holds_the_newest_seconds(audio):
+    given = path(audio.open("CA1"))
+    source, _ = given.open_stream(0, "carrier_reconnected")
+    play(given, source, 500)
+    await audio.flush()
+    play(given, source, 10, first=500)
+    session = given.client.session
+    session.start(0.0)
+    session.connected(None, 0.0)
+
+    (fetch,) = (command for command in session.data_to_send() if isinstance(command, Fetch))
+    assert fetch.start == 0
+    assert 5.8 * SAMPLE_RATE <= fetch.samples <= 6 * SAMPLE_RATE
 
 
 async def test_after_the_last_words_were_asked_for_the_audio_is_only_kept(audio):

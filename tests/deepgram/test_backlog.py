@@ -195,3 +195,52 @@ def test_a_long_tail_lacks_nothing_where_it_is_silent(channel, at, settled):
     log.settle_tail()
 
     assert log.settled == round(settled * SECOND)
+
+
+def test_of_what_is_kept_memory_holds_the_newest_seconds():
+    log = backlog(10, kept=True, held=4.0)
+    send(log)
+    log.spare(9 * SECOND)
+    log.rewind()
+    assert log.missing() == Fetch(0, 6 * SECOND)
+
+    log.spare(5 * SECOND)
+    assert log.missing() == Fetch(0, 6 * SECOND), "never more of it"
+    log.refill(0, 0, sound(6.0))
+    assert send(log) == 10.0
+
+
+def test_what_has_not_been_sent_falls_off_too():
+    log = backlog(10, kept=True, held=4.0)
+    log.spare(10 * SECOND)
+    assert (log.ready, log.missing(), log.unsent) == (False, Fetch(0, 6 * SECOND), 10.0)
+
+
+@pytest.mark.parametrize(("channel", "at", "settled"), [(None, 0.0, 12.0), (0, 0.0, 2.0), (1, 6.0, 2.0), (0, 9.9, 2.0)])
+def test_whether_a_tail_is_silent_is_known_of_what_memory_holds_no_more(channel, at, settled):
+    log = backlog(2, kept=True, held=4.0)
+    tail = bytearray(sound(10.0, SILENCE))
+    if channel is not None:
+        begins = round(at * SECOND) * CHANNELS
+        tail[begins + channel : begins + SECOND // 10 * CHANNELS : CHANNELS] = SOFT * (SECOND // 10)
+    for second in range(10):
+        log.append(bytes(tail[2 * SECOND * second : 2 * SECOND * (second + 1)]))
+        send(log)
+        log.spare((second + 2) * SECOND)
+    settle(log, 0.0, 2.0)
+    log.settle_tail()
+
+    assert log.settled == round(settled * SECOND)
+
+
+def test_of_what_fell_off_the_window_by_itself_nothing_is_known():
+    log = backlog(2, kept=True, held=4.0, window=4.0)
+    for _ in range(8):
+        log.append(sound(1.0, SILENCE))
+    send(log)
+    log.refill(0, 0, sound(2.0) + sound(4.0, SILENCE))
+    send(log)
+    settle(log, 0.0, 2.0)
+    log.settle_tail()
+
+    assert log.settled == 2 * SECOND

@@ -28,9 +28,15 @@ NOISE = Random(1).randbytes(2 * CELL * 4000)  # every stretch of it is unlike ev
 class World(RuleBasedStateMachine):
     """One call."""
 
-    @initialize(kept=st.booleans(), window=st.sampled_from([0.5, 2.0, 60.0]), start=st.sampled_from([0, 50]))
-    def begin(self, kept, window, start):
-        policy = SessionPolicy(kept=kept, window=window, speed=1000.0, burst=1e6, catch_up=0.0005, deaf=1e9)
+    @initialize(
+        kept=st.booleans(),
+        window=st.sampled_from([0.5, 2.0, 60.0]),
+        held=st.sampled_from([0.0, 0.5, 4.0]),
+        start=st.sampled_from([0, 50]),
+    )
+    def begin(self, kept, window, held, start):
+        patience = {"speed": 1000.0, "burst": 1e6, "catch_up": 0.0005, "deaf": 1e9}
+        policy = SessionPolicy(kept=kept, window=window, held=held, **patience)
         self.session = Session(policy, Random(1), start * CELL)
         self.start = self.cells = start  # cells before `start` are another process's
         self.now = 0.0
@@ -127,6 +133,13 @@ class World(RuleBasedStateMachine):
                 self.session.receive_audio(NOISE[2 * CELL * self.cells : 2 * CELL * (self.cells + 1)], self.now)
                 self.cells += 1
             self.obey()
+
+    @precondition(lambda self: self.session.policy.kept)
+    @rule(behind=st.integers(0, 20))
+    def write(self, behind):
+        """The disk has got so far."""
+        self.session.spare((self.cells - behind) * CELL)
+        self.obey()
 
     @property
     def finishing(self):

@@ -162,3 +162,17 @@ def test_whatever_is_done_the_positions_name_the_audio(limit, steps):
                 window.rewind(number)
         assert 0 <= window.start <= window.end == len(whole) // 2
         assert window.waiting == window.end - window.sent >= window.missing
+
+
+def test_what_is_kept_elsewhere_falls_off_whether_it_was_sent_or_not():
+    window = filled(b"aabb", b"cc", b"dddd")
+    assert window.next_chunk() == b"aabb"
+    assert window.spare(4) == b"aabbcc", "not half a chunk"
+    assert (window.start, window.end, window.sent, window.missing) == (3, 5, 2, 1)
+
+    window.refill(b"cc", 2)
+    assert drain(window) == b"ccdddd"
+    assert window.spare(5) == b"dddd"
+    assert (window.start, window.waiting, window.missing) == (5, 0, 0)
+    window.append(b"ee")
+    assert drain(window) == b"ee"

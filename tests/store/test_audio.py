@@ -982,3 +982,31 @@ async def test_what_cannot_be_read_is_not_reopened_and_stays_kept(store: AudioSt
     assert (store.is_open("CA1"), store.kept()) == (False, ["CA1"])
     link.unlink()
     assert (await store.reopen("CA1")).end == 800
+
+
+# What is on the disk.
+
+
+async def test_it_is_known_how_far_everything_is_written(store: AudioStore) -> None:
+    file = store.open("CA1")
+    file.leap(800)
+    assert file.written == 800
+    await speak(store, file, 400)
+    file.append(sound(1200, 400))
+    assert (file.written, file.end) == (1200, 1600)
+    await store.flush()
+    assert file.written == 1600
+    file.close()
+    await store.flush()
+    assert (await store.reopen("CA1")).written == 1600
+
+
+async def test_what_is_lost_ends_what_is_known_to_be_written(tmp_path: Path) -> None:
+    async with opened(tmp_path, limit=2 * 1000) as store:
+        file = store.open("CA1")
+        await speak(store, file, 800)
+        await speak(store, file, 800)
+        assert file.lost.total == 800
+        file.settle(800)
+        await speak(store, file, 200)
+        assert (file.lost.total, file.written) == (800, 800)

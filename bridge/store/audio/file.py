@@ -42,6 +42,8 @@ class AudioFile:
         """Position of the oldest sample there is, as far as is known."""
         self.end = segments.end
         """Position after the newest: where the next `append` goes."""
+        self.written = self.end
+        """All that was appended before this position is on the disk; it stops for good where some is lost."""
         self.settled = segments.dropped
         """Audio before this position is no longer needed."""
         self.lost = SpanSet(segments.gaps())
@@ -78,6 +80,8 @@ class AudioFile:
             if self._buffer:
                 self._writer.hand_over([self])
             self.lost.add(self.end, position)
+            if self.written == self.end:
+                self.written = position
             self.end = self._taken = position
 
     def settle(self, position: int) -> None:
@@ -155,6 +159,8 @@ class AudioFile:
         """For the writer: what came of it."""
         if flush.lost:
             self.lost.add(*flush.lost)
+        elif flush.span.start == self.written:
+            self.written = flush.span.end
         self.start = max(self.start, flush.start)
         if self._new_note is None:
             self._new_note = flush.note  # not written: the next flush tries again
