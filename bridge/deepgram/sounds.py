@@ -7,8 +7,11 @@ lacks nothing.
 from bridge.audio import CHANNELS, SAMPLE_RATE, is_audible
 from bridge.spans import Span, SpanSet
 
-PIECE = SAMPLE_RATE // 10
+PIECE = SAMPLE_RATE // 5
 """Samples that are looked at together: over a long silence a short word would be averaged away."""
+
+
+_EVERY = 8  # of so many samples one is looked at: that tells the loudness of a piece well enough
 
 
 class Sounds:
@@ -27,8 +30,9 @@ class Sounds:
                 heard.add(*span)
 
     def any_in(self, channel: int, span: Span) -> bool:
-        """Whether there was something to hear in a span, as far as it was noted."""
-        return bool(self._heard[channel].common(*span))
+        """Whether there was something to hear in a span, as far as it was noted: more than the end of what was said
+        before it, in a piece that lies across its start."""
+        return any(part.length >= PIECE // 2 for part in self._heard[channel].common(*span))
 
     def forget(self, until: int) -> None:
         """No one asks for what lies before a position any more."""
@@ -38,9 +42,17 @@ class Sounds:
 
 
 def audible(audio: bytes, start: int = 0) -> list[Span]:
-    """The pieces of one channel's audio in which there is something to hear; it begins at `start`."""
-    return [
-        Span(start + at, start + min(at + PIECE, len(audio)))
-        for at in range(0, len(audio), PIECE)
-        if is_audible(audio[at : at + PIECE])
-    ]
+    """Where there is something to hear in one channel's audio, which begins at `start`: whole pieces."""
+    sample, step = audio[::_EVERY], PIECE // _EVERY
+    found: list[Span] = []
+    begin: int | None = None
+    for at in range(0, len(sample), step):
+        if not is_audible(sample[at : at + step]):
+            if begin is not None:
+                found.append(Span(start + begin, start + at * _EVERY))
+            begin = None
+        elif begin is None:
+            begin = at * _EVERY
+    if begin is not None:
+        found.append(Span(start + begin, start + len(audio)))
+    return found

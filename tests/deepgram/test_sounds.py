@@ -16,7 +16,8 @@ def test_each_channel_by_itself_and_where_it_was():
 
     assert sounds.any_in(0, Span(1000, 1000 + 3 * PIECE))
     assert not sounds.any_in(0, Span(1000, 1000 + PIECE))
-    assert sounds.any_in(0, Span(1000 + 2 * PIECE - 1, 1000 + 2 * PIECE))
+    assert sounds.any_in(0, Span(1000 + 3 * PIECE // 2, 1000 + 3 * PIECE))
+    assert not sounds.any_in(0, Span(1000 + 3 * PIECE // 2 + 1, 1000 + 3 * PIECE)), "the end of what was said before"
     assert not sounds.any_in(0, Span(1000 + 2 * PIECE, 1000 + 3 * PIECE))
     assert not sounds.any_in(1, Span(0, 10_000))
 
@@ -34,4 +35,4 @@ def test_what_is_forgotten():
     sounds.forget(2 * PIECE)
 
     assert not sounds.any_in(0, Span(0, 2 * PIECE))
-    assert sounds.any_in(0, Span(0, 2 * PIECE + 1))
+    assert sounds.any_in(0, Span(0, 3 * PIECE))
