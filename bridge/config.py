@@ -114,7 +114,10 @@ class Settings(BaseModel):
     )
     bridge_hold_ms: int = Field(60, ge=10, le=500, description="Milliseconds to wait for a missing frame")
     bridge_replay_window: float = Field(
-        120.0, ge=5, le=3600, description="Seconds of audio kept in memory for sending again"
+        120.0,
+        ge=5,
+        le=3600,
+        description="Seconds of audio kept in memory for sending again, where the disk has none of it",
     )
     bridge_replay_speed: float = Field(
         1.25, ge=1.0, le=1000, description="How fast audio may go out, times real time; Deepgram takes 1.25"
