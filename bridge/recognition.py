@@ -7,7 +7,10 @@ a package beside `deepgram/`. Positions are samples.
 They are structs, which cost a tenth of a dataclass to make: every word that is heard is made one.
 """
 
+from collections.abc import Callable
+
 import msgspec
+from msgspec import structs
 
 from bridge.spans import Span
 
@@ -26,6 +29,41 @@ class Word(msgspec.Struct, frozen=True, gc=False):
     """Number of a voice within its channel, where the recognizer tells voices apart."""
     language: str | None = None
     """BCP 47 tag, where the recognizer names one for each word."""
+
+
+class Alternative(msgspec.Struct, frozen=True, gc=False):
+    """What may have been said instead."""
+
+    text: str
+    confidence: float
+    """0 to 1."""
+
+
+class Hit(msgspec.Struct, frozen=True, gc=False):
+    """Where a term that was searched for may have been said."""
+
+    query: str
+    """The term."""
+    span: Span
+    confidence: float
+    """0 to 1."""
+    snippet: str
+    """What was heard there."""
+
+
+class Entity(msgspec.Struct, frozen=True, gc=False):
+    """Words that name something: a person, an amount, a card number."""
+
+    label: str
+    """What kind of thing, in the recognizer's own names."""
+    value: str
+    """As it is written."""
+    raw_value: str
+    """As it was said."""
+    confidence: float
+    """0 to 1."""
+    words: Span
+    """Which of the result's words, half-open."""
 
 
 class Result(msgspec.Struct, frozen=True, gc=False):
@@ -48,11 +86,42 @@ class Result(msgspec.Struct, frozen=True, gc=False):
     """The answer to our asking for the final at once."""
     languages: tuple[str, ...] = ()
     """The most frequent first; empty where the recognizer names none."""
+    alternatives: tuple[Alternative, ...] = ()
+    """Further ones, the likeliest first."""
+    hits: tuple[Hit, ...] = ()
+    """Of terms that were searched for."""
+    entities: tuple[Entity, ...] = ()
+    """In the order of their words."""
 
     @property
     def language(self) -> str | None:
         """The one that was heard most."""
         return self.languages[0] if self.languages else None
+
+
+def part(result: Result, span: Span, words: tuple[Word, ...], text: str) -> Result:
+    """What a result says in `span`: of its words these, in their order, and of the rest what belongs to them."""
+    places = {id(word): place for place, word in enumerate(words)}
+    entities = []
+    for entity in result.entities:
+        named = result.words[entity.words.start : entity.words.end]
+        if named and all(id(word) in places for word in named):
+            first = places[id(named[0])]
+            entities.append(structs.replace(entity, words=Span(first, first + len(named))))
+    hits = tuple(hit for hit in result.hits if span.start <= hit.span.middle < span.end)
+    return structs.replace(
+        result, span=span, words=words, text=text, alternatives=(), hits=hits, entities=tuple(entities)
+    )
+
+
+def moved(result: Result, place: Callable[[Span], Span]) -> Result:
+    """A result with every span in its place elsewhere."""
+    return structs.replace(
+        result,
+        span=place(result.span),
+        words=tuple(structs.replace(word, span=place(word.span)) for word in result.words),
+        hits=tuple(structs.replace(hit, span=place(hit.span)) for hit in result.hits),
+    )
 
 
 class TurnEnd(msgspec.Struct, frozen=True, gc=False):

@@ -6,8 +6,6 @@ It knows neither sockets nor patience: `ask` gets a piece transcribed, or says t
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
-from msgspec.structs import replace
-
 from bridge.audio import CHANNELS, SAMPLE_RATE, SAMPLES_PER_MS
 from bridge.call import describe, pieces
 from bridge.call.event_writer import EventWriter
@@ -16,7 +14,7 @@ from bridge.call.projection import NOT_TRANSCRIBED, Projection, without
 from bridge.deepgram.batch import Transcribed
 from bridge.deepgram.coverage import Coverage
 from bridge.events import Stretch, TranscriptionBackfilled
-from bridge.recognition import Result
+from bridge.recognition import moved
 from bridge.store.base import CallAudio
 from bridge.transcript.assembler import Assembler, Progress
 
@@ -106,7 +104,7 @@ class Repair:
     def _take(self, heard: Transcribed, start: int, end: int, coverage: Coverage) -> None:
         """Its finals, at their place in the call, but for the words that others have had."""
         for results in heard.results:
-            fresh = coverage.fresh(_moved(results, start), end)
+            fresh = coverage.fresh(moved(results, lambda span: span.moved(start)), end)
             if fresh:
                 self._assembler.receive(fresh)
         for data in self._assembler.events_received():
@@ -137,8 +135,3 @@ class Repair:
                 self._writer.add(describe.gap(stretch, NOT_TRANSCRIBED))
             self._writer.commit()
             await self._writer.written()
-
-
-def _moved(result: Result, by: int) -> Result:
-    words = tuple(replace(word, span=word.span.moved(by)) for word in result.words)
-    return replace(result, span=result.span.moved(by), words=words)

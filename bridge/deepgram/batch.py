@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from yarl import URL
 
 from bridge.audio import CHANNELS, SAMPLE_RATE, samples, wav_header
+from bridge.deepgram.extras import Model, read_entities, read_hits, read_model
 from bridge.deepgram.options import Options, Pairs
 from bridge.deepgram.words import Oddities, clean, languages, number, read_words, share
 from bridge.errors import RemoteProtocolError
@@ -51,7 +52,9 @@ class Transcribed:
     """Finals of both channels, in the order of their start; silence has none."""
     request_id: str | None
     skipped: int
-    """Utterances and words that could not be read."""
+    """Utterances, words, and what stands beside them, that could not be read."""
+    model: Model | None = None
+    """The one that heard it."""
 
 
 def url(origin: str, options: Options) -> str:
@@ -83,12 +86,15 @@ def parse(answer: bytes, seconds: float) -> Transcribed:
     try:
         transcript = json.loads(answer)
         pieces = list(_pieces(transcript["results"]))
+        channels = transcript["results"].get("channels") or []
     except (*_UNREADABLE, RecursionError) as error:
         raise RemoteProtocolError(f"not a transcript: {type(error).__name__}") from None
     reader = _Reader(seconds)
     results = [final for channel, piece in pieces if (final := reader.read(channel, piece))]
     results.sort(key=lambda final: (final.span.start, final.channel))
-    return Transcribed(tuple(results), _request_id(transcript), reader.skipped)
+    for channel, heard in enumerate(channels):
+        reader.add_extras(results, channel, heard)
+    return Transcribed(tuple(results), _request_id(transcript), reader.skipped, _model(transcript))
 
 
 def _pause(options: Options) -> int | None:
@@ -116,6 +122,13 @@ def _request_id(transcript: dict[str, Any]) -> str | None:
     metadata = transcript.get("metadata")
     request_id = metadata.get("request_id") if isinstance(metadata, dict) else None
     return str(request_id)[:80] if request_id else None
+
+
+def _model(transcript: dict[str, Any]) -> Model | None:
+    """The first of those in `metadata.model_info`, which are listed by their id."""
+    metadata = transcript.get("metadata")
+    models = metadata.get("model_info") if isinstance(metadata, dict) else None
+    return read_model(next(iter(models.values()), None)) if isinstance(models, dict) else None
 
 
 class _Reader:
@@ -151,6 +164,36 @@ class _Reader:
             ends_turn=True,
             languages=languages(piece.get("languages"), odd),
         )
+
+    def add_extras(self, results: list[Result], channel: int, heard: Any) -> None:
+        """Give the finals of one channel what the answer says of the whole channel: hits, and entities, which count all
+        its words. Further alternatives are of the whole channel, too, and cannot be told apart by its utterances."""
+        best = (heard.get("alternatives") or [None])[0] if isinstance(heard, dict) else None
+        if not isinstance(heard, dict) or not isinstance(best, dict):
+            return
+        odd = Oddities()
+        hits = read_hits(heard.get("search"), odd)
+        mine = [place for place, result in enumerate(results) if result.channel == channel]
+        words = sum(len(results[place].words) for place in mine)
+        told = best.get("words")
+        entities = read_entities(
+            best.get("entities"), words if isinstance(told, list) and len(told) == words else 0, odd
+        )
+        self.skipped += odd.fields
+        first = 0
+        for place in mine:
+            result = results[place]
+            end = first + len(result.words)
+            results[place] = replace(
+                result,
+                hits=tuple(hit for hit in hits if result.span.start <= hit.span.middle < result.span.end),
+                entities=tuple(
+                    replace(entity, words=entity.words.moved(-first))
+                    for entity in entities
+                    if first <= entity.words.start and entity.words.end <= end
+                ),
+            )
+            first = end
 
     def _place(self, piece: dict[str, Any]) -> tuple[float, float] | None:
         """Seconds within the audio that was sent. Deepgram's numbers are of single precision, and -1 has been seen."""

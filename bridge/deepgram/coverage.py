@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from bridge.audio import CHANNELS, SAMPLE_RATE, SAMPLES_PER_MS
 from bridge.deepgram.exchange import Uncovered
-from bridge.recognition import Result, Word
+from bridge.recognition import Result, Word, part
 from bridge.spans import Span, SpanSet
 from bridge.writing import joined, slices
 
@@ -199,7 +199,7 @@ def before(result: Result, edge: int) -> Result:
     if len(whole) == len(result.words):
         return replace(result, span=result.span.clipped(0, edge))
     end = min(edge, result.words[len(whole)].span.start)
-    return replace(result, span=result.span.clipped(0, end), words=tuple(whole), text=_text(result, whole))
+    return part(result, result.span.clipped(0, end), tuple(whole), _text(result, whole))
 
 
 def _part(result: Result, new: SpanSet) -> Result:
@@ -208,7 +208,7 @@ def _part(result: Result, new: SpanSet) -> Result:
     words = tuple(word for word in result.words if _place(word, result.span) in new)
     is_whole = words == result.words and (bool(words) or result.span.middle in new)
     text = result.text if is_whole else _text(result, words)  # the whole: with what no word stands for, too
-    return replace(result, span=Span(parts[0].start, parts[-1].end), words=words, text=text)
+    return part(result, Span(parts[0].start, parts[-1].end), words, text)
 
 
 def _text(result: Result, words: Sequence[Word]) -> str:

@@ -14,6 +14,7 @@ from enum import Enum, auto
 from typing import Any, NamedTuple, TypeVar
 
 from bridge.audio import samples
+from bridge.deepgram.extras import read_alternatives, read_entities, read_hits
 from bridge.deepgram.usual import read_usual
 from bridge.deepgram.words import Oddities, channel, clean, languages, moment, number, read_words, share
 from bridge.errors import RemoteProtocolError
@@ -139,7 +140,15 @@ def _result(frame: dict[str, Any], odd: Oddities) -> Result:
         ends_turn=_flag(frame, "speech_final", odd),
         from_finalize=_flag(frame, "from_finalize", odd),
         languages=languages(best.get("languages"), odd),
+        alternatives=read_alternatives(alternatives[1:], odd),
+        hits=read_hits(frame["channel"].get("search"), odd),
+        entities=read_entities(frame.get("entities"), _counted(words, best.get("words")), odd),
     )
+
+
+def _counted(words: tuple[Word, ...], told: object) -> int:
+    """How many words an entity may count: none where one is missing, since then others would be meant."""
+    return len(words) if isinstance(told, list) and len(words) == len(told) else 0
 
 
 def _alternatives(frame: dict[str, Any]) -> list[dict[str, Any]]:

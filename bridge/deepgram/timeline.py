@@ -8,7 +8,7 @@ from bisect import bisect_left, bisect_right
 
 from msgspec.structs import replace
 
-from bridge.recognition import Recognized, Result, SpeechStart, TurnEnd
+from bridge.recognition import Recognized, Result, SpeechStart, TurnEnd, moved
 from bridge.spans import Span
 
 
@@ -48,8 +48,7 @@ class Timeline:
             case Result():
                 if self._is_the_calls(message):
                     return message
-                words = tuple(replace(word, span=self.place(word.span)) for word in message.words)
-                return replace(message, span=self.place(message.span), words=words)
+                return moved(message, self.place)
             case SpeechStart():
                 return replace(message, at=self.start(message.at))
             case TurnEnd(last_word_end=ended):
@@ -60,7 +59,9 @@ class Timeline:
         sent = self.sent
         if len(self._shifts) > 1 or self._shifts[0] or not 0 <= result.span.start <= result.span.end <= sent:
             return False
-        return all(word.span.start <= word.span.end <= sent for word in result.words)
+        spans = [word.span for word in result.words]
+        spans += [hit.span for hit in result.hits]
+        return all(span.start <= span.end <= sent for span in spans)
 
     def place(self, span: Span) -> Span:
         """A span of the socket's audio in the call, as far as there was audio.

@@ -32,6 +32,7 @@ class _Alternative(msgspec.Struct):
 
 class _Channel(msgspec.Struct):
     alternatives: list[_Alternative]
+    search: None = None  # and `entities`: a message that has them is not read here
 
 
 class _Results(msgspec.Struct, tag_field="type", tag="Results"):
@@ -42,6 +43,7 @@ class _Results(msgspec.Struct, tag_field="type", tag="Results"):
     channel: _Channel
     speech_final: bool = False
     from_finalize: bool = False
+    entities: None = None
 
 
 _decode = msgspec.json.Decoder(_Results).decode
@@ -54,7 +56,7 @@ def read_usual(text: str | bytes) -> Result | None:
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None
     start, end = frame.start, frame.start + frame.duration
-    if not (frame.channel_index and frame.channel.alternatives and 0.0 <= start <= end <= LARGEST):
+    if not (frame.channel_index and len(frame.channel.alternatives) == 1 and 0.0 <= start <= end <= LARGEST):
         return None
     best = frame.channel.alternatives[0]
     words = _words(best.words, start - ASTRAY, end + ASTRAY)

@@ -1,5 +1,11 @@
 """Where something could be heard, after the audio is gone."""
 
+import math
+import struct
+
+import pytest
+
+from bridge.audio import pcm_to_mulaw
 from bridge.deepgram.sounds import PIECE, Sounds, audible
 from bridge.spans import Span
 
@@ -27,6 +33,12 @@ def test_a_short_word_in_a_long_silence():
     assert audible(SILENCE * 10 * PIECE + word + SILENCE * 10 * PIECE, 5) == [Span(5 + 10 * PIECE, 5 + 11 * PIECE)]
     assert audible(word) == [Span(0, PIECE // 2)], "the rest, too"
     assert audible(b"") == []
+
+
+@pytest.mark.parametrize("frequency", [250, 500, 1000, 2000, 4000 / 3])
+def test_a_tone(frequency):
+    pcm = struct.pack(f"<{PIECE}h", *(round(2000 * math.sin(math.tau * frequency * n / 8000)) for n in range(PIECE)))
+    assert audible(pcm_to_mulaw(pcm)) == [Span(0, PIECE)]
 
 
 def test_what_is_forgotten():
