@@ -16,10 +16,12 @@ The layers, top to bottom; a module imports only from lower ones, or beside it i
                 transcript/conversation, delivery/lane, delivery/breaker
     2 pure      call/states, call/lull, deepgram/options, deepgram/languages, deepgram/batch, deepgram/exchange,
                 deepgram/window, deepgram/coverage, deepgram/states, deepgram/timeline,
-                deepgram/watchdog, deepgram/standing, deepgram/ending, deepgram/backlog, delivery/signing,
-                delivery/envelope, delivery/address, tunnel, store/base, transcript/speech, transcript/turns,
-                transcript/figures, transcript/gaps, transcript/captions, transcript/render
-    1 dialects  carriers/, deepgram/messages, deepgram/usual, deepgram/words, event_stream, outbox, answer, egress
+                deepgram/watchdog, deepgram/standing, deepgram/ending, deepgram/sounds, deepgram/backlog,
+                deepgram/journal, delivery/signing, delivery/envelope, delivery/address, tunnel, store/base,
+                transcript/speech, transcript/turns, transcript/figures, transcript/gaps, transcript/captions,
+                transcript/render
+    1 dialects  carriers/, deepgram/messages, deepgram/usual, deepgram/words, deepgram/extras, event_stream, outbox,
+                answer, egress
     0 words     errors, failure, audio, events/, recognition, text, spelling, values
    -1 base      spans, pace, writing
 
@@ -38,6 +40,7 @@ One word for one thing:
     cover         a final covers the span that it transcribes; what is not covered is transcribed later, or is a gap
     kept audio    a call's audio on the disk, until it is covered; a recording is kept for good
     result        what a recognizer says of a span: an interim, which the next one replaces, or a final
+    voice         one of several people on a track, by the number that the recognizer gives their words (`speaker`)
     segment       what its interims and its final say in turn, under one id; a turn, told as `utterance.completed`, is
                   the finals up to a pause; a turn that is read goes on until a long one, or the other's word
     backfill      to transcribe kept audio after the call

@@ -20,7 +20,7 @@ from bridge.deepgram.exchange import Finished, SessionEvent
 from bridge.deepgram.options import Options
 from bridge.deepgram.session import Session
 from bridge.errors import StoreError
-from bridge.events import Cause, Stretch, Track
+from bridge.events import Cause, Request, Stretch, Track
 from bridge.spans import Span
 from bridge.store.base import CallAudio
 
@@ -53,7 +53,12 @@ class AudioPath:
     @property
     def counters(self) -> Counter[str]:
         """What the audio was like, and how the session with Deepgram went."""
-        return self.aligner.counters + Counter(self.client.session.counts)
+        return self.aligner.counters + Counter(self.client.session.journal.counts)
+
+    @property
+    def requests(self) -> list[Request]:
+        """The sockets to Deepgram."""
+        return [describe.request(each) for each in self.client.session.journal.requests]
 
     def open_stream(self, position: int, why: Cause) -> tuple[Source, int]:
         """As the aligner's; what silence there is before it goes out at once."""

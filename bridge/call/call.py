@@ -286,6 +286,7 @@ class Call:
             case Finished():
                 assert self._path
                 self._path.finished = event
+                self._record.requests = self._path.requests
                 self._conclude()
             case _:
                 self._record.receive(event)
@@ -315,8 +316,7 @@ class Call:
         missing = describe.missing([*self.uncovered, *lacking])
         self._record.close(lacking, kept=self._audio is not None, turns=self.reason is not None)
         if self.reason:
-            url = describe.transcript_url(self._services.policy.public_url, self.id)
-            self._record.end(self.reason, self._duration, self.counts, missing, url)
+            self._record.end(self.reason, self._duration, self.counts, missing, self._services.policy.public_url)
         self._over.set()
 
     @property

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from bridge.align import Gap
 from bridge.audio import samples, seconds
 from bridge.carriers.messages import Started
+from bridge.deepgram import journal
 from bridge.deepgram.exchange import AudioLost, Interrupted, Resumed
 from bridge.deepgram.options import Options
 from bridge.events import (
@@ -21,6 +22,7 @@ from bridge.events import (
     Direction,
     Event,
     MediaFormat,
+    Request,
     StreamFailed,
     Stretch,
     Track,
@@ -181,6 +183,17 @@ def session_news(event: Interrupted | Resumed | AudioLost) -> Data:
             start, end = event.span
             lost = Stretch(track=TRACKS[event.channel], from_=seconds(start), to=seconds(end))
             return gap(lost, event.why)
+
+
+def request(socket: journal.Request) -> Request:
+    """A socket to Deepgram."""
+    model = socket.model
+    return Request(
+        request_id=socket.request_id,
+        model=model.name if model else None,
+        version=model.version if model else None,
+        start=seconds(socket.start),
+    )
 
 
 def language(options: Options) -> str | None:

@@ -18,6 +18,7 @@ from bridge.events import (
     Data,
     DtmfReceived,
     EndReason,
+    Request,
     StreamFailed,
     Stretch,
     TranscriptFinal,
@@ -56,6 +57,8 @@ class Record:
         self.events = EventWriter(call_id, store, clock.wall, past.seq if past else 0, backlog=backlog)
         self.uncovered: list[Stretch] = list(past.uncovered) if past else []
         """Kept audio that is left for later; complete when the call is over."""
+        self.requests: list[Request] = []
+        """The sockets to Deepgram, once they are gone."""
         self._clock = clock
         self._assembler = Assembler(call_id, speakers, language, progress=past.progress if past else None)
         self._tally = None if past else Tally(speakers)  # of a part of a call it would be half the truth
@@ -131,7 +134,9 @@ class Record:
             lacking = []
         self.tell(*(describe.gap(stretch, NOT_TRANSCRIBED) for stretch in lacking))
 
-    def end(self, reason: EndReason, duration: int, counts: dict[str, int], missing: float, url: str | None) -> None:
+    def end(
+        self, reason: EndReason, duration: int, counts: dict[str, int], missing: float, public_url: str | None
+    ) -> None:
         """The last event of the record, after `close`. `missing`: seconds that were not transcribed."""
         length = seconds(duration)
         missing = round(missing + self.events.dropped.seconds, 3)
@@ -146,7 +151,8 @@ class Record:
                 counts=counts,
                 # What is not transcribed yet was no silence.
                 figures=self._tally and self._tally.figures(self._tally.heard if self.uncovered else length),
-                transcript_url=url,
+                requests=self.requests,
+                transcript_url=describe.transcript_url(public_url, self.events.call_id),
             )
         )
 

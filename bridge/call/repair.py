@@ -70,15 +70,14 @@ class Repair:
         while piece.end - position >= SAMPLES_PER_MS:  # times are told in milliseconds
             start, audio = await self._read(position, piece.end)
             self._tell_lost(position, start)
-            end, request_id = start + len(audio) // CHANNELS, None
+            end, heard = start + len(audio) // CHANNELS, None
             if audio:
                 audio, heard = await self._hear(audio)
                 if heard is None:
                     return False
                 end = start + len(audio) // CHANNELS
                 self._take(heard, start, end, coverage)
-                request_id = heard.request_id
-            await self._commit(position, end, request_id)
+            await self._commit(position, end, heard)
             position = end
         return True
 
@@ -121,11 +120,14 @@ class Repair:
                 lost = stretch.model_copy(update={"from_": begin, "to": until})
                 self._writer.add(describe.gap(lost, "overflow"))
 
-    async def _commit(self, start: int, end: int, request_id: str | None) -> None:
+    async def _commit(self, start: int, end: int, heard: Transcribed | None) -> None:
         from_, to = round(start / SAMPLE_RATE, 3), round(end / SAMPLE_RATE, 3)
         self._left = list(without(self._left, from_, to))
         waiting = describe.missing(self._left)
-        self._writer.add(TranscriptionBackfilled(from_=from_, to=to, waiting=waiting, request_id=request_id))
+        model = heard.model.name if heard and heard.model else None
+        request_id = heard.request_id if heard else None
+        done = TranscriptionBackfilled(from_=from_, to=to, waiting=waiting, request_id=request_id, model=model)
+        self._writer.add(done)
         self._writer.commit()
         await self._writer.written()
 

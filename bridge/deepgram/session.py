@@ -30,6 +30,7 @@ from bridge.deepgram.exchange import (
     SessionPolicy,
     Uncovered,
 )
+from bridge.deepgram.journal import Journal
 from bridge.deepgram.messages import (
     CLOSE_STREAM,
     KEEP_ALIVE,
@@ -38,12 +39,11 @@ from bridge.deepgram.messages import (
     Metadata,
     Refusal,
     finalize,
-    parse,
 )
 from bridge.deepgram.standing import Standing
 from bridge.deepgram.states import State, Trigger, follow
 from bridge.deepgram.watchdog import Watchdog
-from bridge.errors import LocalProtocolError, RemoteProtocolError
+from bridge.errors import LocalProtocolError
 from bridge.pace import Pace
 from bridge.recognition import Recognized, Result, SpeechStart, TurnEnd
 
@@ -59,10 +59,7 @@ class Session:
         self.state = State.IDLE
         self.policy = policy
         self.request_id: str | None = None
-        self.messages = 0
-        self.bad_messages = 0
-        self.bad_words = 0
-        self.sockets = 0
+        self.journal = Journal()
         self.interruption: tuple[int | None, str] | None = None
         """Status and reason, as they were told last, while no socket answers after one was lost."""
         self._told: set[tuple[int | None, str]] = set()  # of this interruption
@@ -83,14 +80,8 @@ class Session:
     def __repr__(self) -> str:
         return (
             f"<Session {self.state.name} {self._ending.state.name} {self._backlog!r} fetching {self._asked} "
-            f"sockets {self.sockets} messages {self.messages} bad {self.bad_messages}>"
+            f"{self.journal!r}>"
         )
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """As `call.ended` names them. A message is bad if any of it but words could not be read."""
-        bad = {"deepgram_bad_messages": self.bad_messages, "deepgram_bad_words": self.bad_words}
-        return {"deepgram_sockets": self.sockets, **bad}
 
     @property
     def settled(self) -> int:
@@ -139,7 +130,6 @@ class Session:
         """The socket is open: ready at once, Deepgram sends no greeting."""
         if not self._become(Trigger.CONNECTED):
             return
-        self.sockets += 1
         self.request_id = request_id
         self._watchdog.answered(now)
         self._standing.clear()
@@ -147,6 +137,7 @@ class Session:
             # A socket that is taken and closed at once is no news.
             self._resumed = Resumed(self._attempt, self._backlog.waiting, request_id)
         self._events += self._backlog.rewind()
+        self.journal.connected(request_id, self._backlog.sent)
         if self._ending.begun:
             self._ending.plan(now, self._backlog.unsent)
         self._send_audio(now)
@@ -178,25 +169,17 @@ class Session:
         self._become(Trigger.TEXT)
         if self.state not in (State.OPEN, State.CLOSING):
             return
-        try:
-            message, bad_words, bad_fields = parse(text)
-        except RemoteProtocolError:
-            self.bad_messages += 1
-            return
-        self.messages += 1
-        self.bad_words += bad_words
-        self.bad_messages += bad_fields > 0
-        match message:
+        match message := self.journal.read(text):
             case Result(channel=channel) | TurnEnd(channel=channel) | SpeechStart(channel=channel):
                 if channel < CHANNELS:
                     self._watchdog.answered(now)
                     self._hear(message, now)
                 else:
-                    self.bad_messages += 1
+                    self.journal.bad_messages += 1
             case Metadata():
                 self._end(Trigger.FLUSHED)
             case DeepgramError():
-                self.bad_messages += 1
+                self.journal.bad_messages += 1
                 self._events.append(message)
 
     def closed(self, code: int | None, reason: str, now: float) -> None:

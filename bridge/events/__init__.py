@@ -1,4 +1,4 @@
-"""The words we speak: every event (`catalogue`), and what events are made of (`parts`)."""
+"""The words we speak: what events say (`catalogue`), what that is made of (`parts`), how it is carried (`event`)."""
 
 from bridge.events.catalogue import (
     EVENT_TYPES,
@@ -8,7 +8,6 @@ from bridge.events.catalogue import (
     CallStarted,
     Data,
     DtmfReceived,
-    Event,
     EventLost,
     SpeechStarted,
     StreamFailed,
@@ -20,15 +19,21 @@ from bridge.events.catalogue import (
     TranscriptionResumed,
     UtteranceCompleted,
 )
+from bridge.events.event import Event
 from bridge.events.parts import (
     TRACKS,
+    Alternative,
     Cause,
     Direction,
+    EndedBy,
     EndReason,
+    Entity,
     Figures,
     MediaFormat,
     Overlap,
+    Request,
     ResumeReason,
+    SearchHit,
     Stretch,
     Track,
     Word,
@@ -36,6 +41,7 @@ from bridge.events.parts import (
 )
 
 __all__ = [
+    "Alternative",
     "AudioGap",
     "CallEnded",
     "CallResumed",
@@ -46,12 +52,16 @@ __all__ = [
     "DtmfReceived",
     "EVENT_TYPES",
     "EndReason",
+    "EndedBy",
+    "Entity",
     "Event",
     "EventLost",
     "Figures",
     "MediaFormat",
     "Overlap",
+    "Request",
     "ResumeReason",
+    "SearchHit",
     "SpeechStarted",
     "StreamFailed",
     "Stretch",

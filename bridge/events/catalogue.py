@@ -2,18 +2,35 @@
 
 Times named `start`, `end`, `at`, `from` and `to` are seconds of the call, counted in audio: call time 0 is the first
 media frame of the call's first stream. Times named `time`, `*_time` and `*_at` are the wall clock, ISO 8601 in UTC with
-milliseconds; `start_time` is `start` on that clock, and so on. A field without words is what its name says.
+milliseconds; `start_time` is `start` on that clock, and so on. A field without words is what its name says; one that is
+there "with" an option of Deepgram's is left out where it would be empty.
 
 Finals append, interims replace: a consumer keyed on `segment_id` needs no other logic.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bridge.events.parts import Direction, EndReason, Figures, MediaFormat, Overlap, ResumeReason, Stretch, Track, Word
+from bridge.events.parts import (
+    Alternative,
+    Direction,
+    EndedBy,
+    EndReason,
+    Entity,
+    Figures,
+    MediaFormat,
+    Overlap,
+    Request,
+    ResumeReason,
+    SearchHit,
+    Stretch,
+    Track,
+    Word,
+    is_empty,
+    is_none,
+)
 
 
 class Data(BaseModel):
@@ -85,9 +102,19 @@ class Transcript(Data):
     words: list[Word]
     """In order; none begins before the one before it has ended."""
     language: str | None = None
-    """The one that Deepgram heard, or else the one that was asked for; None where neither is known."""
+    """The one that Deepgram heard most, or else the one that was asked for; None where neither is known."""
+    languages: list[str] = Field([], exclude_if=is_empty)
+    """All that Deepgram heard, the most frequent first; with `language=multi`."""
     speech_final: bool = False
     """Deepgram heard the speaker pause: the turn ends here."""
+    from_finalize: bool = False
+    """Deepgram was asked for it before the speaker paused."""
+    alternatives: list[Alternative] = Field([], exclude_if=is_empty)
+    """What may have been said instead, the likeliest first; with `alternatives`."""
+    search: list[SearchHit] = Field([], exclude_if=is_empty)
+    """Where terms may have been said that were searched for; with `search`."""
+    entities: list[Entity] = Field([], exclude_if=is_empty)
+    """What the words name; with `detect_entities`."""
     overlaps: list[Overlap] = []
     """With what had been heard of the other speaker by then: a pair may be told by its later segment only."""
     source: Literal["live", "backfill"] = "live"
@@ -125,6 +152,10 @@ class UtteranceCompleted(Data):
     start_time: str
     end_time: str
     text: str
+    voice: int | None = Field(None, exclude_if=is_none)
+    """The `speaker` of all its words; None where they have none. A turn of several is told by one event for each."""
+    ended_by: EndedBy | None = None
+    """None in records of earlier versions."""
 
 
 class SpeechStarted(Data):
@@ -240,6 +271,8 @@ class TranscriptionBackfilled(Data):
     """Seconds of kept audio still to be transcribed, on the track that lacks more; 0: that was all."""
     request_id: str | None = None
     """Deepgram's; None where there was no audio to send."""
+    model: str | None = None
+    """The one that heard it, in Deepgram's words."""
 
 
 class CallEnded(Data):
@@ -272,6 +305,8 @@ class CallEnded(Data):
     """Of what was transcribed while the call lasted; None where the bridge was restarted in mid-call, or no stream
     came.
     """
+    requests: list[Request] = []
+    """The sockets to Deepgram, in their order, of the process that ended the call."""
     transcript_url: str | None = None
     """The record's, as JSON, for clients with a token. None without `PUBLIC_URL`, or where no stream came."""
 
@@ -303,30 +338,3 @@ EVENT_TYPES: Mapping[str, type[Data]] = {
         EventLost,
     )
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One thing that happened in a call."""
-
-    call_id: str
-    """The record's: the carrier's id, with `--2` and so on added where the carrier came back after the end."""
-    seq: int | None
-    """Dense from 1 within the call; None for what is not durable."""
-    id: str
-    """Made of safe characters, stable for ever."""
-    time: str
-    """When it was made."""
-    data: Data
-
-    @property
-    def type(self) -> str:
-        return self.data.type
-
-    def to_json(self) -> str:
-        """The event as the webhook, the record and the feed carry it."""
-        head = f'"seq":{self.seq},' if self.seq is not None else ""
-        return (
-            f'{{{head}"id":"{self.id}","type":"{self.data.type}","time":"{self.time}",'
-            f'"data":{self.data.model_dump_json(by_alias=True)}}}'
-        )

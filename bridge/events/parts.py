@@ -1,5 +1,6 @@
 """What events are made of: the names they choose from and the values they hold. Units and clocks are `catalogue`'s."""
 
+from collections.abc import Sized
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Literal
@@ -35,6 +36,15 @@ EndReason = Literal[
 `max_duration`: it had lasted as long as a call may.
 """
 
+EndedBy = Literal["pause", "utterance_end", "speaker", "call_end"]
+"""Why a turn is over.
+
+`pause`: Deepgram heard the speaker pause.
+`utterance_end`: no word followed for long.
+`speaker`: another one on this track went on.
+`call_end`: nothing more was heard.
+"""
+
 ResumeReason = Literal["carrier_reconnected", "bridge_restarted"]
 """Why another stream goes on with a call.
 
@@ -67,6 +77,16 @@ def _second(epoch: int) -> str:
     return datetime.fromtimestamp(epoch, UTC).replace(tzinfo=None).isoformat()
 
 
+def is_none(value: object) -> bool:
+    """What a field is left out for that not every event has."""
+    return value is None
+
+
+def is_empty(value: Sized) -> bool:
+    """As `is_none`, for a list."""
+    return not value
+
+
 class Word(BaseModel):
     """One recognized word."""
 
@@ -80,6 +100,71 @@ class Word(BaseModel):
     end: float
     confidence: float
     """Deepgram's, 0 to 1."""
+    speaker: int | None = Field(None, exclude_if=is_none)
+    """Who of those on this track said it, counted from 0: with `diarize`, else it is left out. The numbers are
+    Deepgram's: every socket, and what is transcribed afterwards, has its own.
+    """
+    language: str | None = Field(None, exclude_if=is_none)
+    """Of this word: with `language=multi`, else it is left out."""
+
+
+class Alternative(BaseModel):
+    """What may have been said instead."""
+
+    model_config = ConfigDict(frozen=True)
+
+    text: str
+    confidence: float
+    """Deepgram's, 0 to 1."""
+
+
+class SearchHit(BaseModel):
+    """Where a term of Deepgram's `search` may have been said."""
+
+    model_config = ConfigDict(frozen=True)
+
+    query: str
+    """The term."""
+    start: float
+    end: float
+    confidence: float
+    """Deepgram's, 0 to 1."""
+    snippet: str
+    """What was heard there."""
+
+
+class Entity(BaseModel):
+    """Words that name something."""
+
+    model_config = ConfigDict(frozen=True)
+
+    label: str
+    """What kind of thing, in Deepgram's names: `PERSON_NAME`, `CREDIT_CARD`."""
+    value: str
+    """As it is written."""
+    raw_value: str
+    """As it was said."""
+    confidence: float
+    """Deepgram's, 0 to 1."""
+    start_word: int
+    """The first of its words, counted from 0 in the segment's `words`."""
+    end_word: int
+    """After the last of them."""
+
+
+class Request(BaseModel):
+    """One socket to Deepgram."""
+
+    model_config = ConfigDict(frozen=True)
+
+    request_id: str | None
+    """Deepgram's name of it, for its support."""
+    model: str | None
+    """The one that heard the call, in Deepgram's words; None where no result came."""
+    version: str | None
+    """The model's."""
+    start: float
+    """Where in the call it began."""
 
 
 class Overlap(BaseModel):

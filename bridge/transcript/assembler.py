@@ -10,13 +10,18 @@ Source: https://developers.deepgram.com/docs/understand-endpointing-interim-resu
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypeVar
+from itertools import groupby
+from typing import Any, Literal, TypeVar
 
 from bridge.audio import SAMPLE_RATE, samples, seconds
 from bridge.events import (
     TRACKS,
+    Alternative,
     Data,
+    EndedBy,
+    Entity,
     Overlap,
+    SearchHit,
     SpeechStarted,
     Track,
     Transcript,
@@ -28,7 +33,7 @@ from bridge.events import (
 )
 from bridge.recognition import Recognized, Result, SpeechStart, TurnEnd
 from bridge.recognition import Word as HeardWord
-from bridge.transcript.speech import SHORTEST_OVERLAP
+from bridge.transcript.speech import SHORTEST_OVERLAP, Run, chained, join, runs
 from bridge.writing import joined
 
 T = TypeVar("T", bound=Transcript)
@@ -52,7 +57,7 @@ class _Channel:
     """Of the open segment; 0: none is open."""
     shown: Transcript | None = None
     """The open segment as it was last shown."""
-    turn: list[Transcript] = field(default_factory=list)
+    turn: list[TranscriptFinal] = field(default_factory=list)
     """Finals of the turn that is not complete."""
     recent: deque[tuple[str, float, float]] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
     """Finals as (segment id, start, end)."""
@@ -66,7 +71,7 @@ class Progress:
     """The last segment of each track and, with `u` before the track, the last turn."""
     last_word_ends: Mapping[Track, int] = field(default_factory=dict)
     """Where their words end, in samples of the call."""
-    turns: Mapping[Track, Sequence[Transcript]] = field(default_factory=dict)
+    turns: Mapping[Track, Sequence[TranscriptFinal]] = field(default_factory=dict)
     """Finals of turns that they have not completed."""
 
 
@@ -117,7 +122,7 @@ class Assembler:
             case TurnEnd(last_word_end=ended):
                 # None says that the turn has been ended already; a later word, that the speaker has gone on.
                 if ended is not None and channel.last_word_end <= ended + _EPSILON:
-                    self._complete_turn(channel)
+                    self._complete_turn(channel, "utterance_end")
             case SpeechStart():
                 self._events.append(
                     SpeechStarted(
@@ -141,7 +146,7 @@ class Assembler:
                 said = {**dict(shown), **nothing, "final": True, "revision": shown.revision + 1}
                 self._close_segment(channel, TranscriptFinal(**said))
             if turns:
-                self._complete_turn(channel)
+                self._complete_turn(channel, "call_end")
 
     def events_received(self) -> list[Data]:
         """What has become of it since the last call, in order."""
@@ -156,7 +161,7 @@ class Assembler:
             if result.text or (channel.shown and not late):
                 self._close_segment(channel, self._transcript(channel, result, TranscriptFinal, late=late), late=late)
             if result.ends_turn:
-                self._complete_turn(channel)
+                self._complete_turn(channel, "pause")
         elif result.text and not (channel.shown and channel.shown.text == result.text):
             self._show(channel, self._transcript(channel, result, TranscriptInterim))
 
@@ -184,7 +189,10 @@ class Assembler:
             confidence=result.confidence,
             words=words,
             language=result.language or self.language,
+            languages=list(result.languages),
             speech_final=result.ends_turn,
+            from_finalize=result.from_finalize,
+            **(_asked_for(result) if result.alternatives or result.hits or result.entities else {}),
             overlaps=self._overlaps(channel, start, end),
             source=self.source,
         )
@@ -207,12 +215,32 @@ class Assembler:
             channel.recent.append((final.segment_id, final.start, final.end))
             channel.turn.append(final)
 
-    def _complete_turn(self, channel: _Channel) -> None:
+    def _complete_turn(self, channel: _Channel, ended_by: EndedBy) -> None:
         finals, channel.turn = channel.turn, []
         if not finals:
             return
+        if all(word.speaker is None for final in finals for word in final.words):
+            first, last = finals[0], finals[-1]
+            self._tell_turn(channel, finals, first.start, last.end, joined(final.text for final in finals), ended_by)
+            return
+        voices = [list(group) for _, group in groupby((run for final in finals for run in runs(final)), key=_voice)]
+        for number, group in enumerate(voices, 1):
+            parts = list({run.final.segment_id: run.final for run in group}.values())
+            end = max(run.end for run in group)
+            why: EndedBy = ended_by if number == len(voices) else "speaker"
+            self._tell_turn(channel, parts, group[0].start, end, join(chained(group)), why, group[0].voice)
+
+    def _tell_turn(
+        self,
+        channel: _Channel,
+        finals: Sequence[TranscriptFinal],
+        start: float,
+        end: float,
+        text: str,
+        ended_by: EndedBy,
+        voice: int | None = None,
+    ) -> None:
         channel.utterances += 1
-        first, last = finals[0], finals[-1]
         self._events.append(
             UtteranceCompleted(
                 utterance_id=f"{self.call_id}-{channel.track}-u{self._series}{channel.utterances}",
@@ -220,11 +248,13 @@ class Assembler:
                 track=channel.track,
                 channel=channel.index,
                 speaker=channel.speaker,
-                start=first.start,
-                end=last.end,
-                start_time=first.start_time,
-                end_time=last.end_time,
-                text=joined(final.text for final in finals),
+                start=start,
+                end=end,
+                start_time=timestamp(self.anchor + start),
+                end_time=timestamp(self.anchor + end),
+                text=text,
+                voice=voice,
+                ended_by=ended_by,
             )
         )
 
@@ -258,6 +288,46 @@ def _monotonic(words: tuple[HeardWord, ...], last_word_end: int) -> list[Word]:
         start = max(start, floor)
         floor = max(end, start)
         placed.append(
-            Word(word=word.word, text=word.text, start=seconds(start), end=seconds(floor), confidence=word.confidence)
+            Word(
+                word=word.word,
+                text=word.text,
+                start=seconds(start),
+                end=seconds(floor),
+                confidence=word.confidence,
+                speaker=word.speaker,
+                language=word.language,
+            )
         )
     return placed
+
+
+def _asked_for(result: Result) -> dict[str, Any]:
+    """What few calls ask for, by its field."""
+    return {
+        "alternatives": [Alternative(text=one.text, confidence=one.confidence) for one in result.alternatives],
+        "search": [
+            SearchHit(
+                query=hit.query,
+                start=seconds(hit.span.start),
+                end=seconds(hit.span.end),
+                confidence=hit.confidence,
+                snippet=hit.snippet,
+            )
+            for hit in result.hits
+        ],
+        "entities": [
+            Entity(
+                label=entity.label,
+                value=entity.value,
+                raw_value=entity.raw_value,
+                confidence=entity.confidence,
+                start_word=entity.words.start,
+                end_word=entity.words.end,
+            )
+            for entity in result.entities
+        ],
+    }
+
+
+def _voice(run: Run) -> int | None:
+    return run.voice

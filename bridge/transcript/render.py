@@ -124,6 +124,7 @@ def _turn_document(turn: Turn) -> dict[str, Any]:
     return {
         "speaker": turn.speaker,
         "track": turn.track,
+        "voice": turn.voice,
         "start": turn.start,
         "end": turn.end,
         "text": turn.text,

@@ -29,16 +29,25 @@ class Piece(NamedTuple):
     end: float
     spaced: bool
     """Whether a blank stands before it, if something does; Chinese, for one, has none."""
+    voice: int | None = None
+    """The `speaker` of its word."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Words of one final without a pause among them."""
+    """Words of one final and one voice without a pause among them."""
 
     final: TranscriptFinal
     pieces: tuple[Piece, ...]
     start: float
     end: float
+    voice: int | None = None
+    """Who of those on the track, where the recognizer tells them apart."""
+
+    @property
+    def who(self) -> tuple[str, int | None]:
+        """Whose words they are: no two people have the same track and voice."""
+        return self.final.track, self.voice
 
     @property
     def text(self) -> str:
@@ -82,12 +91,19 @@ def chained(runs: Iterable[Run]) -> list[Piece]:
 def runs(final: TranscriptFinal) -> list[Run]:
     """The final's runs of speech, in their order; none if it says nothing."""
     found: list[list[Piece]] = []
+    voices: list[int | None] = []
+    voice: int | None = None
     for piece in pieces(final):
-        if found and piece.start - found[-1][-1].end < PAUSE:
+        voice = voice if piece.voice is None else piece.voice  # a word without one is its neighbour's
+        if found and piece.start - found[-1][-1].end < PAUSE and voices[-1] == voice:
             found[-1].append(piece)
         else:
             found.append([piece])
-    return [Run(final, tuple(run), run[0].start, max(piece.end for piece in run)) for run in found]
+            voices.append(voice)
+    return [
+        Run(final, tuple(run), run[0].start, max(piece.end for piece in run), whose)
+        for run, whose in zip(found, voices, strict=True)
+    ]
 
 
 def timeline(finals: Iterable[TranscriptFinal]) -> list[Run]:
@@ -116,7 +132,7 @@ def pieces(final: TranscriptFinal) -> list[Piece]:
     """
     if final.text.isprintable() and final.text.split() == [word.text for word in final.words]:
         # As nearly always; the rest of this is for the other times.
-        return [Piece(word.text, word.start, word.end, True) for word in final.words]
+        return [Piece(word.text, word.start, word.end, True, word.speaker) for word in final.words]
     if not plain(final.text):
         return []
     words = [word for word in final.words if plain(word.text)]
@@ -129,7 +145,8 @@ def pieces(final: TranscriptFinal) -> list[Piece]:
         # What stands around a word belongs to it, but not words that the recognizer gave no time.
         whole = _letters(part) == _letters(word.text)
         first, *rest = _spread(part, word.start, word.end, whole=whole)
-        found += [first._replace(spaced=blank or part[0].isspace()), *rest]
+        first = first._replace(spaced=blank or part[0].isspace())
+        found += [piece._replace(voice=word.speaker) for piece in (first, *rest)]
         blank = part[-1].isspace()
     return found
 

@@ -7,7 +7,7 @@ said. What is shown while a call goes on is the business of `conversation`.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bridge.events import Overlap, TranscriptFinal
+from bridge.events import Overlap, Transcript, TranscriptFinal
 from bridge.text import plain
 from bridge.transcript.speech import Piece, Run, TalkOver, chained, join, said, talk_over, timeline
 
@@ -38,7 +38,12 @@ class Turn:
 
     @property
     def speaker(self) -> str:
-        return speaker(self.runs[0].final)
+        return speaker(self.runs[0])
+
+    @property
+    def voice(self) -> int | None:
+        """As a run's."""
+        return self.runs[0].voice
 
     @property
     def track(self) -> str:
@@ -67,9 +72,15 @@ class Turn:
         return list(dict.fromkeys(run.final.segment_id for run in self.runs))
 
 
-def speaker(final: TranscriptFinal) -> str:
-    """The label on one line; the track's name where there is none."""
-    return plain(final.speaker) or final.track
+def speaker(run: Run) -> str:
+    """Whose words they are, on one line."""
+    return named(run.final, run.voice)
+
+
+def named(transcript: Transcript, voice: int | None) -> str:
+    """The label on one line, or the track's name where there is none; of several on one track with a number from 1."""
+    label = plain(transcript.speaker) or transcript.track
+    return label if voice is None else f"{label} {voice + 1}"
 
 
 def ordered(finals: Iterable[TranscriptFinal]) -> list[TranscriptFinal]:
@@ -104,17 +115,17 @@ def turns(finals: Iterable[TranscriptFinal]) -> list[Turn]:
     """A finished call's turns, in the order of their start."""
     runs = timeline(finals)
     grouped: list[list[Run]] = []
-    open_turns: dict[str, list[Run]] = {}
+    open_turns: dict[tuple[str, int | None], list[Run]] = {}
     near: list[Run] = []
     for run in runs:
         near = [other for other in near if other.end > run.start - PAUSE]
-        turn = open_turns.get(run.final.track)
-        others = ((other.start, other.end) for other in near if other.final.track != run.final.track)
+        turn = open_turns.get(run.who)
+        others = ((other.start, other.end) for other in near if other.who != run.who)
         if turn and goes_on((turn[0].start, max(part.end for part in turn)), (run.start, run.end), others):
             turn.append(run)
         else:
-            open_turns[run.final.track] = [run]
-            grouped.append(open_turns[run.final.track])
+            open_turns[run.who] = [run]
+            grouped.append(open_turns[run.who])
         near.append(run)
     over = _over(grouped, talk_over(runs))
     return [Turn(tuple(turn), tuple(over.get(place, ()))) for place, turn in enumerate(grouped)]
@@ -127,5 +138,5 @@ def _over(grouped: list[list[Run]], stretches: Iterable[TalkOver]) -> dict[int, 
     for first, second, start, end in stretches:
         if round(end - start, 3) >= BACK_CHANNEL:
             earlier, later = sorted((places[id(first)], places[id(second)]))
-            over.setdefault(later, {})[speaker(grouped[earlier][0].final)] = None
+            over.setdefault(later, {})[speaker(grouped[earlier][0])] = None
     return over

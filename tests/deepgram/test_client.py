@@ -66,7 +66,7 @@ class Caller:
         await until(lambda: any(isinstance(event, kind) for event in self.happenings))
 
     async def connected(self):
-        await until(lambda: self.client.session.sockets)
+        await until(lambda: self.client.session.journal.requests)
 
     def words(self, channel):
         return [
@@ -396,7 +396,7 @@ async def test_an_error_of_deepgrams_is_logged_once(caplog):
     (record,) = (record for record in caplog.records if record.levelname == "WARNING")
 
     assert (record.call_id, record.code, record.description) == ("CA1", "SchemaError", "bad")
-    assert caller.client.session.bad_messages == 2
+    assert caller.client.session.journal.bad_messages == 2
     assert caller.happenings == [Finished(((0, (0, 96_000)), (1, (0, 96_000))))]  # Metadata is no final
 
 

@@ -10,6 +10,7 @@ from bridge import __version__
 from bridge.audio import interleave, seconds, silence
 from bridge.deepgram import batch, options
 from bridge.deepgram.batch import Transcribed
+from bridge.deepgram.extras import Model
 from bridge.deepgram.messages import Blame, Refusal
 from bridge.deepgram.prerecorded import open_session, patience_for, transcribe
 from bridge.egress import Egress, Route
@@ -151,7 +152,7 @@ async def test_a_long_recording_goes_out_and_is_heard_to_its_end(deepgram, sessi
 async def test_silence_is_transcribed_as_nothing(deepgram, session):
     transcribed = await ask(session, deepgram.url, silence(16000))
 
-    assert transcribed == Transcribed((), deepgram.requests[0].request_id, 0)
+    assert transcribed == Transcribed((), deepgram.requests[0].request_id, 0, Model("nova-3", "local"))
 
 
 async def test_several_recordings_at_once_do_not_mix(session):

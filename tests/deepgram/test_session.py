@@ -172,7 +172,7 @@ def test_bad_and_unknown_messages_change_nothing():
         machine.receive_text(text, 0.0)
 
     assert machine.events_received() == []
-    assert (machine.bad_messages, machine.messages) == (3, 2)
+    assert (machine.journal.bad_messages, machine.journal.messages) == (3, 2)
     assert machine.state is State.OPEN
 
 
@@ -185,7 +185,7 @@ def test_a_message_with_odd_fields_is_heard_and_counts_as_a_bad_one(odd):
     machine.receive_text(json.dumps({**json.loads(results(0, 0.0, 1.0, ("good", 0.2))), **odd}), now)
 
     assert words(machine.events_received()) == [("good", 0.2)]
-    assert machine.bad_messages == 1
+    assert machine.journal.bad_messages == 1
 
 
 def test_the_counts_have_the_names_that_the_end_of_the_call_tells():
@@ -194,7 +194,7 @@ def test_the_counts_have_the_names_that_the_end_of_the_call_tells():
     machine.receive_text("rubbish", 1.0)
     machine.receive_text(results(0, 0.0, 1.0, ("odd", -1.0)), 1.0)
 
-    assert machine.counts == {"deepgram_sockets": 1, "deepgram_bad_messages": 1, "deepgram_bad_words": 1}
+    assert machine.journal.counts == {"deepgram_sockets": 1, "deepgram_bad_messages": 1, "deepgram_bad_words": 1}
 
 
 def test_an_error_is_told_and_counted_and_changes_nothing_else():
@@ -202,7 +202,7 @@ def test_an_error_is_told_and_counted_and_changes_nothing_else():
     machine.receive_text('{"type":"Error","variant":"x","description":"bad"}', 0.0)
 
     assert machine.events_received() == [DeepgramError("x", "bad")]
-    assert machine.bad_messages == 1
+    assert machine.journal.bad_messages == 1
     assert machine.state is State.OPEN
 
 
@@ -320,7 +320,7 @@ def test_a_message_that_cannot_be_read_leaves_its_audio_uncovered():
     said = machine.events_received()
     assert words(said) == [("two", 1.5)]
     assert said[-1] == finished((0, 0.0, 1.0))
-    assert machine.bad_messages == 2
+    assert machine.journal.bad_messages == 2
 
 
 def test_finals_out_of_order_are_all_taken():
@@ -353,7 +353,7 @@ def test_odd_words_are_counted_and_their_sentence_is_heard():
     machine.receive_text(json.dumps(message), now)
 
     assert words(machine.events_received()) == [("good", 0.2), ("odd", 0.6)]
-    assert (machine.bad_words, machine.bad_messages) == (1, 0)
+    assert (machine.journal.bad_words, machine.journal.bad_messages) == (1, 0)
 
 
 def test_a_message_in_a_binary_frame_is_a_message():
@@ -896,7 +896,7 @@ def test_repr_shows_state_and_counters():
     machine.receive_text("rubbish", 0.0)
 
     assert repr(machine).startswith("<Session OPEN GOING_ON <Backlog <AudioWindow 0..0 sent 0")
-    assert repr(machine).endswith("fetching None sockets 1 messages 0 bad 1>")
+    assert repr(machine).endswith("fetching None <Journal sockets 1 messages 0 bad 1>>")
 
 
 def kept_session(**policy):

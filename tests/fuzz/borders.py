@@ -245,7 +245,9 @@ def _check_second(
     final = 4 * second + 2 * channel + 1
     if mutation.at == final and not mutation.moved:
         # Its own words: they cannot be read, or it claims to be of another time or channel.
-        assert uncovered or session.bad_words or session.bad_messages or touched or _said_less(mutation), mutation.what
+        assert (
+            uncovered or session.journal.bad_words or session.journal.bad_messages or touched or _said_less(mutation)
+        ), mutation.what
         return
     claimed = touched and touched[0] == channel and touched[1].start < end and start < touched[1].end
     assert uncovered or claimed, f"{missing} are lost, {mutation.what}"

@@ -88,6 +88,7 @@ def test_a_document_holds_the_call_its_turns_its_segments_and_its_figures():
     assert found["turns"][1] == {
         "speaker": "caller",
         "track": "inbound",
+        "voice": None,
         "start": 1.3,
         "end": 2.5,
         "text": "Stop it now please",

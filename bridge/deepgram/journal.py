@@ -1,0 +1,66 @@
+"""What a session's sockets were, and what they said that could not be read: for the record and Deepgram's support."""
+
+import json
+from dataclasses import dataclass
+
+from bridge.deepgram.extras import Model, read_model
+from bridge.deepgram.messages import Message, parse
+from bridge.errors import RemoteProtocolError
+from bridge.recognition import Result
+
+
+@dataclass(slots=True)
+class Request:
+    """One socket that was open."""
+
+    request_id: str | None
+    start: int
+    """Where in the call it began, in samples."""
+    model: Model | None = None
+    """As its first result tells it."""
+    is_known: bool = False
+    """Its first result was here."""
+
+
+class Journal:
+    """Reads what the sockets of a session say, and keeps account of it."""
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+        self.messages = 0
+        """That could be read."""
+        self.bad_messages = 0
+        """Of which anything but words could not be read."""
+        self.bad_words = 0
+
+    def __repr__(self) -> str:
+        return f"<Journal sockets {len(self.requests)} messages {self.messages} bad {self.bad_messages}>"
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """As `call.ended` names them."""
+        bad = {"deepgram_bad_messages": self.bad_messages, "deepgram_bad_words": self.bad_words}
+        return {"deepgram_sockets": len(self.requests), **bad}
+
+    def connected(self, request_id: str | None, start: int) -> None:
+        """Another socket is open, and is sent the call from `start` on."""
+        self.requests.append(Request(request_id, start))
+
+    def read(self, text: str | bytes) -> Message | None:
+        """One message; None for one that cannot be read."""
+        try:
+            message, bad_words, bad_fields = parse(text)
+        except RemoteProtocolError:
+            self.bad_messages += 1
+            return None
+        self.messages += 1
+        self.bad_words += bad_words
+        self.bad_messages += bad_fields > 0
+        if type(message) is Result and self.requests and not self.requests[-1].is_known:
+            self._learn(self.requests[-1], text)
+        return message
+
+    def _learn(self, request: Request, text: str | bytes) -> None:
+        request.is_known = True
+        metadata = json.loads(text).get("metadata")
+        request.model = read_model(metadata.get("model_info") if isinstance(metadata, dict) else None)
