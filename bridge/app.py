@@ -32,6 +32,7 @@ from bridge.delivery.sender import Sender
 from bridge.delivery.signing import Signer
 from bridge.egress import Egress
 from bridge.errors import StoreError
+from bridge.events import SpeechStarted, TranscriptInterim
 from bridge.live import Live
 from bridge.store.audio import AudioStore, Recordings
 from bridge.store.audio.retention import Retention
@@ -344,4 +345,6 @@ def _sender(settings: Settings, store: ManagedStore, egress: Egress) -> Sender |
         return None
     signer = Signer(settings.webhook_secret.get_secret_value())
     url, route = settings.webhook_url, egress.route(settings.webhook_url)
-    return Sender(store, url, signer, endpoint=ENDPOINT, interims=settings.webhook_interim, route=route)
+    interims = ((settings.webhook_interim, TranscriptInterim), (settings.webhook_speech_started, SpeechStarted))
+    wanted = [type_ for is_wanted, type_ in interims if is_wanted]
+    return Sender(store, url, signer, endpoint=ENDPOINT, interims=wanted, route=route)

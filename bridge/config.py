@@ -50,6 +50,7 @@ class Settings(BaseModel):
         None, description="`whsec_…`; several, separated by spaces, while rotating"
     )
     webhook_interim: bool = Field(False, description="Post interim transcripts too")
+    webhook_speech_started: bool = Field(False, description="Post the starts of speech too")
 
     twilio_account_sid: forms.AccountSid | None = Field(
         None, description="For `bridge number`, and to ask for a lost stream again"
@@ -320,6 +321,7 @@ def doubts(settings: Settings) -> Iterator[str]:
     for name, works, needs in (
         ("WEBHOOK_SECRET", settings.webhook_url, "without WEBHOOK_URL: events are only kept"),
         ("WEBHOOK_INTERIM", settings.webhook_url, "without WEBHOOK_URL: events are only kept"),
+        ("WEBHOOK_SPEECH_STARTED", settings.webhook_url, "without WEBHOOK_URL: events are only kept"),
         ("TWILIO_ACCOUNT_SID", asks_again, "for a lost stream without TWILIO_AUTH_TOKEN, PUBLIC_URL and BRIDGE_GRACE"),
         ("BRIDGE_CALLER_ID", settings.bridge_dial, "without BRIDGE_DIAL"),
         ("BRIDGE_PAUSE", holds_lines, "with BRIDGE_DIAL, or without a voice webhook (PUBLIC_URL)"),

@@ -23,7 +23,8 @@ from bridge.cli.turns import Turn, Turns
 from bridge.cli.wording import WORDING
 from bridge.events import CallEnded, CallResumed, Data, SpeechStarted, Transcript, TranscriptFinal, TranscriptInterim
 from bridge.text import clock, plain
-from bridge.transcript.turns import PAUSE, turns
+from bridge.transcript.speech import shares
+from bridge.transcript.turns import PAUSE, named, turns
 from bridge.writing import spaced, width
 
 COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "bright_red")
@@ -150,7 +151,7 @@ class ConversationPrinter:
             call.turns.receive(call.printout.items_received(), call.printout.waiting, now)
             if finish:
                 call.turns.finish()
-            lines += [self._line(name, turn) for turn in call.turns.turns_received()]
+            lines += [line for turn in call.turns.turns_received() for line in self._lines(name, turn)]
         self._refresh()
         for line in lines:
             self._print(line)
@@ -178,23 +179,28 @@ class ConversationPrinter:
     def _now(self) -> float:
         return self._loop.time() if self._loop is not None else time.monotonic()
 
-    def _line(self, name: str, turn: Turn | Text) -> Text:
-        """A turn as a line; what may still change in it is dimmed."""
+    def _lines(self, name: str, turn: Turn | Text) -> list[Text]:
+        """A turn as a line, or as one for each of the voices in it; what may still change is dimmed."""
         if isinstance(turn, Text):
-            return turn
+            return [turn]
         first = turn.segments[0]
-        line = self._spoken(self._prefix(name), first.start, plain(first.speaker), style=_style(first))
-        before = ""
+        lines: list[Text] = []
+        voice, before = None, ""
         for segment in turn.segments:
-            text = plain(segment.text)
-            line.append(" " * (before != "" and spaced(before, text)))
-            line.append(text, style=_style(segment))
-            before = text
+            for share in shares(segment):
+                if not lines or share.voice != voice:
+                    start = share.start if lines else first.start
+                    speaker = named(segment, share.voice)
+                    lines.append(self._spoken(self._prefix(name), start, speaker, style=_style(segment)))
+                    voice, before = share.voice, ""
+                lines[-1].append(" " * (before != "" and spaced(before, share.text)))
+                lines[-1].append(share.text, style=_style(segment))
+                before = share.text
         if turn.late and first.final:
-            line.append("  (late)", style="yellow")
+            lines[-1].append("  (late)", style="yellow")
         if over := turn.over if turn.segments[-1].final else 0.0:
-            line.append(f"  ({over:.1f} s over the other)", style="dim")
-        return line
+            lines[-1].append(f"  ({over:.1f} s over the other)", style="dim")
+        return lines
 
     def _spoken(self, line: Text, start: float, speaker: str, *, style: str = "") -> Text:
         """When a turn began, and who spoke."""
@@ -211,9 +217,10 @@ class ConversationPrinter:
     def _refresh(self) -> None:
         if self._live is not None:
             lines = [
-                self._line(name, turn)
+                line
                 for name, call in self._calls.items()
                 for turn in call.turns.shown(call.printout.waiting)
+                for line in self._lines(name, turn)
             ]
             self._live.update(Group(*lines), refresh=True)
 

@@ -86,13 +86,13 @@ def parse(answer: bytes, seconds: float) -> Transcribed:
     try:
         transcript = json.loads(answer)
         pieces = list(_pieces(transcript["results"]))
-        channels = transcript["results"].get("channels") or []
+        channels = transcript["results"].get("channels")
     except (*_UNREADABLE, RecursionError) as error:
         raise RemoteProtocolError(f"not a transcript: {type(error).__name__}") from None
     reader = _Reader(seconds)
     results = [final for channel, piece in pieces if (final := reader.read(channel, piece))]
     results.sort(key=lambda final: (final.span.start, final.channel))
-    for channel, heard in enumerate(channels):
+    for channel, heard in enumerate(channels if isinstance(channels, list) else ()):
         reader.add_extras(results, channel, heard)
     return Transcribed(tuple(results), _request_id(transcript), reader.skipped, _model(transcript))
 
@@ -168,8 +168,9 @@ class _Reader:
     def add_extras(self, results: list[Result], channel: int, heard: Any) -> None:
         """Give the finals of one channel what the answer says of the whole channel: hits, and entities, which count all
         its words. Further alternatives are of the whole channel, too, and cannot be told apart by its utterances."""
-        best = (heard.get("alternatives") or [None])[0] if isinstance(heard, dict) else None
-        if not isinstance(heard, dict) or not isinstance(best, dict):
+        alternatives = heard.get("alternatives") if isinstance(heard, dict) else None
+        best = alternatives[0] if isinstance(alternatives, list) and alternatives else None
+        if not isinstance(best, dict):
             return
         odd = Oddities()
         hits = read_hits(heard.get("search"), odd)

@@ -22,3 +22,8 @@ def batch_id(call_id: str, first: int, last: int) -> str:
 def interim_id(call_id: str, segment_id: str, revision: int) -> str:
     """The webhook-id of an interim; a revision is sent at most once."""
     return f"int_{call_id}_{segment_id}_{revision}"
+
+
+def start_id(call_id: str, event_id: str) -> str:
+    """The webhook-id of a start of speech."""
+    return f"int_{call_id}_{event_id}"

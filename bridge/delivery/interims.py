@@ -1,4 +1,5 @@
-"""Interims at the webhook: at most once each, only while a call's lane is idle, and counting for nothing.
+"""Interims, and starts of speech, at the webhook: at most once each, only while a call's lane is idle, and counting for
+nothing.
 
 Beside the sender and deliberately no part of its duty: an interim is never retried and never waited for, the newest
 replaces what was not sent, and how it was answered changes nothing. One that is on its way when its final is posted
@@ -8,15 +9,15 @@ can arrive after it; `revision` and `final` tell a consumer.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from bridge.delivery.envelope import envelope, interim_id
+from bridge.delivery.envelope import envelope, interim_id, start_id
 from bridge.delivery.lane import Answer, classify
 from bridge.delivery.poster import Poster
 from bridge.delivery.signing import Signer
-from bridge.events import Event, TranscriptInterim
+from bridge.events import Data, Event, SpeechStarted, TranscriptInterim
 from bridge.store.base import LiveBus
 
 IN_FLIGHT = 16
@@ -28,14 +29,15 @@ class _InterimPosting:
     header: str
     idle: bool = True
     sending: bool = False
-    shown: dict[str, int] = field(default_factory=dict)
-    """Segment to the newest revision that was sent."""
+    shown: dict[str, int | str] = field(default_factory=dict)
+    """What was sent last: of a segment its revision, of a track the start of speech."""
 
 
 class InterimSender:
     """The interims of all calls to one webhook.
 
-    `allowed`: whether the endpoint is well enough for extras. `timeout`: seconds for a POST.
+    `types`: which events without a `seq` are sent. `allowed`: whether the endpoint is well enough for extras.
+    `timeout`: seconds for a POST.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class InterimSender:
         poster: Poster,
         signer: Signer,
         *,
+        types: Collection[type[Data]],
         allowed: Callable[[], bool],
         counters: Counter[str],
         timeout: float,
@@ -52,6 +55,7 @@ class InterimSender:
         self._store = store
         self._poster = poster
         self._signer = signer
+        self._types = frozenset(types)
         self._allowed = allowed
         self._counters = counters
         self._timeout = timeout
@@ -98,12 +102,11 @@ class InterimSender:
             call.sending = False
 
     async def _post(self, call_id: str, call: _InterimPosting, interim: Event) -> None:
-        data = interim.data
-        assert isinstance(data, TranscriptInterim)
-        call.shown[data.segment_id] = data.revision
+        what, newest, webhook_id = _told(interim)
+        call.shown[what] = newest
         body = envelope(call.header, [interim.to_json()])
         now = self._clock()
-        headers = self._signer.headers(interim_id(call_id, data.segment_id, data.revision), body, now)
+        headers = self._signer.headers(webhook_id, body, now)
         self._counters["interims"] += 1
         outcome = None
         with suppress(TimeoutError):
@@ -114,13 +117,16 @@ class InterimSender:
 
     async def _next(self, call_id: str, call: _InterimPosting) -> Event | None:
         """An interim that has not been sent; what the store still has is the newest and has no final."""
-        interims = [
-            (event, event.data)
-            for event in await self._store.interims(call_id)
-            if isinstance(event.data, TranscriptInterim)
-        ]
-        call.shown = {data.segment_id: call.shown.get(data.segment_id, 0) for _, data in interims}
-        for event, data in interims:
-            if data.revision > call.shown[data.segment_id]:
-                return event
-        return None
+        interims = [event for event in await self._store.interims(call_id) if type(event.data) in self._types]
+        told = {what: newest for what, newest, _ in map(_told, interims)}
+        call.shown = {what: sent for what, sent in call.shown.items() if what in told}
+        return next((event for event in interims if call.shown.get(_told(event)[0]) != _told(event)[1]), None)
+
+
+def _told(event: Event) -> tuple[str, int | str, str]:
+    """What it tells of, which of all that was told of that it is, and the webhook-id that it is sent under."""
+    data = event.data
+    if isinstance(data, TranscriptInterim):
+        return data.segment_id, data.revision, interim_id(event.call_id, data.segment_id, data.revision)
+    assert isinstance(data, SpeechStarted)
+    return f"speech {data.track}", event.id, start_id(event.call_id, event.id)

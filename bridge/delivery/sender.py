@@ -10,7 +10,7 @@ import hashlib
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from contextlib import AsyncExitStack
 from random import Random
 from typing import Any, Protocol
@@ -23,6 +23,7 @@ from bridge.delivery.poster import Poster, Timeouts
 from bridge.delivery.signing import Signer
 from bridge.egress import DIRECT, Route
 from bridge.errors import StoreError
+from bridge.events import Data
 from bridge.outbox import Lane
 from bridge.store.base import EventLog, LiveBus, Outbox, Query
 
@@ -39,8 +40,9 @@ class Undelivered(EventLog, Outbox, LiveBus, Protocol):
 class Sender:
     """`async with Sender(store, url, Signer(secrets)) as sender:` delivers until it is left; `drain` before that.
 
-    `endpoint`: the id the store knows this webhook by. `interims`: whether interims are sent as well. An endpoint that
-    answers 410 gets nothing more, also after a restart, until its URL changes or `resume` is called; its lanes wait.
+    `endpoint`: the id the store knows this webhook by. `interims`: which events without a `seq` are sent as well. An
+    endpoint that answers 410 gets nothing more, also after a restart, until its URL changes or `resume` is called; its
+    lanes wait.
     """
 
     def __init__(
@@ -50,7 +52,7 @@ class Sender:
         signer: Signer,
         *,
         endpoint: str = "webhook",
-        interims: bool = False,
+        interims: Collection[type[Data]] = (),
         retry: RetryPolicy | None = None,
         pressure: CircuitBreakerPolicy | None = None,
         timeouts: Timeouts | None = None,
@@ -86,6 +88,7 @@ class Sender:
             store,
             self.poster,
             signer,
+            types=interims,
             allowed=lambda: self.healthy,
             counters=self.counters,
             timeout=(timeouts or Timeouts()).interim,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-from bridge.events import TranscriptFinal
+from bridge.events import Transcript, TranscriptFinal
 from bridge.text import plain
 from bridge.writing import slices, spaced, unbroken, units
 
@@ -88,22 +88,48 @@ def chained(runs: Iterable[Run]) -> list[Piece]:
     return found
 
 
-def runs(final: TranscriptFinal) -> list[Run]:
-    """The final's runs of speech, in their order; none if it says nothing."""
+class Share(NamedTuple):
+    """What one voice says in one go."""
+
+    voice: int | None
+    start: float
+    text: str
+
+
+def shares(transcript: Transcript) -> list[Share]:
+    """A segment's text by the voices in it, in order; one share where the recognizer tells none apart."""
+    if all(word.speaker is None for word in transcript.words):
+        return [Share(None, transcript.start, plain(transcript.text))] if plain(transcript.text) else []
     found: list[list[Piece]] = []
-    voices: list[int | None] = []
-    voice: int | None = None
-    for piece in pieces(final):
-        voice = voice if piece.voice is None else piece.voice  # a word without one is its neighbour's
-        if found and piece.start - found[-1][-1].end < PAUSE and voices[-1] == voice:
+    for piece in _voiced(pieces(transcript)):
+        if found and found[-1][-1].voice == piece.voice:
             found[-1].append(piece)
         else:
             found.append([piece])
-            voices.append(voice)
-    return [
-        Run(final, tuple(run), run[0].start, max(piece.end for piece in run), whose)
-        for run, whose in zip(found, voices, strict=True)
-    ]
+    return [Share(share[0].voice, share[0].start, join(share)) for share in found]
+
+
+def runs(final: TranscriptFinal) -> list[Run]:
+    """The final's runs of speech, in their order; none if it says nothing."""
+    found: list[list[Piece]] = []
+    for piece in _voiced(pieces(final)):
+        last = found[-1][-1] if found else None
+        if last and piece.start - last.end < PAUSE and last.voice == piece.voice:
+            found[-1].append(piece)
+        else:
+            found.append([piece])
+    return [Run(final, tuple(run), run[0].start, max(piece.end for piece in run), run[0].voice) for run in found]
+
+
+def _voiced(pieces: Iterable[Piece]) -> Iterator[Piece]:
+    """The pieces, those without a voice with that of the one before."""
+    voice: int | None = None
+    for piece in pieces:
+        if piece.voice is None and voice is not None:
+            yield piece._replace(voice=voice)
+        else:
+            voice = piece.voice
+            yield piece
 
 
 def timeline(finals: Iterable[TranscriptFinal]) -> list[Run]:
@@ -124,8 +150,8 @@ def talk_over(timeline: Iterable[Run]) -> Iterator[TalkOver]:
         going_on.append(run)
 
 
-def pieces(final: TranscriptFinal) -> list[Piece]:
-    """The final's text with the times of its words, and none of the text left out.
+def pieces(final: Transcript) -> list[Piece]:
+    """A segment's text with the times of its words, and none of the text left out.
 
     Where the words cannot be found in the text they are believed and the text is not; where there are none, the text is
     spread over the segment by its length.

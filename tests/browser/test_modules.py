@@ -154,8 +154,9 @@ async def test_texts_are_joined_as_everywhere_else(page):
     assert found == [joined(pair) for pair in pairs]
 
 
+@pytest.mark.parametrize("voices", [1, 2])
 @pytest.mark.parametrize("seed", range(5))
-async def test_turns_are_those_of_the_exports(page, seed):
+async def test_turns_are_those_of_the_exports(page, seed, voices):
     chance = Random(seed)
     finals = []
     for track in ("inbound", "outbound"):
@@ -163,7 +164,10 @@ async def test_turns_are_those_of_the_exports(page, seed):
         for number in range(120):
             at += chance.choice((0.1, 0.3, 0.6, 1.5, 2.5))
             length = chance.choice((1, 1, 2, 4, 12))
-            finals.append(segment(CALL, number, track, spoken("word " * length, at)))
+            said = spoken(" ".join(f"w{number}-{place}" for place in range(length)), at)
+            if voices > 1 and track == "inbound":
+                said = [{**word, "speaker": chance.choice((0, 0, 0, 1))} for word in said]
+            finals.append(segment(CALL, number, track, said))
             at = finals[-1].end
     found = await page.evaluate(
         """async (said) => {
@@ -173,12 +177,57 @@ async def test_turns_are_those_of_the_exports(page, seed):
                 conversation.receive(event);
                 if (event.seq % 3) conversation.changes();
             }
-            return conversation.items.map(({ parts }) => parts.map(({ key }) => key));
+            return conversation.items.map(({ speaker, text }) => [speaker, text]);
         }""",
         recorded(*chance.sample(finals, len(finals))),
     )
 
-    assert found == [turn.segment_ids for turn in turns(finals)]
+    assert found == [[turn.speaker, turn.text] for turn in turns(finals)]
+
+
+async def test_a_guess_of_several_voices_leaves_nothing_behind(page):
+    def two(revision, *voices, **how):
+        heard = say(1, " ".join(f"w{place}" for place in range(len(voices))), 1.0, revision=revision, **how)
+        words = [word.model_copy(update={"speaker": voice}) for word, voice in zip(heard.words, voices, strict=True)]
+        return heard.model_copy(update={"words": words})
+
+    told = await page.evaluate(
+        """async (said) => {
+            const { Conversation } = await import("/static/conversation.js");
+            const conversation = new Conversation();
+            return said.map((event) => {
+                conversation.receive(event);
+                return conversation.items.map(({ speaker, text }) => `${speaker}: ${text}`);
+            });
+        }""",
+        recorded(two(1, 0, 1, 0, final=False), two(2, 0, 0, 0, 1, final=False), two(3, 1, 1, 1, 1)),
+    )
+
+    assert told[-3:] == [
+        ["caller 1: w0 w2", "caller 2: w1"],
+        ["caller 1: w0 w1 w2", "caller 2: w3"],
+        ["caller 2: w0 w1 w2 w3"],
+    ]
+
+
+async def test_what_words_name_is_marked(page):
+    marked = await page.evaluate(
+        """async () => {
+            const { runs } = await import("/static/words.js");
+            const word = (text, confidence) => ({ text, start: 0, end: 1, confidence });
+            const words = [word("my", 0.2), word("card", 0.9), word("4242", 0.1), word("4242", 0.9), word("ok", 0.9)];
+            const entities = [{ label: "CREDIT_CARD", start_word: 2, end_word: 4 }];
+            const text = "my card 4242 4242 ok";
+            return runs({ text, final: true, from: [0], parts: [{ text, final: true, words, entities }] });
+        }"""
+    )
+
+    assert marked == [
+        {"text": "my", "unsure": 20},
+        {"text": " card "},
+        {"text": "4242 4242", "entity": "CREDIT_CARD"},
+        {"text": " ok", "open": False},
+    ]
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,7 @@ async def test_what_a_call_lacks_is_transcribed_in_one_commit_and_the_audio_goes
     assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
     assert events[-1]["type"] == "transcription.backfilled"
     assert events[-1]["data"]["request_id"] == server.requests[0].request_id
+    assert events[-1]["data"]["model"] == "nova-3"
     assert stores[1].kept() == []
 
 

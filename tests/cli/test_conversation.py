@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from bridge.cli.conversation import ConversationPrinter
-from bridge.events import DtmfReceived, Event, Overlap
+from bridge.events import DtmfReceived, Event, Overlap, Word
 from bridge.outbox import call_header
 from tests.fakes import words
 from tests.fakes.waiting import until
@@ -298,3 +298,18 @@ def test_the_whole_transcript_by_time() -> None:
 def test_a_long_line_is_not_broken_where_no_terminal_is() -> None:
     (line,) = printed(words.final(text="word " * 100))
     assert len(line) > 500
+
+
+def test_several_on_one_track_have_lines_of_their_own() -> None:
+    said = words.final(seq=2, start=1.0, text="This is Anna. And Bert.")
+    texts = ["This", "is", "Anna.", "And", "Bert."]
+    heard = [
+        {"word": text, "text": text, "start": 1.0 + place, "end": 1.5 + place, "confidence": 0.9, "speaker": place // 3}
+        for place, text in enumerate(texts)
+    ]
+    data = said.data.model_copy(update={"words": [Word.model_validate(word) for word in heard], "end": 5.5})
+
+    assert printed(words.event("CA1", 2, data)) == [
+        "00:01.0  caller 1 This is Anna.",
+        "00:04.0  caller 2 And Bert.",
+    ]

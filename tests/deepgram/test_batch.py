@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from bridge.audio import interleave
 from bridge.deepgram import batch, options
 from bridge.deepgram.batch import Transcribed
+from bridge.deepgram.extras import Model
 from bridge.errors import RemoteProtocolError
 from bridge.local.wav import parse_wav
 from bridge.recognition import Result, Word
@@ -289,3 +290,48 @@ def test_any_octets_are_read_or_refused(body):
         batch.parse(body, 10.0)
     except RemoteProtocolError:
         pass
+
+
+# Beside the words
+
+
+def test_hits_entities_and_the_model_of_a_recording():
+    hit = {"confidence": 0.9, "start": 5.1, "end": 5.3, "snippet": "there"}
+    later = {**UTTERANCE, "start": 5.0, "end": 6.0, "words": [{**HELLO, "start": 5.0, "end": 5.5, "speaker": 1}]}
+    entity = {"label": "GREETING", "value": "Hello", "raw_value": "hello", "confidence": 0.8}
+    heard = {
+        "search": [{"query": "there", "hits": [hit, {**hit, "start": 9.0, "end": 9.1}]}],
+        "alternatives": [
+            {
+                "words": [HELLO, THERE, HELLO],
+                "entities": [{**entity, "start_word": 2, "end_word": 3}, {**entity, "start_word": 0, "end_word": 2}],
+            },
+            {"transcript": "of the whole channel"},
+        ],
+    }
+    body = json.loads(answer(later, UTTERANCE, channels=[{"alternatives": []}, heard]))
+    body["metadata"]["model_info"] = {"u": {"name": "general-nova-3", "version": "v", "arch": "nova-3"}}
+    found = batch.parse(json.dumps(body).encode(), 10.0)
+    first, second = found.results
+
+    assert found.model == Model("general-nova-3", "v")
+    assert (first.hits, [hit.snippet for hit in second.hits]) == ((), ["there"])
+    assert [entity.words for entity in first.entities] == [(0, 2)]
+    assert [entity.words for entity in second.entities] == [(0, 1)], "of its own words"
+    assert second.words[0].speaker == 1
+    assert found.skipped == 0
+
+
+@pytest.mark.parametrize("channels", [None, 7, [], [7], [{}, {"alternatives": 7}], [{}, {"alternatives": [7]}]])
+def test_channels_that_say_nothing_of_it_cost_nothing(channels):
+    assert batch.parse(answer(UTTERANCE, channels=channels), 10.0) == Transcribed((FINAL,), "r", 0)
+
+
+def test_entities_that_count_other_words_are_left_out():
+    heard = {
+        "alternatives": [{"words": [HELLO], "entities": [{"label": "X", "value": "y", "start_word": 0, "end_word": 1}]}]
+    }
+    found = batch.parse(answer(UTTERANCE, channels=[{}, heard]), 10.0)
+
+    assert found.results == (FINAL,)
+    assert found.skipped == 1

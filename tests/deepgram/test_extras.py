@@ -8,7 +8,14 @@ from bridge.recognition import Alternative, Entity, Hit
 from bridge.spans import Span
 
 HIT = {"confidence": 0.9, "start": 1.0, "end": 1.5, "snippet": "my order"}
-ENTITY = {"label": "PERSON_NAME", "value": "Anna", "raw_value": "anna", "confidence": 0.8, "start_word": 1, "end_word": 2}
+ENTITY = {
+    "label": "PERSON_NAME",
+    "value": "Anna",
+    "raw_value": "anna",
+    "confidence": 0.8,
+    "start_word": 1,
+    "end_word": 2,
+}
 
 
 def test_alternatives():

@@ -16,7 +16,8 @@ from bridge.deepgram.messages import (
 )
 from bridge.deepgram.messages import parse as parsed
 from bridge.errors import RemoteProtocolError
-from bridge.recognition import Result, SpeechStart, TurnEnd, Word
+from bridge.recognition import Alternative, Entity, Hit, Result, SpeechStart, TurnEnd, Word
+from bridge.spans import Span
 from tests.fakes.json import paths, spoil
 from tests.fakes.speech import span
 
@@ -378,3 +379,35 @@ def test_half_a_surrogate_pair_is_made_writable():
 )
 def test_what_a_refusal_is_blamed_on(statuses, blame):
     assert {Refusal(status, "", None).blame for status in statuses} == {blame}
+
+
+def test_what_stands_beside_the_words_is_read():
+    best = RESULTS["channel"]["alternatives"][0]
+    first = best["words"][0]
+    words = [{**first, "speaker": 1, "language": "es"}, *best["words"][1:]]
+    channel = {
+        "alternatives": [
+            {**best, "words": words, "languages": ["es", "en"]},
+            {"transcript": "yellow bear", "confidence": 0.2},
+        ],
+        "search": [{"query": "hello", "hits": [{"confidence": 0.9, "start": 1.6, "end": 1.9, "snippet": "hello"}]}],
+    }
+    entities = [
+        {"label": "X", "value": "there", "raw_value": "there", "confidence": 0.5, "start_word": 1, "end_word": 2}
+    ]
+    message, bad_words, bad_fields = parsed(json.dumps({**RESULTS, "channel": channel, "entities": entities}))
+
+    assert (bad_words, bad_fields) == (0, 0)
+    assert (message.words[0].speaker, message.words[0].language, message.languages) == (1, "es", ("es", "en"))
+    assert message.alternatives == (Alternative("yellow bear", 0.2),)
+    assert message.hits == (Hit("hello", span(1.6, 1.9), 0.9, "hello"),)
+    assert message.entities == (Entity("X", "there", "there", 0.5, Span(1, 2)),)
+
+
+def test_entities_are_not_believed_where_a_word_is_missing():
+    best = RESULTS["channel"]["alternatives"][0]
+    channel = {"alternatives": [{**best, "words": [{}, *best["words"][1:]]}]}
+    entities = [{"label": "X", "value": "there", "start_word": 0, "end_word": 1}]
+    message, bad_words, bad_fields = parsed(json.dumps({**RESULTS, "channel": channel, "entities": entities}))
+
+    assert (message.entities, bad_words, bad_fields) == ((), 1, 1)

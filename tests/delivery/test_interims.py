@@ -11,6 +11,7 @@ from bridge.delivery.lane import RetryPolicy
 from bridge.delivery.poster import Timeouts
 from bridge.delivery.sender import Sender
 from bridge.delivery.signing import Signer, format_secret
+from bridge.events import SpeechStarted, TranscriptInterim
 from bridge.local.receiver import Fault, Receiver
 from bridge.store.sqlite import SQLiteStore
 from tests.fakes import words
@@ -37,7 +38,9 @@ async def sender(store: SQLiteStore, receiver: Receiver, request: pytest.Fixture
     """With a call under way whose start has been delivered."""
     policy = RetryPolicy(live=(0.3,))
     timeouts = getattr(request, "param", None)
-    async with Sender(store, receiver.url, Signer(SECRET), interims=True, retry=policy, timeouts=timeouts) as sender:
+    async with Sender(
+        store, receiver.url, Signer(SECRET), interims=[TranscriptInterim], retry=policy, timeouts=timeouts
+    ) as sender:
         await store.append([words.started()])
         await until(lambda: sender.counters["delivered"] == 1)
         yield sender
@@ -170,6 +173,21 @@ async def test_the_start_of_speech_is_no_interim(store: SQLiteStore, receiver: R
     assert [event["type"] for event in receiver.calls["CA1"].interims] == ["transcript.interim"]
 
 
+async def test_the_start_of_speech_can_be_posted_too(store: SQLiteStore, receiver: Receiver) -> None:
+    async with Sender(store, receiver.url, Signer(SECRET), interims=[SpeechStarted]) as sender:
+        await store.append([words.started()])
+        await until(lambda: sender.counters["delivered"] == 1)
+        first = words.speech()
+        await store.append([], [first])
+        await receiver.until(lambda: receiver.counters["interims"] == 1)
+        await say(store, 1, track="outbound")
+        await store.append([], [words.event("CA1", None, first.data)])
+        assert receiver.deliveries[-1].webhook_id == f"int_CA1_{first.id}"
+        await store.append([words.final()])
+        await receiver.until(lambda: receiver.seqs("CA1") == [1, 2])
+    assert [event["type"] for event in receiver.calls["CA1"].interims] == ["speech.started"]
+
+
 async def test_an_ended_call_is_forgotten(store: SQLiteStore, receiver: Receiver, sender: Sender) -> None:
     await store.append([words.ended(seq=2)])
     await receiver.until(lambda: receiver.seqs("CA1") == [1, 2])
@@ -178,7 +196,7 @@ async def test_an_ended_call_is_forgotten(store: SQLiteStore, receiver: Receiver
 
 
 async def test_leaving_ends_what_is_on_its_way(store: SQLiteStore, receiver: Receiver) -> None:
-    async with Sender(store, receiver.url, Signer(SECRET), interims=True) as sender:
+    async with Sender(store, receiver.url, Signer(SECRET), interims=[TranscriptInterim]) as sender:
         await store.append([words.started()])
         await until(lambda: sender.counters["delivered"] == 1)
         receiver.faults = [Fault(delay=0.2)]

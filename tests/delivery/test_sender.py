@@ -16,7 +16,7 @@ from bridge.delivery.lane import RetryPolicy
 from bridge.delivery.poster import Timeouts
 from bridge.delivery.sender import Sender
 from bridge.delivery.signing import Signer, format_secret
-from bridge.events import Event
+from bridge.events import Data, Event, TranscriptInterim
 from bridge.local.receiver import Fault, Receiver
 from bridge.store.sqlite import FILENAME, SQLiteStore
 from tests.fakes import words
@@ -114,8 +114,10 @@ async def test_what_was_there_before_the_sender_is_delivered(store: SQLiteStore,
     assert [len(delivery.seqs) for delivery in receiver.deliveries] == [50, 50, 50, 50, 2]
 
 
-@pytest.mark.parametrize("interims", [False, True])
-async def test_what_is_appended_goes_out_at_once(store: SQLiteStore, receiver: Receiver, interims: bool) -> None:
+@pytest.mark.parametrize("interims", [[], [TranscriptInterim]])
+async def test_what_is_appended_goes_out_at_once(
+    store: SQLiteStore, receiver: Receiver, interims: list[type[Data]]
+) -> None:
     async with make(store, receiver, poll=NEVER, interims=interims):
         await append_all(store, words.conversation())
         await receiver.until(complete(receiver))

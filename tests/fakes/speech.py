@@ -45,6 +45,12 @@ def sentence(track, at, text, *, each=0.3, **said):
     return segment(track, *words, **said)
 
 
+def voiced(transcript, *voices):
+    """The same, each word said by one of several on its track; None: not known."""
+    words = [word.model_copy(update={"speaker": voice}) for word, voice in zip(transcript.words, voices, strict=True)]
+    return transcript.model_copy(update={"words": words})
+
+
 def heard(script, *, endpointing=0.3, chunk_ms=100):
     """What the assembler makes of a script that is recognized channel by channel, in the order in which it comes."""
     assembler = Assembler("CA1", SPEAKERS)

@@ -1,10 +1,14 @@
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from bridge.audio import samples
 from bridge.events import Overlap, SpeechStarted, TranscriptFinal, TranscriptInterim, UtteranceCompleted
-from bridge.recognition import Result, SpeechStart, TurnEnd, Word
+from bridge.recognition import Alternative, Entity, Hit, Result, SpeechStart, TurnEnd, Word
+from bridge.spans import Span
 from bridge.transcript.assembler import Assembler, Progress
 from tests.fakes.speech import span
 
@@ -348,3 +352,72 @@ def test_talk_over_is_looked_for_in_the_last_finals(assembler):
     (event,) = heard(assembler, ends)
 
     assert [overlap.segment_id for overlap in event.overlaps] == [f"CA1-inbound-{n}" for n in range(5, 21)]
+
+
+def voices(result, *speakers):
+    words = (structs.replace(word, speaker=speaker) for word, speaker in zip(result.words, speakers, strict=True))
+    return structs.replace(result, words=tuple(words))
+
+
+def test_what_was_asked_for_is_carried(assembler):
+    asked = structs.replace(
+        results(0, 0.0, 2.0, ("Hola", 0.5), ("Anna", 1.0), final=True),
+        from_finalize=True,
+        languages=("es", "en"),
+        alternatives=(Alternative("hello anna", 0.4),),
+        hits=(Hit("anna", span(1.0, 1.2), 0.8, "Anna"),),
+        entities=(Entity("PERSON_NAME", "Anna", "anna", 0.7, Span(1, 2)),),
+    )
+    words = (structs.replace(asked.words[0], language="es"), structs.replace(asked.words[1], speaker=3))
+    (event,) = heard(assembler, structs.replace(asked, words=words))
+
+    told = json.loads(event.model_dump_json())
+    assert [word.get("language") for word in told["words"]] == ["es", None]
+    assert ["speaker" in word for word in told["words"]] == [False, True]
+    assert (told["language"], told["languages"], told["from_finalize"]) == ("es", ["es", "en"], True)
+    assert told["alternatives"] == [{"text": "hello anna", "confidence": 0.4}]
+    assert told["search"] == [{"query": "anna", "start": 1.0, "end": 1.2, "confidence": 0.8, "snippet": "Anna"}]
+    assert told["entities"] == [
+        {
+            "label": "PERSON_NAME",
+            "value": "Anna",
+            "raw_value": "anna",
+            "confidence": 0.7,
+            "start_word": 1,
+            "end_word": 2,
+        }
+    ]
+
+
+def test_what_was_not_asked_for_is_left_out(assembler):
+    (event,) = heard(assembler, results(0, 0.0, 2.0, ("Yes", 0.5), final=True))
+    told = json.loads(event.model_dump_json())
+
+    assert not told.keys() & {"languages", "alternatives", "search", "entities"}
+    assert told["words"][0].keys() == {"word", "text", "start", "end", "confidence"}
+
+
+def test_a_turn_of_several_voices_is_told_by_one_event_for_each(assembler):
+    first = results(0, 0.0, 2.0, ("This", 0.2), ("is", 0.5), ("Anna.", 0.8), ("And", 1.2), final=True)
+    second = results(0, 2.0, 3.0, ("Bert.", 2.1), final=True, speech_final=True)
+    events = heard(assembler, voices(first, 0, 0, 0, 1), voices(second, 1))
+    told = [event for event in events if isinstance(event, UtteranceCompleted)]
+
+    assert [(one.voice, one.text, one.ended_by, one.start, one.end) for one in told] == [
+        (0, "This is Anna.", "speaker", 0.2, 1.0),
+        (1, "And Bert.", "pause", 1.2, 2.3),
+    ]
+    assert [one.segment_ids for one in told] == [["CA1-inbound-1"], ["CA1-inbound-1", "CA1-inbound-2"]]
+    assert [one.utterance_id for one in told] == ["CA1-inbound-u1", "CA1-inbound-u2"]
+    assert {one.speaker for one in told} == {"caller"}
+
+
+def test_it_is_told_why_a_turn_ended(assembler):
+    said = results(0, 0.0, 2.0, ("Yes", 0.5), final=True)
+    (_, by_pause) = heard(assembler, structs.replace(said, ends_turn=True))
+    (_, by_end) = heard(assembler, said, TurnEnd(0, samples(0.7)))
+    heard(assembler, said)
+    assembler.finish()
+    (at_last,) = assembler.events_received()
+
+    assert [turn.ended_by for turn in (by_pause, by_end, at_last)] == ["pause", "utterance_end", "call_end"]

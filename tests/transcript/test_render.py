@@ -1,4 +1,5 @@
 import json
+import re
 from datetime import timedelta
 from html import unescape
 
@@ -16,7 +17,7 @@ from bridge.transcript import render
 from bridge.transcript.captions import cues
 from bridge.transcript.figures import figures
 from bridge.transcript.gaps import Completeness
-from tests.fakes.speech import SPEAKERS, channels, heard, segment, sentence
+from tests.fakes.speech import SPEAKERS, channels, heard, segment, sentence, voiced
 from tests.fakes.words import started
 
 CALL = json.loads(call_header(started()))
@@ -219,3 +220,18 @@ def test_a_gap_stands_at_its_time():
 
 def test_webvtt_leaves_quotation_marks():
     assert '"No" isn\'t' in render.vtt([sentence("inbound", 1.0, '"No" isn\'t')])
+
+
+def test_several_on_one_track_are_told_apart_everywhere():
+    said = [voiced(sentence("inbound", 1.0, "This is Anna. And Bert."), 0, 0, 0, 1, 1)]
+
+    assert render.text(CALL, said).splitlines()[2:] == [
+        "[00:01.0] caller 1: This is Anna.",
+        "[00:01.9] caller 2: And Bert.",
+    ]
+    assert re.findall(r"<v (.*?)>", render.vtt(said)) == ["caller 1", "caller 2"]
+    assert re.findall(r"caller .", render.srt(said)) == ["caller 1", "caller 2"]
+    assert [(turn["speaker"], turn["voice"]) for turn in render.document(CALL, said)["turns"]] == [
+        ("caller 1", 0),
+        ("caller 2", 1),
+    ]

@@ -2,8 +2,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.text import plain
-from bridge.transcript.speech import PAUSE, Piece, join, pieces, runs, said, talk_over, timeline
-from tests.fakes.speech import channels, segment, sentence
+from bridge.transcript.speech import PAUSE, Piece, Share, join, pieces, runs, said, shares, talk_over, timeline
+from tests.fakes.speech import channels, segment, sentence, voiced
 
 
 def test_words_keep_their_times():
@@ -144,3 +144,31 @@ def test_a_share_of_the_time_is_told_to_the_millisecond():
         Piece("c", 0.667, 1.0, True),
     ]
     assert pieces(segment("inbound", text="a", start=0.0, end=1.0)) == [Piece("a", 0.0, 1.0, True)]
+
+
+def test_another_voice_begins_another_run():
+    final = voiced(sentence("inbound", 1.0, "Hello, this is Anna. And Bert."), 0, 0, None, 0, 1, 1)
+
+    assert [(run.voice, run.text, run.start) for run in runs(final)] == [
+        (0, "Hello, this is Anna.", 1.0),
+        (1, "And Bert.", 2.2),
+    ]
+    assert [run.who for run in runs(final)] == [("inbound", 0), ("inbound", 1)]
+
+
+def test_the_shares_of_a_segment_are_those_of_its_voices():
+    final = voiced(sentence("inbound", 1.0, "Hello, this is Anna. And Bert."), None, 0, 0, 0, 1, 0)
+
+    assert shares(final) == [
+        Share(None, 1.0, "Hello,"),
+        Share(0, 1.3, "this is Anna."),
+        Share(1, 2.2, "And"),
+        Share(0, 2.5, "Bert."),
+    ]
+
+
+def test_where_no_voices_are_told_apart_a_segment_is_one_share():
+    assert shares(segment("inbound", ("Hi,", 1.0, 1.2), ("Laura", 1.9, 2.2), text="Hi – Laura")) == [
+        Share(None, 1.0, "Hi – Laura")
+    ]
+    assert shares(segment("inbound", text=" ", start=0.0, end=6.0)) == []

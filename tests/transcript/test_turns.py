@@ -8,7 +8,7 @@ from bridge.events import Overlap, TranscriptFinal
 from bridge.local.sample import SCRIPT
 from bridge.local.script import load_script, random_script
 from bridge.transcript.turns import LONGEST, PAUSE, ordered, turns
-from tests.fakes.speech import channels, heard, segment, sentence
+from tests.fakes.speech import channels, heard, segment, sentence, voiced
 
 SAMPLE = """
 agent: Good morning, Harbor Home Goods, Daniel speaking. How can I help you?
@@ -183,3 +183,15 @@ def test_a_turn_ends_with_the_last_of_its_words():
     (turn,) = turns([long, short])
 
     assert (turn.start, turn.end) == (1.0, 9.0)
+
+
+def test_several_on_one_track_have_turns_of_their_own():
+    first = voiced(sentence("inbound", 0.0, "This is Anna. And Bert."), 0, 0, 0, 1, 1)
+    second = voiced(sentence("inbound", 2.0, "Hello."), 1)
+    found = turns([first, second, sentence("outbound", 3.0, "Good morning.")])
+
+    assert [(turn.speaker, turn.voice, turn.text) for turn in found] == [
+        ("caller 1", 0, "This is Anna."),
+        ("caller 2", 1, "And Bert. Hello."),
+        ("agent", None, "Good morning."),
+    ]

@@ -3,6 +3,7 @@
 // Finals append, interims replace, keyed on `segment_id`; the segments of a turn are one item, in which the newest one
 // grows. A segment keeps the place at which it was first shown, so that the text does not jump while it is read.
 
+import { shares } from "./shares.js";
 import { Turns } from "./turns.js";
 import { joined } from "./words.js";
 
@@ -124,34 +125,30 @@ export class Conversation {
     const known = this.#segments.get(data.segment_id);
     if (known?.final || (known && known.revision > data.revision)) return;
     if (this.ended && !data.final) return;
-    if (!data.text) {
-      if (!known) return;
-      this.#overlap(known, []);
-      this.#forget(known);
-      return;
+    const found = data.text ? shares(data) : [];
+    for (const key of known?.shares.slice(found.length) ?? []) {
+      if (key === data.segment_id) this.#overlap(known, []);
+      this.#forget(this.#segments.get(key));
     }
-    const segment = known ?? { key: data.segment_id, at: data.start, over: [] };
-    Object.assign(segment, {
-      track: data.track,
-      speaker: data.speaker,
-      start: data.start,
-      end: data.end,
-      time: data.start_time,
-      text: data.text,
-      words: data.words ?? [],
-      language: data.language,
-      final: data.final,
-      revision: data.revision,
-    });
-    this.length = Math.max(this.length, data.end);
+    for (const share of found) this.#share(share, data);
+    if (!found.length) return;
+    const first = this.#segments.get(data.segment_id);
+    Object.assign(first, { shares: found.map(({ key }) => key), search: data.search, alternatives: data.alternatives });
+    this.#overlap(first, data.overlaps ?? []);
+  }
+
+  /** What one of those who speak in a segment says. */
+  #share(share, { track, channel, start_time: time, language, final, revision }) {
+    const known = this.#segments.get(share.key);
+    const segment = Object.assign(known ?? { at: share.start, over: [] }, share, { track, time, language, final, revision });
+    this.length = Math.max(this.length, share.end);
     if (!known) {
-      segment.order = data.channel * CHANNEL + (this.#order += 1);
+      segment.order = channel * CHANNEL + (this.#order += 1);
       this.#segments.set(segment.key, segment);
       this.segments.splice(position(this.segments, segment), 0, segment);
     }
     this.#touch(segment);
     if (segment.final) this.#settled.push(segment);
-    this.#overlap(segment, data.overlaps ?? []);
   }
 
   #forget(segment) {

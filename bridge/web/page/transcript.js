@@ -6,6 +6,7 @@
 
 import { bring, h, sr } from "./dom.js";
 import { clock, endReason, gapReason, length, wall } from "./format.js";
+import { beside, isBeside, run, talkOver } from "./said.js";
 import { matches, places, runs, searchWords, wordAt } from "./words.js";
 
 const CHUNK = 64; // lines
@@ -290,6 +291,8 @@ const fill = {
     said.replaceChildren(...runs(item).map(run));
     element.querySelector(".talk-over")?.remove();
     if (item.over.length) element.append(talkOver(item));
+    element.querySelector(".beside")?.remove();
+    if (item.parts.some(isBeside)) element.append(beside(item));
   },
   speaking: () => {},
   note: (element, item) => {
@@ -297,18 +300,6 @@ const fill = {
     element.replaceChildren(h("span", { class: "note-text" }, ...noteWords[item.what](item)), timeElement(item, "at"));
   },
 };
-
-function run({ text, unsure, open }) {
-  if (open) return h("span", { class: "open" }, text);
-  if (unsure === undefined) return document.createTextNode(text);
-  return h("span", { class: "unsure", title: `Recognized with ${unsure} % confidence` }, text);
-}
-
-function talkOver(item) {
-  const seconds = item.over.reduce((sum, { start, end }) => sum + Math.max(0, end - start), 0);
-  const from = Math.min(...item.over.map(({ start }) => start));
-  return h("p", { class: "talk-over", title: `Both spoke from ${clock(from)}` }, `Talk-over ${length(seconds)}`);
-}
 
 /** Sentences on the audio that had no words when the call ended. */
 function wordless(missing, left, waiting) {

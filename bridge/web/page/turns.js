@@ -1,4 +1,4 @@
-// Which segments are one turn, and so one bubble on the page: what one speaker says without a long pause, whatever a
+// Which segments are one turn, and so one bubble on the page: what one person says without a long pause, whatever a
 // recognizer has cut it into. The same rule as in `bridge/transcript/turns.py`. Pure.
 
 const PAUSE = 2; // seconds without a word after which the same speaker begins another turn
@@ -23,19 +23,19 @@ export class Turns {
     const open = new Map();
     for (const [turn, length] of before.open) {
       turn.parts.length = length;
-      open.set(turn.parts[0].track, turn);
+      open.set(turn.parts[0].who, turn);
     }
     const changed = new Set(open.values());
     let near = before.near;
     for (let index = begin; index < segments.length; index += 1) {
       const segment = segments[index];
       near = near.filter((other) => other.end > segment.start - PAUSE);
-      let turn = open.get(segment.track);
+      let turn = open.get(segment.who);
       if (!turn || !goesOn(turn.parts, segment, near)) {
         const state = { open: [...open.values()].map((one) => [one, one.parts.length]), near };
         turn = { key: `turn ${segment.key}`, place: this.#turns.length, parts: [], index, before: state };
         this.#turns.push(turn);
-        open.set(segment.track, turn);
+        open.set(segment.who, turn);
         changed.add(turn);
       }
       turn.parts.push(segment);
@@ -57,6 +57,6 @@ function goesOn(parts, segment, near) {
   const end = Math.max(...parts.map((part) => part.end));
   if (segment.start - end > PAUSE || segment.end - parts[0].start > LONGEST) return false;
   if (segment.start <= end) return true;
-  return near.every((other) => other.track === segment.track || other.end <= end
+  return near.every((other) => other.who === segment.who || other.end <= end
     || (other.end - other.start < BACK_CHANNEL && (other.start < end || other.end > segment.start)));
 }

@@ -31,7 +31,7 @@ export function joined(texts) {
   return { text, from };
 }
 
-/** For each word that is found its seconds and its characters in the text: `{start, end, from, to, confidence}`. */
+/** For each word that is found its seconds and its characters in the text: `{start, end, from, to, confidence, word}`. */
 export function places(turn) {
   const found = [];
   for (const [index, part] of turn.parts.entries()) {
@@ -42,35 +42,50 @@ export function places(turn) {
       if (at < 0) continue;
       from = at + text.length;
       const [start, to] = [turn.from[index] + at, turn.from[index] + from];
-      found.push({ start: word.start, end: word.end, from: start, to, confidence: word.confidence });
+      found.push({ start: word.start, end: word.end, from: start, to, confidence: word.confidence, word });
     }
   }
   return found;
 }
 
-/** The text in runs `{text, unsure, open}`: of low confidence, in percent, and not settled yet. */
+/** The text in runs `{text, unsure, entity, open}`: of low confidence, in percent; what it names; not settled yet. */
 export function runs(turn) {
-  const isGuess = ({ confidence }) => confidence < UNSURE;
-  const guessed = turn.parts.some((part) => part.words.some(isGuess));
-  if (turn.final && !guessed) return [{ text: turn.text }]; // as nearly always
+  const isMarked = ({ parts }) => parts.some(({ words, entities }) => entities?.length || words.some(isGuess));
+  const marked = isMarked(turn);
+  if (turn.final && !marked) return [{ text: turn.text }]; // as nearly always
   const result = [];
   let at = 0;
-  const add = (to, unsure, open) => {
+  const add = (to, what) => {
     if (to <= at) return;
-    result.push({ text: turn.text.slice(at, to), unsure, open });
+    result.push({ text: turn.text.slice(at, to), ...what });
     at = to;
   };
-  const unsure = guessed ? places(turn).filter(isGuess) : [];
+  const found = marked ? places(turn) : [];
   for (const [index, part] of turn.parts.entries()) {
     const [from, to] = [turn.from[index], turn.from[index] + part.text.length];
-    add(from, undefined, false);
-    for (const word of part.final ? unsure.filter((one) => from <= one.from && one.to <= to) : []) {
-      add(word.from, undefined, false);
-      add(word.to, Math.round(word.confidence * 100), false);
+    add(from, {});
+    for (const mark of part.final ? marks(part, found) : []) {
+      add(mark.from, {});
+      add(mark.to, mark.what);
     }
-    add(to, undefined, !part.final);
+    add(to, { open: !part.final });
   }
   return result;
+}
+
+const isGuess = ({ confidence }) => confidence < UNSURE;
+
+/** What is marked of a part, in the order of its words: entities, and guesses outside of them. */
+function marks(part, found) {
+  const placeOf = new Map(found.map((place) => [place.word, place]));
+  const named = (part.entities ?? []).flatMap(({ label, start_word, end_word }) => {
+    const words = part.words.slice(start_word, end_word).map((word) => placeOf.get(word)).filter(Boolean);
+    return words.length ? [{ from: words[0].from, to: words.at(-1).to, what: { entity: label } }] : [];
+  });
+  const guesses = part.words.filter(isGuess).map((word) => placeOf.get(word)).filter(Boolean)
+    .filter((word) => !named.some(({ from, to }) => word.from < to && word.to > from))
+    .map(({ from, to, confidence }) => ({ from, to, what: { unsure: Math.round(confidence * 100) } }));
+  return [...named, ...guesses].sort((a, b) => a.from - b.from);
 }
 
 /** The word spoken at this second, or the last one before it. */
