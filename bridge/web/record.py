@@ -22,7 +22,7 @@ Pure; `calls` handles the requests. Of every call, in a list and alone:
 Of a call alone:
 
     parameters  as the envelope has them
-    counts, flush
+    counts, flush, requests
                 as `call.ended` says them, at that moment; null before
     delivery    how the webhook stands:
       state     `none`: it does not get this call; `delivered`: it has every event; `pending`: some are on their way, or
@@ -79,6 +79,7 @@ def details(call: FoundCall, figures: Figures, delivery: LaneState | None, audio
         "figures": figures.model_dump(mode="json"),
         "counts": end.get("counts"),
         "flush": end.get("flush"),
+        "requests": end.get("requests"),
         "delivery": _delivery(delivery),
         "audio": {"available": audio, "url": f"/calls/{call.row.id}/audio.wav"},
     }

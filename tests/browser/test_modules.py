@@ -204,7 +204,7 @@ async def test_a_guess_of_several_voices_leaves_nothing_behind(page):
     )
 
     assert told[-3:] == [
-        ["caller 1: w0 w2", "caller 2: w1"],
+        ["caller 1: w0", "caller 2: w1", "caller 1: w2"],
         ["caller 1: w0 w1 w2", "caller 2: w3"],
         ["caller 2: w0 w1 w2 w3"],
     ]

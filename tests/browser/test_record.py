@@ -6,10 +6,11 @@ import time
 import pytest
 import pytest_asyncio
 
+from bridge.events import Entity, SearchHit
 from bridge.outbox import Settlement
 from tests.browser import hands
 from tests.browser.hands import click_word, scrolled
-from tests.browser.samples import DURATION, sample_call, script_segments, started
+from tests.browser.samples import DURATION, sample_call, script_segments, segment, spoken, started
 from tests.browser.server import ENDPOINT, Call
 
 expect = pytest.importorskip("playwright.async_api").expect
@@ -231,3 +232,24 @@ async def test_a_number_finds_its_calls(server, call, reader):
 
     await expect(page.locator("a.call")).to_have_count(1)
     await expect(page.locator("a.call")).to_contain_text("+442071838750")
+
+
+async def test_several_on_one_track_are_named_one_below_the_other(server, reader):
+    call = Call("CA2", time.time() - HOUR_AGO)
+    call.append(started(call), 0.0)
+    words = [{**word, "speaker": place // 3} for place, word in enumerate(spoken("This is Anna. And Bert.", 1.0))]
+    named = Entity(label="PERSON_NAME", value="Anna", raw_value="anna", confidence=0.9, start_word=2, end_word=3)
+    hit = SearchHit(query="bert", start=2.2, end=2.5, confidence=0.8, snippet="Bert")
+    said = segment(call, 1, "inbound", words).model_copy(update={"entities": [named], "search": [hit]})
+    call.append(said)
+    await server.add(call)
+    page = await reader.open("/?call=CA2")
+
+    names = page.locator(".turn .who")
+    await expect(names).to_have_text(["caller 1", "caller 2"])
+    await expect(names.nth(1)).to_be_in_viewport()
+    assert (await names.nth(1).bounding_box())["width"] > 20, "it is seen, and not only read out"
+    await expect(page.locator(".said")).to_have_text(["This is Anna.", "And Bert."])
+    await expect(page.locator(".entity")).to_have_text("Anna.")
+    await expect(page.locator(".entity")).to_have_attribute("title", "PERSON_NAME")
+    await expect(page.locator(".beside")).to_have_text("Searched: “bert” at 0:02, 80 %")
