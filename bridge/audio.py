@@ -5,6 +5,9 @@ Without memory: what remembers where the audio has got to is `align`.
 
 import struct
 import warnings
+from array import array
+from dataclasses import dataclass
+from typing import Literal
 
 with warnings.catch_warnings():
     # 3.11 and 3.12 warn that their own audioop will go; from 3.13 on audioop-lts stands in.
@@ -102,6 +105,41 @@ def rms(pcm: bytes) -> int:
 def is_audible(mulaw: bytes) -> bool:
     """Whether there is more in it than the noise of a line: any channels, one verdict."""
     return audioop.rms(audioop.ulaw2lin(mulaw, 2), 2) > _AUDIBLE if mulaw else False
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFormat:
+    """What a recognizer is sent: channels interleaved, mu-law or 16-bit little-endian PCM.
+
+    Positions count `SAMPLE_RATE` a second whatever the rate, which is a multiple of it.
+    """
+
+    encoding: Literal["mulaw", "linear16"]
+    rate: int
+    """Samples a second and channel."""
+    channels: int
+
+    @property
+    def block(self) -> int:
+        """Octets of one position."""
+        return self.rate // SAMPLE_RATE * self.channels * (1 if self.encoding == "mulaw" else 2)
+
+    def mulaw(self, audio: bytes, channel: int) -> bytes:
+        """One channel's audio as mu-law, an octet a position; samples between positions are left out."""
+        step = self.rate // SAMPLE_RATE * self.channels
+        if self.encoding == "mulaw":
+            return audio[channel::step]
+        return pcm_to_mulaw(array("h", audio)[channel::step].tobytes())
+
+    def is_audible(self, audio: bytes) -> bool:
+        """Whether there is more in it than the noise of a line, in any channel."""
+        if self.encoding == "mulaw":
+            return is_audible(audio)
+        return rms(audio) > _AUDIBLE
+
+
+TELEPHONE = AudioFormat("mulaw", SAMPLE_RATE, CHANNELS)
+"""Both tracks of a call, as Deepgram is sent them."""
 
 
 def wav_header(octets: int, *, channels: int = CHANNELS, encoding: int = WAVE_FORMAT_MULAW) -> bytes:

@@ -6,7 +6,7 @@ covered. What the window could not hold is fetched from where it is kept, or giv
 session's affair.
 """
 
-from bridge.audio import CHANNELS, SAMPLE_RATE, SAMPLES_PER_MS, is_audible
+from bridge.audio import SAMPLE_RATE, SAMPLES_PER_MS
 from bridge.deepgram.coverage import Coverage, before
 from bridge.deepgram.exchange import AudioLost, Fetch, SessionPolicy, Uncovered
 from bridge.deepgram.sounds import Sounds, audible
@@ -29,10 +29,12 @@ class Backlog:
         """`start`: position of the first sample that will come."""
         self._kept = policy.kept
         self._held = int(policy.held * SAMPLE_RATE)
-        self._window = AudioWindow(int(policy.window * SAMPLE_RATE), start)
-        self._coverage = Coverage((start,) * CHANNELS)
+        self._format = policy.format
+        self._block = policy.format.block
+        self._window = AudioWindow(int(policy.window * SAMPLE_RATE), start, self._block)
+        self._coverage = Coverage((start,) * policy.format.channels)
         self._timeline = Timeline(start)
-        self._sounds = Sounds()
+        self._sounds = Sounds(policy.format)
         self._unheard = start  # before this, audio fell off the window without a note of its sounds
 
     def __repr__(self) -> str:
@@ -82,7 +84,7 @@ class Backlog:
     @property
     def mid_speech(self) -> bool:
         """There is sound where the audio ends, so a word may go on after it."""
-        return is_audible(self._window.tail(_QUIET))
+        return self._format.is_audible(self._window.tail(_QUIET))
 
     def append(self, chunk: bytes) -> None:
         """More of the call: whole samples."""
@@ -108,7 +110,7 @@ class Backlog:
     def next_chunk(self) -> bytes:
         """The oldest chunk that this socket has not been sent."""
         chunk = self._window.next_chunk()
-        self._timeline.advance(len(chunk) // CHANNELS)
+        self._timeline.advance(len(chunk) // self._block)
         return chunk
 
     def missing(self) -> Fetch | None:
@@ -166,9 +168,9 @@ class Backlog:
         if span.start < max(self._unheard, window.end - window.limit) or self._sounds.any_in(channel, span):
             return True
         start = max(span.start, window.start)
-        held = window.tail(window.end - start)
-        first = len(held) // CHANNELS - (window.end - start)
-        return bool(audible(held[channel::CHANNELS][first : first + max(0, span.end - start)]))
+        held = self._format.mulaw(window.tail(window.end - start), channel)
+        first = len(held) - (window.end - start)
+        return bool(audible(held[first : first + max(0, span.end - start)]))
 
     def _replay_from(self) -> int:
         # Without kept audio, sending a hole once more is the only chance that its words have.

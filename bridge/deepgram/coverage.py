@@ -159,7 +159,7 @@ class Coverage:
         everything after it is recognized again too, and live words come late by that much. Other holes are left to
         the end of the call: transcribed from kept audio, or told.
         """
-        return min(self._replay_from(channel, reach) for channel in range(CHANNELS))
+        return min(self._replay_from(channel, reach) for channel in range(len(self._covered)))
 
     def begin(self, position: int) -> None:
         """A socket opens, and is sent the audio from a position on."""

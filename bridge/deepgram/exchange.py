@@ -5,6 +5,7 @@ Values only; the session makes them.
 
 from dataclasses import dataclass
 
+from bridge.audio import TELEPHONE, AudioFormat
 from bridge.events import Cause
 from bridge.recognition import Recognized
 from bridge.spans import Span
@@ -14,6 +15,8 @@ from bridge.spans import Span
 class SessionPolicy:
     """How patient a session is."""
 
+    format: AudioFormat = TELEPHONE
+    """Of the audio."""
     keep_alive: float = 4.0
     """Seconds without audio after which a KeepAlive goes out; Deepgram closes at 10."""
     window: float = 120.0

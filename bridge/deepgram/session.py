@@ -15,7 +15,7 @@ and the pages on KeepAlive and CloseStream beside it.
 from collections.abc import Iterable
 from random import Random
 
-from bridge.audio import CHANNELS, STEREO_RATE
+from bridge.audio import SAMPLE_RATE
 from bridge.deepgram.backlog import Backlog
 from bridge.deepgram.ending import Ending
 from bridge.deepgram.exchange import (
@@ -69,7 +69,8 @@ class Session:
         self._pace = Pace(policy.speed, policy.burst)
         self._attempt = 0
         self._last_sent = 0.0
-        self._watchdog = Watchdog(policy.deaf)
+        self._octets = policy.format.block * SAMPLE_RATE  # of a second
+        self._watchdog = Watchdog(policy.deaf, policy.format)
         self._asked: int | None = None  # position of the one fetch in flight; it may outlive the socket it is for
         self._standing = Standing(policy.finalize)
         self._ending = Ending(policy)
@@ -101,7 +102,7 @@ class Session:
         self._connect()
 
     def receive_audio(self, chunk: bytes, now: float) -> None:
-        """More of the call: interleaved mu-law, whole samples."""
+        """More of the call, in the policy's format: whole samples."""
         if not self._ending.receive_audio() or not chunk:
             return
         self._backlog.append(chunk)
@@ -171,7 +172,7 @@ class Session:
             return
         match message := self.journal.read(text):
             case Result(channel=channel) | TurnEnd(channel=channel) | SpeechStart(channel=channel):
-                if channel < CHANNELS:
+                if channel < self.policy.format.channels:
                     self._watchdog.answered(now)
                     self._hear(message, now)
                 else:
@@ -263,7 +264,7 @@ class Session:
         backlog, leaving = self._backlog, self._ending.leaving
         while not leaving and backlog.ready and self._pace.allows(now):
             chunk = backlog.next_chunk()
-            self._pace.take(len(chunk) / STEREO_RATE)
+            self._pace.take(len(chunk) / self._octets)
             self._commands.append(Send(chunk))
             self._last_sent = now
             self._watchdog.sent(chunk, now)

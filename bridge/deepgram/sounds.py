@@ -4,7 +4,7 @@ A socket that is lost, and the end of a call, ask whether a stretch without a fi
 lacks nothing.
 """
 
-from bridge.audio import CHANNELS, SAMPLE_RATE, is_audible
+from bridge.audio import SAMPLE_RATE, TELEPHONE, AudioFormat, is_audible
 from bridge.spans import Span, SpanSet
 
 PIECE = SAMPLE_RATE // 5
@@ -17,8 +17,9 @@ _EVERY = 7  # of so many samples one is looked at: that tells how loud a piece i
 class Sounds:
     """By channel. Positions are samples of the call."""
 
-    def __init__(self) -> None:
-        self._heard = [SpanSet() for _ in range(CHANNELS)]
+    def __init__(self, format_: AudioFormat = TELEPHONE) -> None:
+        self._format = format_
+        self._heard = [SpanSet() for _ in range(format_.channels)]
 
     def __repr__(self) -> str:
         return f"<Sounds {self._heard}>"
@@ -26,7 +27,7 @@ class Sounds:
     def note(self, start: int, audio: bytes) -> None:
         """Interleaved audio from a position on will be held no longer."""
         for channel, heard in enumerate(self._heard):
-            for span in audible(audio[channel::CHANNELS], start):
+            for span in audible(self._format.mulaw(audio, channel), start):
                 heard.add(*span)
 
     def any_in(self, channel: int, span: Span) -> bool:

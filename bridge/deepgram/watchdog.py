@@ -3,15 +3,16 @@
 A KeepAlive, or a socket that takes audio, proves nothing. The clock is an argument.
 """
 
-from bridge.audio import STEREO_RATE, is_audible
+from bridge.audio import SAMPLE_RATE, TELEPHONE, AudioFormat
 
 
 class Watchdog:
     """Of one call; starts again with every socket."""
 
-    def __init__(self, patience: float) -> None:
+    def __init__(self, patience: float, format_: AudioFormat = TELEPHONE) -> None:
         """`patience`: seconds without any answer, with speech in the later half of them."""
         self._patience = patience
+        self._format = format_
         self._answered_at = 0.0
         self._unanswered = 0.0  # seconds of audible audio sent since then, once that is long ago
 
@@ -21,9 +22,9 @@ class Watchdog:
         self._unanswered = 0.0
 
     def sent(self, chunk: bytes, now: float) -> None:
-        """A chunk of interleaved mu-law has gone out."""
-        if now - self._answered_at > self._patience / 2 and is_audible(chunk):
-            self._unanswered += len(chunk) / STEREO_RATE
+        """A chunk of audio has gone out."""
+        if now - self._answered_at > self._patience / 2 and self._format.is_audible(chunk):
+            self._unanswered += len(chunk) / self._format.block / SAMPLE_RATE
 
     def is_deaf(self, now: float) -> bool:
         """Nothing has been answered for too long, although there was something to answer."""

@@ -1,6 +1,6 @@
 """The audio of a call that Deepgram has not settled yet, held so that it can be sent again.
 
-Positions are samples of the call, per channel; one sample of both channels is two octets. Only so much is held in
+Positions are samples of the call, per channel. Only so much is held in
 memory: when the bound is reached, or it is kept elsewhere, the oldest falls off, `start` moves past it, and it must be
 fetched from where it is kept to be had again. This remembers audio and what has been handed out; when to send is the
 session's affair.
@@ -8,15 +8,17 @@ session's affair.
 
 from collections import deque
 
-from bridge.audio import CHANNELS
+from bridge.audio import TELEPHONE
 
 
 class AudioWindow:
     """A sliding stretch of interleaved audio, in the chunks it came in."""
 
-    def __init__(self, limit: int, start: int = 0) -> None:
-        """`limit`: samples held at most. `start`: position of the first sample that will come."""
+    def __init__(self, limit: int, start: int = 0, block: int = TELEPHONE.block) -> None:
+        """`limit`: samples held at most. `start`: position of the first sample that will come. `block`: octets of one
+        sample of all channels."""
         self.limit = limit
+        self._block = block
         self.start = start
         """Position of the oldest sample held."""
         self.end = start
@@ -44,17 +46,17 @@ class AudioWindow:
         """Hold one more chunk of whole samples."""
         self._chunks.append(chunk)
         self._unsent += 1
-        self.end += len(chunk) // CHANNELS
+        self.end += len(chunk) // self._block
         while self.end - self.start > self.limit and len(self._chunks) > 1:
             self._drop()
 
     def next_size(self) -> int:
         """Samples in the chunk that `next_chunk` would hand out; 0 if there is none in memory."""
         if self._fetched:
-            return len(self._fetched[0]) // CHANNELS
+            return len(self._fetched[0]) // self._block
         if self.sent < self.start or not self._unsent:
             return 0
-        return len(self._chunks[-self._unsent]) // CHANNELS
+        return len(self._chunks[-self._unsent]) // self._block
 
     def next_chunk(self) -> bytes:
         """The oldest chunk not handed out yet."""
@@ -63,7 +65,7 @@ class AudioWindow:
         else:
             chunk = self._chunks[-self._unsent]
             self._unsent -= 1
-        self.sent += len(chunk) // CHANNELS
+        self.sent += len(chunk) // self._block
         return chunk
 
     def tail(self, samples: int) -> bytes:
@@ -73,13 +75,13 @@ class AudioWindow:
             if samples <= 0:
                 break
             found.append(chunk)
-            samples -= len(chunk) // CHANNELS
+            samples -= len(chunk) // self._block
         return b"".join(reversed(found))
 
     def refill(self, audio: bytes, chunk: int) -> None:
         """Fetched audio that begins at `sent`; handed out in chunks of `chunk` samples."""
-        size = chunk * CHANNELS
-        audio = audio[: max(0, self.start - self.sent) * CHANNELS]
+        size = chunk * self._block
+        audio = audio[: max(0, self.start - self.sent) * self._block]
         self._fetched.extend(audio[at : at + size] for at in range(0, len(audio), size))
 
     def skip(self, position: int) -> None:
@@ -88,13 +90,13 @@ class AudioWindow:
 
     def trim(self, position: int) -> None:
         """Let go of the chunks that end at or before `position` and have been handed out."""
-        while len(self._chunks) > self._unsent and self.start + len(self._chunks[0]) // CHANNELS <= position:
+        while len(self._chunks) > self._unsent and self.start + len(self._chunks[0]) // self._block <= position:
             self._drop()
 
     def spare(self, position: int) -> bytes:
         """Hold no chunk any more that ends at or before `position`, handed out or not; returns what falls off."""
         fallen: list[bytes] = []
-        while self._chunks and self.start + len(self._chunks[0]) // CHANNELS <= position:
+        while self._chunks and self.start + len(self._chunks[0]) // self._block <= position:
             fallen.append(self._chunks[0])
             self._drop()
         return b"".join(fallen)
@@ -108,5 +110,5 @@ class AudioWindow:
         return self.sent
 
     def _drop(self) -> None:
-        self.start += len(self._chunks.popleft()) // CHANNELS
+        self.start += len(self._chunks.popleft()) // self._block
         self._unsent = min(self._unsent, len(self._chunks))
