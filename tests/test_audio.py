@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge import audio
+from bridge.audio import TELEPHONE, AudioFormat, pcm_to_mulaw
 
 
 @given(st.lists(st.tuples(st.binary(min_size=1, max_size=1), st.binary(min_size=1, max_size=1)), max_size=200))
@@ -72,3 +73,24 @@ def test_a_stereo_stream_is_split_left_first():
 
 def test_seconds_are_told_to_the_millisecond_and_samples_are_the_nearest():
     assert (audio.seconds(12_001), audio.samples(1.5), audio.samples(6.0699997)) == (1.5, 12_000, 48_560)
+
+
+LINEAR = AudioFormat("linear16", 16_000, 2)
+
+
+def test_a_format_counts_positions_at_eight_kilohertz():
+    assert (TELEPHONE.block, LINEAR.block, AudioFormat("linear16", 8000, 1).block) == (2, 8, 2)
+
+
+def test_a_formats_channels_as_mulaw_an_octet_a_position():
+    assert TELEPHONE.mulaw(b"abcd", 1) == b"bd"
+    pcm = struct.pack("<8h", 1000, -1000, 9, 9, 2000, -2000, 9, 9)  # two positions of two samples of two channels
+    assert LINEAR.mulaw(pcm, 0) == pcm_to_mulaw(struct.pack("<2h", 1000, 2000))
+    assert LINEAR.mulaw(pcm, 1) == pcm_to_mulaw(struct.pack("<2h", -1000, -2000))
+
+
+def test_a_format_tells_sound_from_silence():
+    assert not TELEPHONE.is_audible(b"\xff" * 100)
+    assert TELEPHONE.is_audible(b"\x10" * 100)
+    assert not LINEAR.is_audible(bytes(800))
+    assert LINEAR.is_audible(struct.pack("<100h", *[1000, -1000] * 50))

@@ -9,7 +9,7 @@ unknown events are left out.
 import asyncio
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
@@ -53,12 +53,21 @@ class ConversationPrinter:
     In a running event loop a line is printed when it has waited long enough; without one, with the next event.
     """
 
-    def __init__(self, console: Console | None = None, *, name_calls: bool = False, wait: float = WAIT) -> None:
+    def __init__(
+        self,
+        console: Console | None = None,
+        *,
+        name_calls: bool = False,
+        wait: float = WAIT,
+        footer: Callable[[], Text] | None = None,
+    ) -> None:
         """`name_calls`: begin every line with its call, and not only while several go on at once.
 
         `wait`: seconds for which a final waits for its place, and at most for what its speaker goes on with.
+        `footer`: a last line, on a terminal.
         """
         self._wait = wait
+        self._footer = footer
         self._console = console or Console(highlight=False)
         self._name_calls = name_calls
         self._calls: dict[str, _PrintedCall] = {}
@@ -222,7 +231,7 @@ class ConversationPrinter:
                 for turn in call.turns.shown(call.printout.waiting)
                 for line in self._lines(name, turn)
             ]
-            self._live.update(Group(*lines), refresh=True)
+            self._live.update(Group(*lines, *([self._footer()] if self._footer else [])), refresh=True)
 
     def _print(self, line: Text) -> None:
         self._console.print(line, soft_wrap=not self._console.is_terminal)

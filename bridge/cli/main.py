@@ -20,6 +20,7 @@ COMMANDS = {
     "repair": "repair",
     "calls": "reading",
     "watch": "watch",
+    "stream": "stream",
     "transcript": "reading",
     "delete": "reading",
     "deliver": "deliver",

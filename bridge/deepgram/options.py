@@ -12,13 +12,24 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlencode
 
+from bridge.audio import TELEPHONE, AudioFormat
 from bridge.deepgram import languages
 from bridge.errors import ConfigError
 from bridge.spelling import nearest
 
 Pairs = tuple[tuple[str, str], ...]
 
-AUDIO: Pairs = (("encoding", "mulaw"), ("sample_rate", "8000"), ("channels", "2"), ("multichannel", "true"))
+
+def _audio(audio: AudioFormat) -> Pairs:
+    return (
+        ("encoding", audio.encoding),
+        ("sample_rate", str(audio.rate)),
+        ("channels", str(audio.channels)),
+        ("multichannel", "true" if audio.channels > 1 else "false"),
+    )
+
+
+AUDIO: Pairs = _audio(TELEPHONE)
 """The format of what we send; not anybody's to change."""
 
 DEFAULTS: Pairs = (
@@ -85,9 +96,9 @@ class Options:
         """Every value of a parameter that may be repeated."""
         return [value for key, value in self.pairs if key == name]
 
-    def query(self, extra: Iterable[tuple[str, str]] = ()) -> str:
+    def query(self, extra: Iterable[tuple[str, str]] = (), audio: AudioFormat = TELEPHONE) -> str:
         """The query string of the request, the audio format included."""
-        return urlencode([*AUDIO, *self.pairs, *extra])
+        return urlencode([*_audio(audio), *self.pairs, *extra])
 
 
 def parse(text: str) -> Options:

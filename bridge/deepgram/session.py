@@ -85,6 +85,11 @@ class Session:
         )
 
     @property
+    def unsent(self) -> float:
+        """Seconds of audio that Deepgram has not been sent."""
+        return self._backlog.unsent
+
+    @property
     def settled(self) -> int:
         """How far every channel of the call is covered by finals without a hole: kept audio is needed from here on."""
         return self._backlog.settled

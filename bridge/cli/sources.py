@@ -1,0 +1,183 @@
+"""Where audio comes from that is no call: a file of any kind, standard input, an address, a microphone.
+
+All of it becomes 16-bit PCM at 16 kHz, one channel or two. Libraries: PyAV, which carries FFmpeg's decoders, and
+sounddevice, with PortAudio; both come with the `stream` extra. What they raise is told in words of ours.
+"""
+
+import asyncio
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from bridge.audio import AudioFormat
+from bridge.errors import BridgeError, ConfigError
+
+RATE = 16_000
+"""Samples a second: what recognizers are trained with."""
+
+_PIECE = 0.1  # seconds of a chunk
+_WAITING = 8  # chunks that may wait for the loop
+
+RAW = {
+    "linear16": "s16le",
+    "linear32": "s32le",
+    "mulaw": "mulaw",
+    "alaw": "alaw",
+}
+"""Deepgram's names of encodings without a header, and FFmpeg's."""
+
+
+class SourceError(BridgeError):
+    """A source cannot be heard."""
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """What audio without a header is."""
+
+    encoding: str
+    rate: int = 8000
+    channels: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Audio that has been opened."""
+
+    format: AudioFormat
+    seconds: float | None
+    """How long it is; None: that is not known, or it has no end."""
+    live: bool
+    """It comes at its own pace, and is lost if it is not taken."""
+    read: Callable[[], Iterator[bytes]]
+    """Its chunks; blocks."""
+
+
+def open_source(name: str, raw: Raw | None = None) -> Source:
+    """`-`, `mic`, a path or an address. Raises SourceError, or ConfigError for what is missing here."""
+    if name == "mic":
+        return _microphone()
+    if raw and raw.encoding not in RAW:
+        raise ConfigError(f"-e takes {', '.join(RAW)}; what has a header needs no -e")
+    return _decoded(name, raw)
+
+
+def _decoded(name: str, raw: Raw | None) -> Source:
+    try:
+        import av
+    except ImportError:
+        raise ConfigError("decoding needs PyAV: pip install 'media-stream-bridge[stream]'") from None
+    options = {"sample_rate": str(raw.rate), "ch_layout": "stereo" if raw.channels == 2 else "mono"} if raw else {}
+    live = name.startswith(("http://", "https://"))
+    with _said_plainly(name):
+        file: Any = sys.stdin.buffer if name == "-" else name
+        container = av.open(file, format=RAW[raw.encoding] if raw else None, options=options)
+        if not container.streams.audio:
+            raise SourceError(f"{_shown(name)} has no audio")
+        stream = container.streams.audio[0]
+        channels = 2 if stream.layout.nb_channels == 2 else 1
+        length = container.duration / av.time_base if container.duration and not live else None
+
+    def read() -> Iterator[bytes]:
+        resampler = av.AudioResampler(format="s16", layout="stereo" if channels == 2 else "mono", rate=RATE)
+        held = bytearray()
+        with _said_plainly(name), container:
+            for frame in _frames(container.decode(stream)):
+                for piece in resampler.resample(frame):
+                    held += bytes(piece.planes[0])[: piece.samples * 2 * channels]
+                whole = len(held) // _size(channels) * _size(channels)
+                yield from _cut(bytes(held[:whole]), _size(channels))
+                del held[:whole]
+        yield bytes(held)
+
+    return Source(AudioFormat("linear16", RATE, channels), length, live, read)
+
+
+def _frames(frames: Iterator[Any]) -> Iterator[Any]:
+    """The frames, and None, which has the resampler give what it holds back."""
+    yield from frames
+    yield None
+
+
+def _microphone() -> Source:
+    try:
+        import sounddevice  # type: ignore[import-untyped]
+    except (ImportError, OSError):
+        raise ConfigError(
+            "the microphone needs sounddevice and PortAudio: pip install 'media-stream-bridge[stream]', and on Debian "
+            "apt install libportaudio2"
+        ) from None
+
+    def read() -> Iterator[bytes]:
+        try:
+            with sounddevice.RawInputStream(samplerate=RATE, channels=1, dtype="int16") as stream:
+                while True:
+                    heard, _ = stream.read(round(RATE * _PIECE))
+                    yield bytes(heard)
+        except sounddevice.PortAudioError:
+            raise SourceError("there is no microphone, or another program has it") from None
+
+    return Source(AudioFormat("linear16", RATE, 1), None, True, read)
+
+
+async def chunks(source: Source) -> AsyncIterator[bytes]:
+    """The source's chunks as they are read, in a thread that ends with the process: a read may block for ever."""
+    loop = asyncio.get_running_loop()
+    queue: asyncio.Queue[bytes | BaseException | None] = asyncio.Queue(_WAITING)
+
+    def give(item: bytes | BaseException | None) -> None:
+        asyncio.run_coroutine_threadsafe(queue.put(item), loop).result()
+
+    def run() -> None:
+        try:
+            for chunk in source.read():
+                give(chunk)
+            give(None)
+        except RuntimeError:
+            pass  # the loop is closed: no one waits any more
+        except BaseException as error:  # noqa: BLE001 - raised where the chunks are waited for
+            give(error)
+
+    threading.Thread(target=run, name="source", daemon=True).start()
+    while (item := await queue.get()) is not None:
+        if isinstance(item, BaseException):
+            raise item
+        if item:
+            yield item
+
+
+def _size(channels: int) -> int:
+    """Octets of a chunk."""
+    return round(RATE * _PIECE) * 2 * channels
+
+
+def _cut(audio: bytes, size: int) -> Iterator[bytes]:
+    return (audio[at : at + size] for at in range(0, len(audio), size))
+
+
+@contextmanager
+def _said_plainly(name: str) -> Iterator[None]:
+    """Tells FFmpeg's errors in our words, without the address, which may hold a password."""
+    import av
+
+    try:
+        yield
+    except FileNotFoundError:
+        raise SourceError(f"there is no {_shown(name)}") from None
+    except PermissionError:
+        raise SourceError(f"{_shown(name)} may not be read") from None
+    except ConnectionError:
+        raise SourceError(f"no server answers at {_shown(name)}") from None
+    except (av.error.InvalidDataError, av.error.EOFError):
+        raise SourceError(f"{_shown(name)} is no audio that can be decoded") from None
+    except (av.error.FFmpegError, OSError) as error:
+        if type(error).__name__.startswith("HTTP"):  # some versions have a class for each status, others one for all
+            raise SourceError(f"the server does not give what is at {_shown(name)}") from None
+        raise SourceError(f"{_shown(name)} cannot be read") from None
+
+
+def _shown(name: str) -> str:
+    return {"-": "standard input"}.get(name, "the address" if "://" in name else name)

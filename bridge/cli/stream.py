@@ -1,0 +1,138 @@
+"""`bridge stream`: any audio to Deepgram, straight, and its words here; no server is needed."""
+
+import asyncio
+import contextlib
+import signal
+import wave
+from collections.abc import AsyncIterator, Callable, Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlencode
+
+import typer
+from rich.console import Console
+
+from bridge import config, logs
+from bridge.app import own_egress
+from bridge.cli.arguments import socket_url
+from bridge.cli.loop import run
+from bridge.cli.sources import Raw, Source, SourceError, chunks, open_source
+from bridge.cli.streamed import Shown, printer
+from bridge.cli.streaming import Streaming
+from bridge.deepgram.options import Options, parse
+from bridge.errors import BridgeError, ConfigError
+from bridge.events import TRACKS
+
+_WORD = 0.5
+"""Seconds in which there may be one."""
+
+
+class Form(StrEnum):
+    """How the words are written."""
+
+    text = "text"
+    srt = "srt"
+    vtt = "vtt"
+
+
+class StreamError(BridgeError):
+    """Deepgram will not transcribe it."""
+
+
+Key = Annotated[str | None, typer.Option("-k", "--key", help="Deepgram's API key; by default DEEPGRAM_API_KEY")]
+Host = Annotated[str | None, typer.Option("--host", help="By default DEEPGRAM_URL", callback=socket_url)]
+Encoding = Annotated[
+    str | None, typer.Option("-e", "--encoding", help="Of audio without a header: linear16, linear32, mulaw, alaw")
+]
+
+
+def stream(
+    source: Annotated[
+        str | None, typer.Argument(help="A file, - for standard input, http(s)://…, or mic", show_default=False)
+    ] = None,
+    input_: Annotated[str | None, typer.Option("-i", "--input", help="The same", show_default=False)] = None,
+    key: Key = None,
+    model: Annotated[str | None, typer.Option("-m", "--model", help="Deepgram's model")] = None,
+    form: Annotated[Form, typer.Option("-f", "--format", help="How the words are written")] = Form.text,
+    timestamps: Annotated[bool, typer.Option("-ts", "--timestamps", help="A line a final, with its seconds")] = False,
+    host: Host = None,
+    encoding: Encoding = None,
+    rate: Annotated[int, typer.Option("-s", "--sample-rate", min=1000, max=192_000, help="Of the same")] = 8000,
+    channels: Annotated[int, typer.Option("-c", "--channels", min=1, max=2, help="Of the same")] = 1,
+    option: Annotated[list[str] | None, typer.Option(help="A parameter of Deepgram's, as name=value")] = None,
+    name: Annotated[list[str] | None, typer.Option(help="Who speaks on a channel, the first one first")] = None,
+    json_lines: Annotated[bool, typer.Option("--json", help="Every event, a line each")] = False,
+    save: Annotated[Path | None, typer.Option(help="Keep what was sent, as a WAV file")] = None,
+) -> None:
+    """Transcribe any audio live: a file, standard input, an address, the microphone."""
+    chosen = source or input_
+    if chosen is None or (source and input_):
+        raise ConfigError("say what to hear: a file, - for standard input, an address, or mic")
+    logs.configure("error", "text")  # what else there is to say is shown
+    settings = config.load()
+    given = key or (settings.deepgram_api_key.get_secret_value() if settings.deepgram_api_key else "")
+    origin = (host or settings.deepgram_url).rstrip("/")
+    if not given and origin.endswith("deepgram.com"):
+        raise ConfigError("-k or DEEPGRAM_API_KEY must be Deepgram's API key")
+    options = _options(settings.deepgram_options, model, option or [])
+    opened = open_source(chosen, Raw(encoding, rate, channels) if encoding else None)
+    speakers = _speakers(name or [], opened.format.channels)
+    shown = printer(Console(highlight=False), form.value, timestamps=timestamps, json_lines=json_lines)
+    run(_stream(opened, shown, save, host=origin, key=given or "none", options=options, speakers=speakers))
+
+
+async def _stream(
+    source: Source, shown: Shown, save: Path | None, *, host: str, key: str, options: Options, speakers: dict[str, str]
+) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    egress = own_egress()
+    streaming = Streaming(
+        source, host=host, key=key, options=options, route=egress.route(host), speakers=speakers, on_event=shown.receive
+    )
+    with shown.showing(source.seconds, lambda: streaming.position), _saved(save, source) as keep:
+
+        async def heard() -> AsyncIterator[bytes]:
+            async for chunk in chunks(source):
+                keep(chunk)
+                yield chunk
+
+        await streaming.run(heard(), stop)
+    if refusal := streaming.refusal:
+        request = f" (request {refusal.request_id})" if refusal.request_id else ""
+        raise StreamError(f"Deepgram refuses it: {refusal.reason}{request}")
+    if streaming.missing >= _WORD:
+        raise StreamError(f"{streaming.missing:.1f} s were not transcribed")
+
+
+def _options(settings: str, model: str | None, given: list[str]) -> Options:
+    if any("=" not in text for text in given):
+        raise ConfigError("--option takes name=value")
+    pairs = [text.split("=", 1) for text in given] + ([["model", model]] if model else [])
+    own = urlencode([(name, value) for name, value in pairs])
+    return parse("&".join(part for part in (settings, own) if part))
+
+
+def _speakers(names: list[str], channels: int) -> dict[str, str]:
+    """A label for each channel."""
+    usual = ["speaker"] if channels == 1 else ["channel 1", "channel 2"]
+    return dict(zip(TRACKS, [*names, *usual[len(names) :]], strict=False))
+
+
+@contextlib.contextmanager
+def _saved(path: Path | None, source: Source) -> Iterator[Callable[[bytes], None]]:
+    """What takes each chunk that is sent."""
+    if path is None:
+        yield lambda chunk: None
+        return
+    try:
+        with wave.open(str(path), "wb") as file:
+            file.setnchannels(source.format.channels)
+            file.setsampwidth(2)
+            file.setframerate(source.format.rate)
+            yield file.writeframesraw
+    except OSError as error:
+        raise SourceError(f"cannot write {path}: {error.strerror}") from error

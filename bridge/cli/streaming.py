@@ -1,0 +1,113 @@
+"""Audio to Deepgram, and what it says to a listener, without a call: the same session as a call has, so the same
+reconnects, replays, pace and times.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from random import Random
+
+from bridge.call import describe
+from bridge.cli.sources import Source, SourceError
+from bridge.deepgram.breaker import CircuitBreaker
+from bridge.deepgram.client import Client
+from bridge.deepgram.exchange import AudioLost, Finished, Interrupted, Resumed, SessionEvent, SessionPolicy
+from bridge.deepgram.options import Options
+from bridge.deepgram.session import Session
+from bridge.egress import Route
+from bridge.events import Data, Event, timestamp
+from bridge.transcript.assembler import Assembler
+
+_AHEAD = 1.0  # seconds of audio that are read before they can be sent
+_LIVE_AHEAD = 100.0  # the same of what is lost if it is not taken; less than a session holds
+_LIVE_SPEED = 1.25  # Deepgram takes no more
+
+
+class Streaming:
+    """One source. `on_event` is told of every event, numbered as a call's are."""
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        host: str,
+        key: str,
+        options: Options,
+        route: Route,
+        speakers: dict[str, str],
+        on_event: Callable[[Event], None],
+    ) -> None:
+        self.position = 0.0
+        """Seconds that were handed to Deepgram's session."""
+        self.missing = 0.0
+        """Seconds that no final covers, once it has ended."""
+        self.refusal: Interrupted | None = None
+        """What Deepgram will not do, whatever is tried."""
+        self._source = source
+        self._on_event = on_event
+        self._name = "stream"
+        self._seq = 0
+        self._assembler = Assembler(self._name, speakers, describe.language(options))
+        self._assembler.anchor = time.time()
+        speed = _LIVE_SPEED if source.live else 1.0
+        self._client = Client(
+            Session(SessionPolicy(format=source.format, speed=speed), Random()),
+            url=f"{host}/v1/listen?{options.query(audio=source.format)}",
+            key=key,
+            call_id=self._name,
+            breaker=CircuitBreaker(),
+            on_event=self._receive,
+            route=route,
+        )
+
+    async def run(self, chunks: AsyncIterator[bytes], stop: asyncio.Event) -> None:
+        """Until the source ends or `stop` is set, and Deepgram's last words. Raises SourceError, after these."""
+        self._client.start()
+        fault: SourceError | None = None
+        stopped = asyncio.ensure_future(stop.wait())
+        feeding = asyncio.ensure_future(self._feed(chunks))
+        await asyncio.wait({feeding, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if feeding.done():
+            error = feeding.exception()
+            if error is not None and not isinstance(error, SourceError):
+                raise error
+            fault = error
+        feeding.cancel()
+        self._client.finish()
+        await self._client.wait_ended()
+        if fault:
+            raise fault
+
+    async def _feed(self, chunks: AsyncIterator[bytes]) -> None:
+        session, octets = self._client.session, self._source.format.block * 8000
+        most = _LIVE_AHEAD if self._source.live else _AHEAD
+        async for chunk in chunks:
+            while session.unsent > most and not self.refusal:  # noqa: ASYNC110 - a session is polled, by design
+                await asyncio.sleep(0.02)
+            if self.refusal:
+                return
+            self._client.receive_audio(chunk)
+            self.position += len(chunk) / octets
+
+    def _receive(self, event: SessionEvent) -> None:
+        match event:
+            case Interrupted() | Resumed() | AudioLost():
+                if isinstance(event, Interrupted) and not event.retry:
+                    self.refusal = event
+                self._tell(describe.session_news(event))
+            case Finished(uncovered=uncovered):
+                self._assembler.finish()
+                self.missing = describe.missing(describe.stretches(uncovered))
+                self._tell(*(describe.gap(lost, "not_transcribed") for lost in describe.stretches(uncovered)))
+            case _:
+                self._assembler.receive(event)
+                self._tell()
+
+    def _tell(self, *news: Data) -> None:
+        for data in (*self._assembler.events_received(), *news):
+            if data.durable:
+                self._seq += 1
+            now = timestamp(time.time())
+            name = f"{self._name}-{self._seq}" if data.durable else f"{self._name}-{self._seq}-i"
+            self._on_event(Event(self._name, self._seq if data.durable else None, name, now, data))

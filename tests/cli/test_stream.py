@@ -1,0 +1,110 @@
+"""`bridge stream`, as a user types it."""
+
+import asyncio
+import json
+import os
+import sys
+import wave
+
+import pytest
+
+from bridge.local.deepgram import Faults, LocalDeepgram
+from bridge.local.script import TimedRecognizers, random_script
+from tests.fakes.running import ROOT
+
+SCRIPT = random_script(9, 4.0)
+
+
+@pytest.fixture
+async def deepgram():
+    async with LocalDeepgram(TimedRecognizers(SCRIPT)) as server:
+        yield server
+
+
+@pytest.fixture
+def file(tmp_path):
+    with wave.open(str(tmp_path / "talk.wav"), "wb") as talk:
+        talk.setnchannels(2)
+        talk.setsampwidth(2)
+        talk.setframerate(8000)
+        talk.writeframes(bytes(4 * 8000 * 4))
+    return tmp_path / "talk.wav"
+
+
+async def stream(*arguments, given=None, **environment):
+    """Status, what it wrote, and what it complained of."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bridge",
+        "stream",
+        *map(str, arguments),
+        cwd=ROOT,
+        env={**os.environ, "DEEPGRAM_API_KEY": "key", **environment},
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await asyncio.wait_for(process.communicate(given), 60)
+    return process.returncode, out.decode(), err.decode()
+
+
+def finals(out):
+    return [json.loads(line)["data"] for line in out.splitlines() if '"transcript.final"' in line]
+
+
+async def test_a_file_with_its_channels_named_and_kept_apart(deepgram, file, tmp_path):
+    saved = tmp_path / "saved.wav"
+    how = ("--host", deepgram.url, "--name", "agent", "--name", "caller", "--json", "--save", saved)
+    status, out, err = await stream(file, "-m", "nova-2", "--option", "keywords=Acme:2", *how)
+
+    assert (status, err) == (0, "")
+    for channel, speaker in enumerate(("agent", "caller")):
+        said = [word["word"] for final in finals(out) if final["speaker"] == speaker for word in final["words"]]
+        assert said == [word.word for word in SCRIPT.channels[channel]]
+    asked = deepgram.connections[0].query
+    assert ("model", "nova-2") in asked and ("keywords", "Acme:2") in asked
+    with wave.open(str(saved)) as kept:
+        assert (kept.getnchannels(), kept.getframerate(), kept.getnframes()) == (2, 16_000, 64_000)
+
+
+async def test_standard_input_without_a_header_as_captions(deepgram):
+    given = b"\xff" * 8000 * 4
+    status, out, _ = await stream("-", "-e", "mulaw", "-s", "8000", "-f", "srt", "--host", deepgram.url, given=given)
+
+    assert status == 0
+    assert out.startswith("1\n00:00:0")
+    text = " ".join(out.split())
+    assert all(word.text in text for word in SCRIPT.channels[0])
+
+
+async def test_a_refusal_in_deepgrams_own_words(deepgram, file):
+    deepgram.faults = Faults(refuse=401)
+    status, _, err = await stream(file, "--host", deepgram.url, "-f", "vtt")
+
+    assert status == 2
+    assert "bridge: Deepgram refuses it: INVALID_AUTH" in err
+    assert "(request " in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ((), "say what to hear"),
+        (("a.wav", "-i", "b.wav"), "say what to hear"),
+        (("none.wav",), "there is no none.wav"),
+        (("a.wav", "--option", "x"), "--option takes name=value"),
+        (("a.wav", "--option", "callback=https://example.com"), "callback would have the results sent elsewhere"),
+        (("a.wav", "--host", "https://api.deepgram.com"), "must be a wss:// or ws:// URL"),
+    ],
+)
+async def test_what_cannot_be(arguments, sentence):
+    status, _, err = await stream(*arguments)
+
+    assert status == 2
+    assert sentence in " ".join(err.replace("│", " ").split())
+
+
+async def test_without_a_key(file):
+    status, _, err = await stream(file, DEEPGRAM_API_KEY="")
+    assert (status, err) == (2, "bridge: -k or DEEPGRAM_API_KEY must be Deepgram's API key\n")
