@@ -36,7 +36,10 @@ class Streaming:
         route: Route,
         speakers: dict[str, str],
         on_event: Callable[[Event], None],
+        speed: float | None = None,
     ) -> None:
+        """`host`: with its scheme. `speakers` maps tracks, which are its channels, to labels. `speed`: times real time;
+        by default what Deepgram allows for what comes at its own pace, and 1 for the rest."""
         self.position = 0.0
         """Seconds that were handed to Deepgram's session."""
         self.missing = 0.0
@@ -49,7 +52,7 @@ class Streaming:
         self._seq = 0
         self._assembler = Assembler(self._name, speakers, describe.language(options))
         self._assembler.anchor = time.time()
-        speed = _LIVE_SPEED if source.live else 1.0
+        speed = speed or (_LIVE_SPEED if source.live else 1.0)
         self._client = Client(
             Session(SessionPolicy(format=source.format, speed=speed), Random()),
             url=f"{host}/v1/listen?{options.query(audio=source.format)}",
@@ -74,7 +77,10 @@ class Streaming:
                 raise error
             fault = error
         feeding.cancel()
-        self._client.finish()
+        if self.refusal:
+            self._client.abort()
+        else:
+            self._client.finish()
         await self._client.wait_ended()
         if fault:
             raise fault

@@ -1,15 +1,17 @@
 """`bridge backup`, against a bridge that runs."""
 
+import asyncio
 import os
 import sqlite3
 import stat
 from contextlib import closing
 
+import aiohttp
 import pytest
 
 from tests.fakes import frames
 from tests.fakes.command import command
-from tests.fakes.reading import TOKEN
+from tests.fakes.reading import BEARER, TOKEN
 from tests.fakes.running import bridge, deepgram, settings
 from tests.fakes.talk import play
 
@@ -28,6 +30,9 @@ def backup(origin, to):
 
 async def test_a_database_that_other_programs_can_open(origin, tmp_path):
     await play(origin)
+    async with aiohttp.ClientSession(origin, headers=BEARER) as session, asyncio.timeout(20):
+        while (await session.get(f"/calls/{frames.CALL}")).status != 200:
+            await asyncio.sleep(0.01)
     to = tmp_path / "copy.db"
     told = await backup(origin, to)
 

@@ -33,7 +33,7 @@ async def sound(seconds=5.0, fault=None):
 
 def streaming(server, said, format_=FORMAT, live=True, **given):
     source = Source(format_, None, live, lambda: iter(()))
-    settled = {"host": server.url, "key": "key", "options": parse(""), "route": DIRECT, **given}
+    settled = {"host": server.url, "key": "key", "options": parse(""), "route": DIRECT, "speed": 1000.0, **given}
     speakers = {"inbound": "left", "outbound": "right"}
     return Streaming(source, speakers=speakers, on_event=said.append, **settled)
 
@@ -45,6 +45,13 @@ def words(said, track):
 
 def spoken(channel):
     return [(word.word, round(word.start, 3)) for word in SCRIPT.channels[channel]]
+
+
+async def test_it_goes_out_no_faster_than_it_is_heard(deepgram):
+    one, began = streaming(deepgram, [], live=False, speed=None), asyncio.get_running_loop().time()
+    await one.run(sound(2.0), asyncio.Event())
+
+    assert asyncio.get_running_loop().time() - began >= 1.2  # more than half a second may go out at once
 
 
 async def test_every_word_of_both_channels_comes_at_its_time(deepgram):
