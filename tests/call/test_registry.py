@@ -671,7 +671,7 @@ async def test_a_first_frame_that_comes_while_the_process_stops_is_kept(tmp_path
             after = CallRegistry(services(store, server, clock, grace=10.0), max_calls=3, audio=audio)
             await after.recover()
             stream = await after.open(started(stream="MZ2"))
-            leaving = asyncio.create_task(after.leave_all(10.0))
+            leaving = asyncio.create_task(after.leave_all(1.0))
             await asyncio.sleep(0)
             feed(stream, 1.0)
             await leaving
