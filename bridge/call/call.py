@@ -304,7 +304,7 @@ class Call:
             holes = describe.stretches(found)
             if holes != self._note.holes:
                 self._note.holes = holes
-                self._write_note()
+                self._write_note(at_once=True)  # with the final, which after a crash would say that all is covered
 
     # The end.
 
@@ -340,10 +340,10 @@ class Call:
         self._continuity.adopt(origin, heard, self._note.tracks or TRACKS, now)
         self._loop.call_soon(self._obey)
 
-    def _write_note(self) -> None:
+    def _write_note(self, *, at_once: bool = False) -> None:
         if self._audio:
             self._note.anchor, self._note.heard = self._record.anchor, self._continuity.heard
-            self._audio.write_note(self._note.dump())
+            self._audio.write_note(self._note.dump(), at_once=at_once)
 
     def _tell_gaps(self) -> None:
         if self._path and (gaps := self._path.gaps()):

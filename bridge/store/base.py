@@ -311,8 +311,8 @@ class CallAudio(Protocol):
     def settle(self, position: int) -> None:
         """Audio before `position` is transcribed and need not be kept."""
 
-    def write_note(self, note: dict[str, Any]) -> None:
-        """Keep a note, of JSON, beside the audio, in the place of the last one."""
+    def write_note(self, note: dict[str, Any], *, at_once: bool = False) -> None:
+        """Keep a note, of JSON, beside the audio, in the place of the last one; `at_once`: not with the next flush."""
 
     async def read_on(self, start: int, samples: int) -> tuple[int, bytes]:
         """Up to `samples` from the first position at or after `start` that can be read, with that position.

@@ -187,7 +187,7 @@ async def test_sigterm_leaves_the_call_to_the_next_process_with_all_its_words(tm
                 for message in frames.talk(*(track[:part] for track in AUDIO)):
                     await socket.send(message)
                 async with asyncio.timeout(20):
-                    while not server.connections or len(server.connections[0].audio) < part:
+                    while not server.connections or len(server.connections[0].audio) < 2 * part:
                         await asyncio.sleep(0.02)
                 process.terminate()
                 with contextlib.suppress(ConnectionClosed):

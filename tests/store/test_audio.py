@@ -1010,3 +1010,11 @@ async def test_what_is_lost_ends_what_is_known_to_be_written(tmp_path: Path) -> 
         file.settle(800)
         await speak(store, file, 200)
         assert (file.lost.total, file.written) == (800, 800)
+
+
+async def test_a_note_that_cannot_wait_is_written_at_once(store: AudioStore, folder: Path) -> None:
+    file = store.open("CA1")  # nothing is flushed by itself here
+    file.append(sound(0, 800))
+    file.write_note({"anchor": 1.0}, at_once=True)
+    await until(lambda: (folder / "call.json").exists())
+    assert file.note == {"anchor": 1.0}

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from contextlib import closing
 from types import SimpleNamespace
 
 import aiohttp
@@ -106,6 +107,6 @@ async def test_each_copy_is_of_its_moment(house):
     before = await get(house)
     await house.store.append(rest)
     assert len((await get(house))[2]) >= len(before[2])
-    with sqlite3.connect(":memory:") as outside:
+    with closing(sqlite3.connect(":memory:")) as outside:
         outside.deserialize(before[2])
         assert outside.execute("SELECT count(*) FROM event").fetchone() == (1,)

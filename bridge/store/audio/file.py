@@ -91,12 +91,16 @@ class AudioFile:
             self.settled = position
             self._writer.expect(self)
 
-    def write_note(self, note: dict[str, Any]) -> None:
-        """Put `note`, which JSON must be able to say, beside the audio, in the place of the last one."""
+    def write_note(self, note: dict[str, Any], *, at_once: bool = False) -> None:
+        """Put `note`, which JSON must be able to say, beside the audio, in the place of the last one; `at_once`: not
+        with the next flush."""
         self._check_open()
         self._new_note = json.dumps(note)
         self.note = note
-        self._writer.expect(self)
+        if at_once:
+            self._writer.hand_over([self])
+        else:
+            self._writer.expect(self)
 
     async def read(self, start: int, samples: int) -> bytes:
         """Audio from `start` on: `samples` of it, or fewer, up to the first that is lost, deleted or yet to come.
