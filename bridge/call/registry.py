@@ -83,6 +83,8 @@ class CallRegistry:
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closing = False
+        self._opening: Counter[str] = Counter()  # streams by call
+        self._opened: dict[str, float] = {}  # when one was last, by call
 
     def __repr__(self) -> str:
         return f"<CallRegistry {len(self.calls)} of {self._max_calls} calls {dict(self.counters)}>"
@@ -124,10 +126,22 @@ class CallRegistry:
     async def open(self, started: Started) -> Stream:
         """A place for a stream in its call; the call is made if there is none. Raises `CallRefused`."""
         opening = self._spawn(self._open(started))
+        self._opening[started.call_id] += 1
         try:
             return await asyncio.shield(opening)  # half a call is none: a handler that gives up leaves a whole one
         except StoreError:
             raise CallRefused("the record cannot be read") from None
+        finally:
+            self._opening -= Counter([started.call_id])
+            now = asyncio.get_running_loop().time()
+            recent = {call_id: at for call_id, at in self._opened.items() if now - at < 1.0}
+            self._opened = {**recent, started.call_id: now}
+
+    def is_gathering(self, call_id: str, seconds: float) -> bool:
+        """Whether a stream of the call is being opened, or was less than so many seconds ago, at most one."""
+        opened = self._opened.get(call_id)
+        recent = opened is not None and asyncio.get_running_loop().time() - opened < seconds
+        return recent or self._opening[call_id] > 0
 
     async def recover(self) -> None:
         """Adopt the calls that another process has left open: each has its grace to come back, and then its one end.

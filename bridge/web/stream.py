@@ -30,7 +30,8 @@ CLOSE_WAIT = 10.0
 
 _LARGEST_MESSAGE = 64 * 1024  # octets of any other than `start`; an ordinary one has under 400
 _BURST = 25  # early messages from which on they are a burst
-_OTHERS = 0.02  # seconds that the call's other streams get to begin before a burst
+_OTHERS = 0.02  # seconds that the call's other streams get to begin before a burst, from the last that did
+_MOST_WAITS = 100  # for them, a piece's pause each
 _PIECE, _BETWEEN = 5, 0.005  # messages of a burst handed over at a time, and seconds between two times
 _TEXT, _BINARY = WSMsgType.TEXT, WSMsgType.BINARY
 _EARLY_MESSAGES = 1024  # kept until the call is made: ten seconds of both tracks
@@ -146,11 +147,15 @@ class StreamReader:
             stream.end(self._registry.end_of(self._started, self._end or "server_stopping"), self._bad)
 
     async def _feed_early(self, stream: Stream, early: list[Media | Digit]) -> None:
-        """Hand over what came before the call was made. A burst, as after a restart, goes in pieces: another stream of
-        the call may be about to bring the other track of the same time, and would find its place taken."""
+        """Hand over what came before the call was made. A burst, as after a restart, goes in pieces, and all streams of
+        the call begin together: one may bring the other track of the same time, and would find its place taken."""
         burst = len(early) > _BURST and self._first_at is not None
         if burst:
-            await asyncio.sleep(_OTHERS)
+            assert self._started
+            for _ in range(_MOST_WAITS):
+                await asyncio.sleep(_BETWEEN)
+                if not self._registry.is_gathering(self._started.call_id, _OTHERS):
+                    break
             stream.late = self._loop.time() - (self._first_at or 0.0)
         for place in range(0, len(early), _PIECE):
             if burst and place:

@@ -990,3 +990,19 @@ async def test_a_call_that_has_lost_its_stream_ends_when_the_carrier_says_that_i
 
     assert (await events(store, "CA1"))[-1]["data"]["reason"] == "stopped"
     await registry.end_all(10.0)
+
+
+async def test_it_is_known_whether_further_streams_of_a_call_may_be_about_to_begin(tmp_path, server, clock):
+    async with SQLiteStore(tmp_path) as store:
+        registry = CallRegistry(services(store, server, clock), max_calls=1)
+        assert not registry.is_gathering("CA1", 60.0)
+        opening = asyncio.create_task(registry.open(started()))
+        await asyncio.sleep(0)
+        assert registry.is_gathering("CA1", 0.0), "it waits for the recovery"
+        await registry.recover()
+        await opening
+
+        assert registry.is_gathering("CA1", 60.0)
+        assert not registry.is_gathering("CA1", 0.0)
+        assert not registry.is_gathering("CA2", 60.0)
+        await registry.end_all(10.0)
