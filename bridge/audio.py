@@ -124,6 +124,11 @@ class AudioFormat:
         """Octets of one position."""
         return self.rate // SAMPLE_RATE * self.channels * (1 if self.encoding == "mulaw" else 2)
 
+    @property
+    def octets(self) -> int:
+        """Octets of one second."""
+        return self.block * SAMPLE_RATE
+
     def mulaw(self, audio: bytes, channel: int) -> bytes:
         """One channel's audio as mu-law, an octet a position; samples between positions are left out."""
         step = self.rate // SAMPLE_RATE * self.channels

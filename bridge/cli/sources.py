@@ -8,7 +8,7 @@ import asyncio
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -136,10 +136,9 @@ async def chunks(source: Source) -> AsyncIterator[bytes]:
             for chunk in source.read():
                 give(chunk)
             give(None)
-        except RuntimeError:
-            pass  # the loop is closed: no one waits any more
         except BaseException as error:  # noqa: BLE001 - raised where the chunks are waited for
-            give(error)
+            with suppress(RuntimeError):  # the loop is closed: no one waits any more
+                give(error)
 
     threading.Thread(target=run, name="source", daemon=True).start()
     while (item := await queue.get()) is not None:

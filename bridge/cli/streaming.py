@@ -86,7 +86,7 @@ class Streaming:
             raise fault
 
     async def _feed(self, chunks: AsyncIterator[bytes]) -> None:
-        session, octets = self._client.session, self._source.format.block * 8000
+        session, octets = self._client.session, self._source.format.octets
         most = _LIVE_AHEAD if self._source.live else _AHEAD
         async for chunk in chunks:
             while session.unsent > most and not self.refusal:  # noqa: ASYNC110 - a session is polled, by design

@@ -176,10 +176,7 @@ class _Reader:
         hits = read_hits(heard.get("search"), odd)
         mine = [place for place, result in enumerate(results) if result.channel == channel]
         words = sum(len(results[place].words) for place in mine)
-        told = best.get("words")
-        entities = read_entities(
-            best.get("entities"), words if isinstance(told, list) and len(told) == words else 0, odd
-        )
+        entities = read_entities(best.get("entities"), best.get("words"), words, odd)
         self.skipped += odd.fields
         first = 0
         for place in mine:

@@ -50,9 +50,12 @@ def read_hits(value: object, odd: Oddities) -> tuple[Hit, ...]:
     return tuple(found)
 
 
-def read_entities(value: object, words: int, odd: Oddities) -> tuple[Entity, ...]:
-    """`entities`: each of some of the result's `words`, which it counts from 0."""
-    found = _read(_list(value, odd), lambda raw: _entity(raw, words), odd)
+def read_entities(value: object, told: object, words: int, odd: Oddities) -> tuple[Entity, ...]:
+    """`entities`: each of some of the words, which it counts from 0. `told`: the words as Deepgram tells them; `words`:
+    how many of them could be read: where one is missing others would be meant, and no entity is believed.
+    """
+    countable = words if isinstance(told, list) and len(told) == words else 0
+    found = _read(_list(value, odd), lambda raw: _entity(raw, countable), odd)
     return tuple(sorted(found, key=lambda entity: entity.words))
 
 

@@ -142,13 +142,8 @@ def _result(frame: dict[str, Any], odd: Oddities) -> Result:
         languages=languages(best.get("languages"), odd),
         alternatives=read_alternatives(alternatives[1:], odd),
         hits=read_hits(frame["channel"].get("search"), odd),
-        entities=read_entities(frame.get("entities"), _counted(words, best.get("words")), odd),
+        entities=read_entities(frame.get("entities"), best.get("words"), len(words), odd),
     )
-
-
-def _counted(words: tuple[Word, ...], told: object) -> int:
-    """How many words an entity may count: none where one is missing, since then others would be meant."""
-    return len(words) if isinstance(told, list) and len(words) == len(told) else 0
 
 
 def _alternatives(frame: dict[str, Any]) -> list[dict[str, Any]]:

@@ -15,7 +15,6 @@ and the pages on KeepAlive and CloseStream beside it.
 from collections.abc import Iterable
 from random import Random
 
-from bridge.audio import SAMPLE_RATE
 from bridge.deepgram.backlog import Backlog
 from bridge.deepgram.ending import Ending
 from bridge.deepgram.exchange import (
@@ -69,7 +68,7 @@ class Session:
         self._pace = Pace(policy.speed, policy.burst)
         self._attempt = 0
         self._last_sent = 0.0
-        self._octets = policy.format.block * SAMPLE_RATE  # of a second
+        self._octets = policy.format.octets  # of a second
         self._watchdog = Watchdog(policy.deaf, policy.format)
         self._asked: int | None = None  # position of the one fetch in flight; it may outlive the socket it is for
         self._standing = Standing(policy.finalize)

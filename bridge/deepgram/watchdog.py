@@ -3,7 +3,7 @@
 A KeepAlive, or a socket that takes audio, proves nothing. The clock is an argument.
 """
 
-from bridge.audio import SAMPLE_RATE, TELEPHONE, AudioFormat
+from bridge.audio import TELEPHONE, AudioFormat
 
 
 class Watchdog:
@@ -24,7 +24,7 @@ class Watchdog:
     def sent(self, chunk: bytes, now: float) -> None:
         """A chunk of audio has gone out."""
         if now - self._answered_at > self._patience / 2 and self._format.is_audible(chunk):
-            self._unanswered += len(chunk) / self._format.block / SAMPLE_RATE
+            self._unanswered += len(chunk) / self._format.octets
 
     def is_deaf(self, now: float) -> bool:
         """Nothing has been answered for too long, although there was something to answer."""

@@ -1,9 +1,8 @@
 """The audio of a call that Deepgram has not settled yet, held so that it can be sent again.
 
-Positions are samples of the call, per channel. Only so much is held in
-memory: when the bound is reached, or it is kept elsewhere, the oldest falls off, `start` moves past it, and it must be
-fetched from where it is kept to be had again. This remembers audio and what has been handed out; when to send is the
-session's affair.
+Positions are samples of the call, per channel. Only so much is held in memory: when the bound is reached, or it is kept
+elsewhere, the oldest falls off, `start` moves past it, and it must be fetched from where it is kept to be had again.
+This remembers audio and what has been handed out; when to send is the session's affair.
 """
 
 from collections import deque

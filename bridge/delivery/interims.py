@@ -118,9 +118,12 @@ class InterimSender:
     async def _next(self, call_id: str, call: _InterimPosting) -> Event | None:
         """An interim that has not been sent; what the store still has is the newest and has no final."""
         interims = [event for event in await self._store.interims(call_id) if type(event.data) in self._types]
-        told = {what: newest for what, newest, _ in map(_told, interims)}
-        call.shown = {what: sent for what, sent in call.shown.items() if what in told}
-        return next((event for event in interims if call.shown.get(_told(event)[0]) != _told(event)[1]), None)
+        told = [_told(event) for event in interims]
+        call.shown = {what: call.shown[what] for what, *_ in told if what in call.shown}
+        for event, (what, newest, _) in zip(interims, told, strict=True):
+            if call.shown.get(what) != newest:
+                return event
+        return None
 
 
 def _told(event: Event) -> tuple[str, int | str, str]:

@@ -10,7 +10,6 @@ Source: https://developers.deepgram.com/docs/understand-endpointing-interim-resu
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from typing import Any, Literal, TypeVar
 
 from bridge.audio import SAMPLE_RATE, samples, seconds
@@ -33,7 +32,7 @@ from bridge.events import (
 )
 from bridge.recognition import Recognized, Result, SpeechStart, TurnEnd
 from bridge.recognition import Word as HeardWord
-from bridge.transcript.speech import SHORTEST_OVERLAP, Run, chained, join, runs
+from bridge.transcript.speech import SHORTEST_OVERLAP, by_voice, chained, join, runs
 from bridge.writing import joined
 
 T = TypeVar("T", bound=Transcript)
@@ -223,7 +222,7 @@ class Assembler:
             first, last = finals[0], finals[-1]
             self._tell_turn(channel, finals, first.start, last.end, joined(final.text for final in finals), ended_by)
             return
-        voices = [list(group) for _, group in groupby((run for final in finals for run in runs(final)), key=_voice)]
+        voices = by_voice(run for final in finals for run in runs(final))
         for number, group in enumerate(voices, 1):
             parts = list({run.final.segment_id: run.final for run in group}.values())
             end = max(run.end for run in group)
@@ -233,7 +232,7 @@ class Assembler:
     def _tell_turn(
         self,
         channel: _Channel,
-        finals: Sequence[TranscriptFinal],
+        finals: Sequence[Transcript],
         start: float,
         end: float,
         text: str,
@@ -327,7 +326,3 @@ def _asked_for(result: Result) -> dict[str, Any]:
             for entity in result.entities
         ],
     }
-
-
-def _voice(run: Run) -> int | None:
-    return run.voice

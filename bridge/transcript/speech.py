@@ -7,7 +7,7 @@ nothing of turns, captions or figures, which are made of these.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import NamedTuple
 
 from bridge.events import Transcript, TranscriptFinal
@@ -35,9 +35,9 @@ class Piece(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Words of one final and one voice without a pause among them."""
+    """Words of one segment and one voice without a pause among them."""
 
-    final: TranscriptFinal
+    final: Transcript
     pieces: tuple[Piece, ...]
     start: float
     end: float
@@ -100,17 +100,16 @@ def shares(transcript: Transcript) -> list[Share]:
     """A segment's text by the voices in it, in order; one share where the recognizer tells none apart."""
     if all(word.speaker is None for word in transcript.words):
         return [Share(None, transcript.start, plain(transcript.text))] if plain(transcript.text) else []
-    found: list[list[Piece]] = []
-    for piece in _voiced(pieces(transcript)):
-        if found and found[-1][-1].voice == piece.voice:
-            found[-1].append(piece)
-        else:
-            found.append([piece])
-    return [Share(share[0].voice, share[0].start, join(share)) for share in found]
+    return [Share(said[0].voice, said[0].start, join(chained(said))) for said in by_voice(runs(transcript))]
 
 
-def runs(final: TranscriptFinal) -> list[Run]:
-    """The final's runs of speech, in their order; none if it says nothing."""
+def by_voice(runs: Iterable[Run]) -> list[list[Run]]:
+    """Runs that follow one another and are of one voice, together."""
+    return [list(group) for _, group in groupby(runs, key=lambda run: run.voice)]
+
+
+def runs(final: Transcript) -> list[Run]:
+    """A segment's runs of speech, in their order; none if it says nothing."""
     found: list[list[Piece]] = []
     for piece in _voiced(pieces(final)):
         last = found[-1][-1] if found else None

@@ -14,7 +14,7 @@ from aiohttp.test_utils import TestServer
 
 from bridge.audio import AudioFormat
 from bridge.cli import sources
-from bridge.cli.sources import RATE, Raw, SourceError, chunks, open_source
+from bridge.cli.sources import RATE, Raw, Source, SourceError, chunks, open_source
 from bridge.errors import ConfigError
 
 SECOND = 16_000
@@ -115,6 +115,19 @@ def test_what_cannot_be_heard(tmp_path):
         with pytest.raises(SourceError, match=sentence) as refused:
             open_source(str(name))
         assert "secret" not in str(refused.value)
+
+
+async def test_a_fault_of_our_own_is_raised_where_the_chunks_are_waited_for():
+    def read():
+        yield b"ab"
+        raise RuntimeError("a bug")
+
+    source, found = Source(AudioFormat("linear16", RATE, 1), None, False, read), []
+    with pytest.raises(RuntimeError, match="a bug"):
+        async with asyncio.timeout(10):
+            async for chunk in chunks(source):
+                found += [chunk]
+    assert found == [b"ab"]
 
 
 def test_an_encoding_that_is_none():

@@ -59,7 +59,7 @@ def test_an_odd_hit_costs_itself(odd_one):
 @pytest.mark.parametrize("value", [None, []])
 def test_nothing_is_not_odd(value):
     odd = Oddities()
-    assert read_hits(value, odd) == read_entities(value, 3, odd) == ()
+    assert read_hits(value, odd) == read_entities(value, [{}] * 3, 3, odd) == ()
     assert odd.fields == 0
 
 
@@ -67,7 +67,7 @@ def test_entities_in_the_order_of_their_words():
     odd = Oddities()
     later = {**ENTITY, "start_word": 2, "end_word": 4, "raw_value": None, "confidence": None}
 
-    assert read_entities([later, ENTITY], 4, odd) == (
+    assert read_entities([later, ENTITY], [{}] * 4, 4, odd) == (
         Entity("PERSON_NAME", "Anna", "anna", 0.8, Span(1, 2)),
         Entity("PERSON_NAME", "Anna", "Anna", 0.0, Span(2, 4)),
     )
@@ -79,7 +79,7 @@ def test_entities_in_the_order_of_their_words():
 )
 def test_an_odd_entity_costs_itself(change):
     odd = Oddities()
-    assert len(read_entities([{**ENTITY, **change}, ENTITY, "text"], 4, odd)) == 1
+    assert len(read_entities([{**ENTITY, **change}, ENTITY, "text"], [{}] * 4, 4, odd)) == 1
     assert odd.fields == 2
 
 
