@@ -6,7 +6,7 @@ The layers, top to bottom; a module imports only from lower ones, or beside it i
     9 entry     __main__
     8 commands  cli/
     7 wiring    app
-    6 handlers  web/
+    6 handlers  web/, policies, checks
     5 calls     call/, config, local/
     4 shells    deepgram/client, deepgram/socket, deepgram/masking, deepgram/dialing, deepgram/prerecorded, store/,
                 delivery/sender, delivery/poster, delivery/connection, delivery/interims, live, logs, clock,

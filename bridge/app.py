@@ -6,7 +6,6 @@ store, then the webhook, before the store is closed.
 
 import asyncio
 import logging
-import os
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,27 +16,28 @@ from random import Random
 from aiohttp import web
 
 from bridge import process
-from bridge.align import AlignPolicy
-from bridge.call import CallPolicy, CallRegistry, ContinuityPolicy, Services
-from bridge.call.backfill import Backfill, BackfillPolicy
-from bridge.call.call_options import CallOptions
+from bridge.call import CallRegistry, Services
+from bridge.call.backfill import Backfill
 from bridge.call.eraser import Eraser
-from bridge.certificates import trusted
 from bridge.clock import SystemClock
 from bridge.config import Settings
 from bridge.deepgram.breaker import CircuitBreaker
-from bridge.deepgram.exchange import SessionPolicy
-from bridge.deepgram.options import parse
 from bridge.delivery.sender import Sender
-from bridge.delivery.signing import Signer
-from bridge.egress import Egress
 from bridge.errors import StoreError
-from bridge.events import SpeechStarted, TranscriptInterim
 from bridge.live import Live
+from bridge.policies import (
+    ENDPOINT,
+    audio_store,
+    backfill_policy,
+    call_options,
+    call_policy,
+    event_store,
+    own_egress,
+    retention,
+    webhook_sender,
+)
 from bridge.store.audio import AudioStore, Recordings
-from bridge.store.audio.retention import Retention
 from bridge.store.base import ManagedStore
-from bridge.store.opening import open_store
 from bridge.store.sessions import EndedSessions
 from bridge.store.token import own_token
 from bridge.web import carriers
@@ -53,9 +53,6 @@ from bridge.web.static import PageHandlers
 from twiml.issued import IssuedTokens
 
 log = logging.getLogger("bridge.app")
-
-ENDPOINT = "webhook"
-"""The endpoint's name in the lanes; they stay when `WEBHOOK_URL` changes."""
 
 _LARGEST_BODY = 64 * 1024  # octets of a request
 _SHARE_OF_LAST_WORDS = 0.75  # of the time to stop; the rest is for delivering them
@@ -82,9 +79,9 @@ def build(settings: Settings) -> web.Application:
     connections = Connections(settings.bridge_idle_connections, file_limit())
     app = web.Application(client_max_size=_LARGEST_BODY, middlewares=[refusals.middleware, read_in_time])
     token_secret, issued = carriers.token_secret(settings), IssuedTokens()
-    store = _store(settings)
+    store = event_store(settings)
     recordings = Recordings(settings.data_dir, unfinished=settings.bridge_recordings)
-    sender = _sender(settings, store, egress)
+    sender = webhook_sender(settings, store, egress)
     audio, live, breaker = audio_store(settings), Live(store), CircuitBreaker()
     options = call_options(settings)
     policy, requests = backfill_policy(settings, egress), settings.data_dir / REQUESTS
@@ -103,7 +100,7 @@ def build(settings: Settings) -> web.Application:
     operations = _operations(registry, breaker, store, audio, backfill, sender, live, connections, refusals, access)
 
     async def keep_open(_: web.Application) -> AsyncIterator[None]:
-        async with store, audio, _retention(settings, recordings), AsyncExitStack() as stack:
+        async with store, audio, retention(settings, recordings), AsyncExitStack() as stack:
             if sender:
                 await stack.enter_async_context(sender)
                 stack.push_async_callback(lambda: sender.drain(stop.left()))
@@ -181,7 +178,7 @@ async def backfill(settings: Settings, call_id: str, patience: float) -> bool:
     The finals are delivered when a server runs again. `patience`: seconds for which to retry. Raises StoreError if a
     server is running, or no audio is kept.
     """
-    store = _store(settings)
+    store = event_store(settings)
     async with store, audio_store(settings) as audio:
         if call_id not in audio.kept():
             raise StoreError(f"no audio is kept of {call_id}")
@@ -190,16 +187,6 @@ async def backfill(settings: Settings, call_id: str, patience: float) -> bool:
             store, audio, CircuitBreaker(), policy, call_options(settings), wall=time.time, random=Random()
         ) as service:
             return await service.offer(call_id, patience)
-
-
-def _store(settings: Settings) -> ManagedStore:
-    return open_store(settings.data_dir, [ENDPOINT] if settings.webhook_url else [])
-
-
-def audio_store(settings: Settings) -> AudioStore:
-    """The store of kept audio and recordings, in `DATA_DIR`."""
-    limit = settings.bridge_audio_limit * 1_000_000
-    return AudioStore(settings.data_dir, limit=limit, keep=settings.bridge_recordings)
 
 
 def read_tokens(settings: Settings) -> tuple[str, ...]:
@@ -215,46 +202,6 @@ def _access(settings: Settings) -> Access:
 def login_link(settings: Settings, url: str) -> str:
     """A link that opens the page at this address and logs in; a browser sends no server what follows the `#`."""
     return f"{settings.public_url or url}/#token={read_tokens(settings)[0]}"
-
-
-def own_egress() -> Egress:
-    """The way out of this process. Raises ConfigError for certificates that cannot be read."""
-    return Egress(os.environ, trusted(os.environ))
-
-
-def call_policy(settings: Settings, egress: Egress) -> CallPolicy:
-    """The settings that all calls share."""
-    labels = {"inbound": settings.bridge_label_inbound, "outbound": settings.bridge_label_outbound}
-    return CallPolicy(
-        deepgram_url=settings.deepgram_url,
-        deepgram_key=settings.deepgram_api_key.get_secret_value() if settings.deepgram_api_key else "",
-        route=egress.route(settings.deepgram_url),
-        align=AlignPolicy(chunk_ms=settings.bridge_chunk_ms, hold_ms=settings.bridge_hold_ms),
-        session=SessionPolicy(
-            window=settings.bridge_replay_window,
-            speed=settings.bridge_replay_speed,
-            flush=settings.bridge_flush_timeout,
-        ),
-        labels={track: label for track, label in labels.items() if label},
-        public_url=settings.public_url,
-        continuity=ContinuityPolicy(grace=settings.bridge_grace, longest=settings.bridge_max_duration),
-    )
-
-
-def call_options(settings: Settings) -> CallOptions:
-    """Deepgram's options for calls, and which of them a call may override."""
-    return CallOptions(parse(settings.deepgram_options), settings.overrides)
-
-
-def backfill_policy(settings: Settings, egress: Egress) -> BackfillPolicy:
-    """How kept audio is transcribed after the call."""
-    return BackfillPolicy(
-        origin=settings.deepgram_url,
-        key=settings.deepgram_api_key.get_secret_value() if settings.deepgram_api_key else "",
-        route=egress.route(settings.deepgram_url),
-        timeout=settings.bridge_backfill_timeout,
-        keep=settings.bridge_backfill_days * 86400,
-    )
 
 
 class _StopDeadline:
@@ -333,18 +280,3 @@ def _operations_routes(settings: Settings, operations: OperationsHandlers, acces
             return [*operations.routes(), web.get("/metrics", access.only(operations.metrics))]
         case _:
             return operations.routes()
-
-
-def _retention(settings: Settings, recordings: Recordings) -> Retention:
-    max_age = settings.bridge_recording_days * 86400 or None
-    return Retention(recordings, max_age, settings.bridge_recording_limit * 1_000_000 or None, time.time)
-
-
-def _sender(settings: Settings, store: ManagedStore, egress: Egress) -> Sender | None:
-    if not settings.webhook_url or not settings.webhook_secret:
-        return None
-    signer = Signer(settings.webhook_secret.get_secret_value())
-    url, route = settings.webhook_url, egress.route(settings.webhook_url)
-    interims = ((settings.webhook_interim, TranscriptInterim), (settings.webhook_speech_started, SpeechStarted))
-    wanted = [type_ for is_wanted, type_ in interims if is_wanted]
-    return Sender(store, url, signer, endpoint=ENDPOINT, interims=wanted, route=route)

@@ -4,10 +4,11 @@ from typing import Annotated
 
 import typer
 
-from bridge import app, config
+from bridge import config
 from bridge.cli.loop import run
 from bridge.config import Settings
 from bridge.errors import ConfigError
+from bridge.policies import own_egress
 from bridge.web.carriers import twilio_account, voice_settings
 from twiml import number as numbers
 from twiml.document import twiml_bin, webhook_url
@@ -37,7 +38,7 @@ def number(
 ) -> None:
     """Point a Twilio number's voice URL here, look at it, or put the former one back."""
     settings = config.load()
-    account = twilio_account(settings, app.own_egress())
+    account = twilio_account(settings, own_egress())
     memory = settings.data_dir / MEMORY
     if show:
         now = run(numbers.show(account, number))

@@ -3,8 +3,8 @@
 import typer
 
 from bridge import config
-from bridge.app import ENDPOINT
 from bridge.errors import StoreError, StoreInUse
+from bridge.policies import ENDPOINT
 from bridge.store.opening import repair_store
 
 

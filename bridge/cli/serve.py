@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bridge import app, config, logs
+from bridge import app, checks, config, logs
 from bridge.cli import engine
 from bridge.cli.loop import run
 from bridge.config import Settings
@@ -23,9 +23,9 @@ def serve(
 ) -> None:
     """Serve calls until SIGTERM, then finish what can be finished. Settings come from the environment."""
     settings = config.load({**os.environ, **_local_defaults()} if local else None)
-    config.check_for_serving(settings)
+    checks.check_for_serving(settings)
     logs.configure(settings.bridge_log_level, settings.bridge_log_format)
-    for doubt in config.doubts(settings):
+    for doubt in checks.doubts(settings):
         log.warning("a setting may not do what it was set for", extra={"reason": doubt})
     if run(_serve_locally(settings) if local else _serve(settings)):
         raise typer.Exit(1)  # some events are not on the disk

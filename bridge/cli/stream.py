@@ -14,7 +14,6 @@ import typer
 from rich.console import Console
 
 from bridge import config, logs
-from bridge.app import own_egress
 from bridge.cli.arguments import socket_url
 from bridge.cli.loop import run
 from bridge.cli.sources import Raw, Source, SourceError, chunks, open_source
@@ -23,6 +22,7 @@ from bridge.cli.streaming import Streaming
 from bridge.deepgram.options import Options, parse
 from bridge.errors import BridgeError, ConfigError
 from bridge.events import TRACKS
+from bridge.policies import own_egress
 
 _WORD = 0.5
 """Seconds in which there may be one."""

@@ -1,4 +1,6 @@
-"""The words we speak: what events say (`catalogue`), what that is made of (`parts`), how it is carried (`event`)."""
+"""The words we speak: what events say (`speech` of what is said, `catalogue` of all else), what that is made of
+(`parts`), how it is carried (`event`).
+"""
 
 from bridge.events.catalogue import (
     EVENT_TYPES,
@@ -6,19 +8,14 @@ from bridge.events.catalogue import (
     CallEnded,
     CallResumed,
     CallStarted,
-    Data,
     DtmfReceived,
     EventLost,
-    SpeechStarted,
     StreamFailed,
-    Transcript,
-    TranscriptFinal,
-    TranscriptInterim,
     TranscriptionBackfilled,
     TranscriptionInterrupted,
     TranscriptionResumed,
-    UtteranceCompleted,
 )
+from bridge.events.data import Data
 from bridge.events.event import Event
 from bridge.events.parts import (
     TRACKS,
@@ -38,6 +35,13 @@ from bridge.events.parts import (
     Track,
     Word,
     timestamp,
+)
+from bridge.events.speech import (
+    SpeechStarted,
+    Transcript,
+    TranscriptFinal,
+    TranscriptInterim,
+    UtteranceCompleted,
 )
 
 __all__ = [

@@ -11,35 +11,20 @@ Finals append, interims replace: a consumer keyed on `segment_id` needs no other
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from bridge.events.data import Data
 from bridge.events.parts import (
-    Alternative,
     Direction,
-    EndedBy,
     EndReason,
-    Entity,
     Figures,
     MediaFormat,
-    Overlap,
     Request,
     ResumeReason,
-    SearchHit,
     Stretch,
     Track,
-    Word,
-    is_empty,
-    is_none,
 )
-
-
-class Data(BaseModel):
-    """What an event says; `type` is the event's name and `durable` whether it enters the log."""
-
-    model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True)
-
-    type: ClassVar[str]
-    durable: ClassVar[bool] = True
+from bridge.events.speech import SpeechStarted, TranscriptFinal, TranscriptInterim, UtteranceCompleted
 
 
 class CallStarted(Data):
@@ -75,103 +60,6 @@ class CallStarted(Data):
     """The stream had a token: further streams of the call are taken only with one."""
     started_at: str
     """Wall clock of call time 0, as far as it is known now."""
-
-
-class Transcript(Data):
-    """What one speaker said in one stretch of audio."""
-
-    segment_id: str
-    """Stable from the first interim to the final."""
-    revision: int
-    """Counts what was said of this segment, from 1."""
-    final: bool
-    track: Track
-    channel: int
-    """Of the two-channel audio: 0 inbound, 1 outbound."""
-    speaker: str
-    """The track's label."""
-    start: float
-    """Of the first word; of the audio, where there are no words."""
-    end: float
-    start_time: str
-    end_time: str
-    text: str
-    """With what `smart_format` and the like have made of it; empty: nothing was said after all."""
-    confidence: float
-    """Deepgram's in the whole text, 0 to 1."""
-    words: list[Word]
-    """In order; none begins before the one before it has ended."""
-    language: str | None = None
-    """The one that Deepgram heard most, or else the one that was asked for; None where neither is known."""
-    languages: list[str] = Field([], exclude_if=is_empty)
-    """All that Deepgram heard, the most frequent first; with `language=multi`."""
-    speech_final: bool = False
-    """Deepgram heard the speaker pause: the turn ends here."""
-    from_finalize: bool = False
-    """Deepgram was asked for it before the speaker paused."""
-    alternatives: list[Alternative] = Field([], exclude_if=is_empty)
-    """What may have been said instead, the likeliest first; with `alternatives`."""
-    search: list[SearchHit] = Field([], exclude_if=is_empty)
-    """Where terms may have been said that were searched for; with `search`."""
-    entities: list[Entity] = Field([], exclude_if=is_empty)
-    """What the words name; with `detect_entities`."""
-    overlaps: list[Overlap] = []
-    """With what had been heard of the other speaker by then: a pair may be told by its later segment only."""
-    source: Literal["live", "backfill"] = "live"
-    """`live`: heard while the call went on. `backfill`: transcribed from kept audio after it."""
-
-
-class TranscriptInterim(Transcript):
-    """What a segment looks like so far; the next revision replaces it."""
-
-    type: ClassVar[str] = "transcript.interim"
-    durable: ClassVar[bool] = False
-
-
-class TranscriptFinal(Transcript):
-    """A segment that will not change. Its text is empty when its interims turned out to be nothing."""
-
-    type: ClassVar[str] = "transcript.final"
-
-
-class UtteranceCompleted(Data):
-    """One turn of one speaker: its finals, joined."""
-
-    type: ClassVar[str] = "utterance.completed"
-
-    utterance_id: str
-    segment_ids: list[str]
-    """Of the finals, in order."""
-    track: Track
-    channel: int
-    """As a transcript's."""
-    speaker: str
-    """The track's label."""
-    start: float
-    end: float
-    start_time: str
-    end_time: str
-    text: str
-    voice: int | None = Field(None, exclude_if=is_none)
-    """The `speaker` of all its words; None where they have none. A turn of several is told by one event for each."""
-    ended_by: EndedBy | None = None
-    """None in records of earlier versions."""
-
-
-class SpeechStarted(Data):
-    """A speaker began; the words follow."""
-
-    type: ClassVar[str] = "speech.started"
-    durable: ClassVar[bool] = False
-
-    track: Track
-    channel: int
-    """As a transcript's."""
-    speaker: str
-    """The track's label."""
-    at: float
-    """By Deepgram's detector of voice activity: no word need start there."""
-    at_time: str
 
 
 class DtmfReceived(Data):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bridge.events.catalogue import Data
+from bridge.events.data import Data
 
 
 @dataclass(frozen=True, slots=True)
