@@ -13,7 +13,7 @@ The layers, top to bottom; a module imports only from lower ones, or beside it i
                 process, certificates, forms
     ---- below this line: no await, no clock, no randomness, no environment, no logging ----
     3 machines  align/, call/continuity, deepgram/session, deepgram/breaker, transcript/assembler,
-                transcript/conversation, delivery/lane, delivery/breaker
+                transcript/conversation, delivery/lane, delivery/breaker, delivery/format, delivery/twilio
     2 pure      call/states, call/lull, deepgram/options, deepgram/languages, deepgram/batch, deepgram/exchange,
                 deepgram/window, deepgram/coverage, deepgram/states, deepgram/timeline,
                 deepgram/watchdog, deepgram/standing, deepgram/ending, deepgram/sounds, deepgram/backlog,

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from random import Random
@@ -26,7 +26,8 @@ from bridge.delivery.sender import Sender
 from bridge.errors import StoreError
 from bridge.live import Live
 from bridge.policies import (
-    ENDPOINT,
+    TWILIO,
+    WEBHOOK,
     audio_store,
     backfill_policy,
     call_options,
@@ -34,7 +35,7 @@ from bridge.policies import (
     event_store,
     own_egress,
     retention,
-    webhook_sender,
+    senders,
 )
 from bridge.store.audio import AudioStore, Recordings
 from bridge.store.base import ManagedStore
@@ -53,6 +54,9 @@ from bridge.web.static import PageHandlers
 from twiml.issued import IssuedTokens
 
 log = logging.getLogger("bridge.app")
+
+_PREFIXES = {WEBHOOK: "", TWILIO: "twilio_"}
+"""What the metrics of the delivery to an endpoint begin with."""
 
 _LARGEST_BODY = 64 * 1024  # octets of a request
 _SHARE_OF_LAST_WORDS = 0.75  # of the time to stop; the rest is for delivering them
@@ -81,7 +85,7 @@ def build(settings: Settings) -> web.Application:
     token_secret, issued = carriers.token_secret(settings), IssuedTokens()
     store = event_store(settings)
     recordings = Recordings(settings.data_dir, unfinished=settings.bridge_recordings)
-    sender = webhook_sender(settings, store, egress)
+    posting = senders(settings, store, egress)
     audio, live, breaker = audio_store(settings), Live(store), CircuitBreaker()
     options = call_options(settings)
     policy, requests = backfill_policy(settings, egress), settings.data_dir / REQUESTS
@@ -97,13 +101,13 @@ def build(settings: Settings) -> web.Application:
     media = carriers.media_handlers(registry, settings, token_secret)
     stop = _StopDeadline(settings.bridge_stop_timeout)
     access = _access(settings)
-    operations = _operations(registry, breaker, store, audio, backfill, sender, live, connections, refusals, access)
+    operations = _operations(registry, breaker, store, audio, backfill, posting, live, connections, refusals, access)
 
     async def keep_open(_: web.Application) -> AsyncIterator[None]:
         async with store, audio, retention(settings, recordings), AsyncExitStack() as stack:
-            if sender:
+            for sender in posting.values():
                 await stack.enter_async_context(sender)
-                stack.push_async_callback(lambda: sender.drain(stop.left()))
+            stack.push_async_callback(lambda: _drain(posting.values(), stop.left()))
             await stack.enter_async_context(backfill)
             recovery = asyncio.create_task(_recover(registry, backfill))
             yield
@@ -125,13 +129,19 @@ def build(settings: Settings) -> web.Application:
     app.on_shutdown.append(lambda _: finish_calls())
     app.add_routes([*media.routes(), *_operations_routes(settings, operations, access), *PageHandlers().routes()])
     eraser = Eraser(store, audio, recordings, backfill)
-    calls = CallHandlers(store, access, endpoint=ENDPOINT, delete=eraser.erase, recordings=recordings, wall=time.time)
+    shown = [WEBHOOK, *(name for name in posting if name != WEBHOOK)]
+    calls = CallHandlers(store, access, endpoints=shown, delete=eraser.erase, recordings=recordings, wall=time.time)
     feed = FeedHandlers(live, store, access, calls.events, Random())
     app.add_routes([*access.routes(), *feed.routes(), *calls.routes()])
-    app.add_routes(DeliveryHandlers(sender.resume if sender else None, store, access).routes())
+    app.add_routes(DeliveryHandlers({name: sender.resume for name, sender in posting.items()}, store, access).routes())
     app.add_routes(BackupHandlers(store.copy, settings.data_dir, access).routes())
     app.add_routes(carriers.webhook_routes(settings, token_secret, registry, issued.note))
     return app
+
+
+async def _drain(posting: Iterable[Sender], deadline: float) -> None:
+    """Deliver what can be delivered now, to all endpoints at once."""
+    await asyncio.gather(*(sender.drain(deadline) for sender in posting))
 
 
 async def _recover(registry: CallRegistry, backfill: Backfill) -> None:
@@ -226,7 +236,7 @@ def _operations(
     store: ManagedStore,
     audio: AudioStore,
     backfill: Backfill,
-    sender: Sender | None,
+    posting: Mapping[str, Sender],
     live: Live,
     connections: Connections,
     refusals: Refusals,
@@ -259,16 +269,25 @@ def _operations(
         "store_fails": ("1: the store cannot keep anything now", lambda: store.trouble is not None),
         "events_waiting": ("Events of calls that are not durable yet", lambda: registry.backlog.waiting),
     }
-    if sender:
-        counters["delivery"] = sender.counters
-        gauges |= {
-            "calls_to_deliver": ("Calls of which something waits for the webhook", lambda: store.lanes_waiting),
-            "webhook_refuses": (
-                "1: the webhook is down or gone, and its circuit breaker is open",
-                lambda: not sender.healthy,
-            ),
-        }
+    for name, sender in posting.items():
+        counters[f"{_PREFIXES[name]}delivery"] = sender.counters
+        gauges |= _delivery_gauges(name, sender, store)
     return OperationsHandlers(registry, counters, gauges, lambda: store.trouble)
+
+
+def _delivery_gauges(name: str, sender: Sender, store: ManagedStore) -> dict[str, Gauge]:
+    """How the delivery to an endpoint stands."""
+    whom = "the webhook" if name == WEBHOOK else "the endpoint of Twilio's format"
+    return {
+        f"{_PREFIXES[name]}calls_to_deliver": (
+            f"Calls of which something waits for {whom}",
+            lambda: store.lanes_waiting(name),
+        ),
+        "webhook_refuses" if name == WEBHOOK else "twilio_delivery_refuses": (
+            f"1: {whom} is down or gone, and its circuit breaker is open",
+            lambda: not sender.healthy,
+        ),
+    }
 
 
 def _operations_routes(settings: Settings, operations: OperationsHandlers, access: Access) -> list[web.RouteDef]:

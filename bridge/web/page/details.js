@@ -63,6 +63,7 @@ function delivery(call) {
   if (call.flush) pairs.push(["Words", completeness(call)]);
   const state = call.delivery;
   if (state) pairs.push(["Webhook", deliveryWords(state, call.seq)]);
+  if (call.deliveries?.twilio) pairs.push(["Twilio's format", deliveryWords(call.deliveries.twilio, call.seq)]);
   if (call.carrier) pairs.push(["Carrier", call.carrier]);
   pairs.push(["Call", h("code", {}, call.id)]);
   if (call.continues) pairs.push(["Continues", record(call.continues)]);
