@@ -8,7 +8,7 @@ import asyncio
 import logging
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from random import Random
@@ -91,8 +91,9 @@ def build(settings: Settings) -> web.Application:
     policy, requests = backfill_policy(settings, egress), settings.data_dir / REQUESTS
     backfill = Backfill(store, audio, breaker, policy, options, wall=time.time, random=Random(), requests=requests)
     reforks = carriers.reforks(settings, token_secret, egress)
+    services = Services(call_policy(settings, egress), store, breaker, options, SystemClock(), Random(), reforks)
     registry = CallRegistry(
-        Services(call_policy(settings, egress), store, breaker, options, SystemClock(), Random(), reforks),
+        services,
         max_calls=settings.bridge_max_calls,
         audio=audio if settings.bridge_audio_limit else None,
         on_uncovered=backfill.offer,
@@ -101,13 +102,11 @@ def build(settings: Settings) -> web.Application:
     media = carriers.media_handlers(registry, settings, token_secret)
     stop = _StopDeadline(settings.bridge_stop_timeout)
     access = _access(settings)
-    operations = _operations(registry, breaker, store, audio, backfill, posting, live, connections, refusals, access)
+    operations = _operations(registry, services, store, audio, backfill, posting, live, connections, refusals, access)
 
     async def keep_open(_: web.Application) -> AsyncIterator[None]:
         async with store, audio, retention(settings, recordings), AsyncExitStack() as stack:
-            for sender in posting.values():
-                await stack.enter_async_context(sender)
-            stack.push_async_callback(lambda: _drain(posting.values(), stop.left()))
+            await _start_posting(stack, list(posting.values()), stop)
             await stack.enter_async_context(backfill)
             recovery = asyncio.create_task(_recover(registry, backfill))
             yield
@@ -139,9 +138,15 @@ def build(settings: Settings) -> web.Application:
     return app
 
 
-async def _drain(posting: Iterable[Sender], deadline: float) -> None:
-    """Deliver what can be delivered now, to all endpoints at once."""
-    await asyncio.gather(*(sender.drain(deadline) for sender in posting))
+async def _start_posting(stack: AsyncExitStack, posting: Sequence[Sender], stop: "_StopDeadline") -> None:
+    """Deliver until `stack` is left, and then what can be delivered before the deadline, to all endpoints at once."""
+    for sender in posting:
+        await stack.enter_async_context(sender)
+
+    async def drain() -> None:
+        await asyncio.gather(*(sender.drain(stop.left()) for sender in posting))
+
+    stack.push_async_callback(drain)
 
 
 async def _recover(registry: CallRegistry, backfill: Backfill) -> None:
@@ -232,7 +237,7 @@ class _StopDeadline:
 
 def _operations(
     registry: CallRegistry,
-    breaker: CircuitBreaker,
+    services: Services,
     store: ManagedStore,
     audio: AudioStore,
     backfill: Backfill,
@@ -257,7 +262,7 @@ def _operations(
         "calls_interrupted": ("Calls that wait for Deepgram", lambda: registry.interrupted),
         "deepgram_refuses": (
             "1: Deepgram is down or refuses, and its circuit breaker is open",
-            lambda: not breaker.is_closed,
+            lambda: not services.breaker.is_closed,
         ),
         "calls_to_backfill": ("Calls that have ended and whose kept audio is transcribed", lambda: backfill.waiting),
         "readers": ("Readers of live feeds", lambda: live.followers),
@@ -272,7 +277,7 @@ def _operations(
     for name, sender in posting.items():
         counters[f"{_PREFIXES[name]}delivery"] = sender.counters
         gauges |= _delivery_gauges(name, sender, store)
-    return OperationsHandlers(registry, counters, gauges, lambda: store.trouble)
+    return OperationsHandlers(registry, counters, gauges, lambda: store.trouble, services.latency)
 
 
 def _delivery_gauges(name: str, sender: Sender, store: ManagedStore) -> dict[str, Gauge]:

@@ -63,6 +63,9 @@ def ended(line: Text, call: Json, data: Json) -> Text:
         line.append(f"; the last {data['missing']:.1f} s have no transcript", style="yellow")
     if data.get("figures"):
         line.append("\n").append_text(prefix).append(_told(data["figures"]))
+    if latency := data.get("latency"):
+        told = f"Deepgram {latency['p50']:.2f} s behind, 99 of 100 interims within {latency['p99']:.2f} s"
+        line.append("\n").append_text(prefix).append(told)
     return line
 
 

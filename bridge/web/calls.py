@@ -227,7 +227,8 @@ def _rendered(form: str, call: FoundCall, events: list[StoredEvent], now: float)
             return render.text(header, finals, gaps, completeness)
         case _:
             told = figures(finals, record.duration(call, now), header["speakers"])
-            return json.dumps(render.document(header, finals, gaps, told, completeness), ensure_ascii=False)
+            document = render.document(header, finals, gaps, told, completeness, record.latency(call))
+            return json.dumps(document, ensure_ascii=False)
 
 
 def _data(kind: type[D], event: StoredEvent) -> D:

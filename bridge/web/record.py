@@ -22,7 +22,7 @@ Pure; `calls` handles the requests. Of every call, in a list and alone:
 Of a call alone:
 
     parameters  as the envelope has them
-    counts, flush, requests
+    counts, flush, requests, latency
                 as `call.ended` says them, at that moment; null before
     delivery    how the webhook stands:
       state     `none`: it does not get this call; `delivered`: it has every event; `pending`: some are on their way, or
@@ -85,6 +85,7 @@ def details(
         "counts": end.get("counts"),
         "flush": end.get("flush"),
         "requests": end.get("requests"),
+        "latency": end.get("latency"),
         "delivery": next(iter(delivered.values())),
         "deliveries": delivered,
         "audio": {"available": audio, "url": f"/calls/{call.row.id}/audio.wav"},
@@ -95,6 +96,11 @@ def completeness(call: FoundCall) -> Completeness | None:
     """How complete the transcript is by now; None before the end."""
     end = _end(call)
     return gaps.completeness(end, json.loads(call.later)) if end else None
+
+
+def latency(call: FoundCall) -> dict[str, Any] | None:
+    """Deepgram's, as `call.ended` says it; None before, and where nothing was measured."""
+    return _end(call).get("latency")
 
 
 def final_figures(call: FoundCall) -> Figures | None:
