@@ -84,6 +84,7 @@ class Verdict:
     action: Literal["delivered", "retry", "split", "skip", "park", "disable"]
     settlement: Settlement
     endpoint: Literal["alive", "failing", "gone", "unasked"]
+    """`unasked`: there was nothing to post, which says nothing about it."""
     reason: str
     """For the log: a status or a kind of failure, nothing the endpoint wrote."""
     pause: float = 0.0

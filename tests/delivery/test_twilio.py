@@ -11,6 +11,8 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from twilio.request_validator import RequestValidator
 
 from bridge.delivery.breaker import CircuitBreakerPolicy
@@ -212,6 +214,38 @@ def test_what_was_not_accepted_keeps_its_number() -> None:
 
     assert made.known(lane(1, 2)) == 1
     assert [form_of(part.request)["SequenceId"] for part in made.parts(lane(1, 2), stored(events[1:2]))] == ["2"]
+
+
+KINDS = [
+    lambda seq: words.final(seq=seq),
+    lambda seq: words.final(seq=seq, text=""),
+    utterance,
+    lambda seq: interrupted(seq, retry=seq % 2 == 0),
+]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.sampled_from(KINDS), max_size=12), st.data())
+def test_the_same_messages_however_often_it_fails_and_forgets(kinds: list[Any], data: st.DataObject) -> None:
+    events = [words.started(), *(kind(seq) for seq, kind in enumerate(kinds, 2))]
+    events.append(words.ended(seq=len(events) + 1))
+    made, cursor, accepted = forms(), 0, []
+    while cursor < len(events):
+        if data.draw(st.booleans()):
+            made = forms()
+        here = lane(cursor, data.draw(st.integers(cursor + 1, len(events))))
+        made.recall(here, stored(events[made.known(here) : cursor]))
+        for part in made.parts(here, stored(events[cursor : here.batch_to])):
+            if data.draw(st.booleans()):
+                made.settled(here, part.lane.cursor)
+                cursor = part.lane.cursor
+                break
+            accepted.append(form_of(part.request))
+        else:
+            made.settled(here, here.batch_to)
+            cursor = here.batch_to
+
+    assert accepted == told(events)
 
 
 def test_an_interim_has_a_number_between_those_of_the_record() -> None:
