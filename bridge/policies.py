@@ -12,6 +12,7 @@ from bridge.certificates import trusted
 from bridge.config import Settings
 from bridge.deepgram.exchange import SessionPolicy
 from bridge.deepgram.options import parse
+from bridge.delivery.address import parse_address
 from bridge.delivery.format import Envelopes
 from bridge.delivery.sender import Sender
 from bridge.delivery.signing import Signer
@@ -112,8 +113,9 @@ def _twilio_sender(settings: Settings, store: ManagedStore, egress: Egress) -> S
     if not url or not account or not tokens:
         return None
     interims = settings.bridge_twilio_partial_results
-    # While tokens are rotated Twilio signs with the primary one, and so does this with the first.
-    format_ = TwilioForms(account, partial(sign_form, tokens[0], url), interims=interims)
+    # While tokens are rotated Twilio signs with the primary one, and so does this with the first; over the URL as its
+    # host sees it.
+    format_ = TwilioForms(account, partial(sign_form, tokens[0], parse_address(url).absolute), interims=interims)
     wanted = [TranscriptInterim] if interims else []
     return Sender(store, url, format_, endpoint=TWILIO, interims=wanted, route=egress.route(url))
 

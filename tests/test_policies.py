@@ -1,3 +1,6 @@
+import pytest
+from twilio.request_validator import RequestValidator
+
 from bridge import policies
 from bridge.config import load
 from bridge.egress import Egress
@@ -75,3 +78,18 @@ def test_the_endpoints_are_told_apart(tmp_path):
 
     assert policies.endpoints(settings) == ["twilio"]
     assert policies.senders(settings, policies.event_store(settings), Egress({}, None)) == {}, "it could not sign"
+
+
+@pytest.mark.parametrize(
+    ("given", "seen"),
+    [
+        ("https://two.example/a%2Fb?c=d", "https://two.example/a%2Fb?c=d"),
+        ("https://Two.example", "https://two.example/"),
+        ("http://two.example:8080/grüße", "http://two.example:8080/gr%C3%BC%C3%9Fe"),
+    ],
+)
+def test_what_goes_to_twilios_endpoint_is_signed_over_the_url_that_its_host_sees(tmp_path, given, seen):
+    settings = load({"DATA_DIR": str(tmp_path), **TWO, "BRIDGE_TWILIO_TRANSCRIPTION_URL": given})
+    sender = policies.senders(settings, policies.event_store(settings), Egress({}, None))["twilio"]
+
+    assert RequestValidator("new").validate(seen, {"a": "b"}, sender._format._sign({"a": "b"}))
