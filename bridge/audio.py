@@ -138,8 +138,9 @@ class AudioFormat:
 
     def stereo(self, audio: bytes) -> bytes:
         """Any of it as a call's audio is kept: two channels of mu-law; what is not there is silence."""
-        left = self.mulaw(audio, 0)
-        return interleave(left, self.mulaw(audio, 1) if self.channels > 1 else silence(len(left)))
+        if self.encoding == "linear16":
+            audio = pcm_to_mulaw(resample(audio, self.rate, SAMPLE_RATE, self.channels))
+        return audio if self.channels > 1 else interleave(audio, silence(len(audio)))
 
     def wav_header(self, octets: int) -> bytes:
         """The header of a WAV file that holds `octets` of it."""

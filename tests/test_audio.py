@@ -97,9 +97,10 @@ def test_a_format_tells_sound_from_silence():
 
 
 def test_a_format_as_a_calls_audio_is_kept():
-    pcm = struct.pack("<4h", 1000, -1000, 9, 9)
+    pcm = struct.pack("<8h", *[1000, -1000] * 4)  # two positions of two samples of two channels
 
-    assert LINEAR.stereo(pcm) == pcm_to_mulaw(struct.pack("<2h", 1000, -1000))
+    assert TELEPHONE.stereo(b"abcd") == b"abcd"
+    assert LINEAR.stereo(pcm) == pcm_to_mulaw(struct.pack("<4h", *[1000, -1000] * 2))
     assert AudioFormat("linear16", 8000, 1).stereo(struct.pack("<h", 1000)) == pcm_to_mulaw(struct.pack("<h", 1000)) + (
         audio.SILENCE
     )
