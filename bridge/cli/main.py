@@ -24,6 +24,7 @@ COMMANDS = {
     "stream": "stream",
     "import": "imports",
     "transcript": "reading",
+    "control": "control",
     "delete": "reading",
     "deliver": "deliver",
     "backup": "backup",
