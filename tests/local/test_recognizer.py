@@ -133,6 +133,13 @@ def test_silence_is_settled_every_few_seconds_without_a_word():
     assert found[-1].span.end == 12 * 8000
 
 
+def test_deepgrams_default_endpointing_gives_the_same_text(heard):
+    short = finals(listen(RECORDING[0], endpointing=0.01, interim_results=False))
+
+    assert [final.text for final in short] == [final.text for final in finals(heard[0])]
+    assert [final.ends_turn for final in short] == [final.ends_turn for final in finals(heard[0])]
+
+
 def test_no_pause_ends_an_utterance_where_endpointing_is_off(heard):
     found = finals(listen(RECORDING[1][: 8000 * 8], endpointing=None))
 
