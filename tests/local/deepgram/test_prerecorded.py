@@ -134,7 +134,7 @@ async def test_a_wrong_key_is_401_with_headers_and_body(headers):
     [
         (f"{RAW}&utterances=yes", "utterances: provided string"),
         (f"{RAW}&keywords=hello", "keywords are not supported"),
-        ("encoding=opus&sample_rate=8000", "mulaw and linear16 only"),
+        ("encoding=g729&sample_rate=8000", "but not g729"),
     ],
 )
 async def test_bad_parameters_are_400(query, said):
