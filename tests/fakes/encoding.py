@@ -2,6 +2,7 @@
 
 import io
 from fractions import Fraction
+from typing import Any
 
 import av
 
@@ -40,7 +41,7 @@ def encode(kind, *mulaw):
     container, codec, rate = FILES[kind]
     file = io.BytesIO()
     with av.open(file, "w", format=container) as output:
-        stream = output.add_stream(codec, rate=rate)
+        stream: Any = output.add_stream(codec, rate=rate)
         stream.layout = "stereo" if len(mulaw) == 2 else "mono"
         for frame in frames(mulaw, rate):
             for packet in stream.encode(frame):

@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 
 from bridge.audio import interleave, wav_header
+from bridge.deepgram.messages import parse
 from bridge.local.deepgram.decoder import Undecodable
 from bridge.local.deepgram.ears import Ears
 from bridge.local.deepgram.messages import Configure
 from bridge.local.deepgram.request import ListenRequest, parse_request
 from bridge.local.deepgram.transcription import Message
 from bridge.local.script import CodedRecognizers, Script, ScriptWord, encode
+from bridge.recognition import Result
 
 SCRIPT = Script(
     channels=(
@@ -86,6 +88,22 @@ def test_all_that_a_script_tells_arrives():
     assert (word["word"], word["speaker"], word["language"]) == ("900", 1, "en")
     assert second["transcript"] == "mine hundred"
     assert first["channel"]["search"][0]["hits"][0]["snippet"] == "900"
+
+
+def test_our_own_reader_of_deepgrams_messages_finds_all_of_it():
+    asked = {"diarize": "true", "language": "multi", "alternatives": "2", "detect_entities": "true", "search": "nine"}
+    hearing = ears(**RAW, **asked, redact="ssn", replace="hundred:thousand")
+    found = next(parse(message.text).message for message in hearing.feed(AUDIO) if message.final)
+
+    assert isinstance(found, Result)
+    assert [(word.word, word.speaker, word.language) for word in found.words] == [
+        ("nine", 1, "en"),
+        ("thousand", 0, "es"),
+    ]
+    assert found.languages == ("en", "es")
+    assert [entity.value for entity in found.entities] == ["9000"]
+    assert [hit.snippet for hit in found.hits] == ["nine"]
+    assert [other.text for other in found.alternatives] == ["mine thousand"]
 
 
 def test_what_is_only_pretended():
