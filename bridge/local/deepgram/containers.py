@@ -6,6 +6,7 @@ is.
 """
 
 import importlib.util
+import io
 import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -24,9 +25,11 @@ _RECOGNIZED = "wav,w64,mp3,ogg,matroska,webm,flac,aac,mov,amr,aiff,au,caf,mpegts
 """What may be recognized: nothing that names other files, or addresses, to be read."""
 _PROBE = {"probesize": "4096", "analyzeduration": "100000"}
 """Octets and microseconds that are looked at before the first is decoded: live audio must not wait."""
+_HEAD = 8  # octets that tell some files apart
 _READ = 512  # octets that FFmpeg reads at a time
-_UNKNOWN = 2**14  # octets after which live audio that is not recognized is none
+_UNKNOWN = 2**14  # octets after which what is not recognized is no audio
 _TAGGED = 2**20  # the same where pictures and titles come first
+_MOST = 200_000_000  # octets of mu-law that come of one message, at the most: little of it may be much
 _OPUS_RATE = 48_000
 
 
@@ -49,9 +52,9 @@ def decoder(request: ListenRequest) -> Decoding:
     return OpusDecoder(request) if request.encoding == "opus" else ContainerDecoder(request)
 
 
-def decode_file(request: ListenRequest, file: Any, most: int) -> list[bytes]:
+def decode_file(request: ListenRequest, file: bytes, most: int) -> list[bytes]:
     """A whole file, one item per channel. Raises Undecodable, and TooLong for more than `most` samples."""
-    opened = _Opened(request, file, _TAGGED)
+    opened = _Opened(request, io.BytesIO(file), file[:_HEAD])
     mulaw = bytearray()
     for piece in opened.pieces():
         mulaw += piece
@@ -135,9 +138,11 @@ class ContainerDecoder:
 
     def _run(self) -> None:
         try:
-            self._opened = _Opened(self._request, self, _TAGGED if self._given.startswith(b"ID3") else _UNKNOWN)
+            self._opened = _Opened(self._request, self, bytes(self._given[:_HEAD]))
             for piece in self._opened.pieces():
                 self._mulaw += piece
+                if len(self._mulaw) > _MOST:
+                    raise Undecodable
         except BaseException as error:
             self._failed = True
             if not isinstance(error, Undecodable):
@@ -227,13 +232,14 @@ class _Shaped:
 class _Opened:
     """A container in which audio was found. Raises Undecodable where there is none."""
 
-    def __init__(self, request: ListenRequest, file: Any, recognized: int) -> None:
-        """`recognized`: octets by which it must have been."""
+    def __init__(self, request: ListenRequest, file: Any, head: bytes) -> None:
+        """`head`: its first octets."""
         import av
 
-        options = {"format_whitelist": _RECOGNIZED, "formatprobesize": str(recognized)} | _PROBE
+        probed = _TAGGED if head.startswith(b"ID3") else _UNKNOWN
+        options = {"format_whitelist": _RECOGNIZED, "formatprobesize": str(probed)} | _PROBE
         name = _FORMATS.get(request.encoding or "")
-        raw = name if name in ("amrnb", "amrwb") else None
+        raw = name if name in ("amrnb", "amrwb") and not head.startswith(b"#!AMR") else None
         try:
             self._container: InputContainer = av.open(
                 file, format=raw, options={} if raw else options, buffer_size=_READ
