@@ -19,8 +19,8 @@ from bridge.local.deepgram.request import MAX_CHANNELS, ListenRequest, Refusal
 if TYPE_CHECKING:
     from av.container import InputContainer
 
-_FORMATS = {"flac": "flac", "ogg-opus": "ogg", "speex": "ogg", "amr-nb": "amrnb", "amr-wb": "amrwb"}
-"""FFmpeg's names of what an encoding comes in; anything else is recognized by its first octets."""
+_HEADLESS = {"amr-nb": "amrnb", "amr-wb": "amrwb"}
+"""FFmpeg's names of encodings whose header may be missing; anything else is recognized by its first octets."""
 _RECOGNIZED = "wav,w64,mp3,ogg,matroska,webm,flac,aac,mov,amr,aiff,au,caf,mpegts"
 """What may be recognized: nothing that names other files, or addresses, to be read."""
 _PROBE = {"probesize": "4096", "analyzeduration": "100000"}
@@ -86,6 +86,10 @@ class ContainerDecoder:
     @property
     def channels(self) -> int:
         return self._opened.channels if self._opened else 0
+
+    @property
+    def broken(self) -> int:
+        return self._opened.broken if self._opened else 0
 
     @property
     def duration(self) -> float:
@@ -168,10 +172,15 @@ class OpusDecoder:
         self._shaped = _Shaped(request, request.channels)
         self._samples = 0
         self._good = False
+        self._broken = 0
 
     @property
     def channels(self) -> int:
         return self._container.channels if self._container else self._shaped.channels
+
+    @property
+    def broken(self) -> int:
+        return self._container.broken if self._container else self._broken
 
     @property
     def duration(self) -> float:
@@ -191,7 +200,8 @@ class OpusDecoder:
         except av.error.FFmpegError:
             if not self._good:
                 raise Undecodable from None
-            return []  # a packet that is broken costs itself
+            self._broken += 1
+            return []
         self._good = True
         return self._split(b"".join(self._shaped.mulaw(frame) for frame in frames))
 
@@ -216,7 +226,8 @@ class _Shaped:
 
         self.channels = channels if request.multichannel else 1
         own = layout or ("stereo" if channels == 2 else "mono")
-        self._resampler = av.AudioResampler("s16", own if self.channels > 1 else "mono", SAMPLE_RATE)
+        self._layout = own if self.channels > 1 else "mono"
+        self._resampler = av.AudioResampler("s16", self._layout, SAMPLE_RATE)
         self._begun = False
 
     def mulaw(self, frame: Any) -> bytes:
@@ -225,8 +236,18 @@ class _Shaped:
             return b""
         self._begun = True
         width = 2 * self.channels
-        pieces = [bytes(piece.planes[0])[: piece.samples * width] for piece in self._resampler.resample(frame)]
+        pieces = [bytes(piece.planes[0])[: piece.samples * width] for piece in self._resample(frame)]
         return pcm_to_mulaw(b"".join(pieces))
+
+    def _resample(self, frame: Any) -> list[Any]:
+        import av
+
+        try:
+            return list(self._resampler.resample(frame))
+        except ValueError:
+            # Some streams change their rate or their channels on the way.
+            self._resampler = av.AudioResampler("s16", self._layout, SAMPLE_RATE)
+            return list(self._resampler.resample(frame))
 
 
 class _Opened:
@@ -238,22 +259,21 @@ class _Opened:
 
         probed = _TAGGED if head.startswith(b"ID3") else _UNKNOWN
         options = {"format_whitelist": _RECOGNIZED, "formatprobesize": str(probed)} | _PROBE
-        name = _FORMATS.get(request.encoding or "")
-        raw = name if name in ("amrnb", "amrwb") and not head.startswith(b"#!AMR") else None
+        raw = None if head.startswith(b"#!AMR") else _HEADLESS.get(request.encoding or "")
         try:
             self._container: InputContainer = av.open(
                 file, format=raw, options={} if raw else options, buffer_size=_READ
             )
-        except (av.error.FFmpegError, ValueError):
+            self._stream = self._container.streams.audio[0]
+            layout = self._stream.layout
+            self._shaped = _Shaped(request, layout.nb_channels, layout.name)
+        except (av.error.FFmpegError, ValueError, IndexError):
             raise Undecodable from None
-        if not self._container.streams.audio:
-            raise Undecodable
-        self._stream = self._container.streams.audio[0]
-        layout = self._stream.layout
-        if not 1 <= layout.nb_channels <= MAX_CHANNELS:
-            raise Undecodable
-        self._shaped = _Shaped(request, layout.nb_channels, layout.name)
         self.channels = self._shaped.channels
+        if not 1 <= self.channels <= MAX_CHANNELS:
+            raise Undecodable
+        self.broken = 0
+        """Packets that could not be decoded; where a file breaks off, too."""
 
     def pieces(self) -> Iterator[bytes]:
         """Interleaved mu-law; a packet that cannot be decoded costs itself."""
@@ -264,7 +284,7 @@ class _Opened:
                 for packet in self._container.demux(self._stream):
                     yield from self._decoded(packet)
             except av.error.FFmpegError:
-                pass  # the file breaks off here; what came before it was heard
+                self.broken += 1  # the file breaks off here; what came before it was heard
             yield self._shaped.mulaw(None)
 
     def _decoded(self, packet: Any) -> Iterator[bytes]:
@@ -274,4 +294,4 @@ class _Opened:
             for frame in packet.decode():
                 yield self._shaped.mulaw(frame)
         except av.error.InvalidDataError:
-            return
+            self.broken += 1

@@ -20,7 +20,7 @@ from bridge.local.deepgram.containers import (
 )
 from bridge.local.deepgram.decoder import SampleDecoder, Undecodable
 from bridge.local.deepgram.request import ListenRequest, Refusal, parse_request
-from tests.fakes.encoding import FILES, encode, packets
+from tests.fakes.encoding import FILES, encode, frames, packets
 
 pytest.importorskip("av")
 
@@ -105,6 +105,7 @@ def test_opus_packets_one_a_message(multichannel):
     channel = b"".join(piece[0] for piece in found if piece)
 
     assert hearing.channels == (2 if multichannel == "true" else 1)
+    assert hearing.broken == 1
     assert len(channel) == pytest.approx(len(TONE), abs=400)
     assert hearing.duration == len(channel) / 8000
     assert loudness(channel) == pytest.approx(loudness(TONE) / (1 if multichannel == "true" else 2), rel=0.45)
@@ -172,6 +173,27 @@ def test_a_file_that_is_broken_somewhere_costs_that_place(kind):
     (channel,) = decode(bytes(file))
 
     assert len(channel) > len(TONE) / 3
+
+
+def test_what_is_broken_is_counted():
+    file = bytearray(encode("mp3", TONE))
+    hearing = ContainerDecoder(request())
+    hearing.feed(file[: len(file) // 2])
+    file[len(file) // 2 :] = random.Random(1).randbytes(len(file) - len(file) // 2)
+    hearing.feed(file[len(file) // 2 :])
+    hearing.end()
+    hearing.close()
+
+    assert hearing.broken > 0
+
+
+def test_a_stream_may_change_its_rate_and_channels():
+    shaped = containers._Shaped(request(), 1)
+    found = [shaped.mulaw(frame) for frame in frames((TONE,), 16_000)]
+    found += [shaped.mulaw(frame) for frame in frames((TONE, QUIET), 44_100)]
+    found.append(shaped.mulaw(None))
+
+    assert len(b"".join(found)) == pytest.approx(2 * len(TONE), abs=400)
 
 
 def test_a_file_that_breaks_off_is_heard_up_to_there():
