@@ -2,11 +2,12 @@
 
 import io
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 import av
 
-from bridge.audio import SAMPLE_RATE, mulaw_to_pcm, resample
+from bridge.audio import SAMPLE_RATE, interleave, mulaw_to_pcm, resample
 
 FILES = {
     "mp3": ("mp3", "libmp3lame", 16_000),
@@ -24,9 +25,8 @@ _FRAME = 960
 def frames(mulaw, rate):
     """Mu-law at 8 kHz, one or two interleaved channels, as frames of 16-bit PCM."""
     channels = len(mulaw)
-    pcm = resample(
-        b"".join(mulaw_to_pcm(bytes(pair)) for pair in zip(*mulaw, strict=True)), SAMPLE_RATE, rate, channels
-    )
+    together = interleave(*mulaw) if channels == 2 else mulaw[0]
+    pcm = resample(mulaw_to_pcm(together), SAMPLE_RATE, rate, channels)
     width = 2 * channels
     for at in range(0, len(pcm), _FRAME * width):
         piece = pcm[at : at + _FRAME * width]
@@ -36,6 +36,7 @@ def frames(mulaw, rate):
         yield frame
 
 
+@cache
 def encode(kind, *mulaw):
     """A file of a kind; `mulaw` is a channel each, at 8 kHz."""
     container, codec, rate = FILES[kind]
