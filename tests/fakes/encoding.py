@@ -9,7 +9,7 @@ import av
 
 from bridge.audio import SAMPLE_RATE, interleave, mulaw_to_pcm, resample
 
-FILES = {
+_KNOWN = {
     "mp3": ("mp3", "libmp3lame", 16_000),
     "ogg": ("ogg", "libopus", 48_000),
     "webm": ("webm", "libopus", 48_000),
@@ -19,6 +19,18 @@ FILES = {
     "amr": ("amr", "libopencore_amrnb", 8_000),
 }
 """Container, codec and rate in Hz of each kind of file."""
+
+
+def _writes(codec):
+    try:
+        av.Codec(codec, "w")
+    except av.codec.codec.UnknownCodecError:
+        return False
+    return True
+
+
+FILES = {kind: file for kind, file in _KNOWN.items() if _writes(file[1])}
+"""Those that this build of FFmpeg can write."""
 _FRAME = 960
 
 
