@@ -71,6 +71,7 @@ class Pump:
                 await self._read()
                 writer.cancel()
         finally:
+            self._session.release()
             connection.closed_at, connection.close_code = self._loop.time(), self._ws.close_code
             if connection.recording:
                 connection.recording.close()

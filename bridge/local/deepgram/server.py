@@ -23,10 +23,12 @@ from typing import Self
 
 from aiohttp import web
 
+from bridge.egress import DIRECT, Route
 from bridge.events import timestamp
 from bridge.local.deepgram.auth import is_accepted, read_credentials
 from bridge.local.deepgram.batch import parse_batch_request
 from bridge.local.deepgram.connection import Connection
+from bridge.local.deepgram.containers import missing
 from bridge.local.deepgram.faults import NO_FAULTS, Faults
 from bridge.local.deepgram.messages import refusal_body
 from bridge.local.deepgram.prerecorded import Posted, Prerecorded
@@ -49,7 +51,7 @@ class LocalDeepgram:
     recognizers work in threads. `key` is the only key accepted; None: any. `save_dir` is where live audio is kept.
     `remember` keeps all that passed in `connections` and `requests`, for tests; without it only open ones are there.
     `notices` speaks the texts of Deepgram's streaming test suite, serves any path and asks for no key unless
-    one is set.
+    one is set. `route`: how the addresses of recordings are reached.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class LocalDeepgram:
         limits: Limits = LIMITS,
         remember: bool = True,
         notices: bool = False,
+        route: Callable[[str], Route] = lambda _: DIRECT,
     ) -> None:
         self.faults = faults
         """The faults of the connections to come; may be changed at any time."""
@@ -86,7 +89,7 @@ class LocalDeepgram:
             ThreadPoolExecutor(os.cpu_count(), "recognizer") if getattr(recognizers, "in_thread", True) else None
         )
         self._options = PumpOptions(self._executor, remember)
-        self._prerecorded = Prerecorded(recognizers, self._executor, limits.body)
+        self._prerecorded = Prerecorded(recognizers, self._executor, limits.body, route)
         self._tasks: set[asyncio.Task[object]] = set()
         self._arrived = asyncio.Condition()
         self._runner: web.AppRunner | None = None
@@ -217,6 +220,8 @@ class LocalDeepgram:
         outcome = self._turn_away(connection.headers, faults) or parse_request(connection.query)
         if isinstance(outcome, Refusal):
             return outcome
+        if lacking := missing(outcome):
+            return lacking
         connection.request = outcome
         return None
 
@@ -275,6 +280,7 @@ async def serve(
     save_dir: Path | None = None,
     faults: Faults = NO_FAULTS,
     notices: bool = False,
+    route: Callable[[str], Route] = lambda _: DIRECT,
     ready: Callable[[str], None] = lambda url: None,
 ) -> None:
     """Serve until cancelled; `ready` is told the URL. The arguments are those of `LocalDeepgram`."""
@@ -287,6 +293,7 @@ async def serve(
         faults=faults,
         remember=False,
         notices=notices,
+        route=route,
     )
     async with server:
         ready(server.url)
