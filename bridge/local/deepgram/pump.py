@@ -15,7 +15,8 @@ from aiohttp import WSMsgType, web
 from websockets.frames import CloseCode, Frame, Opcode
 
 from bridge.local.deepgram.connection import Connection
-from bridge.local.deepgram.session import Abort, Close, Output, Session, State
+from bridge.local.deepgram.outputs import Abort, Close, Output
+from bridge.local.deepgram.session import Session, State
 
 T = TypeVar("T", bytes, str)
 

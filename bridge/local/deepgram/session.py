@@ -21,6 +21,7 @@ from bridge.errors import LocalProtocolError
 from bridge.local.deepgram import messages, notices
 from bridge.local.deepgram.decoder import Decoder
 from bridge.local.deepgram.faults import NO_FAULTS, Faults
+from bridge.local.deepgram.outputs import Abort, Close, Output
 from bridge.local.deepgram.request import ListenRequest
 from bridge.local.deepgram.transcription import Message, Transcriber, Transcription
 from bridge.local.recognition import RecognizerFactory
@@ -41,23 +42,6 @@ TRANSITIONS: Mapping[State, frozenset[State]] = {
     State.DRAINING: frozenset({State.CLOSED}),
     State.CLOSED: frozenset(),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Close:
-    """Close the socket."""
-
-    code: int | None
-    """None: a close without a code, as Flux ends."""
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Abort:
-    """Cut the TCP connection, without a word."""
-
-
-Output = str | Close | Abort
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from bridge.local.deepgram import Faults, LocalDeepgram
 from bridge.local.deepgram.faults import NO_FAULTS
 from bridge.local.deepgram.flux.request import FluxRequest, parse_flux_request
 from bridge.local.deepgram.flux.session import FluxSession
-from bridge.local.deepgram.session import Abort, Close
+from bridge.local.deepgram.outputs import Abort, Close
 from bridge.local.script import CodedRecognizers, Script, ScriptWord, encode
 
 SCRIPT = Script(
