@@ -82,15 +82,17 @@ class Rig:
         *arguments: str,
         url: str = "/stream.raw",
         press_enter: bool = False,
-        noise: str | None = None,
+        key: str = KEY,
+        code: int = 0,
+        noise: tuple[str, ...] = (),
     ) -> str:
-        """What a program writes; it must end well, and write nothing to its standard error but `noise`, which its SDK
-        makes whatever the server does."""
+        """What a program writes; it must exit with `code`, and write nothing to its standard error but lines that begin
+        with `noise`, which its SDK makes."""
         command = _interpreter(program, environment)
         variables = {
             "PATH": os.environ["PATH"],
             "HOME": os.environ.get("HOME", "/"),
-            "DEEPGRAM_API_KEY": KEY,
+            "DEEPGRAM_API_KEY": key,
             "DEEPGRAM_ORIGIN": f"127.0.0.1:{self.local.port}",
             "AUDIO_URL": self.origin + url,
             "PYTHONUNBUFFERED": "1",
@@ -112,8 +114,8 @@ class Rig:
                 process.kill()
                 await process.wait()
         said = output.decode()
-        assert process.returncode == 0, f"{said}\n{errors.decode()}"
-        complaints = [line for line in errors.decode().splitlines() if line.strip() not in ("", noise)]
+        assert process.returncode == code, f"{said}\n{errors.decode()}"
+        complaints = [line for line in errors.decode().splitlines() if line and not line.startswith(noise)]
         assert not complaints, f"{said}\n{errors.decode()}"
         return said
 

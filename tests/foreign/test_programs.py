@@ -75,7 +75,7 @@ async def test_python_sdk_3_and_4_with_threads(radio, environment):
 async def test_python_sdk_3_and_4_with_asyncio_and_keepalive(rig, environment):
     """The audio stops until a KeepAlive has come, which the SDK sends by itself after five seconds."""
     rig.hold = lambda: any("KeepAlive" in text for text in rig.connection.texts)
-    said = await rig.run("sdk3_asyncio.py", environment, noise="tasks cancelled error:")
+    said = await rig.run("sdk3_asyncio.py", environment, noise=("tasks cancelled error:",))
     assert heard(said) == WORDS
     assert "Interim Results: Hello" in said
     assert "Speech Final: Hello there." in said
@@ -202,3 +202,28 @@ async def test_the_kits_client_and_its_notices(tmp_path):
         (wav,) = tmp_path.glob("*.wav")
         assert f"filename: {wav}\n" in said
         await ended_well(rig)
+
+
+# A wrong key
+
+WRONG = "f" * 40
+
+
+async def test_the_kit_says_why_it_was_refused(rig):
+    said = await rig.run("kit_suite.py", "kit", "-i", rig.origin, "--host", rig.local.url, key=WRONG, code=1)
+    assert said == f"Refused: Invalid credentials. (request {rig.connection.request_id})\n"
+
+
+@pytest.mark.parametrize(
+    ("program", "environment", "complaint"),
+    [
+        ("sdk2.py", "sdk2", "Could not open socket: "),
+        ("sdk3_asyncio.py", "sdk4", "Failed to connect to Deepgram"),
+        ("websocket_client.py", "websocket-client", "Caught: WebSocketBadStatusException('Handshake status 401"),
+    ],
+)
+async def test_clients_learn_that_they_are_refused(rig, program, environment, complaint):
+    noise = ("WebSocketException in AbstractAsyncWebSocketClient.start: ", "AsyncListenWebSocketClient.start failed")
+    said = await rig.run(program, environment, key=WRONG, noise=noise)
+    assert complaint in said
+    assert {connection.refusal.status for connection in rig.local.connections} == {401}
