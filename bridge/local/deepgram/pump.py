@@ -105,6 +105,11 @@ class Pump:
             message = await self._ws.receive()
             if message.type is WSMsgType.CLOSE:
                 return self._answer_goodbye(message.data)
+            if message.type is WSMsgType.PING:
+                await self._answer_ping(message.data)
+                continue
+            if message.type is WSMsgType.PONG:
+                continue
             if message.type not in (WSMsgType.BINARY, WSMsgType.TEXT):
                 return self._ws.close_code or CloseCode.ABNORMAL_CLOSURE
             if self._patience:
@@ -118,6 +123,14 @@ class Pump:
                 self._connection.recording.close()
             if self._session.backlog:
                 self._wake.set()
+
+    async def _answer_ping(self, data: bytes) -> None:
+        self._session.receive_ping(self._loop.time())
+        try:
+            await self._ws.pong(data)
+        except ConnectionError:
+            # The client is gone, and the next read tells.
+            pass
 
     async def _pause(self) -> None:
         if not self._session.reads:

@@ -178,7 +178,8 @@ class LocalDeepgram:
             return self._answers.refusal(connection.request_id, connection.refusal)
         credentials = read_credentials(request.headers)
         subprotocol = credentials.subprotocol if credentials else None
-        ws = web.WebSocketResponse(protocols=(subprotocol,) if subprotocol else (), compress=False, autoclose=False)
+        protocols = (subprotocol,) if subprotocol else ()
+        ws = web.WebSocketResponse(protocols=protocols, compress=False, autoclose=False, autoping=False)
         ws.headers.update(self._answers.headers(connection.request_id))
         try:
             await ws.prepare(request)

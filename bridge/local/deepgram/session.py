@@ -55,6 +55,8 @@ class Limits:
     """Seconds without audio or text, or from the start without audio, until NET-0001."""
     no_answer: float = 30.0
     """Seconds in which audio must lead to some message, or NET-0000 ends it."""
+    flux_silence: float = 60.0
+    """Seconds without anything, pings too, until a connection to Flux is closed."""
     speed: float = 1.25
     """Times real time at which audio may come."""
     speed_allowance: float = 1.0
@@ -185,6 +187,9 @@ class Session:
                 self._say([Message(messages.schema_error(text, description))], now)
             case messages.KeepAlive():
                 pass
+
+    def receive_ping(self, now: float) -> None:
+        """A ping, which is no reason to stay."""
 
     def worked(self, now: float) -> None:
         """The work on the last message took until now: the client's silence counts from here."""

@@ -1,8 +1,9 @@
 """One connection to `/v2/listen` as a machine: octets, texts and time in, messages and a close out.
 
 It is a session like that of `/v1/listen`, with the same states, order and faults, and other words: `Connected` first,
-`TurnInfo` for everything that is heard, no `Metadata` at the end, and a close without a code. No silence of the client
-ends it, as far as is known. Faults that befall finals befall nothing here.
+`TurnInfo` for everything that is heard, no `Metadata` at the end, and a close without a code. A client that is silent
+for a minute is closed, but pings count as life, which they do not on `/v1/listen`; how Flux words that close is not
+known. Faults that befall finals befall nothing here.
 """
 
 from collections.abc import Sequence
@@ -81,7 +82,7 @@ class FluxSession(Session):
             created=created,
             now=now,
             faults=faults,
-            limits=replace(limits, no_input=inf, no_answer=inf),
+            limits=replace(limits, no_input=limits.flux_silence, no_answer=inf),
         )
         self._say([Message(self._flux.connected())], now)
 
@@ -91,15 +92,19 @@ class FluxSession(Session):
     def _summary(self) -> list[Message]:
         return []
 
-    def get_timer(self) -> float | None:
-        timer = super().get_timer()
-        return None if timer == inf else timer
+    def receive_ping(self, now: float) -> None:
+        self._active_at = now
+
+    def handle_timer(self, now: float) -> None:
+        if self.state is State.OPEN and self.reads and now >= self._active_at + self._limits.no_input:
+            self._close("", now, code=None)
 
     def receive_text(self, text: str, now: float) -> None:
         """A text message."""
         if self.state is not State.OPEN:
             self.ignored += 1
             return
+        self._active_at = now
         match messages.read_text(text):
             case messages.CloseStream():
                 self._drain(now)

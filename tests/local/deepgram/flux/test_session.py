@@ -1,5 +1,6 @@
 """The machine of a Flux connection, the test holding the clock, and one over a real socket with Deepgram's SDK."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -122,12 +123,16 @@ def test_a_configure_takes_effect_or_none():
     assert changes(sent(session, 2.02)) == [("EndOfTurn", 0, "Hello there.")]
 
 
-def test_silence_of_the_client_does_not_end_it():
+def test_a_client_that_is_silent_for_a_minute_is_closed_unless_it_pings():
     session = open_session()
-    play(session, 1.0)
-    assert session.get_timer() is None
-    session.handle_timer(1000.0)
-    assert sent(session, 1000.0) == []
+    sent(session, 0.0)
+    session.receive_binary(silence(160), 1.0)
+    assert session.get_timer() == 61.0
+    session.receive_ping(40.0)
+    session.handle_timer(61.0)
+    assert (sent(session, 61.0), session.get_timer()) == ([], 100.0)
+    session.handle_timer(100.0)
+    assert sent(session, 100.0) == [Close(None, "")]
 
 
 def test_faults_befall_it_too():
@@ -152,6 +157,18 @@ async def test_a_close_without_a_code_on_the_wire():
         await connection.ended.wait()
         assert (ws.close_code, ws.close_reason, connection.close_code) == (1005, "", 1005)
         assert connection.flux is not None
+
+
+async def test_pings_are_answered_and_keep_it_open():
+    async with LocalDeepgram(CodedRecognizers(SCRIPT)) as local:
+        headers = {"Authorization": "Token key"}
+        async with connect(f"{local.url}/v2/listen?{QUERY}", additional_headers=headers) as ws:
+            await ws.recv()
+            session = local.connections[0].session
+            before = session.get_timer()
+            async with asyncio.timeout(2):
+                while session.get_timer() <= before:  # its clock counts in milliseconds
+                    await (await ws.ping())
 
 
 async def test_a_post_is_not_what_flux_takes():
