@@ -17,10 +17,11 @@ from bridge.call.services import Services
 from bridge.carriers.messages import Media
 from bridge.deepgram.client import Client
 from bridge.deepgram.exchange import Finished, SessionEvent
+from bridge.deepgram.latency import LatencyMeter
 from bridge.deepgram.options import Options
 from bridge.deepgram.session import Session
 from bridge.errors import StoreError
-from bridge.events import Cause, Request, Stretch, Track
+from bridge.events import Cause, Latency, Request, Stretch, Track
 from bridge.spans import Span
 from bridge.store.base import CallAudio
 
@@ -59,6 +60,11 @@ class AudioPath:
     def requests(self) -> list[Request]:
         """The sockets to Deepgram."""
         return [describe.request(each) for each in self.client.session.journal.requests]
+
+    @property
+    def latency(self) -> Latency | None:
+        """How far Deepgram lagged behind."""
+        return describe.latency(self.client.session.latency)
 
     def open_stream(self, position: int, why: Cause) -> tuple[Source, int]:
         """As the aligner's; what silence there is before it goes out at once."""
@@ -147,7 +153,9 @@ def open_path(
         return f"{policy.deepgram_url}/v1/listen?{wanted.query([('extra', f'call_id:{call_id}')])}"
 
     client = Client(
-        Session(replace(policy.session, kept=audio is not None), services.random, start),
+        Session(
+            replace(policy.session, kept=audio is not None), services.random, start, LatencyMeter(services.latency)
+        ),
         url=url(options),
         key=policy.deepgram_key,
         call_id=call_id,

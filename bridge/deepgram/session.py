@@ -30,6 +30,7 @@ from bridge.deepgram.exchange import (
     Uncovered,
 )
 from bridge.deepgram.journal import Journal
+from bridge.deepgram.latency import LatencyMeter
 from bridge.deepgram.messages import (
     CLOSE_STREAM,
     KEEP_ALIVE,
@@ -53,18 +54,21 @@ class Session:
     """Give it the call's audio and what a socket says; do what `data_to_send` asks, tell what `events_received` has,
     and wake it when `get_timer` says. Every method that can need the time takes `now`, seconds on any steady clock."""
 
-    def __init__(self, policy: SessionPolicy, random: Random, start: int = 0) -> None:
+    def __init__(
+        self, policy: SessionPolicy, random: Random, start: int = 0, latency: LatencyMeter | None = None
+    ) -> None:
         """`start`: position of the first sample that will come."""
         self.state = State.IDLE
         self.policy = policy
         self.request_id: str | None = None
         self.journal = Journal()
+        self.latency = latency or LatencyMeter()
         self.interruption: tuple[int | None, str] | None = None
         """Status and reason, as they were told last, while no socket answers after one was lost."""
         self._told: set[tuple[int | None, str]] = set()  # of this interruption
         self._resumed: Resumed | None = None  # to be told with the first answer
         self._random = random
-        self._backlog = Backlog(policy, start)
+        self._backlog = Backlog(policy, start, self.latency)
         self._pace = Pace(policy.speed, policy.burst)
         self._attempt = 0
         self._last_sent = 0.0
