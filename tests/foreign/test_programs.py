@@ -7,9 +7,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from websockets.asyncio.client import connect
 
-from tests.foreign.rig import KEY, RAW, Rig, mp3, open_rig
+from tests.foreign.rig import RAW, Rig, open_rig
 
 pytestmark = pytest.mark.foreign
 
@@ -20,20 +19,6 @@ WORDS = ["hello", "there", "good", "bye"]
 async def rig() -> AsyncIterator[Rig]:
     async with open_rig() as opened:
         yield opened
-
-
-@pytest.fixture
-async def radio(rig: Rig) -> Rig:
-    """A rig whose server can be sent MP3."""
-    headers = {"Authorization": f"Token {KEY}"}
-    async with connect(f"{rig.local.url}/v1/listen", additional_headers=headers) as ws:
-        await ws.send(mp3())
-        await ws.send(json.dumps({"type": "CloseStream"}))
-        await ws.wait_closed()
-    if ws.close_code != 1000:
-        pytest.skip("the server hears no containers")
-    rig.local.connections.clear()
-    return rig
 
 
 def heard(said: str) -> list[str]:
@@ -52,23 +37,23 @@ async def ended_well(rig: Rig, *, kinds: tuple[str, ...] = ("CloseStream",)) -> 
 # Python
 
 
-async def test_python_sdk_2(radio):
+async def test_python_sdk_2(rig):
     """It goes as soon as it has the metadata: whether it still answers the close is a matter of luck."""
-    said = await radio.run("sdk2.py", "sdk2", url="/stream.mp3")
+    said = await rig.run("sdk2.py", "sdk2", url="/stream.mp3")
     assert heard(said) == WORDS
     assert "'sha256'" in said
     assert "Connection closed with code" in said
-    await radio.connection.ended.wait()
+    await rig.connection.ended.wait()
 
 
 @pytest.mark.parametrize("environment", ["sdk3", "sdk4"])
-async def test_python_sdk_3_and_4_with_threads(radio, environment):
-    said = await radio.run("sdk3_threads.py", environment, url="/stream.mp3", press_enter=True)
+async def test_python_sdk_3_and_4_with_threads(rig, environment):
+    said = await rig.run("sdk3_threads.py", environment, url="/stream.mp3", press_enter=True)
     assert heard(said) == WORDS
     assert "metadata: 4." in said
     assert "error" not in said
     assert said.endswith("Finished\n")
-    await ended_well(radio)
+    await ended_well(rig)
 
 
 @pytest.mark.parametrize("environment", ["sdk3", "sdk4"])
@@ -85,18 +70,18 @@ async def test_python_sdk_3_and_4_with_asyncio_and_keepalive(rig, environment):
     await ended_well(rig, kinds=("KeepAlive", "CloseStream"))
 
 
-async def test_python_sdk_5_with_threads(radio):
-    said = await radio.run("sdk5_threads.py", "sdk5", url="/stream.mp3")
+async def test_python_sdk_5_with_threads(rig):
+    said = await rig.run("sdk5_threads.py", "sdk5", url="/stream.mp3")
     assert heard(said) == WORDS
     assert said.endswith("Metadata\nConnection closed\n")
-    await ended_well(radio)
+    await ended_well(rig)
 
 
-async def test_python_sdk_7_with_threads(radio):
-    said = await radio.run("sdk7_threads.py", None, url="/stream.mp3")
+async def test_python_sdk_7_with_threads(rig):
+    said = await rig.run("sdk7_threads.py", None, url="/stream.mp3")
     assert heard(said) == WORDS
     assert said.endswith("Metadata\nConnection closed\n")
-    await ended_well(radio)
+    await ended_well(rig)
 
 
 @pytest.mark.parametrize(("program", "environment"), [("sdk5_asyncio.py", "sdk5"), ("sdk7_asyncio.py", None)])
@@ -119,21 +104,21 @@ async def test_websocket_client(rig):
 # JavaScript
 
 
-async def test_javascript_sdk_3(radio):
-    said = await radio.run("js3.js", "js3", url="/stream.mp3")
+async def test_javascript_sdk_3(rig):
+    said = await rig.run("js3.js", "js3", url="/stream.mp3")
     assert heard(said) == WORDS
     assert said.startswith("Projects: 1\n")
     assert "Metadata: 4" in said
     assert "Connection closed with code 1000." in said
-    await ended_well(radio)
+    await ended_well(rig)
 
 
-async def test_javascript_sdk_5(radio):
-    said = await radio.run("js5.js", "js5", url="/stream.mp3")
+async def test_javascript_sdk_5(rig):
+    said = await rig.run("js5.js", "js5", url="/stream.mp3")
     assert heard(said) == WORDS
     assert "Metadata\n" in said
     assert "Connection closed with code 1000." in said
-    await ended_well(radio)
+    await ended_well(rig)
 
 
 async def test_a_page_in_a_browser(rig):
@@ -169,15 +154,15 @@ async def test_flux(rig, program, environment):
 # The Live Streaming Starter Kit
 
 
-async def test_the_kit_with_an_address(radio):
+async def test_the_kit_with_an_address(rig):
     """It ends with an empty message, and never says `CloseStream`."""
-    host = ("--host", radio.local.url)
-    said = await radio.run("kit_suite.py", "kit", "-i", f"{radio.origin}/stream.mp3", *host)
+    host = ("--host", rig.local.url)
+    said = await rig.run("kit_suite.py", "kit", "-i", f"{rig.origin}/stream.mp3", *host)
     assert heard(said) == WORDS
-    assert f"Request ID: {radio.connection.request_id}\n" in said
+    assert f"Request ID: {rig.connection.request_id}\n" in said
     assert "Request finished with a duration of 4." in said
     assert said.endswith("Closed with 1000 ''\n")
-    await ended_well(radio, kinds=())
+    await ended_well(rig, kinds=())
 
 
 async def test_the_kit_with_a_wav_file(rig, tmp_path):

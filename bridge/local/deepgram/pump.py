@@ -78,6 +78,7 @@ class Pump:
                 writer.cancel()
                 self._transport.close()
         finally:
+            self._session.release()
             connection.closed_at, connection.close_code = self._loop.time(), code
             if self._patience:
                 self._patience.cancel()

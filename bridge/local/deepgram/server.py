@@ -24,12 +24,14 @@ from typing import Self
 
 from aiohttp import web
 
+from bridge.egress import DIRECT, Route
 from bridge.events import timestamp
 from bridge.local.deepgram.account import Account, Keys
 from bridge.local.deepgram.answers import Answers
 from bridge.local.deepgram.auth import read_credentials
 from bridge.local.deepgram.batch import parse_batch_request
 from bridge.local.deepgram.connection import Connection
+from bridge.local.deepgram.containers import missing
 from bridge.local.deepgram.faults import NO_FAULTS, Faults
 from bridge.local.deepgram.flux.request import FluxRequest, parse_flux_request
 from bridge.local.deepgram.flux.session import FluxSession
@@ -55,7 +57,7 @@ class LocalDeepgram:
     recognizers work in threads. `key` is the only key accepted; None: any. `save_dir` is where live audio is kept.
     `remember` keeps all that passed in `connections` and `requests`, for tests; without it only open ones are there.
     `notices` speaks the texts of Deepgram's streaming test suite, serves any path and asks for no key unless
-    one is set.
+    one is set. `route`: how the addresses of recordings are reached.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class LocalDeepgram:
         limits: Limits = LIMITS,
         remember: bool = True,
         notices: bool = False,
+        route: Callable[[str], Route] = lambda _: DIRECT,
     ) -> None:
         self.faults = faults
         """The faults of the connections to come; may be changed at any time."""
@@ -93,7 +96,7 @@ class LocalDeepgram:
             ThreadPoolExecutor(os.cpu_count(), "recognizer") if getattr(recognizers, "in_thread", True) else None
         )
         self._options = PumpOptions(self._executor, remember, limits.goodbye)
-        self._prerecorded = Prerecorded(recognizers, self._executor, limits.body)
+        self._prerecorded = Prerecorded(recognizers, self._executor, limits.body, route)
         self._tasks: set[asyncio.Task[object]] = set()
         self._arrived = asyncio.Condition()
         self._runner: web.AppRunner | None = None
@@ -230,6 +233,8 @@ class LocalDeepgram:
             return outcome
         if isinstance(outcome, FluxRequest):
             connection.flux, outcome = outcome, outcome.listen
+        if lacking := missing(outcome):
+            return lacking
         connection.request = outcome
         return None
 
@@ -285,6 +290,7 @@ async def serve(
     save_dir: Path | None = None,
     faults: Faults = NO_FAULTS,
     notices: bool = False,
+    route: Callable[[str], Route] = lambda _: DIRECT,
     ready: Callable[[str], None] = lambda url: None,
 ) -> None:
     """Serve until cancelled; `ready` is told the URL. The arguments are those of `LocalDeepgram`."""
@@ -297,6 +303,7 @@ async def serve(
         faults=faults,
         remember=False,
         notices=notices,
+        route=route,
     )
     async with server:
         ready(server.url)

@@ -11,13 +11,18 @@ from dataclasses import replace
 from math import inf
 from typing import ClassVar
 
+from bridge.local.deepgram import asking
+from bridge.local.deepgram.ears import Ears
 from bridge.local.deepgram.faults import NO_FAULTS, Faults
 from bridge.local.deepgram.flux import messages
 from bridge.local.deepgram.flux.request import FluxRequest
 from bridge.local.deepgram.flux.turns import INTERIM_EVERY, SETTLES, TurnInfo, Turns
+from bridge.local.deepgram.request import ListenRequest
 from bridge.local.deepgram.session import LIMITS, Limits, Session, State
 from bridge.local.deepgram.transcription import Message, Transcriber
+from bridge.local.features import Features, Rendering
 from bridge.local.recognition import Heard, Listening, Recognizer, RecognizerFactory
+from bridge.recognition import Result
 
 
 class TurnTranscription:
@@ -27,13 +32,24 @@ class TurnTranscription:
         self.request = request
         self._recognizer = recognizer
         self._writer = writer
+        self._rendering = Rendering(asking.features(request.listen))
         self._turns = Turns(request.thresholds)
         self._position = 0  # samples
+
+    @property
+    def features(self) -> Features:
+        """What is wanted of the words."""
+        return self._rendering.features
+
+    @features.setter
+    def features(self, features: Features) -> None:
+        self._rendering.features = features
 
     def configure(self, request: FluxRequest) -> None:
         """Go on with other settings."""
         self.request = request
         self._turns.thresholds = request.thresholds
+        self.features = replace(self.features, keyterms=request.keyterms, numerals=request.numerals)
 
     def feed(self, mulaw: bytes) -> list[Message]:
         """The next audio, and what there is to say about it."""
@@ -50,10 +66,27 @@ class TurnTranscription:
         return self._write(self._hear(self._recognizer.flush()) + self._turns.close())
 
     def _hear(self, heard: Sequence[Heard]) -> list[TurnInfo]:
-        return [told for item in heard for told in self._turns.hear(item)]
+        rendered = (self._rendering.render(item) if isinstance(item, Result) else item for item in heard)
+        return [told for item in rendered for told in self._turns.hear(item)]
 
     def _write(self, told: Sequence[TurnInfo]) -> list[Message]:
         return [Message(self._writer.turn_info(info, self.request)) for info in told]
+
+
+class FluxEars(Ears):
+    """Hears one channel, the first of several."""
+
+    def __init__(
+        self, request: ListenRequest, turns: TurnTranscription, recognizers: RecognizerFactory, request_id: str
+    ) -> None:
+        self._turns = turns
+        super().__init__(request, recognizers, request_id)
+
+    def warning(self) -> str | None:
+        return None
+
+    def _transcribers(self, request: ListenRequest) -> Sequence[Transcriber]:
+        return [self._turns]
 
 
 class FluxSession(Session):
@@ -86,8 +119,8 @@ class FluxSession(Session):
         )
         self._say([Message(self._flux.connected())], now)
 
-    def _transcribers(self, recognizers: RecognizerFactory) -> Sequence[Transcriber]:
-        return [self._turns]
+    def _open_ears(self, recognizers: RecognizerFactory, request_id: str) -> Ears:
+        return FluxEars(self.request, self._turns, recognizers, request_id)
 
     def _summary(self) -> list[Message]:
         return []
