@@ -7,20 +7,19 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from fractions import Fraction
-from io import BytesIO
 from pathlib import Path
 
-import av
 import pytest
 from aiohttp import web
 
-from bridge.audio import mulaw_to_pcm, resample
+from bridge.audio import SAMPLE_RATE, mulaw_to_pcm, resample
 from bridge.local import sample
 from bridge.local.deepgram import Connection, LocalDeepgram
+from bridge.local.recognition import RecognizerFactory
 from bridge.local.script import Script, ScriptWord, TimedRecognizers
 from bridge.local.wav import load_recording
 from scripts import foreign
+from tests.fakes.encoding import encode
 from tests.fakes.waiting import until
 
 PROGRAMS = Path(__file__).with_name("programs")
@@ -39,23 +38,11 @@ SCRIPT = Script(
         ),
     )
 )
-RAW = resample(mulaw_to_pcm(load_recording(sample.CALL)[0][: SECONDS * 8000]), 8000, 16000, 1).ljust(
-    SECONDS * 32000, b"\0"
-)
+SPOKEN = load_recording(sample.CALL)[0][: 13 * SAMPLE_RATE]
+"""A sentence, for a recognizer that listens; the others go by the time alone."""
+MULAW = SPOKEN[: SECONDS * SAMPLE_RATE]
+RAW = resample(mulaw_to_pcm(MULAW), SAMPLE_RATE, 16000, 1).ljust(SECONDS * 32000, b"\0")
 """Linear PCM, 16 kHz, as a microphone gives it."""
-
-
-def mp3() -> bytes:
-    """The same as a radio would send it."""
-    output = BytesIO()
-    with av.open(output, "w", format="mp3") as container:
-        stream = container.add_stream("mp3", rate=16000, layout="mono")
-        frame = av.AudioFrame(format="s16", layout="mono", samples=len(RAW) // 2)
-        frame.planes[0].update(RAW)
-        frame.sample_rate, frame.pts, frame.time_base = 16000, 0, Fraction(1, 16000)
-        for packet in [*stream.encode(frame), *stream.encode(None)]:
-            container.mux(packet)
-    return output.getvalue()
 
 
 @dataclass
@@ -135,10 +122,12 @@ class Rig:
 
 
 @asynccontextmanager
-async def open_rig(**options: object) -> AsyncIterator[Rig]:
-    """A rig; `options` are those of the server."""
-    audio = {"/stream.raw": RAW, "/stream.mp3": mp3()}
-    async with LocalDeepgram(TimedRecognizers(SCRIPT), **{"key": KEY, **options}) as local:
+async def open_rig(
+    recognizers: RecognizerFactory = TimedRecognizers(SCRIPT), mulaw: bytes = MULAW, **options: object
+) -> AsyncIterator[Rig]:
+    """A rig; `mulaw` is what the station sends as MP3, `options` are those of the server."""
+    audio = {"/stream.raw": RAW, "/stream.mp3": encode("mp3", mulaw)}
+    async with LocalDeepgram(recognizers, **{"key": KEY, **options}) as local:
         rig = Rig(local, "", audio)
         app = web.Application()
         app.router.add_get("/{name:.*}", rig.send)

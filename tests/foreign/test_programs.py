@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.foreign.rig import RAW, Rig, open_rig
+from bridge.local import recognizer
+from tests.foreign.rig import RAW, SPOKEN, Rig, open_rig
 
 pytestmark = pytest.mark.foreign
 
@@ -163,6 +164,15 @@ async def test_the_kit_with_an_address(rig):
     assert "Request finished with a duration of 4." in said
     assert said.endswith("Closed with 1000 ''\n")
     await ended_well(rig, kinds=())
+
+
+@pytest.mark.skipif(recognizer.available() is not None, reason="no recognition here")
+async def test_the_kit_with_an_address_and_what_is_really_said_there():
+    async with open_rig(recognizer.SphinxRecognizer, SPOKEN) as rig:
+        said = await rig.run("kit_suite.py", "kit", "-i", f"{rig.origin}/stream.mp3", "--host", rig.local.url)
+    spoken = "this is Laura Miller calling about order supposed arrive Monday still not here".lower().split()
+    found = said.lower().replace(".", " ").replace(",", " ").split()
+    assert len(set(spoken) - set(found)) <= 2, said
 
 
 async def test_the_kit_with_a_wav_file(rig, tmp_path):

@@ -17,7 +17,9 @@ from bridge.local.deepgram.faults import NO_FAULTS
 from bridge.local.deepgram.flux.request import FluxRequest, parse_flux_request
 from bridge.local.deepgram.flux.session import FluxSession
 from bridge.local.deepgram.outputs import Abort, Close
-from bridge.local.script import CodedRecognizers, Script, ScriptWord, encode
+from bridge.local.recognition import RecognizerFactory
+from bridge.local.script import CodedRecognizers, Script, ScriptWord, TimedRecognizers, encode
+from tests.fakes.encoding import encode as encode_file
 
 SCRIPT = Script(
     channels=(
@@ -32,13 +34,15 @@ SCRIPT = Script(
 QUERY = "model=flux-general-en&encoding=mulaw&sample_rate=8000"
 
 
-def open_session(faults: Faults = NO_FAULTS, **parameters: str) -> FluxSession:
+def open_session(
+    recognizers: RecognizerFactory | None = None, *, faults: Faults = NO_FAULTS, **parameters: str
+) -> FluxSession:
     query = {"model": "flux-general-en", "encoding": "mulaw", "sample_rate": "8000"} | parameters
     request = parse_flux_request(query.items())
     assert isinstance(request, FluxRequest), request
     return FluxSession(
         request,
-        CodedRecognizers(SCRIPT),
+        recognizers or CodedRecognizers(SCRIPT),
         request_id="the-id",
         created="2026-01-01T00:00:00.000Z",
         now=0.0,
@@ -136,11 +140,41 @@ def test_a_client_that_is_silent_for_a_minute_is_closed_unless_it_pings():
 
 
 def test_faults_befall_it_too():
-    assert isinstance(play(open_session(Faults(drop_after=1.0)), 1.1)[-1], Abort)
-    silent = open_session(Faults(stop_answering_after=1.0))
+    assert isinstance(play(open_session(faults=Faults(drop_after=1.0)), 1.1)[-1], Abort)
+    silent = open_session(faults=Faults(stop_answering_after=1.0))
     play(silent, 1.1)
     silent.receive_text('{"type":"CloseStream"}', 1.1)
     assert sent(silent, 1.1) == []
+
+
+def test_what_is_asked_of_the_words_is_done_and_can_change_on_the_way():
+    script = Script(
+        channels=((ScriptWord(word="seven", start=0.2, end=0.6), ScriptWord(word="damn", start=0.7, end=1.0)),)
+    )
+    (audio,) = encode(script, 1.0)
+    session = open_session(CodedRecognizers(script), profanity_filter="true")
+    session.receive_binary(audio, 1.0)
+    session.receive_text('{"type":"ForceEndTurn"}', 1.0)
+    assert sent(session, 1.0)[-1]["transcript"] == "seven ****"
+    session.receive_text('{"type":"Configure","numerals":true}', 1.0)
+    session.receive_binary(audio, 2.0)
+    session.receive_text('{"type":"ForceEndTurn"}', 2.0)
+    assert sent(session, 2.0)[-1]["transcript"] == "7 ****"
+
+
+def test_a_file_is_heard_without_an_encoding_and_of_two_channels_the_first():
+    file = encode_file("mp3", AUDIO, silence(len(AUDIO)))
+    request = parse_flux_request([("model", "flux-general-en")])
+    assert isinstance(request, FluxRequest)
+    session = FluxSession(request, TimedRecognizers(SCRIPT), request_id="the-id", created="", now=0.0)
+    for at in range(0, len(file), 1000):
+        session.receive_binary(file[at : at + 1000], 1.0)
+    session.receive_text('{"type":"CloseStream"}', 1.0)
+    assert changes(sent(session, 1.0)[:-1]) == [
+        ("StartOfTurn", 0, "Hello"),
+        ("EndOfTurn", 0, "Hello there."),
+        ("StartOfTurn", 1, "Bye."),
+    ]
 
 
 # Over a socket
