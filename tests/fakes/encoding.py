@@ -2,13 +2,14 @@
 
 import io
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 import av
 
-from bridge.audio import SAMPLE_RATE, mulaw_to_pcm, resample
+from bridge.audio import SAMPLE_RATE, interleave, mulaw_to_pcm, resample
 
-FILES = {
+_KNOWN = {
     "mp3": ("mp3", "libmp3lame", 16_000),
     "ogg": ("ogg", "libopus", 48_000),
     "webm": ("webm", "libopus", 48_000),
@@ -18,15 +19,26 @@ FILES = {
     "amr": ("amr", "libopencore_amrnb", 8_000),
 }
 """Container, codec and rate in Hz of each kind of file."""
+
+
+def _writes(codec):
+    try:
+        av.Codec(codec, "w")
+    except av.codec.codec.UnknownCodecError:
+        return False
+    return True
+
+
+FILES = {kind: file for kind, file in _KNOWN.items() if _writes(file[1])}
+"""Those that this build of FFmpeg can write."""
 _FRAME = 960
 
 
 def frames(mulaw, rate):
     """Mu-law at 8 kHz, one or two interleaved channels, as frames of 16-bit PCM."""
     channels = len(mulaw)
-    pcm = resample(
-        b"".join(mulaw_to_pcm(bytes(pair)) for pair in zip(*mulaw, strict=True)), SAMPLE_RATE, rate, channels
-    )
+    together = interleave(*mulaw) if channels == 2 else mulaw[0]
+    pcm = resample(mulaw_to_pcm(together), SAMPLE_RATE, rate, channels)
     width = 2 * channels
     for at in range(0, len(pcm), _FRAME * width):
         piece = pcm[at : at + _FRAME * width]
@@ -36,6 +48,7 @@ def frames(mulaw, rate):
         yield frame
 
 
+@cache
 def encode(kind, *mulaw):
     """A file of a kind; `mulaw` is a channel each, at 8 kHz."""
     container, codec, rate = FILES[kind]

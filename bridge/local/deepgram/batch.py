@@ -5,7 +5,6 @@ and utterances, not what a language model would add.
 Source: https://developers.deepgram.com/reference/speech-to-text/listen-pre-recorded
 """
 
-import io
 import json
 import struct
 import uuid
@@ -123,7 +122,7 @@ def _unpacked(request: ListenRequest, body: bytes) -> Sequence[bytes] | Refusal:
     """The channels of a file; mixed into one unless they are to be heard apart."""
     try:
         if not (lacking := missing(request)):
-            return decode_file(request, io.BytesIO(body), LONGEST)
+            return decode_file(request, body, LONGEST)
         if body[:4] != b"RIFF":
             return lacking
         # A WAV file needs no library.

@@ -6,6 +6,7 @@ is.
 """
 
 import importlib.util
+import io
 import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -18,15 +19,17 @@ from bridge.local.deepgram.request import MAX_CHANNELS, ListenRequest, Refusal
 if TYPE_CHECKING:
     from av.container import InputContainer
 
-_FORMATS = {"flac": "flac", "ogg-opus": "ogg", "speex": "ogg", "amr-nb": "amrnb", "amr-wb": "amrwb"}
-"""FFmpeg's names of what an encoding comes in; anything else is recognized by its first octets."""
+_HEADLESS = {"amr-nb": "amrnb", "amr-wb": "amrwb"}
+"""FFmpeg's names of encodings whose header may be missing; anything else is recognized by its first octets."""
 _RECOGNIZED = "wav,w64,mp3,ogg,matroska,webm,flac,aac,mov,amr,aiff,au,caf,mpegts"
 """What may be recognized: nothing that names other files, or addresses, to be read."""
 _PROBE = {"probesize": "4096", "analyzeduration": "100000"}
 """Octets and microseconds that are looked at before the first is decoded: live audio must not wait."""
+_HEAD = 8  # octets that tell some files apart
 _READ = 512  # octets that FFmpeg reads at a time
-_UNKNOWN = 2**14  # octets after which live audio that is not recognized is none
+_UNKNOWN = 2**14  # octets after which what is not recognized is no audio
 _TAGGED = 2**20  # the same where pictures and titles come first
+_MOST = 200_000_000  # octets of mu-law that come of one message, at the most: little of it may be much
 _OPUS_RATE = 48_000
 
 
@@ -49,9 +52,9 @@ def decoder(request: ListenRequest) -> Decoding:
     return OpusDecoder(request) if request.encoding == "opus" else ContainerDecoder(request)
 
 
-def decode_file(request: ListenRequest, file: Any, most: int) -> list[bytes]:
+def decode_file(request: ListenRequest, file: bytes, most: int) -> list[bytes]:
     """A whole file, one item per channel. Raises Undecodable, and TooLong for more than `most` samples."""
-    opened = _Opened(request, file, _TAGGED)
+    opened = _Opened(request, io.BytesIO(file), file[:_HEAD])
     mulaw = bytearray()
     for piece in opened.pieces():
         mulaw += piece
@@ -83,6 +86,10 @@ class ContainerDecoder:
     @property
     def channels(self) -> int:
         return self._opened.channels if self._opened else 0
+
+    @property
+    def broken(self) -> int:
+        return self._opened.broken if self._opened else 0
 
     @property
     def duration(self) -> float:
@@ -135,9 +142,11 @@ class ContainerDecoder:
 
     def _run(self) -> None:
         try:
-            self._opened = _Opened(self._request, self, _TAGGED if self._given.startswith(b"ID3") else _UNKNOWN)
+            self._opened = _Opened(self._request, self, bytes(self._given[:_HEAD]))
             for piece in self._opened.pieces():
                 self._mulaw += piece
+                if len(self._mulaw) > _MOST:
+                    raise Undecodable
         except BaseException as error:
             self._failed = True
             if not isinstance(error, Undecodable):
@@ -163,10 +172,15 @@ class OpusDecoder:
         self._shaped = _Shaped(request, request.channels)
         self._samples = 0
         self._good = False
+        self._broken = 0
 
     @property
     def channels(self) -> int:
         return self._container.channels if self._container else self._shaped.channels
+
+    @property
+    def broken(self) -> int:
+        return self._container.broken if self._container else self._broken
 
     @property
     def duration(self) -> float:
@@ -186,7 +200,8 @@ class OpusDecoder:
         except av.error.FFmpegError:
             if not self._good:
                 raise Undecodable from None
-            return []  # a packet that is broken costs itself
+            self._broken += 1
+            return []
         self._good = True
         return self._split(b"".join(self._shaped.mulaw(frame) for frame in frames))
 
@@ -211,7 +226,8 @@ class _Shaped:
 
         self.channels = channels if request.multichannel else 1
         own = layout or ("stereo" if channels == 2 else "mono")
-        self._resampler = av.AudioResampler("s16", own if self.channels > 1 else "mono", SAMPLE_RATE)
+        self._layout = own if self.channels > 1 else "mono"
+        self._resampler = av.AudioResampler("s16", self._layout, SAMPLE_RATE)
         self._begun = False
 
     def mulaw(self, frame: Any) -> bytes:
@@ -220,34 +236,44 @@ class _Shaped:
             return b""
         self._begun = True
         width = 2 * self.channels
-        pieces = [bytes(piece.planes[0])[: piece.samples * width] for piece in self._resampler.resample(frame)]
+        pieces = [bytes(piece.planes[0])[: piece.samples * width] for piece in self._resample(frame)]
         return pcm_to_mulaw(b"".join(pieces))
+
+    def _resample(self, frame: Any) -> list[Any]:
+        import av
+
+        try:
+            return list(self._resampler.resample(frame))
+        except ValueError:
+            # Some streams change their rate or their channels on the way.
+            self._resampler = av.AudioResampler("s16", self._layout, SAMPLE_RATE)
+            return list(self._resampler.resample(frame))
 
 
 class _Opened:
     """A container in which audio was found. Raises Undecodable where there is none."""
 
-    def __init__(self, request: ListenRequest, file: Any, recognized: int) -> None:
-        """`recognized`: octets by which it must have been."""
+    def __init__(self, request: ListenRequest, file: Any, head: bytes) -> None:
+        """`head`: its first octets."""
         import av
 
-        options = {"format_whitelist": _RECOGNIZED, "formatprobesize": str(recognized)} | _PROBE
-        name = _FORMATS.get(request.encoding or "")
-        raw = name if name in ("amrnb", "amrwb") else None
+        probed = _TAGGED if head.startswith(b"ID3") else _UNKNOWN
+        options = {"format_whitelist": _RECOGNIZED, "formatprobesize": str(probed)} | _PROBE
+        raw = None if head.startswith(b"#!AMR") else _HEADLESS.get(request.encoding or "")
         try:
             self._container: InputContainer = av.open(
                 file, format=raw, options={} if raw else options, buffer_size=_READ
             )
-        except (av.error.FFmpegError, ValueError):
+            self._stream = self._container.streams.audio[0]
+            layout = self._stream.layout
+            self._shaped = _Shaped(request, layout.nb_channels, layout.name)
+        except (av.error.FFmpegError, ValueError, IndexError):
             raise Undecodable from None
-        if not self._container.streams.audio:
-            raise Undecodable
-        self._stream = self._container.streams.audio[0]
-        layout = self._stream.layout
-        if not 1 <= layout.nb_channels <= MAX_CHANNELS:
-            raise Undecodable
-        self._shaped = _Shaped(request, layout.nb_channels, layout.name)
         self.channels = self._shaped.channels
+        if not 1 <= self.channels <= MAX_CHANNELS:
+            raise Undecodable
+        self.broken = 0
+        """Packets that could not be decoded; where a file breaks off, too."""
 
     def pieces(self) -> Iterator[bytes]:
         """Interleaved mu-law; a packet that cannot be decoded costs itself."""
@@ -258,7 +284,7 @@ class _Opened:
                 for packet in self._container.demux(self._stream):
                     yield from self._decoded(packet)
             except av.error.FFmpegError:
-                pass  # the file breaks off here; what came before it was heard
+                self.broken += 1  # the file breaks off here; what came before it was heard
             yield self._shaped.mulaw(None)
 
     def _decoded(self, packet: Any) -> Iterator[bytes]:
@@ -268,4 +294,4 @@ class _Opened:
             for frame in packet.decode():
                 yield self._shaped.mulaw(frame)
         except av.error.InvalidDataError:
-            return
+            self.broken += 1

@@ -32,6 +32,10 @@ class Decoding(Protocol):
     def duration(self) -> float:
         """Seconds of audio received."""
 
+    @property
+    def broken(self) -> int:
+        """Packets that could not be decoded. Each costs itself, and what follows it is heard."""
+
     def feed(self, data: bytes) -> list[bytes]:
         """The next audio, one item per channel, all of the same length; none before channels are known. Raises
         Undecodable.
@@ -55,6 +59,7 @@ class SampleDecoder:
         same = request.sample_rate == SAMPLE_RATE
         self._resampler = None if same else Resampler(request.sample_rate, request.channels)
         self._rest = b""
+        self.broken = 0
         self.octets = 0
         """Octets of whole frames received."""
 

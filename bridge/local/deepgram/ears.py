@@ -43,6 +43,11 @@ class Ears:
         """Seconds of audio that was heard."""
         return self._decoder.duration if self._transcriptions else 0.0
 
+    @property
+    def broken(self) -> int:
+        """Packets of audio that could not be decoded."""
+        return self._decoder.broken
+
     def warning(self) -> str | None:
         """What of the request is only pretended, as a message; None: nothing is."""
         found = asking.pretences(self._request, abilities(self._recognizers))

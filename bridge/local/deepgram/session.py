@@ -119,7 +119,7 @@ class Session:
     def __repr__(self) -> str:
         return (
             f"<Session {self._request_id} {self.state.value} {self.duration:.2f} s of audio, "
-            f"{self._said} messages, {len(self._outbox)} waiting, {self.too_fast} too fast>"
+            f"{self._said} messages, {len(self._outbox)} waiting, {self.too_fast} too fast, {self._ears.broken} broken>"
         )
 
     @property

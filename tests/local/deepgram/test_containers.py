@@ -1,7 +1,6 @@
 """Files and packets, decoded as they come: recognized by themselves, cut anywhere, broken anywhere."""
 
 import importlib.util
-import io
 import math
 import random
 import threading
@@ -10,6 +9,7 @@ from array import array
 import pytest
 
 from bridge.audio import mulaw_to_pcm, pcm_to_mulaw, rms, silence
+from bridge.local.deepgram import containers
 from bridge.local.deepgram.containers import (
     ContainerDecoder,
     OpusDecoder,
@@ -20,9 +20,7 @@ from bridge.local.deepgram.containers import (
 )
 from bridge.local.deepgram.decoder import SampleDecoder, Undecodable
 from bridge.local.deepgram.request import ListenRequest, Refusal, parse_request
-from tests.fakes.encoding import FILES, encode, packets
-
-pytest.importorskip("av")
+from tests.fakes.encoding import FILES, encode, frames, packets
 
 SECONDS = 1.5
 TONE = pcm_to_mulaw(
@@ -86,10 +84,12 @@ def test_encodings_that_have_a_header(encoding, rate, kind):
     assert loudness(channel) == pytest.approx(loudness(TONE), rel=0.25)
 
 
-def test_amr_without_a_header():
+@pytest.mark.skipif("amr" not in FILES, reason="this FFmpeg cannot write AMR")
+@pytest.mark.parametrize("header", [0, 6])
+def test_amr_with_its_header_and_without(header):
     file = encode("amr", TONE)
     assert file.startswith(b"#!AMR\n")
-    (channel,) = decode(file[6:], encoding="amr-nb", sample_rate="8000")
+    (channel,) = decode(file[header:], encoding="amr-nb", sample_rate="8000")
 
     assert loudness(channel) == pytest.approx(loudness(TONE), rel=0.25)
 
@@ -104,6 +104,7 @@ def test_opus_packets_one_a_message(multichannel):
     channel = b"".join(piece[0] for piece in found if piece)
 
     assert hearing.channels == (2 if multichannel == "true" else 1)
+    assert hearing.broken == 1
     assert len(channel) == pytest.approx(len(TONE), abs=400)
     assert hearing.duration == len(channel) / 8000
     assert loudness(channel) == pytest.approx(loudness(TONE) / (1 if multichannel == "true" else 2), rel=0.45)
@@ -128,14 +129,14 @@ def test_it_is_heard_while_it_comes(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_whole_file_is_as_long_as_it_says(kind):
-    channels = decode_file(request(multichannel="true"), io.BytesIO(encode(kind, TONE, QUIET)), len(TONE) + 2000)
+    channels = decode_file(request(multichannel="true"), encode(kind, TONE, QUIET), len(TONE) + 2000)
 
     assert [len(channel) for channel in channels] == pytest.approx([len(TONE)] * 2, abs=1500)
 
 
 def test_a_file_that_holds_more_than_is_taken():
     with pytest.raises(TooLong):
-        decode_file(request(), io.BytesIO(encode("flac", QUIET)), 4000)
+        decode_file(request(), encode("flac", QUIET), 4000)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +149,7 @@ def test_what_is_no_audio(data):
             hearing.feed(data[at : at + 4096])
         hearing.end()
     with pytest.raises(Undecodable):
-        decode_file(request(), io.BytesIO(data), 8000)
+        decode_file(request(), data, 8000)
 
 
 def test_opus_packets_that_are_none():
@@ -173,11 +174,51 @@ def test_a_file_that_is_broken_somewhere_costs_that_place(kind):
     assert len(channel) > len(TONE) / 3
 
 
+def test_what_is_broken_is_counted():
+    file = bytearray(encode("mp3", TONE))
+    hearing = ContainerDecoder(request())
+    hearing.feed(file[: len(file) // 2])
+    file[len(file) // 2 :] = random.Random(1).randbytes(len(file) - len(file) // 2)
+    hearing.feed(file[len(file) // 2 :])
+    hearing.end()
+    hearing.close()
+
+    assert hearing.broken > 0
+
+
+def test_a_stream_may_change_its_rate_and_channels():
+    shaped = containers._Shaped(request(), 1)
+    found = [shaped.mulaw(frame) for frame in frames((TONE,), 16_000)]
+    found += [shaped.mulaw(frame) for frame in frames((TONE, QUIET), 44_100)]
+    found.append(shaped.mulaw(None))
+
+    assert len(b"".join(found)) == pytest.approx(2 * len(TONE), abs=400)
+
+
 def test_a_file_that_breaks_off_is_heard_up_to_there():
     file = encode("webm", TONE)
     (channel,) = decode(file[: len(file) // 2])
 
     assert len(TONE) / 4 < len(channel) < len(TONE)
+
+
+def test_little_that_is_much_is_none(monkeypatch):
+    monkeypatch.setattr(containers, "_MOST", 4000)
+    hearing = ContainerDecoder(request())
+    with pytest.raises(Undecodable):
+        hearing.feed(encode("flac", QUIET))
+        hearing.end()
+
+
+@pytest.mark.parametrize("tagged", [100, 100_000])
+def test_titles_and_pictures_come_first(tagged):
+    file = encode("mp3", TONE)
+    if file.startswith(b"ID3"):
+        file = file[10 + sum(octet << shift for octet, shift in zip(file[6:10], (21, 14, 7, 0), strict=True)) :]
+    size = bytes((tagged >> shift) & 127 for shift in (21, 14, 7, 0))
+    (channel,) = decode(b"ID3\x04\0\0" + size + bytes(tagged) + file, 5000)
+
+    assert loudness(channel) == pytest.approx(loudness(TONE), rel=0.25)
 
 
 def test_what_follows_a_file_is_not_kept():

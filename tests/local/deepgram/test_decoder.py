@@ -77,7 +77,7 @@ def test_alaw_becomes_mulaw(sizes):
     assert stereo.duration == 2.0
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(st.lists(st.integers(0, 3400), max_size=20))
 def test_linear32_is_of_floating_point_numbers(sizes):
     pcm = array("h", mulaw_to_pcm(interleave(LEFT, RIGHT)))

@@ -13,8 +13,7 @@ from bridge.audio import silence
 from bridge.local.deepgram import LocalDeepgram, server
 from bridge.local.deepgram.request import Refusal
 from bridge.local.script import Script, ScriptWord, TimedRecognizers
-
-encoding = pytest.importorskip("tests.fakes.encoding")
+from tests.fakes.encoding import encode
 
 SECONDS = 2.0
 SCRIPT = Script(
@@ -49,7 +48,7 @@ async def media(body: bytes) -> AsyncIterator[str]:
 
 @pytest.mark.parametrize("kind", ["mp3", "ogg", "webm", "flac", "aac"])
 async def test_files_of_every_kind(kind):
-    file = encoding.encode(kind, QUIET, QUIET)
+    file = encode(kind, QUIET, QUIET)
     async with LocalDeepgram(TimedRecognizers(SCRIPT)) as local, aiohttp.ClientSession(headers=KEY) as http:
         async with http.ws_connect(f"{local.url}/v1/listen?{QUERY}") as ws:
             for at in range(0, len(file), 1000):
