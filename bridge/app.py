@@ -19,6 +19,7 @@ from bridge import process
 from bridge.call import CallRegistry, Services
 from bridge.call.backfill import Backfill
 from bridge.call.eraser import Eraser
+from bridge.call.intake import Intake
 from bridge.clock import SystemClock
 from bridge.config import Settings
 from bridge.deepgram.breaker import CircuitBreaker
@@ -108,6 +109,7 @@ def build(settings: Settings) -> web.Application:
         async with store, audio, retention(settings, recordings), AsyncExitStack() as stack:
             await _start_posting(stack, list(posting.values()), stop)
             await stack.enter_async_context(backfill)
+            await stack.enter_async_context(Intake(store, settings.data_dir, wall=time.time))
             recovery = asyncio.create_task(_recover(registry, backfill))
             yield
             recovery.cancel()
