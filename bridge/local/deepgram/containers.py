@@ -79,7 +79,7 @@ class ContainerDecoder:
         self._mulaw = bytearray()
         self._waits = self._ended = self._is_over = False
         self._failed = False
-        self._samples = 0
+        self._samples = self._late = 0
         self._opened: _Opened | None = None
         self._thread: threading.Thread | None = None
 
@@ -89,7 +89,7 @@ class ContainerDecoder:
 
     @property
     def broken(self) -> int:
-        return self._opened.broken if self._opened else 0
+        return self._late + (self._opened.broken if self._opened else 0)
 
     @property
     def duration(self) -> float:
@@ -133,8 +133,9 @@ class ContainerDecoder:
             self._turn.wait()
         if self._failed:
             raise Undecodable
-        if self._is_over:
+        if self._is_over and self._given:
             self._given.clear()  # what follows the end of a file belongs to no other
+            self._late += 1
         channels = deinterleaved(bytes(self._mulaw), self.channels) if self.channels else []
         self._mulaw.clear()
         self._samples += len(channels[0]) if channels else 0

@@ -34,7 +34,7 @@ class Decoding(Protocol):
 
     @property
     def broken(self) -> int:
-        """Packets that could not be decoded. Each costs itself, and what follows it is heard."""
+        """Packets that could not be decoded, and pieces that came after the end of a file. Each costs itself."""
 
     def feed(self, data: bytes) -> list[bytes]:
         """The next audio, one item per channel, all of the same length; none before channels are known. Raises

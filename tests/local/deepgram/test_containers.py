@@ -228,6 +228,7 @@ def test_what_follows_a_file_is_not_kept():
     hearing.end()
 
     assert hearing.feed(b"more") == [b""]
+    assert hearing.broken == 1
     assert not hearing._given
 
 
