@@ -27,8 +27,8 @@ class Recognizer(Protocol):
     """Listens to one channel."""
 
     def receive_audio(self, mulaw: bytes) -> Sequence[Heard]:
-        """Feed the next audio, any length; interims come about once a second of speech, finals at pauses and at least
-        every few seconds of speech, empty finals about every five seconds of silence."""
+        """Feed the next audio, any length; interims come as often as the request wants them, finals at pauses and at
+        least every few seconds of speech, empty finals about every five seconds of silence."""
 
     def flush(self) -> Sequence[Heard]:
         """Settle all audio fed so far, as `Finalize` and `CloseStream` want it."""
@@ -43,6 +43,8 @@ class Listening:
     interim_results: bool = True
     alternatives: int = 1
     """How many transcripts of the same speech, at the most."""
+    interim_every: float = 1.0
+    """Seconds of speech from one interim to the next."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,6 @@ _BEFORE = round(0.5 / _SECONDS)  # frames of audio from before the onset that be
 _BREATH = 0.16  # seconds of silence at which long speech may be cut
 _LONG = 5.0  # seconds of speech after which a breath will do
 _LONGEST = 12.0  # seconds after which it is cut wherever it is
-_INTERIM = 1.0  # seconds between interims
 _SILENCE = 5.0  # seconds between empty finals
 _SEARCHED = 50  # hypotheses among which further ones are looked for; most differ in their silences only
 _PAUSE = 0.3  # seconds of silence that end an utterance, at the least
@@ -52,6 +51,7 @@ class SphinxRecognizer:
     def __init__(self, channel: int, listening: Listening) -> None:
         self._channel = channel
         self._interims = listening.interim_results
+        self._interim_every = listening.interim_every
         self._endpointing = listening.endpointing
         self._alternatives = listening.alternatives - 1
         self._pause = max(_PAUSE, listening.endpointing or 0.0)
@@ -108,7 +108,7 @@ class SphinxRecognizer:
         if self._is_over():
             paused = self._endpointing is not None and self._quiet * _SECONDS >= self._pause
             yield self._end(self._now, ends_turn=paused)
-        elif self._interims and (self._frames - self._told_at) * _SECONDS >= _INTERIM:
+        elif self._interims and (self._frames - self._told_at) * _SECONDS >= self._interim_every:
             self._told_at = self._frames
             yield result(self._channel, Span(self._settled, self._now), self._words(), is_final=False)
 

@@ -11,7 +11,7 @@ from bridge.local.deepgram.containers import decoder
 from bridge.local.deepgram.decoder import Undecodable
 from bridge.local.deepgram.messages import Configure, Writer
 from bridge.local.deepgram.request import ListenRequest
-from bridge.local.deepgram.transcription import Message, Transcription
+from bridge.local.deepgram.transcription import Message, Transcriber, Transcription
 from bridge.local.recognition import RecognizerFactory, abilities
 
 
@@ -23,7 +23,7 @@ class Ears:
         """As much as is known of the audio so far."""
         self._request, self._recognizers, self._request_id = request, recognizers, request_id
         self._decoder = decoder(request)
-        self._transcriptions: list[Transcription] = []
+        self._transcriptions: Sequence[Transcriber] = ()
         self._features = asking.features(request)
         if request.is_pcm:
             self._open(request)
@@ -59,7 +59,7 @@ class Ears:
 
     def finalize(self, channel: int | None) -> list[Message] | None:
         """Settle one channel, or all; None: there is no such channel."""
-        chosen: Sequence[Transcription] = self._transcriptions
+        chosen = self._transcriptions
         if channel is not None:
             chosen = self._transcriptions[channel : channel + 1]
             if not chosen:
@@ -103,8 +103,13 @@ class Ears:
     def _open(self, request: ListenRequest) -> None:
         """Begin to hear every channel."""
         self.writer = Writer(request, self._request_id)
-        for channel in range(request.heard_channels):
-            recognizer = self._recognizers(channel, request.listening)
-            transcription = Transcription(channel, request, recognizer, self.writer)
+        self._transcriptions = self._transcribers(request)
+        for transcription in self._transcriptions:
             transcription.features = self._features
-            self._transcriptions.append(transcription)
+
+    def _transcribers(self, request: ListenRequest) -> Sequence[Transcriber]:
+        """What hears the channels."""
+        return [
+            Transcription(channel, request, self._recognizers(channel, request.listening), self.writer)
+            for channel in range(request.heard_channels)
+        ]

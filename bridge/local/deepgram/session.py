@@ -15,12 +15,14 @@ import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import ClassVar
 
 from bridge.errors import LocalProtocolError
 from bridge.local.deepgram import messages, notices
 from bridge.local.deepgram.decoder import Undecodable
 from bridge.local.deepgram.ears import Ears
 from bridge.local.deepgram.faults import NO_FAULTS, Faults
+from bridge.local.deepgram.outputs import Abort, Close, Output
 from bridge.local.deepgram.request import ListenRequest
 from bridge.local.deepgram.transcription import Message
 from bridge.local.recognition import RecognizerFactory
@@ -44,22 +46,6 @@ TRANSITIONS: Mapping[State, frozenset[State]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Close:
-    """Close the socket."""
-
-    code: int
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Abort:
-    """Cut the TCP connection, without a word."""
-
-
-Output = str | Close | Abort
-
-
-@dataclass(frozen=True, slots=True)
 class Limits:
     """Deepgram's patience.
 
@@ -70,10 +56,14 @@ class Limits:
     """Seconds without audio or text, or from the start without audio, until NET-0001."""
     no_answer: float = 30.0
     """Seconds in which audio must lead to some message, or NET-0000 ends it."""
+    flux_silence: float = 60.0
+    """Seconds without anything, pings too, until a connection to Flux is closed."""
     speed: float = 1.25
     """Times real time at which audio may come."""
     speed_allowance: float = 1.0
     """Seconds of audio that may come at once before the speed counts; ours, Deepgram names none."""
+    goodbye: float = 5.0
+    """Seconds that a client has to answer the close; ours."""
     body: int = 200_000_000
     """Octets of a pre-recorded request; ours, Deepgram takes 2 GB."""
 
@@ -83,6 +73,9 @@ LIMITS = Limits()
 
 class Session:
     """The server's side of one connection."""
+
+    done_code: ClassVar[int | None] = 1000
+    """Of the close after `CloseStream`."""
 
     def __init__(
         self,
@@ -109,7 +102,7 @@ class Session:
         self._limits = limits
         self._request_id, self._created = request_id, created
         self._with_notices, self._filename = with_notices, filename
-        self._ears = Ears(request, recognizers, request_id)
+        self._ears = self._open_ears(recognizers, request_id)
         self._sha256 = hashlib.sha256()
         self._active_at = now
         self._first_audio_at: float | None = None
@@ -195,6 +188,9 @@ class Session:
             case messages.KeepAlive():
                 pass
 
+    def receive_ping(self, now: float) -> None:
+        """A ping, which is no reason to stay."""
+
     def worked(self, now: float) -> None:
         """The work on the last message took until now: the client's silence counts from here."""
         if self._first_audio_at is not None:
@@ -238,6 +234,24 @@ class Session:
         elif self._unanswered_since is not None and now >= self._unanswered_since + self._limits.no_answer:
             self._close(messages.NET_0000, now)
 
+    # What differs from one endpoint to the other
+
+    def _open_ears(self, recognizers: RecognizerFactory, request_id: str) -> Ears:
+        return Ears(self.request, recognizers, request_id)
+
+    def _summary(self) -> list[Message]:
+        """What is said last."""
+        return [
+            Message(
+                self._ears.writer.metadata(
+                    sha256=self._sha256.hexdigest(),
+                    created=self._created,
+                    duration=self.duration,
+                    channels=self._ears.channels if self.duration else 0,
+                )
+            )
+        ]
+
     # Inside
 
     def _audio_came(self, now: float) -> None:
@@ -264,17 +278,11 @@ class Session:
         if self._with_notices:
             self._notify(notices.saved(self._filename, self.octets), now)
         if self.faults.metadata:
-            metadata = self._ears.writer.metadata(
-                sha256=self._sha256.hexdigest(),
-                created=self._created,
-                duration=self.duration,
-                channels=self._ears.channels if self.duration else 0,
-            )
-            self._say([Message(metadata)], max(now, self._latest_due - self.faults.delay))
+            self._say(self._summary(), max(now, self._latest_due - self.faults.delay))
         if self.faults.close and not self._reached(self.faults.stop_answering_after):
-            self._close("", now, code=1000)
+            self._close("", now, code=self.done_code)
 
-    def _close(self, reason: str, now: float, code: int = 1011) -> None:
+    def _close(self, reason: str, now: float, code: int | None = 1011) -> None:
         self._move(State.CLOSED)
         self._send(Close(code, reason), max(now, self._latest_due))
 

@@ -6,7 +6,7 @@ the recognizer's business.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from bridge.audio import SAMPLE_RATE, samples
 from bridge.local.deepgram import asking
@@ -25,6 +25,23 @@ class Message(NamedTuple):
 
     text: str
     final: bool = False
+
+
+class Transcriber(Protocol):
+    """One channel's way from audio to messages."""
+
+    @property
+    def features(self) -> Features:
+        """What is wanted of the words; may change on the way."""
+
+    @features.setter
+    def features(self, features: Features) -> None: ...
+
+    def feed(self, mulaw: bytes) -> list[Message]:
+        """The next audio, and what there is to say about it."""
+
+    def flush(self, *, from_finalize: bool) -> list[Message]:
+        """Settle all audio fed so far."""
 
 
 class Transcription:

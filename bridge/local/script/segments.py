@@ -21,8 +21,6 @@ from bridge.recognition import Alternative, Result, SpeechStart, Word
 from bridge.spans import Span
 from bridge.writing import joined
 
-INTERIM = SAMPLE_RATE
-"""From one interim to the next."""
 LONGEST = 5 * SAMPLE_RATE
 """From a segment's first word to its final, without a pause."""
 QUIET = 5 * SAMPLE_RATE
@@ -61,12 +59,13 @@ class Segmenter:
         endpointing = listening.endpointing
         self._endpointing = None if endpointing is None else round(endpointing * SAMPLE_RATE)
         self._interims = listening.interim_results
+        self._interim = round(listening.interim_every * SAMPLE_RATE)
         self._most = listening.alternatives - 1
         self._now = 0
         self._start = 0
         self._words: list[Hearing] = []
         self._latest: Hearing | None = None
-        self._interim_due = INTERIM
+        self._interim_due = self._interim
         self._final_due = QUIET
         self.due = 0
         """Nothing will be said before the audio has got this far."""
@@ -108,7 +107,7 @@ class Segmenter:
                 said.append(self._final())
             else:
                 said.append(self._result(self._now, self._words, is_final=False))
-            self._interim_due = self._now + INTERIM
+            self._interim_due = self._now + self._interim
             self.plan()
         self._now = max(self._now, until)
         return said
@@ -118,7 +117,7 @@ class Segmenter:
         said = self.pass_time(until)
         if until > self._start:
             said.append(self._cut(until, len(self._words), ends_turn=False))
-            self._interim_due = until + INTERIM
+            self._interim_due = until + self._interim
             self.plan()
         return said
 

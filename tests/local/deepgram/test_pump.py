@@ -6,9 +6,11 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
+import aiohttp
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError
+from websockets.frames import Frame, Opcode
 
 from bridge.audio import interleave, silence
 from bridge.local.deepgram import Faults, Limits, LocalDeepgram
@@ -17,6 +19,7 @@ from bridge.local.recognition import Heard, Listening, result
 from bridge.local.script import CodedRecognizers, encode, random_script
 from bridge.spans import Span
 from tests.fakes.waiting import TICK
+from tests.fakes.websocket import upgrade
 
 SCRIPT = random_script(3, 4)
 AUDIO = interleave(*encode(SCRIPT, 4.0))
@@ -177,6 +180,71 @@ async def test_a_socket_that_is_never_closed_is_closed_by_the_client():
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(ws.recv(), 0.1)
         await asyncio.wait_for(local.connections[0].ended.wait(), 2)
+
+
+# The closing handshake
+
+
+async def test_the_server_waits_for_the_clients_close():
+    """Until it comes TCP stays open and pings are answered, and audio is skipped."""
+
+    def frame(opcode: Opcode, data: bytes) -> bytes:
+        return Frame(opcode, data).serialize(mask=True)
+
+    async with server(notices=True) as local:
+        reader, writer = await asyncio.open_connection("127.0.0.1", local.port)
+        writer.write(upgrade(LISTEN) + frame(Opcode.TEXT, CLOSE_STREAM.encode()))
+        await reader.readuntil(b"\x88\x02\x03\xe8")
+        connection = local.connections[0]
+        writer.write(frame(Opcode.BINARY, silence(320)) + frame(Opcode.PING, b"there?"))
+        assert await reader.readexactly(8) == b"\x8a\x06there?"
+        assert not connection.ended.is_set()
+        writer.write(frame(Opcode.CLOSE, b"\x03\xe8"))
+        assert await reader.read() == b""
+        await connection.ended.wait()
+        assert (connection.close_code, connection.audio) == (1000, b"")
+        writer.close()
+
+
+async def test_the_server_does_not_wait_for_ever():
+    async with server(limits=Limits(goodbye=0.1)) as local, aiohttp.ClientSession() as http:
+        ws = await http.ws_connect(local.url + LISTEN, headers=KEY, autoclose=False)
+        await ws.send_str(CLOSE_STREAM)
+        await asyncio.wait_for(local.connections[0].ended.wait(), 2)
+        assert local.connections[0].close_code == 1006
+
+
+@pytest.mark.parametrize(("code", "remembered"), [(1000, 1000), (1001, 1001), (4001, 4001)])
+async def test_the_code_of_a_client_that_closes_is_remembered_and_answered(code, remembered):
+    async with server() as local, dial(local) as ws:
+        await ws.send(silence(320))
+        await ws.close(code)
+        await asyncio.wait_for(local.connections[0].ended.wait(), 2)
+        assert local.connections[0].close_code == remembered
+        assert ws.close_code == code
+
+
+async def test_the_servers_own_code_is_remembered_when_the_client_has_answered_it():
+    async with server(faults=Faults(close_after=1.0, close_code=4000)) as local, dial(local) as ws:
+        await ws.send(AUDIO[:16000])
+        await asyncio.wait_for(local.connections[0].ended.wait(), 2)
+        assert local.connections[0].close_code == 4000
+
+
+async def test_a_client_that_just_goes_has_no_code():
+    async with server() as local:
+        ws = await dial(local)
+        ws.transport.write_eof()
+        await asyncio.wait_for(local.connections[0].ended.wait(), 2)
+        assert local.connections[0].close_code == 1006
+
+
+async def test_what_is_no_websocket_is_closed_with_what_is_wrong():
+    async with server() as local, dial(local) as ws:
+        ws.transport.write(b"\x83\x80\x00\x00\x00\x00")  # an opcode that there is not
+        await asyncio.wait_for(local.connections[0].ended.wait(), 2)
+        await ws.wait_closed()
+        assert ws.close_code == 1002
 
 
 async def test_results_that_come_late():

@@ -10,8 +10,9 @@ from bridge.audio import interleave, mulaw_to_pcm, silence, wav_header
 from bridge.errors import LocalProtocolError
 from bridge.local.deepgram.faults import NO_FAULTS, Faults
 from bridge.local.deepgram.messages import DATA_0000, NET_0000, NET_0001
+from bridge.local.deepgram.outputs import Abort, Close
 from bridge.local.deepgram.request import ListenRequest, parse_request
-from bridge.local.deepgram.session import TRANSITIONS, Abort, Close, Limits, Session, State
+from bridge.local.deepgram.session import TRANSITIONS, Limits, Session, State
 from bridge.local.script import CodedRecognizers, Script, ScriptWord, encode
 
 SCRIPT = Script(
