@@ -8,19 +8,20 @@ The layers, top to bottom; a module imports only from lower ones, or beside it i
     7 wiring    app
     6 handlers  web/, policies, checks
     5 calls     call/, config, local/
-    4 shells    deepgram/client, deepgram/socket, deepgram/masking, deepgram/dialing, deepgram/prerecorded, store/,
-                delivery/sender, delivery/poster, delivery/connection, delivery/interims, live, logs, clock,
-                process, certificates, forms
+    4 shells    deepgram/client, deepgram/socket, deepgram/masking, deepgram/dialing, deepgram/prerecorded,
+                deepgram/prober, store/, delivery/sender, delivery/poster, delivery/connection, delivery/interims, live,
+                logs, clock, process, certificates, forms
     ---- below this line: no await, no clock, no randomness, no environment, no logging ----
     3 machines  align/, call/continuity, call/pauses, deepgram/session, deepgram/asking, deepgram/breaker,
+                deepgram/origins, deepgram/choice,
                 transcript/assembler, transcript/conversation, delivery/lane, delivery/breaker, delivery/format,
                 delivery/twilio
     2 pure      call/states, call/lull, deepgram/options, deepgram/languages, deepgram/batch, deepgram/exchange,
                 deepgram/window, deepgram/coverage, deepgram/states, deepgram/timeline,
-                deepgram/watchdog, deepgram/standing, deepgram/ending, deepgram/sounds, deepgram/backlog,
-                deepgram/journal, deepgram/latency, deepgram/configuring, delivery/signing, delivery/envelope,
-                delivery/address, tunnel, store/base, transcript/speech, transcript/turns, transcript/figures,
-                transcript/gaps, transcript/captions, transcript/render
+                deepgram/watchdog, deepgram/interruption, deepgram/retries, deepgram/standing, deepgram/ending,
+                deepgram/sounds, deepgram/backlog, deepgram/journal, deepgram/latency, deepgram/configuring,
+                delivery/signing, delivery/envelope, delivery/address, tunnel, store/base, transcript/speech,
+                transcript/turns, transcript/figures, transcript/gaps, transcript/captions, transcript/render
     1 dialects  carriers/, deepgram/messages, deepgram/usual, deepgram/words, deepgram/extras, event_stream, outbox,
                 answer, egress
     0 words     errors, failure, audio, events/, recognition, text, spelling, values
@@ -58,6 +59,8 @@ One word for one thing:
     lull          streams are there, and the carrier sends nothing: the call goes on in silence
     lane          one record's way to one endpoint, with a cursor; the outbox is all of them
     parked        given up, as a dead letter is, until it is resumed: said of a lane
+    origin        where Deepgram is reached: one of its regions, or a server of one's own; the first is preferred; a
+                  probe asks one that has failed
     breaker       a circuit breaker: spares a peer that fails, and tries it now and then
     access        who may read which calls
     route         how a peer is reached: through which proxy, with which certificates; egress knows all routes

@@ -22,7 +22,8 @@ from bridge.call.eraser import Eraser
 from bridge.call.intake import Intake
 from bridge.clock import SystemClock
 from bridge.config import Settings
-from bridge.deepgram.breaker import CircuitBreaker
+from bridge.deepgram.origins import Origins
+from bridge.deepgram.prober import Prober
 from bridge.delivery.sender import Sender
 from bridge.errors import StoreError
 from bridge.live import Live
@@ -33,6 +34,7 @@ from bridge.policies import (
     backfill_policy,
     call_options,
     call_policy,
+    deepgram_origins,
     event_store,
     own_egress,
     retention,
@@ -49,7 +51,7 @@ from bridge.web.calls import CallHandlers
 from bridge.web.control import ControlHandlers
 from bridge.web.deliveries import DeliveryHandlers
 from bridge.web.feed import FeedHandlers
-from bridge.web.operations import Gauge, OperationsHandlers
+from bridge.web.operations import ByOrigin, Gauge, OperationsHandlers
 from bridge.web.refusals import Refusals
 from bridge.web.server import Connections, file_limit, listen, raise_file_limit, read_in_time
 from bridge.web.static import PageHandlers
@@ -88,12 +90,12 @@ def build(settings: Settings) -> web.Application:
     store = event_store(settings)
     recordings = Recordings(settings.data_dir, unfinished=settings.bridge_recordings)
     posting = senders(settings, store, egress)
-    audio, live, breaker = audio_store(settings), Live(store), CircuitBreaker()
+    audio, live, origins = audio_store(settings), Live(store), deepgram_origins(settings, egress)
     options = call_options(settings)
-    policy, requests = backfill_policy(settings, egress), settings.data_dir / REQUESTS
-    backfill = Backfill(store, audio, breaker, policy, options, wall=time.time, random=Random(), requests=requests)
+    policy, requests = backfill_policy(settings), settings.data_dir / REQUESTS
+    backfill = Backfill(store, audio, origins, policy, options, wall=time.time, random=Random(), requests=requests)
     reforks = carriers.reforks(settings, token_secret, egress)
-    services = Services(call_policy(settings, egress), store, breaker, options, SystemClock(), Random(), reforks)
+    services = Services(call_policy(settings), store, origins, options, SystemClock(), Random(), reforks)
     registry = CallRegistry(
         services,
         max_calls=settings.bridge_max_calls,
@@ -102,13 +104,13 @@ def build(settings: Settings) -> web.Application:
         had_token=issued.issued,
     )
     media = carriers.media_handlers(registry, settings, token_secret)
-    stop = _StopDeadline(settings.bridge_stop_timeout)
-    access = _access(settings)
+    stop, access = _StopDeadline(settings.bridge_stop_timeout), _access(settings)
     operations = _operations(registry, services, store, audio, backfill, posting, live, connections, refusals, access)
 
     async def keep_open(_: web.Application) -> AsyncIterator[None]:
         async with store, audio, retention(settings, recordings), AsyncExitStack() as stack:
             await _start_posting(stack, list(posting.values()), stop)
+            await stack.enter_async_context(Prober(origins, f"/v1/listen?{options.options.query()}"))
             await stack.enter_async_context(backfill)
             await stack.enter_async_context(Intake(store, settings.data_dir, wall=time.time))
             recovery = asyncio.create_task(_recover(registry, backfill))
@@ -200,9 +202,10 @@ async def backfill(settings: Settings, call_id: str, patience: float) -> bool:
     async with store, audio_store(settings) as audio:
         if call_id not in audio.kept():
             raise StoreError(f"no audio is kept of {call_id}")
-        policy = replace(backfill_policy(settings, own_egress()), timeout=0.0)  # `patience` bounds it instead
+        policy = replace(backfill_policy(settings), timeout=0.0)  # `patience` bounds it instead
+        origins = deepgram_origins(settings, own_egress())
         async with Backfill(
-            store, audio, CircuitBreaker(), policy, call_options(settings), wall=time.time, random=Random()
+            store, audio, origins, policy, call_options(settings), wall=time.time, random=Random()
         ) as service:
             return await service.offer(call_id, patience)
 
@@ -264,8 +267,8 @@ def _operations(
         "calls": ("Calls going on", lambda: len(registry.calls)),
         "calls_interrupted": ("Calls that wait for Deepgram", lambda: registry.interrupted),
         "deepgram_refuses": (
-            "1: Deepgram is down or refuses, and its circuit breaker is open",
-            lambda: not services.breaker.is_closed,
+            "1: Deepgram is down or refuses, and the circuit breakers of all its origins are open",
+            lambda: not services.origins.is_closed,
         ),
         "calls_to_backfill": ("Calls that have ended and whose kept audio is transcribed", lambda: backfill.waiting),
         "readers": ("Readers of live feeds", lambda: live.followers),
@@ -280,7 +283,8 @@ def _operations(
     for name, sender in posting.items():
         counters[f"{_PREFIXES[name]}delivery"] = sender.counters
         gauges |= _delivery_gauges(name, sender, store)
-    return OperationsHandlers(registry, counters, gauges, lambda: store.trouble, services.latency)
+    trouble, by_origin = lambda: store.trouble, _by_origin(services.origins)
+    return OperationsHandlers(registry, counters, gauges, trouble, services.latency, by_origin)
 
 
 def _delivery_gauges(name: str, sender: Sender, store: ManagedStore) -> dict[str, Gauge]:
@@ -296,6 +300,25 @@ def _delivery_gauges(name: str, sender: Sender, store: ManagedStore) -> dict[str
             lambda: not sender.healthy,
         ),
     }
+
+
+def _by_origin(origins: Origins) -> list[ByOrigin]:
+    return [
+        ByOrigin("deepgram_origin_in_use", "1: where a call that begins now is sent", lambda: origins.in_use),
+        ByOrigin("deepgram_origin_sockets", "Sockets of calls that are open there", lambda: origins.sockets),
+        ByOrigin(
+            "deepgram_origin_failures",
+            "Handshakes and probes that failed there, sockets that were lost",
+            lambda: origins.failures,
+            counts=True,
+        ),
+        ByOrigin(
+            "deepgram_origin_returns",
+            "Calls that have gone back there from one that is less preferred",
+            lambda: origins.returns,
+            counts=True,
+        ),
+    ]
 
 
 def _operations_routes(settings: Settings, operations: OperationsHandlers, access: Access) -> list[web.RouteDef]:

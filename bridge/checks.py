@@ -92,7 +92,8 @@ def doubts(settings: Settings) -> Iterator[str]:
             yield f"{name} does nothing {needs}"
     if settings.twilio_auth_tokens and settings.twilio_signature == "off":
         yield "TWILIO_AUTH_TOKEN checks no stream, because TWILIO_SIGNATURE is off"
-    if settings.bridge_replay_speed > _DEEPGRAMS_SPEED and settings.deepgram_url.endswith("deepgram.com"):
+    theirs = any(origin.endswith("deepgram.com") for origin in settings.deepgram_origins)
+    if settings.bridge_replay_speed > _DEEPGRAMS_SPEED and theirs:
         yield f"BRIDGE_REPLAY_SPEED: Deepgram takes {_DEEPGRAMS_SPEED} at most, and may close the socket"
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 
 from bridge import forms, values
 from bridge.deepgram import options
@@ -32,9 +32,15 @@ class Settings(BaseModel):
         None, description="https origin as Twilio sees it, e.g. `https://calls.example.com`"
     )
 
-    deepgram_api_key: forms.Key | None = Field(None, description="Deepgram's API key; not needed with `--local`")
-    deepgram_url: forms.SocketOrigin = Field(
-        "wss://api.deepgram.com", description="Deepgram's origin: a region, or your own server"
+    deepgram_url: forms.SocketOrigins = Field(
+        "wss://api.deepgram.com",
+        description="Deepgram's origin: a region, or your own server; several, separated by spaces, the preferred "
+        "one first",
+    )
+    deepgram_api_key: forms.Keys | None = Field(
+        None,
+        description="Deepgram's API key, for all origins, or one for each, separated by spaces; "
+        "not needed with `--local`",
     )
     deepgram_options: forms.DeepgramOptions = Field(
         "", description="Query string laid over the defaults, e.g. `model=nova-3&keyterm=Acme`"
@@ -187,6 +193,14 @@ class Settings(BaseModel):
     def _as_meant(cls, value: object) -> object:
         return values.filled_in(values.trimmed(value)) if isinstance(value, str) else value
 
+    @field_validator("deepgram_api_key")
+    @classmethod
+    def _one_or_one_each(cls, keys: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        origins = len(info.data.get("deepgram_url", "").split())
+        if keys and len(keys.get_secret_value().split()) not in (1, origins):
+            raise ValueError("must be the key alone, nothing before or after it, or a key for each of DEEPGRAM_URL")
+        return keys
+
     @field_validator("bridge_metrics")
     @classmethod
     def _who_or_where(cls, text: str) -> str:
@@ -195,6 +209,17 @@ class Settings(BaseModel):
             if not port.isdecimal() or not 0 < int(port) < 65536 or (":" in text and not host):
                 raise ValueError("must be open, token, a port, or address:port")
         return text
+
+    @property
+    def deepgram_origins(self) -> tuple[str, ...]:
+        """Every origin of Deepgram, the preferred one first."""
+        return tuple(self.deepgram_url.split())
+
+    @property
+    def deepgram_keys(self) -> tuple[str, ...]:
+        """The key of each of them; empty: none is set."""
+        keys = tuple(self.deepgram_api_key.get_secret_value().split()) if self.deepgram_api_key else ()
+        return keys * len(self.deepgram_origins) if len(keys) == 1 else keys
 
     @property
     def twilio_auth_tokens(self) -> tuple[str, ...]:

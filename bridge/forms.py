@@ -44,13 +44,12 @@ TelephoneKey = Annotated[str, AfterValidator(values.telephone_key)]
 Label = Annotated[str, Field(max_length=_LONGEST_LABEL), AfterValidator(values.sentence)]
 
 Hidden = Annotated[SecretStr, _hidden(values.one_line)]
-Key = Annotated[SecretStr, _hidden(values.secret)]
 Keys = Annotated[SecretStr, _hidden(values.secrets)]
 LongKeys = Annotated[SecretStr, _hidden(lambda text: values.long_enough(values.secrets(text)))]
 Passwords = Annotated[SecretStr, _hidden(values.passwords)]
 
 PublicOrigin = Annotated[str, AfterValidator(values.public_origin)]
-SocketOrigin = Annotated[str, AfterValidator(values.socket_origin)]
+SocketOrigins = Annotated[str, AfterValidator(values.socket_origins)]
 WebOrigin = Annotated[str, AfterValidator(values.web_origin)]
 WebhookUrl = Annotated[str, AfterValidator(values.webhook)]
 

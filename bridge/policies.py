@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Sequence
 from functools import partial
 
 from bridge.align import AlignPolicy
@@ -13,6 +14,7 @@ from bridge.certificates import trusted
 from bridge.config import Settings
 from bridge.deepgram.exchange import SessionPolicy
 from bridge.deepgram.options import parse
+from bridge.deepgram.origins import Origin, Origins
 from bridge.delivery.address import parse_address
 from bridge.delivery.format import Envelopes
 from bridge.delivery.sender import Sender
@@ -35,13 +37,22 @@ def own_egress() -> Egress:
     return Egress(os.environ, trusted(os.environ))
 
 
-def call_policy(settings: Settings, egress: Egress) -> CallPolicy:
+def deepgram(origins: Sequence[str], keys: Sequence[str], egress: Egress) -> Origins:
+    """The origins of Deepgram, as many keys as there are, and the ways there. Raises ConfigError for a proxy that
+    cannot be used."""
+    return Origins([Origin(origin, key, egress.route(origin)) for origin, key in zip(origins, keys, strict=True)])
+
+
+def deepgram_origins(settings: Settings, egress: Egress) -> Origins:
+    """Those of the settings; without a key they are there, and refuse."""
+    origins = settings.deepgram_origins
+    return deepgram(origins, settings.deepgram_keys or [""] * len(origins), egress)
+
+
+def call_policy(settings: Settings) -> CallPolicy:
     """The settings that all calls share."""
     labels = {"inbound": settings.bridge_label_inbound, "outbound": settings.bridge_label_outbound}
     return CallPolicy(
-        deepgram_url=settings.deepgram_url,
-        deepgram_key=settings.deepgram_api_key.get_secret_value() if settings.deepgram_api_key else "",
-        route=egress.route(settings.deepgram_url),
         align=AlignPolicy(chunk_ms=settings.bridge_chunk_ms, hold_ms=settings.bridge_hold_ms),
         session=SessionPolicy(
             window=settings.bridge_replay_window,
@@ -60,12 +71,9 @@ def call_options(settings: Settings) -> CallOptions:
     return CallOptions(parse(settings.deepgram_options), settings.overrides)
 
 
-def backfill_policy(settings: Settings, egress: Egress) -> BackfillPolicy:
+def backfill_policy(settings: Settings) -> BackfillPolicy:
     """How kept audio is transcribed after the call."""
     return BackfillPolicy(
-        origin=settings.deepgram_url,
-        key=settings.deepgram_api_key.get_secret_value() if settings.deepgram_api_key else "",
-        route=egress.route(settings.deepgram_url),
         timeout=settings.bridge_backfill_timeout,
         keep=settings.bridge_backfill_days * 86400,
     )

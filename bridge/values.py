@@ -72,13 +72,6 @@ def telephone_key(text: str) -> str:
     return text.upper()
 
 
-def secret(text: str) -> str:
-    """A key or a token: visible ASCII characters, which a header can carry, in one piece."""
-    if any(quote in text for quote in _QUOTES) or not _WORD.fullmatch(text):
-        raise ValueError("must be the key alone, on one line: no blanks, no quotes, nothing before or after it")
-    return text
-
-
 def secrets(text: str) -> str:
     """One or more tokens, with a blank between them."""
     return " ".join(_token(token) for token in _BREAKS.split(text))
@@ -135,6 +128,16 @@ def public_origin(text: str) -> str:
 def socket_origin(text: str) -> str:
     """The origin of a WebSocket server."""
     return origin(text, ("wss", "ws"), "a wss:// or ws:// origin such as wss://api.deepgram.com")
+
+
+def socket_origins(text: str) -> str:
+    """One or more origins of WebSocket servers, each once, with a blank between them."""
+    if "," in text:
+        raise ValueError("must have blanks between the origins, no commas")
+    origins = [socket_origin(one) for one in _BREAKS.split(text)]
+    if len(set(origins)) < len(origins):
+        raise ValueError("must have no origin twice")
+    return " ".join(origins)
 
 
 def web_origin(text: str) -> str:

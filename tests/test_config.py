@@ -58,6 +58,8 @@ def test_a_misspelt_setting_stops_the_start():
         ("DEEPGRAM_URL", "wss://api.deepgram.com?model=nova-3", "no query"),
         ("DEEPGRAM_URL", "wss://somebody:secret@api.deepgram.com", "no user name"),
         ("DEEPGRAM_URL", "wss://api.deepgram.com:port", "DEEPGRAM_URL"),
+        ("DEEPGRAM_URL", "wss://api.deepgram.com,wss://api.eu.deepgram.com", "blanks"),
+        ("DEEPGRAM_URL", "wss://api.deepgram.com wss://api.deepgram.com", "no origin twice"),
         ("DEEPGRAM_OPTIONS", "channels=1", "channels"),
         ("WEBHOOK_URL", "ftp://x", "https://"),
         ("WEBHOOK_URL", "https://user:secret@x.example", "user name"),
@@ -115,6 +117,18 @@ def test_what_nobody_sees_around_a_value_is_no_part_of_it(around):
     assert (settings.webhook_url, settings.port, settings.bridge_stop) == ("https://x.example", 9000, "end")
     assert (settings.bridge_require_token, settings.data_dir) == (True, Path("/tmp/x"))
     assert settings.twilio_account_sid is None
+
+
+def test_several_origins_have_one_key_or_one_each():
+    two = {"DEEPGRAM_URL": "wss://api.deepgram.com\n  wss://api.eu.deepgram.com/"}
+    one_key, each = load({**two, "DEEPGRAM_API_KEY": "k"}), load({**two, "DEEPGRAM_API_KEY": "k1 k2"})
+
+    assert one_key.deepgram_origins == ("wss://api.deepgram.com", "wss://api.eu.deepgram.com")
+    assert (one_key.deepgram_keys, each.deepgram_keys) == (("k", "k"), ("k1", "k2"))
+    assert load(two).deepgram_keys == ()
+    with pytest.raises(ConfigError, match="DEEPGRAM_API_KEY: .*each of DEEPGRAM_URL") as caught:
+        load({**two, "DEEPGRAM_API_KEY": "sesame k2 k3"})
+    assert "sesame" not in str(caught.value)
 
 
 def test_every_secret_is_checked_before_it_is_used():

@@ -32,11 +32,11 @@ def test_a_fault_is_the_forms_own_sentence(form, text):
 
 
 def test_a_secret_is_checked_and_hidden():
-    key = read(forms.Key, "a1b2")
+    key = read(forms.Keys, "a1b2")
 
     assert key.get_secret_value() == "a1b2"
     assert "a1b2" not in repr(key)
-    assert read(forms.Key, key) == key
+    assert read(forms.Keys, key) == key
 
 
 def test_a_folder_may_be_at_home():

@@ -9,7 +9,6 @@ from bridge.egress import Egress
 def test_a_call_has_what_the_settings_say():
     settings = load(
         {
-            "DEEPGRAM_URL": "ws://127.0.0.1:9",
             "DEEPGRAM_API_KEY": "key",
             "PUBLIC_URL": "https://calls.example.com",
             "BRIDGE_CHUNK_MS": "40",
@@ -23,9 +22,8 @@ def test_a_call_has_what_the_settings_say():
         }
     )
 
-    policy = policies.call_policy(settings, Egress({}, None))
+    policy = policies.call_policy(settings)
 
-    assert (policy.deepgram_url, policy.deepgram_key) == ("ws://127.0.0.1:9", "key")
     assert policy.public_url == "https://calls.example.com"
     assert (policy.align.chunk_ms, policy.align.hold_ms) == (40, 80)
     assert (policy.session.window, policy.session.speed, policy.session.flush) == (30, 2, 3)
@@ -33,10 +31,32 @@ def test_a_call_has_what_the_settings_say():
     assert policy.labels == {"inbound": "Ann"}
 
 
+def reached(urls, keys, environment=None):
+    """As (url, key, proxy)."""
+    settings = load({"DEEPGRAM_URL": urls, "DEEPGRAM_API_KEY": keys})
+    origins = policies.deepgram_origins(settings, Egress(environment or {}, None))
+    return [(each.url, each.key, each.route.proxy_url) for each in origins.all]
+
+
+def test_one_key_is_for_all_origins_or_each_has_its_own():
+    two = "wss://api.deepgram.com ws://127.0.0.1:9"
+
+    assert reached(two, "key") == [("wss://api.deepgram.com", "key", None), ("ws://127.0.0.1:9", "key", None)]
+    assert [key for _, key, _ in reached(two, "one two")] == ["one", "two"]
+    assert reached("ws://127.0.0.1:9", "") == [("ws://127.0.0.1:9", "", None)]
+
+
+def test_each_origin_has_its_own_way_out():
+    environment = {"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": "eu.example"}
+    found = reached("wss://api.deepgram.com wss://eu.example ws://127.0.0.1:9", "key", environment)
+
+    assert [proxy for _, _, proxy in found] == ["http://proxy:3128", None, None]
+
+
 def test_a_backfill_keeps_audio_for_days():
     settings = load({"BRIDGE_BACKFILL_TIMEOUT": "60", "BRIDGE_BACKFILL_DAYS": "2"})
 
-    policy = policies.backfill_policy(settings, Egress({}, None))
+    policy = policies.backfill_policy(settings)
 
     assert (policy.timeout, policy.keep) == (60, 2 * 86400)
 

@@ -167,21 +167,18 @@ def open_path(
     if audio:
         audio.leap(start)
 
-    def url(wanted: Options) -> str:
-        return f"{policy.deepgram_url}/v1/listen?{wanted.query([('extra', f'call_id:{call_id}')])}"
+    def request(wanted: Options) -> str:
+        return f"/v1/listen?{wanted.query([('extra', f'call_id:{call_id}')])}"
 
+    session = replace(policy.session, kept=audio is not None)
     client = Client(
-        Session(
-            replace(policy.session, kept=audio is not None), services.random, start, LatencyMeter(services.latency)
-        ),
-        url=url(options),
-        key=policy.deepgram_key,
+        Session(services.origins.patience(session), services.random, start, LatencyMeter(services.latency)),
+        origins=services.origins,
+        request=request(options),
         call_id=call_id,
-        breaker=services.breaker,
         on_event=on_event,
         fetch=lambda position, samples: read_kept(audio, position, samples, call_id),
-        fallback_url=url(options.fallback) if options.fallback else None,
-        route=policy.route,
+        fallback=request(options.fallback) if options.fallback else None,
     )
     client.start()
     return AudioPath(Aligner(policy.align, start, heard), client, audio, policy.align.chunk_ms, pauses)

@@ -10,10 +10,13 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from random import Random
+
+from aiohttp import ClientSession
 
 from bridge.audio import AudioFormat
 from bridge.call import describe, pieces
@@ -23,11 +26,11 @@ from bridge.call.projection import Projection
 from bridge.call.recovery import read_projection
 from bridge.call.repair import Repair, TooLarge
 from bridge.deepgram.batch import Transcribed
-from bridge.deepgram.breaker import CircuitBreaker
+from bridge.deepgram.choice import Choice
 from bridge.deepgram.messages import TOO_LARGE, Blame, Refusal
 from bridge.deepgram.options import Options
+from bridge.deepgram.origins import Origins
 from bridge.deepgram.prerecorded import open_session, transcribe
-from bridge.egress import DIRECT, Route
 from bridge.errors import StoreError
 from bridge.store.base import CallAudio, EventLog, KeptAudio
 
@@ -43,11 +46,6 @@ _PATIENCE = 60.0  # seconds for which that is tried
 class BackfillPolicy:
     """How patient, and how busy."""
 
-    origin: str
-    """Of the live API: `wss://…`."""
-    key: str = field(repr=False)
-    route: Route = DIRECT
-    """To Deepgram."""
     timeout: float = 3600.0
     """Seconds after the end of a call in which its audio is tried."""
     keep: float = 7 * 86400.0
@@ -84,7 +82,7 @@ class Backfill:
         self,
         store: EventLog,
         audio: KeptAudio,
-        breaker: CircuitBreaker,
+        origins: Origins,
         policy: BackfillPolicy,
         call_options: CallOptions,
         *,
@@ -93,14 +91,15 @@ class Backfill:
         requests: Path | None = None,
         on_refusal: Callable[[str, Refusal], object] = lambda call_id, refusal: None,
     ) -> None:
-        """`breaker`: shared with the live calls. `wall` tells seconds since 1970. `requests`: a folder in which a file
-        named like a call asks for it, put there by `request` in another process. `on_refusal` is told of each of
-        Deepgram's answers that is none.
+        """`origins`: of Deepgram's, shared with the live calls. `wall` tells seconds since 1970. `requests`: a folder
+        in which a file named like a call asks for it, put there by `request` in another process. `on_refusal` is told
+        of Deepgram's answers that are none, where no origin has given one.
         """
         self.counters: Counter[str] = Counter()
         self._store = store
         self._audio = audio
-        self._breaker = breaker
+        self._origins = origins
+        self._http: list[ClientSession] = []  # one for each origin
         self._policy = policy
         self._call_options = call_options
         self._wall = wall
@@ -112,7 +111,7 @@ class Backfill:
         self._watchers: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> "Backfill":
-        self._http = open_session(self._policy.route)
+        self._http = [open_session(origin.route) for origin in self._origins.all]
         self._watchers = [asyncio.create_task(self._sweep())]
         if self._requests:
             self._watchers.append(asyncio.create_task(self._look(self._requests)))
@@ -123,7 +122,8 @@ class Backfill:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._http.close()
+        for session in self._http:
+            await session.close()
 
     def __repr__(self) -> str:
         return f"<Backfill {len(self._jobs)} calls {dict(self.counters)}>"
@@ -223,35 +223,42 @@ class Backfill:
     ) -> Transcribed | TooLarge | None:
         """What Deepgram hears in it; None where it can never say, or the deadline is near. Raises `_NotNow`."""
         clock = asyncio.get_running_loop().time
-        probing = not self._breaker.is_closed
-        refusal = self._breaker.ask(clock())
-        if refusal is None:
-            outcome = await self._transcribe(options, audio, format, call_id)
-            if options.fallback and isinstance(outcome, Refusal) and outcome.may_be_over_options:
-                log.warning("options of the call refused", extra={"call_id": call_id, "status": outcome.status})
-                options = options.fallback
-                outcome = await self._transcribe(options, audio, format, call_id)
-            if isinstance(outcome, Transcribed):
-                self._breaker.succeeded()
-                effort.pause = self._policy.first_pause
-                return outcome
-            refusal = outcome
-            self.counters["refused"] += 1
-            self._on_refusal(call_id, refusal)
-            # One slow answer here says nothing about the live API; a probe does, and so does a bad key.
-            if probing or refusal.blame is Blame.ACCOUNT:
-                self._breaker.failed(refusal, clock(), own_options=options.own)
-        if refusal.status == TOO_LARGE:
-            return TooLarge()
-        if refusal.blame is Blame.REQUEST or self._wall() + effort.pause > effort.deadline:
+        choice, refusals = Choice(self._origins), list[Refusal]()
+        while True:
+            if choice.next(clock()) is None:
+                probing = self._origins.is_probing(choice.place)
+                outcome, options = await self._transcribe(choice, options, audio, format, call_id)
+                if isinstance(outcome, Transcribed):
+                    self._origins.succeeded(choice.place)
+                    effort.pause = self._policy.first_pause
+                    return outcome
+                self.counters["refused"] += 1
+                refusals.append(outcome)
+                # One slow answer here says nothing about the live API; a probe does, and so does a bad key.
+                counts = probing or outcome.blame is Blame.ACCOUNT
+                choice.refused(choice.place, outcome, clock(), own_options=options.own, counts=counts)
+            if (refusals and refusals[-1].status == TOO_LARGE) or not choice.is_fresh(clock()):
+                break
+        if refusals:
+            self._on_refusal(call_id, _likeliest_to_heal(refusals))
+            if refusals[-1].status == TOO_LARGE:
+                return TooLarge()
+        if choice.is_hopeless or self._wall() + effort.pause > effort.deadline:
             return None
         raise _NotNow
 
     async def _transcribe(
-        self, options: Options, audio: bytes, format: AudioFormat, call_id: str
-    ) -> Transcribed | Refusal:
-        origin, key = self._policy.origin, self._policy.key
-        return await transcribe(self._http, origin, key, options, audio, call_id=call_id, format=format)
+        self, choice: Choice, options: Options, audio: bytes, format: AudioFormat, call_id: str
+    ) -> tuple[Transcribed | Refusal, Options]:
+        """What an origin says, and to which options: to the operator's where it refuses the call's own."""
+        http, origin = self._http[choice.place], choice.origin
+        ask = partial(transcribe, http, origin.url, origin.key, audio=audio, call_id=call_id, format=format)
+        outcome = await ask(options=options)
+        if options.fallback and isinstance(outcome, Refusal) and outcome.may_be_over_options:
+            log.warning("options of the call refused", extra={"call_id": call_id, "status": outcome.status})
+            options = options.fallback
+            outcome = await ask(options=options)
+        return outcome, options
 
     async def _sweep(self) -> None:
         """Remove audio that was given up, once it is too old."""
@@ -283,6 +290,11 @@ class Backfill:
                     log.info("asked to backfill", extra={"call_id": call_id})
                     self.offer(call_id, _PATIENCE)
             await asyncio.sleep(_LOOK)
+
+
+def _likeliest_to_heal(refusals: list[Refusal]) -> Refusal:
+    """Of several origins' the one that passes by itself, if one does."""
+    return next((refusal for refusal in refusals if refusal.blame is Blame.PASSING), refusals[-1])
 
 
 def request(requests: Path, call_id: str) -> None:

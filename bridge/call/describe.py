@@ -176,10 +176,14 @@ def session_news(event: Interrupted | Resumed | AudioLost) -> Data:
                 attempt=event.attempt,
                 waiting=_seconds(event.waiting),
                 retry=event.retry,
+                origin=event.origin,
             )
         case Resumed():
             return TranscriptionResumed(
-                attempt=event.attempt, waiting=_seconds(event.waiting), request_id=event.request_id
+                attempt=event.attempt,
+                waiting=_seconds(event.waiting),
+                request_id=event.request_id,
+                origin=event.origin,
             )
         case AudioLost():
             start, end = event.span
@@ -195,6 +199,7 @@ def request(socket: journal.Request) -> Request:
         model=model.name if model else None,
         version=model.version if model else None,
         start=seconds(socket.start),
+        origin=socket.origin,
     )
 
 

@@ -7,18 +7,12 @@ from bridge.align import AlignPolicy
 from bridge.call.continuity import ContinuityPolicy
 from bridge.call.control import Keys
 from bridge.deepgram.exchange import SessionPolicy
-from bridge.egress import DIRECT, Route
 
 
 @dataclass(frozen=True, slots=True)
 class CallPolicy:
     """What all calls have in common."""
 
-    deepgram_url: str
-    """Origin, without path."""
-    deepgram_key: str = field(repr=False)
-    route: Route = DIRECT
-    """To Deepgram."""
     align: AlignPolicy = field(default_factory=AlignPolicy)
     session: SessionPolicy = field(default_factory=SessionPolicy)
     labels: Mapping[str, str] = field(default_factory=dict)

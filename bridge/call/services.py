@@ -10,8 +10,8 @@ from bridge.call.call_options import CallOptions
 from bridge.call.policy import CallPolicy
 from bridge.carriers.messages import Started
 from bridge.clock import Clock
-from bridge.deepgram.breaker import CircuitBreaker
 from bridge.deepgram.latency import LatencyMeter
+from bridge.deepgram.origins import Origins
 from bridge.events import Track
 from bridge.store.base import Store
 
@@ -28,7 +28,8 @@ class Services:
 
     policy: CallPolicy
     store: Store
-    breaker: CircuitBreaker
+    origins: Origins
+    """Of Deepgram."""
     options: CallOptions
     clock: Clock
     random: Random

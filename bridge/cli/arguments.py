@@ -35,6 +35,13 @@ def socket_url(given: str | None) -> str | None:
     return _checked(given, ("wss", "ws"), "a wss:// or ws:// URL such as wss://calls.example.com/media/twilio")
 
 
+def socket_urls(given: str | None) -> str | None:
+    """Check one or more of these, with blanks between them. Raises BadParameter."""
+    for each in given.split() or [given] if given is not None else []:
+        socket_url(each)
+    return given
+
+
 def web_url(given: str | None) -> str | None:
     """Check the address of a web server. Raises BadParameter."""
     return _checked(given, ("https", "http"), "an https:// or http:// URL such as https://calls.example.com")

@@ -25,11 +25,11 @@ from bridge.cli.readying import WORK, Ready, Readying, Wanted
 from bridge.cli.recordings import Recording
 from bridge.cli.sources import SourceError
 from bridge.config import Settings
-from bridge.deepgram.breaker import CircuitBreaker
 from bridge.deepgram.messages import Blame, Refusal
 from bridge.egress import Egress
 from bridge.errors import BridgeError, StoreError, StoreInUse
 from bridge.events import Event, TranscriptFinal, TranscriptionBackfilled
+from bridge.policies import deepgram_origins
 from bridge.store.base import EventLog, ManagedStore, Query, StoredEvent
 from bridge.store.opening import open_store
 from twiml.errors import TwilioError
@@ -84,6 +84,7 @@ class Importing:
         self._told = told
         self._folder = settings.data_dir / handover.FOLDER
         self._audio = DecodedRecordings()
+        self._origins = deepgram_origins(settings, egress)
         self._refusals: dict[str, Refusal] = {}
         self._readying = Readying(settings, egress, wanted)
         self._denied, self._denial = asyncio.Event(), ""
@@ -119,7 +120,7 @@ class Importing:
         return Backfill(
             log,
             self._audio,
-            CircuitBreaker(),
+            self._origins,
             self._policy,
             options,
             wall=time.time,

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from bridge import config, logs
 from bridge.call.imported import Parties
-from bridge.cli.arguments import deepgram_options, seconds, socket_url
+from bridge.cli.arguments import deepgram_options, seconds, socket_urls
 from bridge.cli.importing import Importing
 from bridge.cli.loop import run
 from bridge.cli.readying import Wanted
@@ -34,7 +34,7 @@ Sources = Annotated[
 def import_(
     sources: Sources,
     model: Annotated[str | None, typer.Option("-m", "--model", help="Deepgram's model")] = None,
-    host: Annotated[str | None, typer.Option("--host", help="By default DEEPGRAM_URL", callback=socket_url)] = None,
+    host: Annotated[str | None, typer.Option("--host", help="By default DEEPGRAM_URL", callback=socket_urls)] = None,
     option: Annotated[list[str] | None, typer.Option(help="A parameter of Deepgram's, as name=value")] = None,
     name: Annotated[list[str] | None, typer.Option(help="Who speaks on a channel, the first one first")] = None,
     from_: Annotated[str | None, typer.Option("--from", help="Who called")] = None,
@@ -54,12 +54,12 @@ def import_(
 ) -> None:
     """Transcribe recordings into the record; run again, it goes on where it was stopped."""
     settings = config.load(None, **({"deepgram_url": host} if host else {}))
-    if not settings.deepgram_api_key and settings.deepgram_url.endswith("deepgram.com"):
+    if not settings.deepgram_api_key and any(origin.endswith("deepgram.com") for origin in settings.deepgram_origins):
         raise ConfigError("set DEEPGRAM_API_KEY: Deepgram transcribes the recordings")
     if webhook and not settings.webhook_url:
         raise ConfigError("--webhook needs WEBHOOK_URL")
     logs.configure("error", "text")  # what else there is to say is shown
-    labels = call_policy(settings, own_egress()).labels
+    labels = call_policy(settings).labels
     wanted = Wanted(
         Parties(from_, to, direction, name or [], labels),
         deepgram_options(settings.deepgram_options, model, option or []),
@@ -84,7 +84,7 @@ async def import_all(settings: Settings, found: Sequence[Recording], wanted: Wan
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     egress = own_egress()
     shown = Shown(Console(highlight=False), Console(stderr=True, highlight=False))
-    importing = Importing(settings, egress, backfill_policy(settings, egress), wanted, shown)
+    importing = Importing(settings, egress, backfill_policy(settings), wanted, shown)
     with shown.showing(len(found)):
         whole = await importing.run(found, stop)
     counts = importing.counts

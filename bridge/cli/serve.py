@@ -6,6 +6,7 @@ import sys
 from typing import Annotated
 
 import typer
+from pydantic import SecretStr
 
 from bridge import app, checks, config, logs
 from bridge.cli import engine
@@ -38,7 +39,8 @@ async def _serve(settings: Settings) -> int:
 
 async def _serve_locally(settings: Settings) -> int:
     async with engine.local_deepgram() as deepgram:
-        return await _serve(settings.model_copy(update={"deepgram_url": deepgram.url}))
+        only = {"deepgram_url": deepgram.url, "deepgram_api_key": SecretStr("local")}
+        return await _serve(settings.model_copy(update=only))
 
 
 def _tell_how_to_read(settings: Settings, url: str) -> None:

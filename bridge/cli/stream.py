@@ -14,17 +14,19 @@ from rich.console import Console
 
 from bridge import config, logs
 from bridge.call.imported import Parties
-from bridge.cli.arguments import deepgram_options, socket_url
+from bridge.cli.arguments import deepgram_options, socket_urls
 from bridge.cli.handing import taken_in
 from bridge.cli.loop import run
 from bridge.cli.recorded import Recorder
 from bridge.cli.sources import Raw, Source, SourceError, chunks, open_source
 from bridge.cli.streamed import Shown, printer
 from bridge.cli.streaming import Streaming
+from bridge.config import Settings
 from bridge.deepgram.options import Options
+from bridge.deepgram.origins import Origins
 from bridge.errors import BridgeError, ConfigError
 from bridge.events import Event
-from bridge.policies import own_egress
+from bridge.policies import deepgram, own_egress
 
 _WORD = 0.5
 """Seconds in which there may be one."""
@@ -42,8 +44,14 @@ class StreamError(BridgeError):
     """Deepgram will not transcribe it."""
 
 
-Key = Annotated[str | None, typer.Option("-k", "--key", help="Deepgram's API key; by default DEEPGRAM_API_KEY")]
-Host = Annotated[str | None, typer.Option("--host", help="By default DEEPGRAM_URL", callback=socket_url)]
+Key = Annotated[
+    str | None,
+    typer.Option("-k", "--key", help="Deepgram's API key, or one for each host; by default DEEPGRAM_API_KEY"),
+]
+Host = Annotated[
+    str | None,
+    typer.Option("--host", help="By default DEEPGRAM_URL; several in quotes, with blanks", callback=socket_urls),
+]
 Encoding = Annotated[
     str | None, typer.Option("-e", "--encoding", help="Of audio without a header: linear16, linear32, mulaw, alaw")
 ]
@@ -74,10 +82,8 @@ def stream(
         raise ConfigError("say what to hear: a file, - for standard input, an address, or mic")
     logs.configure("error", "text")  # what else there is to say is shown
     settings = config.load()
-    given = key or (settings.deepgram_api_key.get_secret_value() if settings.deepgram_api_key else "")
-    origin = (host or settings.deepgram_url).rstrip("/")
-    if not given and origin.endswith("deepgram.com"):
-        raise ConfigError("-k or DEEPGRAM_API_KEY must be Deepgram's API key")
+    hosts = [each.rstrip("/") for each in (host or settings.deepgram_url).split()]
+    origins = deepgram(hosts, _keys(hosts, key, settings), own_egress())
     options = deepgram_options(settings.deepgram_options, model, option or [])
     opened = open_source(chosen, Raw(encoding, rate, channels) if encoding else None)
     parties = Parties(names=name or [])
@@ -87,9 +93,7 @@ def stream(
         recorder = Recorder(settings.data_dir, opened, parties, settings.public_url, keep=settings.bridge_recordings)
     speakers = parties.speakers(opened.format.channels)
     try:
-        run(
-            _stream(opened, shown, save, recorder, host=origin, key=given or "none", options=options, speakers=speakers)
-        )
+        run(_stream(opened, shown, save, recorder, origins=origins, options=options, speakers=speakers))
     finally:
         if recorder and recorder.ended:
             run(taken_in(settings, recorder.call_id))
@@ -102,8 +106,7 @@ async def _stream(
     save: Path | None,
     recorder: Recorder | None,
     *,
-    host: str,
-    key: str,
+    origins: Origins,
     options: Options,
     speakers: dict[str, str],
 ) -> None:
@@ -119,10 +122,8 @@ async def _stream(
 
     streaming = Streaming(
         source,
-        host=host,
-        key=key,
+        origins=origins,
         options=options,
-        route=own_egress().route(host),
         speakers=speakers,
         on_event=receive,
         name=recorder.call_id if recorder else "stream",
@@ -147,6 +148,18 @@ async def _stream(
         raise StreamError(f"Deepgram refuses it: {refusal.reason}{request}")
     if streaming.missing >= _WORD:
         raise StreamError(f"{streaming.missing:.1f} s were not transcribed")
+
+
+def _keys(hosts: list[str], given: str | None, settings: Settings) -> list[str]:
+    """As many as there are hosts; a server of one's own may need none."""
+    own = settings.deepgram_api_key.get_secret_value() if settings.deepgram_api_key else ""
+    keys = (given or own).split()
+    if not keys and any(host.endswith("deepgram.com") for host in hosts):
+        raise ConfigError("-k or DEEPGRAM_API_KEY must be Deepgram's API key")
+    keys = keys or ["none"]
+    if len(keys) not in (1, len(hosts)):
+        raise ConfigError("there must be one key, or one for each host")
+    return keys * len(hosts) if len(keys) == 1 else keys
 
 
 @contextlib.contextmanager

@@ -9,13 +9,13 @@ from random import Random
 
 from bridge.call import describe
 from bridge.cli.sources import Source, SourceError
-from bridge.deepgram.breaker import CircuitBreaker
 from bridge.deepgram.client import Client
 from bridge.deepgram.configuring import Configured
 from bridge.deepgram.exchange import AudioLost, Finished, Interrupted, Resumed, SessionEvent, SessionPolicy
 from bridge.deepgram.options import Options
+from bridge.deepgram.origins import Origins
+from bridge.deepgram.prober import Prober
 from bridge.deepgram.session import Session
-from bridge.egress import Route
 from bridge.events import Data, Event, Request, timestamp
 from bridge.transcript.assembler import Assembler
 
@@ -31,19 +31,17 @@ class Streaming:
         self,
         source: Source,
         *,
-        host: str,
-        key: str,
+        origins: Origins,
         options: Options,
-        route: Route,
         speakers: dict[str, str],
         on_event: Callable[[Event], None],
         speed: float | None = None,
         name: str = "stream",
         seq: int = 0,
     ) -> None:
-        """`host`: with its scheme. `speakers` maps tracks, which are its channels, to labels. `speed`: times real time;
-        by default what Deepgram allows for what comes at its own pace, and 1 for the rest. `name`: of the call.
-        `seq`: of the event before the first."""
+        """`speakers` maps tracks, which are its channels, to labels. `speed`: times real time; by default what Deepgram
+        allows for what comes at its own pace, and 1 for the rest. `name`: of the call. `seq`: of the event before the
+        first."""
         self.position = 0.0
         """Seconds that were handed to Deepgram's session."""
         self.missing = 0.0
@@ -57,14 +55,14 @@ class Streaming:
         self._assembler = Assembler(self._name, speakers, describe.language(options))
         self._assembler.anchor = time.time()
         speed = speed or (_LIVE_SPEED if source.live else 1.0)
+        request = f"/v1/listen?{options.query(audio=source.format)}"
+        self._prober = Prober(origins, request)
         self._client = Client(
-            Session(SessionPolicy(format=source.format, speed=speed), Random()),
-            url=f"{host}/v1/listen?{options.query(audio=source.format)}",
-            key=key,
+            Session(origins.patience(SessionPolicy(format=source.format, speed=speed)), Random()),
+            origins=origins,
+            request=request,
             call_id=self._name,
-            breaker=CircuitBreaker(),
             on_event=self._receive,
-            route=route,
         )
 
     @property
@@ -74,6 +72,10 @@ class Streaming:
 
     async def run(self, chunks: AsyncIterator[bytes], stop: asyncio.Event) -> None:
         """Until the source ends or `stop` is set, and Deepgram's last words. Raises SourceError, after these."""
+        async with self._prober:
+            await self._run(chunks, stop)
+
+    async def _run(self, chunks: AsyncIterator[bytes], stop: asyncio.Event) -> None:
         self._client.start()
         fault: SourceError | None = None
         stopped = asyncio.ensure_future(stop.wait())

@@ -39,6 +39,8 @@ def interrupted(line: Text, call: Json, data: Json) -> Text:
 
 
 def resumed(line: Text, call: Json, data: Json) -> Text:
+    if data["attempt"] == 0:  # nothing was interrupted
+        return line.append(f"transcription goes on at {plain(data['origin'])} again", style="dim")
     return line.append(f"transcription resumed, {data['waiting']:.1f} s behind", style="yellow")
 
 

@@ -29,6 +29,11 @@ class Asking:
     def __repr__(self) -> str:
         return f"<Asking {self._standing!r} {self._configuring!r} settle at {self._settle_at}>"
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether no words wait for their final."""
+        return self._standing.is_empty
+
     def finalize(self, position: int) -> None:
         """Have everything settled that was said before `position`."""
         self._settle_at = max(position, self._settle_at or 0)

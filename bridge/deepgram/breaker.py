@@ -48,11 +48,15 @@ class CircuitBreaker:
         """Whether every call may pass."""
         return self._opened_by is None
 
+    def passes(self, now: float) -> bool:
+        """What `ask` will say."""
+        return self._opened_by is None or now >= self._probe_at
+
     def ask(self, now: float) -> Refusal | None:
         """None: go on. Otherwise why not."""
         if self._opened_by is None:
             return None
-        if now < self._probe_at:
+        if not self.passes(now):
             self.turned_away += 1
             return self._opened_by
         self._probe_at = now + self._policy.patience  # this one is the probe

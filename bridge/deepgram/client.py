@@ -1,5 +1,8 @@
 """The shell around a session: it opens Deepgram's sockets, moves frames, and arms one timer. It decides nothing.
 
+At which origin a socket is opened is the choice's business. A call that goes back to a better one has two sockets for a
+moment: the new one takes over once it is open.
+
 One per call. `receive_audio` and `finish` never wait, so a slow Deepgram never slows the carrier's socket: what cannot
 be written yet stays in a socket's outbox, and what the outbox holds is in the session's window too, for the next one.
 """
@@ -8,13 +11,14 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from bridge.deepgram.breaker import CircuitBreaker
+from bridge.deepgram.choice import Choice
 from bridge.deepgram.configuring import Configuration
 from bridge.deepgram.exchange import Close, Command, Connect, Fetch, Finished, Send, SessionEvent
 from bridge.deepgram.messages import DeepgramError, Refusal
+from bridge.deepgram.origins import Origins
 from bridge.deepgram.session import Session
 from bridge.deepgram.socket import Socket
-from bridge.egress import DIRECT, Route
+from bridge.deepgram.states import State
 from bridge.text import hide
 
 log = logging.getLogger("bridge.deepgram")
@@ -31,30 +35,28 @@ class Client:
         self,
         session: Session,
         *,
-        url: str,
-        key: str,
+        origins: Origins,
+        request: str,
         call_id: str,
-        breaker: CircuitBreaker,
         on_event: Callable[[SessionEvent], None],
         fetch: FetchAudio | None = None,
-        fallback_url: str | None = None,
-        route: Route = DIRECT,
+        fallback: str | None = None,
     ) -> None:
-        """`url`: with path and query. `key`: the API key. `on_event` is called in order and must not wait.
-        `fallback_url`: asks for what other calls do, where this one asks for something of its own.
+        """`request`: what is asked of an origin, as path and query. `on_event` is called in order and must not wait.
+        `fallback`: asks for what other calls do, where this one asks for something of its own.
         """
         self.session = session
-        self._url = url
-        self._key = key
-        self._route = route
+        self._origins = origins
+        self._choice = Choice(origins)
+        self._request = request
         self._call_id = call_id
-        self._breaker = breaker
         self._on_event = on_event
         self._fetch = fetch
-        self._fallback_url = fallback_url
+        self._fallback = fallback
         self._loop = asyncio.get_running_loop()
         self._timer: tuple[float, asyncio.Handle] | None = None  # uvloop's handles of what is due do not tell when
         self._socket: Socket | None = None
+        self._returning = False  # a socket is being opened beside that one
         self._tasks: set[asyncio.Task[None]] = set()
         self._ended = asyncio.Event()
         self._complained = False  # an error of Deepgram's is in the log
@@ -135,19 +137,36 @@ class Client:
     def _obey(self, command: Command) -> None:
         match command:
             case Connect():
-                self._socket = Socket(self._url, self._key, self._route)
-                self._spawn(self._serve_socket(self._socket))
+                turned_away = self._choice.next(self._loop.time())
+                place = self._choice.place
+                self._socket = socket = self._make_socket(place)
+                self.session.origin = self._choice.origin.name
+                self._spawn(self._serve_socket(socket, self._run_socket(socket, place, turned_away)))
             case Fetch(start, samples):
                 self._spawn(self._read_kept(start, samples))
-            case Close() if self._socket:
-                self._spawn(self._socket.close())
-                self._socket = None
+            case Close():
+                if self._socket:
+                    self._spawn(self._socket.close())
+                    self._socket = None
+                self._tell_loss(deaf=True)
+
+    def _make_socket(self, place: int) -> Socket:
+        origin = self._origins.all[place]
+        return Socket(f"{origin.url}{self._request}", origin.key, origin.route)
+
+    def _tell_loss(self, code: int | None = None, *, deaf: bool = False) -> None:
+        """An open socket is gone: unless that was its end, it was lost."""
+        if self.session.state is State.WAITING:
+            now = self._loop.time()
+            self._choice.lost(now, code, deaf=deaf)
+            if self._choice.is_fresh(now):
+                self.session.retries.hasten(now)
 
     def _log_error(self, error: DeepgramError) -> None:
         """Once: what Deepgram does not like in one KeepAlive it will not like in the next; all are counted."""
         if not self._complained:
             self._complained = True
-            code, description = (hide(text, self._key) for text in (error.code, error.description))
+            code, description = (hide(text, self._choice.origin.key) for text in (error.code, error.description))
             about = {"call_id": self._call_id, "code": code, "description": description}
             log.warning("deepgram reports an error", extra=about)
 
@@ -173,10 +192,10 @@ class Client:
         self.session.handle_timer(max(due, self._loop.time()))
         self._pump()
 
-    async def _serve_socket(self, socket: Socket) -> None:
+    async def _serve_socket(self, socket: Socket, work: Awaitable[None]) -> None:
         """One socket, from the handshake to its end; none ends without the session's being told."""
         try:
-            await self._run_socket(socket)
+            await work
         except Exception:
             log.exception("a socket to deepgram failed", extra={"call_id": self._call_id})
             socket.abort()
@@ -185,42 +204,92 @@ class Client:
                 self.session.closed(None, "a fault of the bridge", self._loop.time())
             self._pump()
 
-    async def _run_socket(self, socket: Socket) -> None:
-        refusal = self._breaker.ask(self._loop.time()) or await self._open(socket)
+    async def _run_socket(self, socket: Socket, place: int, turned_away: Refusal | None) -> None:
+        refusal = turned_away or await self._open(socket, place)
+        if refusal and not turned_away:
+            self._choice.refused(place, refusal, self._loop.time(), own_options=self._fallback is not None)
         if self._socket is not socket:
             socket.abort()  # given up meanwhile
-            return
-        if refusal:
+        elif refusal:
             self._socket = None
-            self.session.refused(refusal, self._loop.time(), own=self._give_way(refusal))
+            self._tell_refusal(refusal)
             self._pump()
-            return
-        log.info("deepgram connected", extra={"call_id": self._call_id, "request_id": socket.request_id})
-        self.session.connected(socket.request_id, self._loop.time())
-        self._pump()
-        await socket.read(self._receive_text)
+        else:
+            self.session.connected(socket.request_id, self._loop.time())
+            self._pump()
+            await self._read(socket, place)
+
+    def _tell_refusal(self, refusal: Refusal) -> None:
+        now = self._loop.time()
+        if own := self._give_way(refusal):
+            self._choice.ask_again()
+        self.session.refused(refusal, now, own=own, elsewhere=self._choice.is_elsewhere)
+        if self._choice.is_fresh(now):
+            self.session.retries.hasten(now)
+
+    async def _read(self, socket: Socket, place: int) -> None:
+        """To its end, which the session is told of if it has no other socket by then."""
+        name = self._origins.all[place].name
+        about = {"call_id": self._call_id, "origin": name}
+        log.info("deepgram connected", extra={**about, "request_id": socket.request_id})
+        self._origins.sockets[name] += 1
+        try:
+            await socket.read(self._receive_text)
+        finally:
+            self._origins.sockets[name] -= 1
         code, reason = socket.close_code, socket.close_reason
-        log.info("deepgram closed", extra={"call_id": self._call_id, "code": code, "reason": reason})
+        log.info("deepgram closed", extra={**about, "code": code, "reason": reason})
         if self._socket is socket:
             self._socket = None
             self.session.closed(code, reason, self._loop.time())
+            self._tell_loss(code)
             self._pump()
 
     def _receive_text(self, socket: Socket, text: str | bytes) -> None:
         if self._socket is socket:
             self.session.receive_text(text, self._loop.time())
             self._pump()
+            if self._choice.place and not self._returning and self.session.movable:
+                self._go_back()
 
-    async def _open(self, socket: Socket) -> Refusal | None:
-        refusal = await socket.open()
+    def _go_back(self) -> None:
+        """To a better origin, if there is one and the moment is good."""
+        place = self._choice.better(self._loop.time(), quiet=self.session.quiet)
+        if place is not None and self._socket:
+            self._returning = True
+            socket = self._make_socket(place)
+            self._spawn(self._serve_socket(socket, self._return(socket, place, self._socket)))
+
+    async def _return(self, socket: Socket, place: int, old: Socket) -> None:
+        """Open a socket at a better origin, and give up the old one for it."""
+        try:
+            refusal = await self._open(socket, place)
+        finally:
+            self._returning = False
+        if refusal:
+            self._choice.refused(place, refusal, self._loop.time(), own_options=self._fallback is not None)
+        elif self._socket is not old or not self.session.movable:
+            await socket.close()
+        else:
+            self._socket = socket
+            self._choice.returned(place)
+            self.session.origin = self._choice.origin.name
+            self.session.moved(socket.request_id, self._loop.time())
+            self._spawn(old.close())
+            self._pump()
+            await self._read(socket, place)
+
+    async def _open(self, socket: Socket, place: int) -> Refusal | None:
+        # Where there is another origin, a slow one is not waited for.
+        refusal = await (socket.open(self._origins.policy.handshake) if len(self._origins) > 1 else socket.open())
         if refusal is None:
-            self._breaker.succeeded()
+            self._origins.succeeded(place)
             return None
-        self._breaker.failed(refusal, self._loop.time(), own_options=self._fallback_url is not None)
         log.warning(
             "deepgram refused",
             extra={
                 "call_id": self._call_id,
+                "origin": self._origins.all[place].name,
                 "status": refusal.status,
                 "reason": refusal.reason,
                 "request_id": refusal.request_id,
@@ -230,9 +299,9 @@ class Client:
 
     def _give_way(self, refusal: Refusal) -> bool:
         """Whether the call's own options are refused, and it goes on with everybody's."""
-        if self._fallback_url is None or not refusal.may_be_over_options:
+        if self._fallback is None or not refusal.may_be_over_options:
             return False
-        self._url, self._fallback_url = self._fallback_url, None
+        self._request, self._fallback = self._fallback, None
         return True
 
     async def _read_kept(self, start: int, samples: int) -> None:

@@ -40,6 +40,8 @@ class SessionPolicy:
     """Seconds to wait for the last results once all audio is out."""
     catch_up: float = 10.0
     """Seconds it may take at the end of a call to send what has not been sent; kept audio is left for later then."""
+    again: float = 10.0
+    """Seconds of audio that a call may be sent again to go back to an origin that is preferred."""
     first_retry: float = 0.25
     """Seconds before the first new try; doubles from try to try."""
     longest_retry: float = 4.0
@@ -90,6 +92,8 @@ class Interrupted:
     attempt: int
     waiting: float
     retry: bool
+    origin: str | None = None
+    """The name of the one at which that happened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +101,11 @@ class Resumed:
     """Deepgram answers again; `waiting` seconds of audio were to be sent again or for the first time."""
 
     attempt: int
+    """0: it had not been away, the call has gone back to an origin that is preferred."""
     waiting: float
     request_id: str | None
+    origin: str | None = None
+    """The name of the one that answers."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ class Request:
     """As its first result tells it."""
     is_known: bool = False
     """Its first result was here."""
+    origin: str | None = None
+    """The name of the one that it was at."""
 
 
 class Journal:
@@ -42,9 +44,9 @@ class Journal:
         bad = {"deepgram_bad_messages": self.bad_messages, "deepgram_bad_words": self.bad_words}
         return {"deepgram_sockets": len(self.requests), **bad}
 
-    def connected(self, request_id: str | None, start: int) -> None:
+    def connected(self, request_id: str | None, start: int, origin: str | None = None) -> None:
         """Another socket is open, and is sent the call from `start` on."""
-        self.requests.append(Request(request_id, start))
+        self.requests.append(Request(request_id, start, origin=origin))
 
     def read(self, text: str | bytes) -> Message | None:
         """One message; None for one that cannot be read."""

@@ -30,16 +30,16 @@ from bridge.deepgram.exchange import (
     SessionPolicy,
     Uncovered,
 )
+from bridge.deepgram.interruption import GIVEN_UP, Interruption
 from bridge.deepgram.journal import Journal
 from bridge.deepgram.latency import LatencyMeter
 from bridge.deepgram.messages import CLOSE_STREAM, KEEP_ALIVE, Blame, ConfigureAnswer, DeepgramError, Metadata, Refusal
+from bridge.deepgram.retries import Retries
 from bridge.deepgram.states import State, Trigger, follow
 from bridge.deepgram.watchdog import Watchdog
 from bridge.errors import LocalProtocolError
 from bridge.pace import Pace
 from bridge.recognition import Recognized, Result, SpeechStart, TurnEnd
-
-_GIVEN_UP = "(the options of this call are given up; it goes on with everybody's)"
 
 
 class Session:
@@ -55,22 +55,17 @@ class Session:
         self.request_id: str | None = None
         self.journal = Journal()
         self.latency = latency or LatencyMeter()
-        self.interruption: tuple[int | None, str] | None = None
-        """Status and reason, as they were told last, while no socket answers after one was lost."""
         self.asking = Asking(policy.finalize, policy.format.channels)
         """What is asked of Deepgram beside the audio; after a new question `ask` has it sent."""
-        self._told: set[tuple[int | None, str]] = set()  # of this interruption
-        self._resumed: Resumed | None = None  # to be told with the first answer
-        self._random = random
+        self.origin: str | None = None  # the name of the one that its socket is at, where the shell says so
+        self._interruption = Interruption()
         self._backlog = Backlog(policy, start, self.latency)
         self._pace = Pace(policy.speed, policy.burst)
-        self._attempt = 0
+        self.retries = Retries(policy, random)
         self._last_sent = 0.0
-        self._octets = policy.format.octets  # of a second
         self._watchdog = Watchdog(policy.deaf, policy.format)
         self._asked: int | None = None  # position of the one fetch in flight; it may outlive the socket it is for
         self._ending = Ending(policy)
-        self._retry_at: float | None = None
         self._commands: list[Command] = []
         self._events: list[SessionEvent | DeepgramError] = []
 
@@ -79,6 +74,21 @@ class Session:
             f"<Session {self.state.name} {self._ending.state.name} {self._backlog!r} fetching {self._asked} "
             f"{self.journal!r}>"
         )
+
+    @property
+    def interruption(self) -> tuple[int | None, str] | None:
+        """Status and reason, as they were told last, while no socket answers after one was lost."""
+        return self._interruption.now
+
+    @property
+    def movable(self) -> bool:
+        """Another socket could take over from this one, and would not have much to be sent again."""
+        return self.state is State.OPEN and not self._ending.begun and self._backlog.waiting <= self.policy.again
+
+    @property
+    def quiet(self) -> bool:
+        """No word waits for its final, and none is being said."""
+        return self.asking.is_settled and not self._backlog.unsent and not self._backlog.mid_speech
 
     @property
     def unsent(self) -> float:
@@ -130,35 +140,28 @@ class Session:
 
     def connected(self, request_id: str | None, now: float) -> None:
         """The socket is open: ready at once, Deepgram sends no greeting."""
-        if not self._become(Trigger.CONNECTED):
-            return
-        self.request_id = request_id
-        self._watchdog.answered(now)
-        self.asking.connected()
-        if self.interruption:
-            # A socket that is taken and closed at once is no news.
-            self._resumed = Resumed(self._attempt, self._backlog.waiting, request_id)
-        self._events += self._backlog.rewind()
-        self.journal.connected(request_id, self._backlog.sent)
-        if self._ending.begun:
-            self._ending.plan(now, self._backlog.unsent)
-        self._send_audio(now)
+        if self._become(Trigger.CONNECTED):
+            self._begin(request_id, now, resumed=self.interruption is not None)
 
-    def refused(self, refusal: Refusal, now: float, *, own: bool = False) -> None:
+    def moved(self, request_id: str | None, now: float) -> None:
+        """Another socket, opened beside this one, takes over. Raises LocalProtocolError unless `movable`."""
+        if not self.movable:
+            raise LocalProtocolError("a session that owes much, or nothing, is not moved")
+        self._begin(request_id, now, resumed=True)
+
+    def refused(self, refusal: Refusal, now: float, *, own: bool = False, elsewhere: bool = False) -> None:
         """The socket could not be opened. An error of an open one may be told so too, before or instead of its end.
 
-        `own`: over options of the call's own; the next one asks for what others do.
+        `own`: over the call's own options, which the next one does without. `elsewhere`: another origin may take it.
         """
         if own:
-            if self._become(Trigger.LOST):
-                self._attempt += 1
-                self._retry_at = now
-                self._tell(f"{refusal.reason} {_GIVEN_UP}", refusal.status, refusal.request_id, retry=True)
-        elif refusal.blame is not Blame.REQUEST:
-            slow = refusal.blame is Blame.ACCOUNT
+            self._lose_socket(f"{refusal.reason} {GIVEN_UP}", refusal.status, refusal.request_id, now)
+            self.retries.hasten(now)
+        elif refusal.blame is not Blame.REQUEST or elsewhere:
+            slow = refusal.blame is Blame.ACCOUNT and not elsewhere
             self._lose_socket(refusal.reason, refusal.status, refusal.request_id, now, slow=slow)
         elif self._become(Trigger.REFUSED):
-            self._attempt += 1
+            self.retries.fail_for_good()
             self._tell(refusal.reason, refusal.status, refusal.request_id, retry=False)
             if self._ending.begun:
                 self._end()
@@ -222,7 +225,7 @@ class Session:
 
     def get_timer(self) -> float | None:
         """When to call `handle_timer`; None: not at all."""
-        times = [time for time in (self._ending.deadline, self._retry_at) if time is not None]
+        times = [time for time in (self._ending.deadline, self.retries.at) if time is not None]
         if self.state is State.OPEN:
             if self._backlog.ready:
                 times.append(self._pace.next_time())
@@ -234,7 +237,7 @@ class Session:
         """What is due by `now`."""
         if self._ending.deadline is not None and now >= self._ending.deadline:
             self._end()
-        elif self._retry_at is not None and now >= self._retry_at:
+        elif self.retries.at is not None and now >= self.retries.at:
             self._connect()
         elif self.state is State.OPEN:
             if self._backlog.ready:
@@ -263,9 +266,22 @@ class Session:
         state, self.state = self.state, follow(self.state, trigger)
         return self.state is not state
 
+    def _begin(self, request_id: str | None, now: float, *, resumed: bool) -> None:
+        """A socket that was opened is the one that is sent the audio. `resumed`: its first answer is news."""
+        self.request_id = request_id
+        self._watchdog.answered(now)
+        self.asking.connected()
+        if resumed:
+            self._interruption.reopened(Resumed(self.retries.attempt, self._backlog.waiting, request_id, self.origin))
+        self._events += self._backlog.rewind()
+        self.journal.connected(request_id, self._backlog.sent, self.origin)
+        if self._ending.begun:
+            self._ending.plan(now, self._backlog.unsent)
+        self._send_audio(now)
+
     def _connect(self) -> None:
         self._become(Trigger.CONNECT)
-        self._retry_at = self.request_id = None
+        self.retries.at = self.request_id = None
         self._commands.append(Connect())
 
     def _send_audio(self, now: float) -> None:
@@ -273,7 +289,7 @@ class Session:
         backlog, leaving = self._backlog, self._ending.leaving
         while not leaving and backlog.ready and self._pace.allows(now):
             chunk = backlog.next_chunk()
-            self._pace.take(len(chunk) / self._octets)
+            self._pace.take(len(chunk) / self.policy.format.octets)
             self._commands.append(Send(chunk))
             self._last_sent = now
             self._watchdog.sent(chunk, now)
@@ -305,32 +321,23 @@ class Session:
         elif self.state is State.OPEN and not self._backlog.uncovered:
             self._become(Trigger.DONE)
         elif self._become(Trigger.LOST):
-            self._attempt += 1
-            pause = min(self.policy.longest_retry, self.policy.first_retry * 2 ** min(self._attempt - 1, 16))
-            self._retry_at = now + (self.policy.longest_retry if slow else pause) * self._random.uniform(0.5, 1.0)
+            self.retries.fail(now, slow=slow)
             self._tell(reason, status, request_id, retry=not slow)
 
     def _tell(self, reason: str, status: int | None, request_id: str | None, *, retry: bool) -> None:
-        """The same trouble is said once, not once a try."""
-        self._resumed = None
-        self.interruption = (status, reason)
-        if self.interruption not in self._told:
-            self._told.add(self.interruption)
-            waiting = self._backlog.waiting
-            self._events.append(Interrupted(reason, status, request_id, self._attempt, waiting, retry))
+        attempt, waiting = self.retries.attempt, self._backlog.waiting
+        told = Interrupted(reason, status, request_id, attempt, waiting, retry, self.origin)
+        self._events += self._interruption.begin(told)
 
     def _hear(self, message: Recognized, now: float) -> None:
-        if self._resumed:
-            self._events.append(self._resumed)
-            self._resumed = self.interruption = None
-            self._told.clear()
+        self._events += self._interruption.answered()
         settled = self.settled
         if fresh := self._backlog.hear(message, partial=self._ending.partial):
             self._events.append(fresh)
             if isinstance(fresh, Result):
                 self.asking.hear(fresh, now)
         if self.settled > settled:
-            self._attempt = 0  # it gets on, not merely answers: the next trouble starts with a short pause
+            self.retries.forget()  # it gets on, and does not merely answer
 
     def _end(self, trigger: Trigger = Trigger.ENDED) -> None:
         if not self._become(trigger):
@@ -338,6 +345,6 @@ class Session:
         if trigger is Trigger.FLUSHED and not self._ending.partial:
             self._backlog.settle_tail()
         self._ending.end()
-        self._retry_at = None
+        self.retries.at = None
         self._commands.append(Close())
         self._events.append(Finished(self._backlog.give_up()))

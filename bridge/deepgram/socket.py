@@ -90,12 +90,12 @@ class Socket:
     def __repr__(self) -> str:
         return f"<Socket outbox {len(self._outbox)}>"
 
-    async def open(self) -> Refusal | None:
-        """The handshake; None when it went well."""
+    async def open(self, patience: float = _OPEN_TIMEOUT) -> Refusal | None:
+        """The handshake; None when it went well. `patience`: seconds it may take."""
         if not self._key.isascii() or not self._key.isprintable():
             return Refusal(None, str(Failure("protocol")), None)  # it would end the header, and show in a peer's log
         try:
-            async with asyncio.timeout(_OPEN_TIMEOUT):
+            async with asyncio.timeout(patience):
                 self._connection = await self._connect()
         except InvalidStatus as error:
             response = error.response

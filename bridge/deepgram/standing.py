@@ -62,6 +62,11 @@ class Standing:
                 interim.asked = 1
                 yield channel
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no words wait for their final."""
+        return not self._interims
+
     def clear(self) -> None:
         """Another socket hears the words again."""
         self._interims.clear()

@@ -134,6 +134,8 @@ class TranscriptionInterrupted(Data):
     """Whether it can heal by itself. False: a person must mend the account (`status` 401, 402, 403), which is looked
     for now and then, or the request (any other), which is not tried again in this call.
     """
+    origin: str | None = None
+    """Host and port of the one of `DEEPGRAM_URL` at which that happened."""
 
 
 class TranscriptionResumed(Data):
@@ -142,11 +144,15 @@ class TranscriptionResumed(Data):
     type: ClassVar[str] = "transcription.resumed"
 
     attempt: int
-    """Failures in a row before this success."""
+    """Failures in a row before this success. 0: nothing was interrupted, the call has gone back to an origin that comes
+    before the one it was at.
+    """
     waiting: float
     """Seconds of audio that have piled up, to be sent faster than real time."""
     request_id: str | None = None
     """Of the new one."""
+    origin: str | None = None
+    """Host and port of the one of `DEEPGRAM_URL` that answers."""
 
 
 class TranscriptionBackfilled(Data):

@@ -185,6 +185,8 @@ class Request(BaseModel):
     """The model's."""
     start: float
     """Where in the call it began."""
+    origin: str | None = None
+    """Host and port of the one of `DEEPGRAM_URL` that it was at."""
 
 
 class Latency(BaseModel):

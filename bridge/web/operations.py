@@ -4,7 +4,8 @@ Metrics are collected at each scrape from the counters that the other modules ke
 counted: only this one imports a metrics library.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
@@ -25,6 +26,19 @@ Gauge = tuple[str, Callable[[], float]]
 """Its description, and a function that returns its value."""
 
 
+@dataclass(frozen=True, slots=True)
+class ByOrigin:
+    """A metric that has a value for each origin of Deepgram."""
+
+    name: str
+    what: str
+    """Its description."""
+    now: Callable[[], Mapping[str, float]]
+    """Returns the values, by the names of the origins."""
+    counts: bool = False
+    """It is a counter, not a gauge."""
+
+
 class OperationsHandlers:
     """`/healthz`, `/readyz` and `/metrics`, which may be elsewhere."""
 
@@ -35,12 +49,13 @@ class OperationsHandlers:
         gauges: Mapping[str, Gauge],
         trouble: Callable[[], Trouble | None] = lambda: None,
         latency: LatencyMeter | None = None,
+        by_origin: Sequence[ByOrigin] = (),
     ) -> None:
         """`trouble`: what is wrong with the store now. `latency`: Deepgram's, in all calls."""
         self._calls = calls
         self._trouble = trouble
         self._registry = CollectorRegistry()
-        self._registry.register(_Collector(counters, gauges, latency))
+        self._registry.register(_Collector(counters, gauges, latency, by_origin))
         self.stopping = False
         """True once the server is stopping: `/readyz` then answers 503."""
 
@@ -71,14 +86,27 @@ class OperationsHandlers:
 class _Collector(Collector):
     """Reads the counters, gauges and latencies at each scrape."""
 
-    def __init__(self, counters: Counters, gauges: Mapping[str, Gauge], latency: LatencyMeter | None) -> None:
+    def __init__(
+        self,
+        counters: Counters,
+        gauges: Mapping[str, Gauge],
+        latency: LatencyMeter | None,
+        by_origin: Sequence[ByOrigin],
+    ) -> None:
         self._counters = counters
         self._gauges = gauges
         self._latency = latency
+        self._by_origin = by_origin
 
     def collect(self) -> Iterator[Metric]:
         for name, (what, now) in self._gauges.items():
             yield GaugeMetricFamily(f"bridge_{name}", what, value=now())
+        for each in self._by_origin:
+            family = CounterMetricFamily if each.counts else GaugeMetricFamily
+            metric = family(f"bridge_{each.name}", each.what, labels=["origin"])
+            for origin, value in each.now().items():
+                metric.add_metric([origin], value)
+            yield metric
         for part, counted in self._counters.items():
             for what, count in sorted(counted.items()):
                 said = f"{part}, since the start: {what}".replace("_", " ")

@@ -8,7 +8,6 @@ from bridge.align import Aligner, AlignPolicy
 from bridge.audio import SAMPLE_RATE
 from bridge.call.audio_path import AudioPath, open_path, read_kept
 from bridge.carriers.messages import Media
-from bridge.deepgram.breaker import CircuitBreaker
 from bridge.deepgram.client import Client
 from bridge.deepgram.exchange import Fetch, Finished, Send, SessionPolicy
 from bridge.deepgram.options import parse
@@ -20,6 +19,7 @@ from bridge.recognition import Result
 from bridge.spans import Span
 from bridge.store.audio import AudioStore
 from tests.fakes.calls import HandClock, services
+from tests.fakes.origins import at
 from tests.fakes.running import AUDIO, deepgram
 from tests.fakes.waiting import until
 
@@ -35,10 +35,9 @@ async def audio(tmp_path):
 def path(audio=None, start=0):
     client = Client(
         Session(SessionPolicy(kept=audio is not None, speed=1000.0, burst=60.0), Random(1), start),
-        url="ws://127.0.0.1:1",
-        key="key",
+        origins=at("ws://127.0.0.1:1"),
+        request="/v1/listen",
         call_id="CA1",
-        breaker=CircuitBreaker(),
         on_event=lambda event: None,
     )
     return AudioPath(Aligner(AlignPolicy(chunk_ms=60), start), client, audio, 60)

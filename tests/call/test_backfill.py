@@ -13,7 +13,8 @@ from bridge.call import pieces
 from bridge.call.backfill import Backfill, BackfillPolicy
 from bridge.call.call_options import CallOptions
 from bridge.deepgram import options
-from bridge.deepgram.breaker import CircuitBreaker, CircuitBreakerPolicy
+from bridge.deepgram.breaker import CircuitBreakerPolicy
+from bridge.deepgram.messages import Blame
 from bridge.errors import StoreError
 from bridge.events import CallEnded, CallResumed, Event, Stretch, timestamp
 from bridge.local.deepgram import Faults
@@ -22,6 +23,7 @@ from bridge.store.base import Query
 from bridge.store.sqlite import SQLiteStore
 from tests.fakes.http import read_request
 from tests.fakes.http import server as server_of
+from tests.fakes.origins import at
 from tests.fakes.running import AUDIO, SCRIPT, deepgram
 from tests.fakes.waiting import until
 from tests.fakes.words import STARTED_AT, started
@@ -42,13 +44,13 @@ async def stores(tmp_path):
         yield store, audio
 
 
-def backfill(stores, server, breaker=None, overrides=frozenset(), wall=time.time, random=None, requests=None, **policy):
+def backfill(stores, server, origins=None, overrides=frozenset(), wall=time.time, random=None, requests=None, **policy):
     store, audio = stores
     return Backfill(
         store,
         audio,
-        breaker or CircuitBreaker(),
-        BackfillPolicy(server.url, "key", **{"first_pause": 0.01, "longest_pause": 0.02, **policy}),
+        origins or at(server.url),
+        BackfillPolicy(**{"first_pause": 0.01, "longest_pause": 0.02, **policy}),
         CallOptions(options.parse(""), overrides),
         wall=wall,
         random=random or Random(1),
@@ -267,7 +269,7 @@ async def test_it_is_tried_with_growing_pauses_until_its_time_is_over(
 ):
     server.request_faults = Faults(refuse=503)
     await ended_call(stores, at=STARTED_AT)
-    usual = BackfillPolicy("", "").first_pause
+    usual = BackfillPolicy().first_pause
     policy = {"timeout": lasts, "first_pause": usual, "longest_pause": longest}
     hurried = Hurried()
     async with backfill(stores, server, wall=lambda: STARTED_AT, random=hurried, **policy) as service:
@@ -351,34 +353,62 @@ async def test_a_call_that_waits_for_its_next_try_holds_up_no_other(stores, serv
 
 
 async def test_a_slow_answer_here_does_not_close_the_gate_to_live_calls(stores, server):
-    breaker = CircuitBreaker()
+    origins = at(server.url)
     server.request_faults = Faults(first=8, refuse=503)
     await ended_call(stores)
-    async with backfill(stores, server, breaker) as service:
+    async with backfill(stores, server, origins) as service:
         await service.offer("CA1")
 
-    assert breaker.is_closed
-    assert breaker.turned_away == 0
+    assert origins.is_closed
 
 
 async def test_an_answer_opens_it_again(stores, server):
-    breaker = CircuitBreaker(CircuitBreakerPolicy(account_probe=0.0))
+    origins = at(server.url, breaker=CircuitBreakerPolicy(account_probe=0.0))
     server.request_faults = Faults(first=1, refuse=401)
     await ended_call(stores)
-    async with backfill(stores, server, breaker) as service:
+    async with backfill(stores, server, origins) as service:
         assert await service.offer("CA1") is True
 
-    assert breaker.is_closed
+    assert origins.is_closed
 
 
 async def test_a_bad_key_closes_it(stores, server):
-    breaker = CircuitBreaker()
+    origins = at(server.url)
     server.request_faults = Faults(refuse=401)
     await ended_call(stores, ago=7200.0)
-    async with backfill(stores, server, breaker) as service:
+    async with backfill(stores, server, origins) as service:
         await service.offer("CA1")
 
-    assert not breaker.is_closed
+    assert not origins.is_closed
+
+
+@pytest.mark.parametrize("status", [400, 401, 503])
+async def test_what_one_origin_refuses_is_asked_of_the_next(stores, server, status):
+    told = []
+    async with deepgram() as other:
+        server.request_faults = Faults(refuse=status)
+        await ended_call(stores)
+        async with backfill(stores, server, at(server.url, other.url)) as service:
+            service._on_refusal = lambda *refusal: told.append(refusal)
+            assert await service.offer("CA1") is True
+
+    assert told == []
+    assert await words(stores, 0) == spoken(0)
+    assert [len(each.requests) for each in (server, other)] == [1, 1]
+
+
+@pytest.mark.parametrize(("second", "tries"), [(400, 1), (503, 2)])
+async def test_what_no_origin_will_ever_take_is_given_up_and_the_rest_is_tried_again(stores, server, second, tries):
+    async with deepgram() as other:
+        told = []
+        server.request_faults, other.request_faults = Faults(refuse=400), Faults(first=1, refuse=second)
+        await ended_call(stores)
+        async with backfill(stores, server, at(server.url, other.url)) as service:
+            service._on_refusal = lambda call_id, refusal: told.append(refusal.blame)
+            assert await service.offer("CA1") is (tries == 2)
+
+    assert told == [Blame.REQUEST if tries == 1 else Blame.PASSING]
+    assert [len(each.requests) for each in (server, other)] == [tries, tries]
 
 
 async def test_after_a_start_what_was_left_is_taken_up_but_for_what_was_given_up(stores, server):
@@ -429,10 +459,6 @@ async def test_a_call_that_is_left_alone_is_worked_on_no_more(stores, server):
         assert service.waiting == 0
 
     assert stores[1].kept() == ["CA1"]
-
-
-def test_the_key_is_not_shown():
-    assert "secret" not in repr(BackfillPolicy("wss://deepgram.example", "secret"))
 
 
 async def test_a_call_that_is_not_there_is_no_more_than_a_log_line(stores, server, caplog):

@@ -139,8 +139,8 @@ def test_what_is_missing_is_what_the_track_with_most_of_it_lacks():
 
 
 def test_the_way_to_deepgram_is_told_with_all_that_is_known_of_it():
-    away = describe.session_news(Interrupted("no answer", 503, "r1", 2, 1.23456, True))
-    back = describe.session_news(Resumed(3, 1.23456, "r2"))
+    away = describe.session_news(Interrupted("no answer", 503, "r1", 2, 1.23456, True, "one:80"))
+    back = describe.session_news(Resumed(3, 1.23456, "r2", "two:80"))
     lost = describe.session_news(AudioLost(1, Span(8000, 20_000), "overflow"))
 
     assert away.model_dump() == {
@@ -150,8 +150,9 @@ def test_the_way_to_deepgram_is_told_with_all_that_is_known_of_it():
         "attempt": 2,
         "waiting": 1.235,
         "retry": True,
+        "origin": "one:80",
     }
-    assert back.model_dump() == {"attempt": 3, "waiting": 1.235, "request_id": "r2"}
+    assert back.model_dump() == {"attempt": 3, "waiting": 1.235, "request_id": "r2", "origin": "two:80"}
     assert lost.model_dump() == {"track": "outbound", "from": 1.0, "to": 2.5, "missing": 1.5, "why": "overflow"}
 
 

@@ -11,11 +11,11 @@ from bridge.call.backfill import Backfill, BackfillPolicy
 from bridge.call.call_options import CallOptions
 from bridge.call.eraser import Eraser
 from bridge.deepgram import options
-from bridge.deepgram.breaker import CircuitBreaker
 from bridge.errors import StoreError
 from bridge.store.audio import AudioStore, Recordings
 from bridge.store.sqlite import SQLiteStore
 from tests.fakes import words
+from tests.fakes.origins import at
 from tests.fakes.running import AUDIO
 
 STEREO = interleave(*AUDIO)
@@ -25,10 +25,10 @@ STEREO = interleave(*AUDIO)
 async def place(tmp_path):
     """The stores, a backfill whose Deepgram is away, and the eraser."""
     async with SQLiteStore(tmp_path, ["webhook"]) as store, AudioStore(tmp_path, limit=2**30, keep=True) as audio:
-        policy = BackfillPolicy("ws://127.0.0.1:1", "key", first_pause=0.01)
+        policy = BackfillPolicy(first_pause=0.01)
         call_options, random = CallOptions(options.parse("")), Random(1)
         async with Backfill(
-            store, audio, CircuitBreaker(), policy, call_options, wall=time.time, random=random
+            store, audio, at("ws://127.0.0.1:1"), policy, call_options, wall=time.time, random=random
         ) as backfill:
             recordings = Recordings(tmp_path)
             yield store, audio, recordings, backfill, Eraser(store, audio, recordings, backfill)

@@ -95,7 +95,7 @@ async def test_a_refusal_over_a_calls_own_options_does_not_shut_the_gate(registr
             await asyncio.sleep(0.005)
 
     assert registry.interrupted == 1
-    assert given.breaker.is_closed is is_open
+    assert given.origins.is_closed is is_open
     await registry.end_all(0.01)
 
 

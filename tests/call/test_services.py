@@ -2,7 +2,6 @@
 
 import pytest
 
-from bridge.call import CallPolicy
 from tests.fakes.calls import HandClock, services, started
 
 
@@ -26,7 +25,3 @@ async def test_a_carrier_is_asked_with_the_stream_that_was_and_its_tracks(answer
 
 async def test_where_no_carrier_can_be_asked_it_is_not_tried_again():
     assert await services(None, NoServer, HandClock()).ask_for_stream("CA1", started(), ("inbound",)) is True
-
-
-def test_the_key_is_not_shown():
-    assert "secret" not in repr(CallPolicy("wss://deepgram.example", "secret"))

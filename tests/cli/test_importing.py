@@ -57,7 +57,7 @@ class Heard:
 
 def importing(deepgram, data_dir, *, policy=None, configured=None, **wanted):
     configured = configured or settings(data_dir, deepgram.url)
-    policy = replace(backfill_policy(configured, EGRESS), first_pause=0.01, longest_pause=0.01, **(policy or {}))
+    policy = replace(backfill_policy(configured), first_pause=0.01, longest_pause=0.01, **(policy or {}))
     given = {"parties": Parties(), "options": options.parse(""), "patience": 5.0, **wanted}
     return Importing(configured, EGRESS, policy, Wanted(**given), Heard())
 

@@ -57,7 +57,8 @@ def finals(out):
 
 async def test_a_file_with_its_channels_named_and_kept_apart(deepgram, file, tmp_path):
     saved = tmp_path / "saved.wav"
-    how = ("--host", deepgram.url, "--name", "agent", "--name", "caller", "--json", "--save", saved)
+    hosts = ("--host", f"ws://127.0.0.1:1 {deepgram.url}", "-k", "one two")
+    how = (*hosts, "--name", "agent", "--name", "caller", "--json", "--save", saved)
     status, out, err = await stream(file, "-m", "nova-2", "--option", "keywords=Acme:2", *how)
 
     assert (status, err) == (0, "")
@@ -65,6 +66,7 @@ async def test_a_file_with_its_channels_named_and_kept_apart(deepgram, file, tmp
         said = [word["word"] for final in finals(out) if final["speaker"] == speaker for word in final["words"]]
         assert said == [word.word for word in SCRIPT.channels[channel]]
     asked = deepgram.connections[0].query
+    assert deepgram.connections[0].headers["Authorization"] == "Token two"
     assert ("model", "nova-2") in asked and ("keywords", "Acme:2") in asked
     with wave.open(str(saved)) as kept:
         assert (kept.getnchannels(), kept.getframerate(), kept.getnframes()) == (2, 16_000, 32_000)
@@ -132,3 +134,17 @@ async def test_what_is_streamed_becomes_a_call_in_the_record(deepgram, file, tmp
         assert {final["segment_id"].startswith(call_id) for final in finals} == {True}
     recording = await Recordings(tmp_path / "data").open(call_id)
     assert recording.samples == 2 * 8000
+
+
+@pytest.mark.parametrize("keys", ["one two three", "one two"])
+async def test_several_hosts_take_one_key_or_one_each(file, keys):
+    told = await command("stream", str(file), "--host", "ws://127.0.0.1:1", "-k", keys, DEEPGRAM_API_KEY="")
+
+    assert (told.status, told.err) == (2, "bridge: there must be one key, or one for each host\n")
+
+
+async def test_an_address_among_several_that_is_none(file):
+    told = await command("stream", str(file), "--host", "ws://127.0.0.1:1 https://x.example", DEEPGRAM_API_KEY="key")
+
+    assert told.status == 2
+    assert "must be a wss://" in told.out + told.err

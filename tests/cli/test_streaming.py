@@ -8,10 +8,10 @@ from bridge.audio import AudioFormat
 from bridge.cli.sources import Source, SourceError
 from bridge.cli.streaming import Streaming
 from bridge.deepgram.options import parse
-from bridge.egress import DIRECT
 from bridge.events import TranscriptFinal
 from bridge.local.deepgram import Faults, LocalDeepgram
 from bridge.local.script import TimedRecognizers, random_script
+from tests.fakes.origins import at
 
 SCRIPT = random_script(9, 4.0)
 FORMAT = AudioFormat("linear16", 16_000, 2)
@@ -33,7 +33,7 @@ async def sound(seconds=5.0, fault=None):
 
 def streaming(server, said, format_=FORMAT, live=True, **given):
     source = Source(format_, None, live, lambda: iter(()))
-    settled = {"host": server.url, "key": "key", "options": parse(""), "route": DIRECT, "speed": 1000.0, **given}
+    settled = {"origins": at(server.url), "options": parse(""), "speed": 1000.0, **given}
     speakers = {"inbound": "left", "outbound": "right"}
     return Streaming(source, speakers=speakers, on_event=said.append, **settled)
 
@@ -88,6 +88,16 @@ async def test_a_socket_that_is_lost_costs_no_word(deepgram):
     assert len(deepgram.connections) > 1
     assert (words(said, "inbound"), words(said, "outbound")) == (spoken(0), spoken(1))
     assert {"transcription.interrupted", "transcription.resumed"} <= {event.type for event in said}
+
+
+async def test_the_next_origin_is_asked_where_one_refuses(deepgram):
+    said = []
+    async with LocalDeepgram(TimedRecognizers(SCRIPT), faults=Faults(refuse=401)) as first:
+        one = streaming(deepgram, said, origins=at(first.url, deepgram.url))
+        await one.run(sound(), asyncio.Event())
+
+    assert (words(said, "inbound"), words(said, "outbound")) == (spoken(0), spoken(1))
+    assert one.refusal is None
 
 
 async def test_what_deepgram_will_not_take_is_told_and_ends_it(deepgram):

@@ -51,6 +51,8 @@ def test_what_went_wrong_is_said() -> None:
     away = TranscriptionInterrupted(reason="refused", status=401, attempt=1, waiting=0.0, retry=False)
     assert said(away) == ["transcription interrupted: refused; it must be fixed by hand"]
     assert said(TranscriptionResumed(attempt=2, waiting=4.0)) == ["transcription resumed, 4.0 s behind"]
+    back = TranscriptionResumed(attempt=0, waiting=0.5, origin="api.deepgram.com")
+    assert said(back) == ["transcription goes on at api.deepgram.com again"]
     assert said(DtmfReceived(track="inbound", digit="#", at=2.0)) == ["00:02.0  key # pressed (inbound)"]
     failed = StreamFailed(stream_id="MZ1", error="31924\x1b[2J")
     assert said(failed) == ["the stream failed: 31924[2J"]

@@ -6,6 +6,8 @@ from bridge.deepgram.asking import Asking
 from bridge.deepgram.configuring import Configuration, Configured
 from bridge.deepgram.exchange import Interrupted
 from bridge.deepgram.messages import DeepgramError, finalize
+from bridge.recognition import Result, Word
+from bridge.spans import Span
 from tests.deepgram.test_session import feed, opened, results, sent, session
 
 BOTH = [finalize(0), finalize(1)]
@@ -105,3 +107,14 @@ def test_what_was_said_before_a_quiet_time_is_asked_for():
     machine.pause(now)
 
     assert sent(machine) == (0, [finalize(0)])
+
+
+def test_it_is_settled_while_no_word_waits_for_its_final():
+    asking = Asking(3.0)
+    word = Word("five", "five", Span(0, 800), 1.0)
+    settled = [asking.is_settled]
+    for is_final in (False, True):
+        asking.hear(Result(0, Span(0, 1600), "five", 1.0, (word,), is_final), 0.0)
+        settled.append(asking.is_settled)
+
+    assert settled == [True, False, True]

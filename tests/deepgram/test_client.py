@@ -9,10 +9,12 @@ from websockets.asyncio.server import serve
 
 from bridge.audio import interleave, samples, seconds
 from bridge.deepgram import client, options
-from bridge.deepgram.breaker import CircuitBreaker, CircuitBreakerPolicy
+from bridge.deepgram.breaker import CircuitBreakerPolicy
 from bridge.deepgram.client import Client
 from bridge.deepgram.exchange import AudioLost, Finished, Interrupted, Resumed, SessionPolicy
 from bridge.deepgram.messages import CLOSE_STREAM
+from bridge.deepgram.origins import Origin, Origins
+from bridge.deepgram.prober import Prober
 from bridge.deepgram.session import Session
 from bridge.egress import DIRECT, Egress, Route
 from bridge.local.deepgram import Faults, LocalDeepgram
@@ -20,6 +22,7 @@ from bridge.local.script import CodedRecognizers, encode, random_script
 from bridge.recognition import Result
 from tests.fakes import certificates
 from tests.fakes.http import server
+from tests.fakes.origins import at
 from tests.fakes.proxy import Proxy
 
 SCRIPT = random_script(5, 12.0)
@@ -29,6 +32,7 @@ QUICK = SessionPolicy(speed=1000.0, burst=60.0, first_retry=0.01, flush=NEVER)
 PATIENT = replace(QUICK, keep_alive=NEVER)  # no timer helps out
 BRIEF = replace(QUICK, flush=0.2)  # where nobody is going to answer
 CHUNK = 960
+REQUEST = f"/v1/listen?{options.parse('').query()}"
 
 
 async def until(condition):
@@ -40,14 +44,13 @@ async def until(condition):
 class Caller:
     """Feeds a client and notes what comes back."""
 
-    def __init__(self, url, policy=QUICK, key="key", breaker=None, on_event=None, **how):
+    def __init__(self, url, policy=QUICK, key="key", origins=None, on_event=None, route=DIRECT, **how):
         self.happenings = []
         self.client = Client(
             Session(policy, Random(1)),
-            url=f"{url}/v1/listen?{options.parse('').query()}",
-            key=key,
+            origins=origins or at(url, key=key, route=route),
+            request=REQUEST,
             call_id="CA1",
-            breaker=breaker or CircuitBreaker(),
             on_event=on_event or self.happenings.append,
             **how,
         )
@@ -231,12 +234,12 @@ async def test_too_many_requests_are_tried_again(deepgram):
 
 async def test_a_socket_that_opens_closes_the_breaker(deepgram):
     deepgram.faults = Faults(first=1, refuse=429)
-    breaker = CircuitBreaker(CircuitBreakerPolicy(failures=1, first_probe=0.01))
-    caller = Caller(deepgram.url, breaker=breaker)
+    origins = at(deepgram.url, breaker=CircuitBreakerPolicy(failures=1, first_probe=0.01))
+    caller = Caller(deepgram.url, origins=origins)
     await caller.until(Interrupted)
-    assert not breaker.is_closed
+    assert not origins.is_closed
     await caller.connected()
-    assert breaker.is_closed
+    assert origins.is_closed
     await caller.end()
 
 
@@ -401,11 +404,11 @@ async def test_an_error_of_deepgrams_is_logged_once(caplog):
 
 
 async def test_while_the_gate_is_closed_deepgram_is_not_asked(deepgram):
-    breaker = CircuitBreaker()
+    origins = at(deepgram.url)
     deepgram.faults = Faults(refuse=402)
-    callers = [Caller(deepgram.url, BRIEF, breaker=breaker)]
+    callers = [Caller(deepgram.url, BRIEF, origins=origins)]
     await callers[0].until(Interrupted)
-    callers += [Caller(deepgram.url, BRIEF, breaker=breaker) for _ in range(5)]
+    callers += [Caller(deepgram.url, BRIEF, origins=origins) for _ in range(5)]
     for caller in callers:
         await caller.until(Interrupted)
     await asyncio.gather(*(caller.end() for caller in callers))
@@ -416,10 +419,10 @@ async def test_while_the_gate_is_closed_deepgram_is_not_asked(deepgram):
 
 @pytest.mark.parametrize("status", [400, 403])
 async def test_a_call_whose_own_options_are_refused_goes_on_with_everybodys(deepgram, status):
-    breaker = CircuitBreaker()
+    origins = at(deepgram.url)
     deepgram.faults = Faults(first=1, refuse=status)
-    everybodys = f"{deepgram.url}/v1/listen?{options.parse('model=nova-2').query()}"
-    one = Caller(deepgram.url, breaker=breaker, fallback_url=everybodys)
+    everybodys = f"/v1/listen?{options.parse('model=nova-2').query()}"
+    one = Caller(deepgram.url, origins=origins, fallback=everybodys)
     one.say()
     await one.end()
 
@@ -428,12 +431,12 @@ async def test_a_call_whose_own_options_are_refused_goes_on_with_everybodys(deep
     assert "options of this call are given up" in interruption.reason
     assert one.words(0) == spoken(0)
     assert [dict(connection.query)["model"] for connection in deepgram.connections] == ["nova-3", "nova-2"]
-    assert breaker.is_closed
+    assert origins.is_closed
 
 
 async def test_what_is_refused_with_everybodys_options_too_is_refused(deepgram):
     deepgram.faults = Faults(refuse=400)
-    one = Caller(deepgram.url, BRIEF, fallback_url=f"{deepgram.url}/v1/listen?{options.parse('').query()}")
+    one = Caller(deepgram.url, BRIEF, fallback=REQUEST)
     one.say()
     await one.end()
 
@@ -445,13 +448,13 @@ async def test_what_is_refused_with_everybodys_options_too_is_refused(deepgram):
 
 
 async def test_a_model_of_everybodys_that_is_refused_turns_everybody_away(deepgram):
-    breaker = CircuitBreaker()
+    origins = at(deepgram.url)
     deepgram.faults = Faults(refuse=403)
-    caller = Caller(deepgram.url, BRIEF, breaker=breaker)
+    caller = Caller(deepgram.url, BRIEF, origins=origins)
     await caller.until(Interrupted)
     await caller.end()
 
-    assert not breaker.is_closed
+    assert not origins.is_closed
 
 
 @pytest.fixture
@@ -472,8 +475,8 @@ async def redirector(deepgram):
 
 async def test_a_redirect_is_a_refusal_and_is_not_followed(deepgram, redirector):
     url, asked = redirector
-    breaker = CircuitBreaker()
-    caller = Caller(url, BRIEF, breaker=breaker)
+    origins = at(url)
+    caller = Caller(url, BRIEF, origins=origins)
     caller.say()
     await caller.until(Interrupted)
     await caller.end()
@@ -481,7 +484,7 @@ async def test_a_redirect_is_a_refusal_and_is_not_followed(deepgram, redirector)
     assert [(event.status, event.reason, event.retry) for event in caller.happenings[:1]] == [(307, "HTTP 307", False)]
     assert len(asked) == 1
     assert deepgram.connections == []
-    assert not breaker.is_closed
+    assert not origins.is_closed
 
 
 # The way there
@@ -608,3 +611,162 @@ async def test_what_is_given_up_before_it_has_connected_is_over_soon(deepgram):
         await caller.client.wait_ended()
 
     assert [type(event) for event in caller.happenings] == [Finished]
+
+
+# Several origins
+
+
+@pytest.fixture
+async def other():
+    async with LocalDeepgram(CodedRecognizers(SCRIPT)) as server:
+        yield server
+
+
+SWIFT = {"handshake": 10.0, "rest": 0.1, "first_probe": 0.02, "recovery": 0.1, "patience": 0.3, "moves": 1000.0}
+
+
+async def speak(caller, audio=AUDIO, pause=0.001):
+    """Piece by piece, while things happen."""
+    for start in range(0, len(audio), CHUNK):
+        caller.client.receive_audio(audio[start : start + CHUNK])
+        await asyncio.sleep(pause)
+
+
+def news(caller):
+    """What was told of the way, as (type, origin)."""
+    return [(type(event), event.origin) for event in caller.happenings if isinstance(event, Interrupted | Resumed)]
+
+
+def name(server):
+    return server.url.removeprefix("ws://")
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        pytest.param(Faults(refuse=400), id="refuses the request"),
+        pytest.param(Faults(refuse=401), id="refuses the key"),
+        pytest.param(Faults(refuse=503), id="is down"),
+        pytest.param(Faults(handshake_delay=30.0), id="hangs in the handshake"),
+        pytest.param(Faults(stop_answering_after=0.0), id="never answers"),
+        pytest.param(Faults(stop_answering_after=3.1), id="stops answering"),
+        pytest.param(Faults(drop_after=4.3), id="drops"),
+        pytest.param(Faults(close_after=5.2), id="closes"),
+    ],
+)
+async def test_a_call_goes_on_at_the_next_origin_without_a_missed_or_doubled_word(deepgram, other, faults):
+    deepgram.faults = faults
+    policy = replace(QUICK, first_retry=NEVER, longest_retry=NEVER)  # there is no pause before a fresh one
+    if faults.stop_answering_after is not None:
+        policy = replace(policy, deaf=0.3)
+    handshake = 1.0 if faults.handshake_delay else 10.0
+    caller = Caller("", policy, origins=at(deepgram.url, other.url, **{**SWIFT, "handshake": handshake}))
+    for start in range(0, len(AUDIO), CHUNK):
+        caller.client.receive_audio(AUDIO[start : start + CHUNK])
+        await asyncio.sleep(0.0 if news(caller) else 0.005)
+    await caller.end()
+
+    assert caller.words(0) == spoken(0)
+    assert caller.words(1) == spoken(1)
+    assert caller.happenings[-1] == Finished()
+    assert news(caller) == [(Interrupted, name(deepgram)), (Resumed, name(other))]
+    assert all(event.retry for event in caller.happenings if isinstance(event, Interrupted))
+    assert caller.client.session.journal.requests[-1].origin == name(other)
+    assert caller.client._origins.failures[name(deepgram)] == 1
+    assert caller.client._origins.sockets == {name(deepgram): 0, name(other): 0}
+
+
+async def test_a_request_that_every_origin_refuses_is_refused(deepgram, other):
+    deepgram.faults = other.faults = Faults(refuse=400)
+    caller = Caller("", BRIEF, origins=at(deepgram.url, other.url, **SWIFT))
+    caller.say()
+    await caller.end()
+
+    assert [(event.retry, event.origin) for event in caller.happenings if isinstance(event, Interrupted)] == [
+        (True, name(deepgram)),
+        (False, name(other)),
+    ]
+    assert [server.accepted for server in (deepgram, other)] == [1, 1]
+
+
+async def test_an_origin_that_is_away_is_tried_again_though_another_refuses_the_request(deepgram, other):
+    deepgram.faults, other.faults = Faults(first=2, refuse=503), Faults(refuse=400)
+    caller = Caller("", origins=at(deepgram.url, other.url, **SWIFT))
+    await speak(caller)
+    await caller.end()
+
+    assert caller.words(0) == spoken(0)
+    assert [server.accepted for server in (deepgram, other)] == [3, 1]
+
+
+async def test_options_of_the_calls_own_are_given_up_before_the_origin_is(deepgram, other):
+    deepgram.faults = Faults(first=1, refuse=400)
+    everybodys = f"/v1/listen?{options.parse('model=nova-2').query()}"
+    caller = Caller("", origins=at(deepgram.url, other.url, **SWIFT), fallback=everybodys)
+    caller.say()
+    await caller.end()
+
+    assert caller.words(0) == spoken(0)
+    assert [server.accepted for server in (deepgram, other)] == [2, 0]
+
+
+async def test_each_origin_is_sent_its_own_key(deepgram, other):
+    deepgram.faults = Faults(refuse=503)
+    origins = Origins([Origin(deepgram.url, "one"), Origin(other.url, "two")])
+    caller = Caller("", origins=origins)
+    caller.say()
+    await caller.end()
+
+    keys = [server.connections[0].headers["Authorization"] for server in (deepgram, other)]
+    assert keys == ["Token one", "Token two"]
+
+
+async def test_a_call_goes_back_by_a_probe_and_misses_no_word(deepgram, other):
+    deepgram.faults = Faults(first=1, refuse=503)
+    origins = at(deepgram.url, other.url, **SWIFT)
+    async with Prober(origins, REQUEST, 0.01):
+        caller = Caller("", origins=origins)
+        await speak(caller, pause=0.004)
+        await caller.end()
+
+    assert caller.words(0) == spoken(0)
+    assert caller.words(1) == spoken(1)
+    assert [request.origin for request in caller.client.session.journal.requests] == [name(other), name(deepgram)]
+    assert news(caller) == [(Interrupted, name(deepgram)), (Resumed, name(other)), (Resumed, name(deepgram))]
+    assert origins.returns == {name(deepgram): 1, name(other): 0}
+    assert other.connections[0].close_code == 1000
+
+
+async def test_a_better_origin_that_cannot_be_reached_after_all_costs_nothing(deepgram, other):
+    deepgram.faults = Faults(refuse=503)
+    origins = at(deepgram.url, other.url, **SWIFT)
+    caller = Caller("", origins=origins)
+    await speak(caller, AUDIO[: len(AUDIO) // 2])
+    await asyncio.sleep(SWIFT["recovery"])
+    for place in origins.to_probe(asyncio.get_running_loop().time()):
+        origins.probed(place, None, asyncio.get_running_loop().time())
+    assert origins.is_well(0)
+    await speak(caller, AUDIO[len(AUDIO) // 2 :])
+    await caller.end()
+
+    assert caller.words(0) == spoken(0)
+    assert [server.accepted for server in (deepgram, other)] == [2, 1]
+    assert not origins.is_well(0)
+    assert len(news(caller)) == 2
+
+
+async def test_a_call_that_ends_while_it_goes_back_ends_where_it_was(deepgram, other):
+    deepgram.faults = Faults(first=1, refuse=503)
+    origins = at(deepgram.url, other.url, **{**SWIFT, "patience": 0.0})
+    caller = Caller("", origins=origins)
+    await speak(caller, AUDIO[: len(AUDIO) // 2])
+    await asyncio.sleep(SWIFT["recovery"])
+    for place in origins.to_probe(asyncio.get_running_loop().time()):
+        origins.probed(place, None, asyncio.get_running_loop().time())
+    deepgram.faults = Faults(handshake_delay=0.2)
+    await speak(caller, AUDIO[len(AUDIO) // 2 :], pause=0.0)
+    await until(lambda: deepgram.accepted == 2)
+    await caller.end()
+
+    assert caller.words(0) == spoken(0)
+    assert [request.origin for request in caller.client.session.journal.requests] == [name(other)]

@@ -41,6 +41,18 @@ def test_a_drop_in_the_middle_of_a_word(word):
     assert len(line.interruptions) == len(line.waited) == 1
 
 
+@pytest.mark.parametrize("share", [0.2, 0.7])
+def test_a_socket_that_takes_over_in_the_middle_of_a_word(share):
+    words = SCRIPT.words[2::9]
+    moves = [word.start + share * (word.end - word.start) for word in words]
+    line = Line(SCRIPT, 60.0, KEPT, moves=moves).run()
+
+    assert whole(line)
+    assert len(line.sockets) == len(line.waited) + 1 > 8
+    assert line.interruptions == []
+    assert max(line.waited) < 10.0
+
+
 def test_a_drop_of_every_socket_after_ten_seconds_of_audio():
     line = Line(SCRIPT, 60.0, KEPT, faults=lambda index: Faults(drop_after=10.0)).run()
 

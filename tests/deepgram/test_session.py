@@ -1157,3 +1157,97 @@ def test_a_socket_that_was_given_up_is_not_listened_to():
     machine.receive_text(results(0, 0.0, 1.0, ("late", 0.5)), now)
 
     assert words(machine.events_received()) == []
+
+
+def test_a_refusal_that_another_origin_may_not_repeat_is_not_the_end():
+    machine = session()
+    machine.start(0.0)
+    machine.origin = "one"
+    machine.refused(Refusal(400, "no such model", "r1"), 0.0, elsewhere=True)
+    machine.retries.hasten(0.0)
+
+    assert machine.state is State.WAITING
+    assert machine.get_timer() == 0.0
+    (told,) = machine.events_received()
+    assert (told.status, told.retry, told.origin) == (400, True, "one")
+
+
+def test_an_account_that_another_origin_may_accept_is_not_waited_for():
+    machine = session()
+    machine.start(0.0)
+    machine.refused(Refusal(401, "bad key", None), 0.0, elsewhere=True)
+
+    assert machine.get_timer() <= 0.25
+    assert machine.events_received()[0].retry
+
+
+def test_only_a_session_that_waits_can_be_hastened():
+    machine = opened()
+    feed(machine, 1.0)
+    timer = machine.get_timer()
+    machine.retries.hasten(0.5)
+
+    assert machine.get_timer() == timer
+
+
+def moving(now):
+    """A session that has been heard up to `now`, with a word that waits for its final."""
+    machine = opened()
+    feed(machine, now)
+    for channel in (0, 1):
+        machine.receive_text(results(channel, 0.0, now - 1.0, ("One", 0.5)), now)
+    machine.receive_text(results(0, now - 1.0, now, ("Two", now - 0.6), final=False), now)
+    machine.data_to_send()
+    machine.events_received()
+    return machine
+
+
+def test_a_socket_that_takes_over_is_sent_what_no_final_covers():
+    machine = moving(5.0)
+    assert machine.movable
+    machine.origin = "better"
+    machine.moved("r2", 5.0)
+
+    assert sent(machine) == (1.0, [])
+    assert machine.events_received() == []
+    assert (machine.request_id, machine.state) == ("r2", State.OPEN)
+    machine.receive_text(results(0, 0.0, 1.0, ("Two", 0.4)), 5.5)
+    resumed, heard = machine.events_received()
+    assert resumed == Resumed(0, 1.0, "r2", "better")
+    assert [(word.word, seconds(word.span.start)) for word in heard.words] == [("two", 4.4)]
+    assert [(each.request_id, seconds(each.start), each.origin) for each in machine.journal.requests] == [
+        ("r1", 0.0, None),
+        ("r2", 4.0, "better"),
+    ]
+
+
+def test_a_call_is_quiet_once_no_word_waits_and_none_is_said():
+    machine = moving(5.0)
+    assert not machine.quiet
+    machine.receive_text(results(0, 4.0, 5.0, ("Two", 4.4)), 5.0)
+    assert not machine.quiet  # there is sound where the audio ends
+    for index in range(3):
+        machine.receive_audio(audio(fill=b"\xff"), 5.1 + index / 10)
+    machine.data_to_send()
+
+    assert machine.quiet
+
+
+@pytest.mark.parametrize("how", ["owing", "finishing", "lost", "connecting"])
+def test_a_session_that_owes_much_or_nothing_is_not_moved(how):
+    machine = opened(again=3.0, speed=1000.0)
+    match how:
+        case "owing":
+            feed(machine, 3.5)
+        case "finishing":
+            machine.finish(0.0)
+        case "lost":
+            feed(machine, 1.0)
+            machine.closed(1011, "", 1.0)
+        case "connecting":
+            machine = session()
+            machine.start(0.0)
+
+    assert not machine.movable
+    with pytest.raises(LocalProtocolError, match="not moved"):
+        machine.moved("r2", 4.0)

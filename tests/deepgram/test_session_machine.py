@@ -175,6 +175,14 @@ class World(RuleBasedStateMachine):
         if self.connecting:
             self.connect()
 
+    @precondition(lambda self: self.session.movable)
+    @rule()
+    def move(self):
+        """Another socket takes over from the one that is open, at any moment."""
+        self.forget_socket()
+        self.session.moved("r", self.now)
+        self.obey()
+
     @precondition(lambda self: self.open)
     @rule(channel=st.integers(0, 1), cells=st.integers(1, 30))
     def settle(self, channel, cells):

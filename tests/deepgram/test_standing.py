@@ -92,3 +92,13 @@ def test_what_a_pause_has_asked_for_is_asked_for_again_after_twice_the_time():
     assert list(standing.pause()) == [0]
 
     assert [second for second in range(20) if list(standing.due(60 * SECOND, float(second)))] == [6, 12]
+
+
+def test_it_is_empty_while_no_word_waits():
+    standing = Standing(3.0)
+    empty = [standing.is_empty]
+    for result in (said("five", 2.0), said("five", 2.0, final=True)):
+        standing.hear(result, 0.0)
+        empty.append(standing.is_empty)
+
+    assert empty == [True, False, True]

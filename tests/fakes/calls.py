@@ -7,8 +7,8 @@ from bridge.call.call_options import CallOptions
 from bridge.carriers import parameters as parameters_of
 from bridge.carriers.messages import Media, Started
 from bridge.deepgram import options
-from bridge.deepgram.breaker import CircuitBreaker
 from bridge.deepgram.exchange import SessionPolicy
+from tests.fakes.origins import at
 from tests.fakes.running import AUDIO
 
 NOW = 1_800_000_000.0
@@ -33,9 +33,9 @@ def services(store, server, clock, continuity=None, *, grace=0.0, refork=None, f
     """For calls whose audio goes out as fast as it comes."""
     session = SessionPolicy(speed=1000.0, burst=60.0, flush=flush)
     return Services(
-        policy=CallPolicy(server.url, "key", session=session, continuity=continuity or ContinuityPolicy(grace=grace)),
+        policy=CallPolicy(session=session, continuity=continuity or ContinuityPolicy(grace=grace)),
         store=store,
-        breaker=CircuitBreaker(),
+        origins=at(server.url),
         options=CallOptions(options.parse(""), frozenset({"language"})),
         clock=clock,
         random=Random(1),

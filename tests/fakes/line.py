@@ -31,15 +31,18 @@ REQUEST: ListenRequest = PARSED
 class Line:
     """A call in which a script is spoken. Positions are samples, times seconds of the call."""
 
-    def __init__(self, script, seconds, policy, *, refuse=lambda now: None, faults=lambda index: NO_FAULTS, cut=()):
+    def __init__(
+        self, script, seconds, policy, *, refuse=lambda now: None, faults=lambda index: NO_FAULTS, cut=(), moves=()
+    ):
         """`refuse(now)`: the status with which handshakes are refused then. `faults(index)`: of a socket.
-        `cut`: moments from which on nothing passes on the socket that is open then, and nobody is told."""
+        `cut`: moments from which on nothing passes on the socket that is open then, and nobody is told. `moves`:
+        moments at which another socket takes over from the one that is open."""
         self.script, self.seconds = script, seconds
         self.audio = interleave(*spoken(script, seconds))
         self.ours = Session(policy, Random(1))
         self.sockets = []
         self.told = []
-        self._refuse, self._faults, self._cuts = refuse, faults, sorted(cut)
+        self._refuse, self._faults, self._cuts, self._moves = refuse, faults, sorted(cut), moves
         self._socket, self._dead = None, False
         self._due = []  # (when, order, what)
         self._order = count()
@@ -50,6 +53,8 @@ class Line:
         self.ours.start(0.0)
         for index in range(round(self.seconds / CHUNK)):
             self._at((index + 1) * CHUNK, self._speak, index)
+        for moment in self._moves:
+            self._at(moment, self._move)
         self._at(self.seconds + CHUNK, self.ours.finish)
         self._pump()
         while self.ours.state is not State.ENDED:
@@ -149,6 +154,15 @@ class Line:
         if status := self._refuse(now):
             self.ours.refused(Refusal(status, f"status {status}", "r"), now)
             return
+        self._open(now)
+        self.ours.connected(f"r{len(self.sockets)}", now)
+
+    def _move(self, now):
+        if self.ours.movable:
+            self._open(now)
+            self.ours.moved(f"r{len(self.sockets)}", now)
+
+    def _open(self, now):
         self._socket = theirs.Session(
             REQUEST,
             CodedRecognizers(self.script),
@@ -159,7 +173,6 @@ class Line:
         )
         self._dead = False
         self.sockets.append(self._socket)
-        self.ours.connected(f"r{len(self.sockets)}", now)
 
     def _hear(self, output):
         if self._dead:

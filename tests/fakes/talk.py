@@ -6,11 +6,13 @@ from tests.fakes import frames
 from tests.fakes.running import AUDIO
 
 
-async def play(origin, start=0, end=None, *, stop=True, stream=frames.STREAM, parameters=None, **headers):
+async def play(
+    origin, start=0, end=None, *, stop=True, call=frames.CALL, stream=frames.STREAM, parameters=None, **headers
+):
     """Both tracks from octet `start` to `end`; without `stop` the socket is simply gone afterwards."""
     url = f"{origin.replace('http', 'ws', 1)}/media/twilio"
     async with connect(url, compression=None, additional_headers=headers) as socket:
-        await socket.send(frames.start(stream=stream, parameters=parameters))
+        await socket.send(frames.start(call, stream, parameters))
         for message in frames.talk(*(track[start:end] for track in AUDIO)):
             await socket.send(message)
         if stop:

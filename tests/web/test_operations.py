@@ -160,6 +160,32 @@ async def test_latency_is_told_of_each_call_and_of_all(tmp_path):
     assert list(counts)[:3] == ["0.1", "0.2", "0.3"]
 
 
+async def test_the_metrics_tell_which_origin_is_in_use_and_which_fail(tmp_path):
+    async with deepgram() as first, deepgram() as second:
+        first.faults = Faults(refuse=503)
+        async with bridge(settings(tmp_path, f"{first.url} {second.url}")) as origin:
+            async with connect(f"{origin.replace('http', 'ws', 1)}/media/twilio") as socket:
+                await socket.send(frames.start())
+                await second.connection(0)
+                await gauges_become(origin, calls=1, deepgram_refuses=0)
+                found = (await get(f"{origin}/metrics"))[2]
+                await socket.send(frames.stop())
+
+    values = {
+        (family.name.removeprefix("bridge_deepgram_origin_"), sample.labels["origin"]): sample.value
+        for family in text_string_to_metric_families(found)
+        for sample in family.samples
+        if "origin" in sample.labels
+    }
+    places = [server.url.removeprefix("ws://") for server in (first, second)]
+    assert {name: [values[name, place] for place in places] for name, _ in values} == {
+        "in_use": [0, 1],
+        "sockets": [0, 1],
+        "failures": [1, 0],
+        "returns": [0, 0],
+    }
+
+
 async def test_the_metrics_may_be_for_readers_only(tmp_path):
     async with deepgram() as server:
         configured = settings(tmp_path, server.url, bridge_metrics="token", bridge_read_tokens=TOKEN)
