@@ -94,3 +94,8 @@ def test_a_format_tells_sound_from_silence():
     assert TELEPHONE.is_audible(b"\x10" * 100)
     assert not LINEAR.is_audible(bytes(800))
     assert LINEAR.is_audible(struct.pack("<100h", *[1000, -1000] * 50))
+
+
+def test_a_format_takes_channels_apart():
+    assert (TELEPHONE.mono, TELEPHONE.apart(b"aAbB")) == (AudioFormat("mulaw", 8000, 1), [b"ab", b"AB"])
+    assert AudioFormat("linear16", 16_000, 2).apart(b"aaAAbbBB") == [b"aabb", b"AABB"]

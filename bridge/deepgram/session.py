@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from random import Random
 
 from bridge.deepgram.backlog import Backlog
+from bridge.deepgram.dialect import Dialect, Listen
 from bridge.deepgram.ending import Ending
 from bridge.deepgram.exchange import (
     Close,
@@ -30,15 +31,7 @@ from bridge.deepgram.exchange import (
     Uncovered,
 )
 from bridge.deepgram.journal import Journal
-from bridge.deepgram.messages import (
-    CLOSE_STREAM,
-    KEEP_ALIVE,
-    Blame,
-    DeepgramError,
-    Metadata,
-    Refusal,
-    finalize,
-)
+from bridge.deepgram.messages import Blame, DeepgramError, Message, Metadata, Refusal
 from bridge.deepgram.standing import Standing
 from bridge.deepgram.states import State, Trigger, follow
 from bridge.deepgram.watchdog import Watchdog
@@ -53,12 +46,13 @@ class Session:
     """Give it the call's audio and what a socket says; do what `data_to_send` asks, tell what `events_received` has,
     and wake it when `get_timer` says. Every method that can need the time takes `now`, seconds on any steady clock."""
 
-    def __init__(self, policy: SessionPolicy, random: Random, start: int = 0) -> None:
-        """`start`: position of the first sample that will come."""
+    def __init__(self, policy: SessionPolicy, random: Random, start: int = 0, dialect: Dialect | None = None) -> None:
+        """`start`: position of the first sample that will come. `dialect`: by default Deepgram's `/v1/listen`."""
         self.state = State.IDLE
         self.policy = policy
         self.request_id: str | None = None
-        self.journal = Journal()
+        self._dialect = dialect or Listen()
+        self.journal = Journal(self._dialect)
         self.interruption: tuple[int | None, str] | None = None
         """Status and reason, as they were told last, while no socket answers after one was lost."""
         self._told: set[tuple[int | None, str]] = set()  # of this interruption
@@ -143,6 +137,7 @@ class Session:
             self._resumed = Resumed(self._attempt, self._backlog.waiting, request_id)
         self._events += self._backlog.rewind()
         self.journal.connected(request_id, self._backlog.sent)
+        self._commands += [Send(text) for text in self._dialect.opened()]
         if self._ending.begun:
             self._ending.plan(now, self._backlog.unsent)
         self._send_audio(now)
@@ -174,21 +169,14 @@ class Session:
         self._become(Trigger.TEXT)
         if self.state not in (State.OPEN, State.CLOSING):
             return
-        match message := self.journal.read(text):
-            case Result(channel=channel) | TurnEnd(channel=channel) | SpeechStart(channel=channel):
-                if channel < self.policy.format.channels:
-                    self._watchdog.answered(now)
-                    self._hear(message, now)
-                else:
-                    self.journal.bad_messages += 1
-            case Metadata():
-                self._end(Trigger.FLUSHED)
-            case DeepgramError():
-                self.journal.bad_messages += 1
-                self._events.append(message)
+        for message in self.journal.read(text):
+            self._take(message, now)
 
     def closed(self, code: int | None, reason: str, now: float) -> None:
         """The socket is gone, open or not yet; `code` None if it went without a close frame."""
+        if self.state is State.CLOSING:
+            for message in self._dialect.closed(code):
+                self._take(message, now)
         self._lose_socket(reason or "connection lost", code, self.request_id, now)
 
     def pause(self, now: float) -> None:
@@ -221,8 +209,8 @@ class Session:
         if self.state is State.OPEN:
             if self._backlog.ready:
                 times.append(self._pace.next_time())
-            elif self._backlog.begun:
-                times.append(self._last_sent + self.policy.keep_alive)
+            elif (due := self._keep_alive_at) is not None:
+                times.append(due)
         return min(times, default=None)
 
     def handle_timer(self, now: float) -> None:
@@ -234,9 +222,8 @@ class Session:
         elif self.state is State.OPEN:
             if self._backlog.ready:
                 self._send_audio(now)
-            elif self._backlog.begun and now >= self._last_sent + self.policy.keep_alive:
-                # Only after the first audio: Deepgram does not let a KeepAlive alone keep a stream.
-                self._commands.append(Send(KEEP_ALIVE))
+            elif (text := self._dialect.keep_alive) and (due := self._keep_alive_at) is not None and now >= due:
+                self._commands.append(Send(text))
                 self._last_sent = now
 
     # Out.
@@ -258,6 +245,12 @@ class Session:
         state, self.state = self.state, follow(self.state, trigger)
         return self.state is not state
 
+    @property
+    def _keep_alive_at(self) -> float | None:
+        # Only after the first audio: Deepgram does not let a KeepAlive alone keep a stream.
+        wanted = self._dialect.keep_alive and self._backlog.begun
+        return self._last_sent + self.policy.keep_alive if wanted else None
+
     def _connect(self) -> None:
         self._become(Trigger.CONNECT)
         self._retry_at = self.request_id = None
@@ -269,12 +262,12 @@ class Session:
         while not leaving and backlog.ready and self._pace.allows(now):
             chunk = backlog.next_chunk()
             self._pace.take(len(chunk) / self._octets)
-            self._commands.append(Send(chunk))
+            self._commands.append(Send(self._dialect.encode(chunk)))
             self._last_sent = now
             self._watchdog.sent(chunk, now)
         if leaving or (self._ending.begun and not backlog.unsent):
             self._become(Trigger.ALL_SENT)
-            self._commands.append(Send(CLOSE_STREAM))
+            self._commands.append(Send(self._dialect.closing))
             self._ending.all_sent(now)
         elif self._watchdog.is_deaf(now):
             self._lose_socket("no results", None, self.request_id, now)
@@ -287,8 +280,9 @@ class Session:
 
     def _finalize(self, channels: Iterable[int], now: float) -> None:
         for channel in channels:
-            self._commands.append(Send(finalize(channel)))
-            self._last_sent = now
+            if text := self._dialect.finalize(channel):
+                self._commands.append(Send(text))
+                self._last_sent = now
 
     def _lose_socket(
         self, reason: str, status: int | None, request_id: str | None, now: float, *, slow: bool = False
@@ -313,6 +307,20 @@ class Session:
             self._told.add(self.interruption)
             waiting = self._backlog.waiting
             self._events.append(Interrupted(reason, status, request_id, self._attempt, waiting, retry))
+
+    def _take(self, message: Message, now: float) -> None:
+        match message:
+            case Result(channel=channel) | TurnEnd(channel=channel) | SpeechStart(channel=channel):
+                if channel < self.policy.format.channels:
+                    self._watchdog.answered(now)
+                    self._hear(message, now)
+                else:
+                    self.journal.bad_messages += 1
+            case Metadata():
+                self._end(Trigger.FLUSHED)
+            case DeepgramError():
+                self.journal.bad_messages += 1
+                self._events.append(message)
 
     def _hear(self, message: Recognized, now: float) -> None:
         if self._resumed:
