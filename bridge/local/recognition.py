@@ -27,8 +27,8 @@ class Recognizer(Protocol):
     """Listens to one channel."""
 
     def receive_audio(self, mulaw: bytes) -> Sequence[Heard]:
-        """Feed the next audio, any length; interims come about once a second of speech, finals at pauses and at least
-        every few seconds of speech, empty finals about every five seconds of silence."""
+        """Feed the next audio, any length; interims come as often as the request wants them, finals at pauses and at
+        least every few seconds of speech, empty finals about every five seconds of silence."""
 
     def flush(self) -> Sequence[Heard]:
         """Settle all audio fed so far, as `Finalize` and `CloseStream` want it."""
@@ -41,6 +41,8 @@ class Listening:
     endpointing: float | None = 0.3
     """Seconds of silence after which a final ends the turn; None: never."""
     interim_results: bool = True
+    interim_every: float = 1.0
+    """Seconds of speech from one interim to the next."""
 
 
 RecognizerFactory = Callable[[int, Listening], Recognizer]

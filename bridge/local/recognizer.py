@@ -24,7 +24,6 @@ _BEFORE = round(0.5 / _SECONDS)  # frames of audio from before the onset that be
 _BREATH = 0.16  # seconds of silence at which long speech may be cut
 _LONG = 5.0  # seconds of speech after which a breath will do
 _LONGEST = 12.0  # seconds after which it is cut wherever it is
-_INTERIM = 1.0  # seconds between interims
 _SILENCE = 5.0  # seconds between empty finals
 _PAUSE = 0.3  # seconds that end an utterance where endpointing is off
 
@@ -42,6 +41,7 @@ class SphinxRecognizer:
     def __init__(self, channel: int, listening: Listening) -> None:
         self._channel = channel
         self._interims = listening.interim_results
+        self._interim_every = listening.interim_every
         self._endpointing = listening.endpointing
         self._pause = max(_BREATH, listening.endpointing or _PAUSE)
         self._decoder = telephone.decoder()
@@ -97,7 +97,7 @@ class SphinxRecognizer:
         if self._is_over():
             paused = self._endpointing is not None and self._quiet * _SECONDS >= self._pause
             yield self._end(self._now, ends_turn=paused)
-        elif self._interims and (self._frames - self._told_at) * _SECONDS >= _INTERIM:
+        elif self._interims and (self._frames - self._told_at) * _SECONDS >= self._interim_every:
             self._told_at = self._frames
             yield result(self._channel, Span(self._settled, self._now), self._words(), is_final=False)
 

@@ -34,9 +34,12 @@ async def get(session, path):
         return await response.json()
 
 
-async def speak(origin, messages, stop=True):
+async def speak(origin, messages, stop=True, heard=None):
+    """`heard`: an event after which what follows the first two messages is said."""
     async with connect(f"{origin.replace('http', 'ws', 1)}/media/twilio", compression=None) as socket:
-        for message in messages:
+        for number, message in enumerate(messages):
+            if heard and number == 2:
+                await heard.wait()
             await socket.send(message)
             await asyncio.sleep(0)
         if stop:
@@ -52,10 +55,11 @@ async def until_recorded(session):
 
 async def test_what_is_said_is_read_as_it_is_said(session, origin):
     async with session.get("/calls/live", headers={"Accept": "text/event-stream"}) as response:
-        every = Stream(response)
-        speaking = asyncio.ensure_future(speak(origin, [frames.start(), *frames.talk(*AUDIO)]))
+        every, listening = Stream(response), asyncio.Event()
+        speaking = asyncio.ensure_future(speak(origin, [frames.start(), *frames.talk(*AUDIO)], heard=listening))
         assert (await every.message())["event"] == "call.started"
         async with session.get(f"{CALL}/events", headers={"Accept": "text/event-stream"}) as one:
+            listening.set()
             told = await Stream(one).until("end")
         ended = (await every.until("call.ended"))[-1]
         await speaking

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Protocol
 
+from bridge.local.deepgram.flux.request import FluxRequest
 from bridge.local.deepgram.recording import Recording
 from bridge.local.deepgram.request import ListenRequest, Refusal
 from bridge.local.deepgram.session import Session
@@ -29,6 +30,8 @@ class Connection:
         self.headers = headers
         """Of the upgrade request; its names in any case."""
         self.request: ListenRequest | None = None
+        self.flux: FluxRequest | None = None
+        """What else was asked of `/v2/listen`; None on `/v1/listen`."""
         self.refusal: Refusal | None = None
         self.session: Session | None = None
         self.recording: Recording | None = None
@@ -46,7 +49,7 @@ class Connection:
         self.opened_at: float | None = None
         self.closed_at: float | None = None
         self.close_code: int | None = None
-        """With which the WebSocket ended; 1006: without a close."""
+        """That of the client's close; 1005: it had none, 1006: the socket ended without the client's close."""
         self.ended = asyncio.Event()
         """Refused, or closed."""
 

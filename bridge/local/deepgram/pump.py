@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from aiohttp import WSMsgType, web
+from websockets.frames import CloseCode, Frame, Opcode
 
 from bridge.local.deepgram.connection import Connection
 from bridge.local.deepgram.session import Abort, Close, Output, Session, State
@@ -32,6 +33,8 @@ class PumpOptions:
     """Where recognizers work; None: right here, because they are quick."""
     remember: bool
     """Whether what passes is kept in the `Connection`."""
+    goodbye: float
+    """Seconds that a client has to answer a close."""
 
 
 class Pump:
@@ -59,19 +62,24 @@ class Pump:
         self._mute = False
         """Nothing will be sent any more."""
         self._warned = False
+        self._patience: asyncio.TimerHandle | None = None
+        """The close has been sent, and is waited for in return: all that is read is skipped up to it."""
 
     async def run(self) -> None:
         """Serve the socket until it is closed by either side, or lost."""
         connection = self._connection
         connection.session, connection.line = self._session, self
-        connection.opened_at = self._loop.time()
+        connection.opened_at, code = self._loop.time(), int(CloseCode.ABNORMAL_CLOSURE)
         try:
             async with asyncio.TaskGroup() as tasks:
                 writer = tasks.create_task(self._write(), name=f"local deepgram {connection.index}")
-                await self._read()
+                code = await self._read()
                 writer.cancel()
+                self._transport.close()
         finally:
-            connection.closed_at, connection.close_code = self._loop.time(), self._ws.close_code
+            connection.closed_at, connection.close_code = self._loop.time(), code
+            if self._patience:
+                self._patience.cancel()
             if connection.recording:
                 connection.recording.close()
 
@@ -88,17 +96,22 @@ class Pump:
 
     # The reader
 
-    async def _read(self) -> None:
+    async def _read(self) -> int:
+        """Read up to the client's close; its code."""
         while True:
             if not self._session.reads or self._session.backlog > MAX_BACKLOG:
                 await self._pause()
             message = await self._ws.receive()
+            if message.type is WSMsgType.CLOSE:
+                return self._answer_goodbye(message.data)
+            if message.type not in (WSMsgType.BINARY, WSMsgType.TEXT):
+                return self._ws.close_code or CloseCode.ABNORMAL_CLOSURE
+            if self._patience:
+                continue
             if message.type is WSMsgType.BINARY:
                 await self._receive_binary(message.data)
-            elif message.type is WSMsgType.TEXT:
-                await self._receive_text(message.data)
             else:
-                return
+                await self._receive_text(message.data)
             if self._session.state is not State.OPEN and self._connection.recording:
                 # Before the client is told the name of the file.
                 self._connection.recording.close()
@@ -170,7 +183,9 @@ class Pump:
             case Close(code, reason):
                 log.info("closing", extra={**self._names(), "code": code, "reason": reason})
                 self._released.set()
-                await self._ws.close(code=code, message=reason.encode())
+                self._say_goodbye(code, reason)
+                # Never answered: the reader learns that the socket is lost.
+                self._patience = self._loop.call_later(self._options.goodbye, self._transport.abort)
                 return False
             case Abort():
                 log.info("dropping the connection, as asked", extra=self._names())
@@ -185,6 +200,18 @@ class Pump:
                     # The client is gone; the reader is about to learn it too.
                     return False
                 return True
+
+    def _say_goodbye(self, code: int | None, reason: str = "") -> None:
+        """Our part of the closing handshake. Past aiohttp's own `close`, which waits for no client while another task
+        reads, and which knows no close without a code."""
+        payload = b"" if code is None else code.to_bytes(2, "big") + reason.encode()
+        self._transport.write(Frame(Opcode.CLOSE, payload).serialize(mask=False))
+
+    def _answer_goodbye(self, code: int) -> int:
+        """The client's close has come, with that code; 0: without one."""
+        if not self._patience:
+            self._say_goodbye(code or None)
+        return code or CloseCode.NO_STATUS_RCVD
 
     def _names(self) -> dict[str, object]:
         return {"connection": self._connection.index, "request_id": self._connection.request_id}

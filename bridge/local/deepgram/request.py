@@ -32,7 +32,11 @@ MAX_EXTRA = 2048
 SAMPLE_RATES = (8000, 48000)
 """Lowest and highest, Hz."""
 
-_NO_SUCH_MODEL = "Bad Request: No such model/language/tier combination found."
+NO_SUCH_MODEL = "Bad Request: No such model/language/tier combination found."
+_FLUX_ON_V1 = (
+    "Flux models are not supported on the `/v1/listen` endpoint. Please use the `/v2/listen` endpoint for "
+    "conversational speech-to-text requests."
+)
 _LANGUAGE = re.compile(r"multi|[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _TOKEN = re.compile(r"\w{1,4}|[^\w\s]")
 
@@ -208,12 +212,14 @@ def _check_limits(values: Mapping[str, list[str]]) -> None:
 def _check_model(request: ListenRequest, values: Mapping[str, list[str]]) -> None:
     """Not against a list of models, which changes all the time, but against what is known not to work."""
     model, language = request.model, request.language
+    if model.startswith("flux"):
+        raise Refused(_FLUX_ON_V1, "V2_MODEL_ON_V1_LISTEN_ENDPOINT")
     if not _LANGUAGE.fullmatch(language):
-        raise Refused(_NO_SUCH_MODEL)
+        raise Refused(NO_SUCH_MODEL)
     if language == "multi" and not (is_nova_3(model) or model.startswith("nova-2")):
-        raise Refused(_NO_SUCH_MODEL)
+        raise Refused(NO_SUCH_MODEL)
     if model.endswith("-phonecall") and (is_nova_3(model) or language not in ("en", "en-US")):
-        raise Refused(_NO_SUCH_MODEL)
+        raise Refused(NO_SUCH_MODEL)
     for hint in request.language_hints:
         if hint == "multi" or not _LANGUAGE.fullmatch(hint):
             raise Refused(f"Bad Request: unknown language_hint `{hint}`.")

@@ -1,4 +1,5 @@
-"""A server that speaks Deepgram's `/v1/listen` on this machine: live connections, and recordings that are posted.
+"""A server that speaks Deepgram's API on this machine: live connections to `/v1/listen` and `/v2/listen`, and
+recordings that are posted.
 
     async with LocalDeepgram(CodedRecognizers(script)) as server:
         …connect to server.url…
@@ -28,6 +29,8 @@ from bridge.local.deepgram.auth import is_accepted, read_credentials
 from bridge.local.deepgram.batch import parse_batch_request
 from bridge.local.deepgram.connection import Connection
 from bridge.local.deepgram.faults import NO_FAULTS, Faults
+from bridge.local.deepgram.flux.request import FluxRequest, parse_flux_request
+from bridge.local.deepgram.flux.session import FluxSession
 from bridge.local.deepgram.messages import refusal_body
 from bridge.local.deepgram.prerecorded import Posted, Prerecorded
 from bridge.local.deepgram.pump import Pump, PumpOptions
@@ -37,6 +40,8 @@ from bridge.local.deepgram.session import LIMITS, Limits, Session
 from bridge.local.recognition import RecognizerFactory
 
 log = logging.getLogger(__name__)
+
+FLUX_PATH = "/v2/listen"
 
 _SHUTDOWN_TIMEOUT = 0.5
 """Seconds: who still sends a body that was refused is not waited for."""
@@ -85,7 +90,7 @@ class LocalDeepgram:
         self._executor = (
             ThreadPoolExecutor(os.cpu_count(), "recognizer") if getattr(recognizers, "in_thread", True) else None
         )
-        self._options = PumpOptions(self._executor, remember)
+        self._options = PumpOptions(self._executor, remember, limits.goodbye)
         self._prerecorded = Prerecorded(recognizers, self._executor, limits.body)
         self._tasks: set[asyncio.Task[object]] = set()
         self._arrived = asyncio.Condition()
@@ -111,6 +116,7 @@ class LocalDeepgram:
     async def start(self) -> None:
         """Listen; a port of 0 becomes a free one."""
         app = web.Application()
+        app.router.add_get(FLUX_PATH, self._listen)
         app.router.add_get("/{path:.*}" if self._notices else "/v1/listen", self._listen)
         app.router.add_post("/v1/listen", self._transcribe)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_TIMEOUT)
@@ -164,12 +170,12 @@ class LocalDeepgram:
         faults = self.faults_of.get(connection.index, self.faults.of_connection(connection.index))
         if faults.handshake_delay:
             await asyncio.sleep(faults.handshake_delay)
-        connection.refusal = self._judge(connection, faults)
+        connection.refusal = self._judge(connection, faults, flux=request.path == FLUX_PATH)
         if connection.refusal:
             return self._refuse(connection.request_id, connection.refusal)
         credentials = read_credentials(request.headers)
         subprotocol = credentials.subprotocol if credentials else None
-        ws = web.WebSocketResponse(protocols=(subprotocol,) if subprotocol else (), compress=False)
+        ws = web.WebSocketResponse(protocols=(subprotocol,) if subprotocol else (), compress=False, autoclose=False)
         ws.headers.update(self._headers(connection.request_id))
         try:
             await ws.prepare(request)
@@ -212,11 +218,14 @@ class LocalDeepgram:
         posted.refusal = outcome
         return self._refuse(posted.request_id, outcome)
 
-    def _judge(self, connection: Connection, faults: Faults) -> Refusal | None:
+    def _judge(self, connection: Connection, faults: Faults, *, flux: bool) -> Refusal | None:
         """Why the handshake is refused, if it is; otherwise the connection has its request."""
-        outcome = self._turn_away(connection.headers, faults) or parse_request(connection.query)
+        parse = parse_flux_request if flux else parse_request
+        outcome = self._turn_away(connection.headers, faults) or parse(connection.query)
         if isinstance(outcome, Refusal):
             return outcome
+        if isinstance(outcome, FluxRequest):
+            connection.flux, outcome = outcome, outcome.listen
         connection.request = outcome
         return None
 
@@ -253,12 +262,23 @@ class LocalDeepgram:
                 "channels without multichannel=true: nothing will be heard",
                 extra={"connection": connection.index},
             )
+        now = asyncio.get_running_loop().time()
+        if connection.flux:
+            return FluxSession(
+                connection.flux,
+                self._recognizers,
+                request_id=connection.request_id,
+                created=timestamp(started),
+                now=now,
+                faults=faults,
+                limits=self._limits,
+            )
         return Session(
             connection.request,
             self._recognizers,
             request_id=connection.request_id,
             created=timestamp(started),
-            now=asyncio.get_running_loop().time(),
+            now=now,
             faults=faults,
             limits=self._limits,
             with_notices=self._notices,

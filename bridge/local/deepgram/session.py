@@ -15,13 +15,14 @@ import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import ClassVar
 
 from bridge.errors import LocalProtocolError
 from bridge.local.deepgram import messages, notices
 from bridge.local.deepgram.decoder import Decoder
 from bridge.local.deepgram.faults import NO_FAULTS, Faults
 from bridge.local.deepgram.request import ListenRequest
-from bridge.local.deepgram.transcription import Message, Transcription
+from bridge.local.deepgram.transcription import Message, Transcriber, Transcription
 from bridge.local.recognition import RecognizerFactory
 
 _LATER = 0.7  # seconds by which a final comes late that others overtake
@@ -46,7 +47,8 @@ TRANSITIONS: Mapping[State, frozenset[State]] = {
 class Close:
     """Close the socket."""
 
-    code: int
+    code: int | None
+    """None: a close without a code, as Flux ends."""
     reason: str = ""
 
 
@@ -73,6 +75,8 @@ class Limits:
     """Times real time at which audio may come."""
     speed_allowance: float = 1.0
     """Seconds of audio that may come at once before the speed counts; ours, Deepgram names none."""
+    goodbye: float = 5.0
+    """Seconds that a client has to answer the close; ours."""
     body: int = 200_000_000
     """Octets of a pre-recorded request; ours, Deepgram takes 2 GB."""
 
@@ -82,6 +86,9 @@ LIMITS = Limits()
 
 class Session:
     """The server's side of one connection."""
+
+    done_code: ClassVar[int | None] = 1000
+    """Of the close after `CloseStream`."""
 
     def __init__(
         self,
@@ -110,10 +117,7 @@ class Session:
         self._with_notices, self._filename = with_notices, filename
         self._writer = messages.Writer(request, request_id)
         self._decoder = Decoder(request)
-        self._transcriptions = [
-            Transcription(channel, request, recognizers(channel, request.listening), self._writer)
-            for channel in range(request.heard_channels)
-        ]
+        self._transcriptions = self._transcribers(recognizers)
         self._sha256 = hashlib.sha256()
         self._active_at = now
         self._first_audio_at: float | None = None
@@ -237,6 +241,29 @@ class Session:
         elif self._unanswered_since is not None and now >= self._unanswered_since + self._limits.no_answer:
             self._close(messages.NET_0000, now)
 
+    # What differs from one endpoint to the other
+
+    def _transcribers(self, recognizers: RecognizerFactory) -> Sequence[Transcriber]:
+        """What hears the channels."""
+        request = self.request
+        return [
+            Transcription(channel, request, recognizers(channel, request.listening), self._writer)
+            for channel in range(request.heard_channels)
+        ]
+
+    def _summary(self) -> list[Message]:
+        """What is said last."""
+        return [
+            Message(
+                self._writer.metadata(
+                    sha256=self._sha256.hexdigest(),
+                    created=self._created,
+                    duration=self.duration,
+                    channels=self.request.heard_channels if self.duration else 0,
+                )
+            )
+        ]
+
     # Inside
 
     def _audio_came(self, now: float) -> None:
@@ -251,7 +278,7 @@ class Session:
 
     def _finalize(self, channel: int | None, now: float) -> None:
         if channel is None:
-            chosen: Sequence[Transcription] = self._transcriptions
+            chosen: Sequence[Transcriber] = self._transcriptions
         else:
             chosen = self._transcriptions[channel : channel + 1]
             self.ignored += not chosen
@@ -268,17 +295,11 @@ class Session:
         if self._with_notices:
             self._notify(notices.saved(self._filename, self.octets), now)
         if self.faults.metadata:
-            metadata = self._writer.metadata(
-                sha256=self._sha256.hexdigest(),
-                created=self._created,
-                duration=self.duration,
-                channels=self.request.heard_channels if self.duration else 0,
-            )
-            self._say([Message(metadata)], max(now, self._latest_due - self.faults.delay))
+            self._say(self._summary(), max(now, self._latest_due - self.faults.delay))
         if self.faults.close and not self._reached(self.faults.stop_answering_after):
-            self._close("", now, code=1000)
+            self._close("", now, code=self.done_code)
 
-    def _close(self, reason: str, now: float, code: int = 1011) -> None:
+    def _close(self, reason: str, now: float, code: int | None = 1011) -> None:
         self._move(State.CLOSED)
         self._send(Close(code, reason), max(now, self._latest_due))
 

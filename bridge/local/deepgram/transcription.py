@@ -5,7 +5,7 @@ the recognizer's business.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from bridge.audio import SAMPLE_RATE, samples
 from bridge.local.deepgram.messages import Writer
@@ -22,6 +22,16 @@ class Message(NamedTuple):
 
     text: str
     final: bool = False
+
+
+class Transcriber(Protocol):
+    """One channel's way from audio to messages."""
+
+    def feed(self, mulaw: bytes) -> list[Message]:
+        """The next audio, and what there is to say about it."""
+
+    def flush(self, *, from_finalize: bool) -> list[Message]:
+        """Settle all audio fed so far."""
 
 
 class Transcription:

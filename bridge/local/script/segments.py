@@ -16,8 +16,6 @@ from bridge.local.recognition import Heard, Listening, result
 from bridge.recognition import Result, SpeechStart, Word
 from bridge.spans import Span
 
-INTERIM = SAMPLE_RATE
-"""From one interim to the next."""
 LONGEST = 5 * SAMPLE_RATE
 """From a segment's first word to its final, without a pause."""
 QUIET = 5 * SAMPLE_RATE
@@ -55,11 +53,12 @@ class Segmenter:
         endpointing = listening.endpointing
         self._endpointing = None if endpointing is None else round(endpointing * SAMPLE_RATE)
         self._interims = listening.interim_results
+        self._interim = round(listening.interim_every * SAMPLE_RATE)
         self._now = 0
         self._start = 0
         self._words: list[Hearing] = []
         self._latest: Hearing | None = None
-        self._interim_due = INTERIM
+        self._interim_due = self._interim
         self._final_due = QUIET
         self.due = 0
         """Nothing will be said before the audio has got this far."""
@@ -101,7 +100,7 @@ class Segmenter:
                 said.append(self._final())
             else:
                 said.append(self._result(self._now, self._words, is_final=False))
-            self._interim_due = self._now + INTERIM
+            self._interim_due = self._now + self._interim
             self.plan()
         self._now = max(self._now, until)
         return said
@@ -111,7 +110,7 @@ class Segmenter:
         said = self.pass_time(until)
         if until > self._start:
             said.append(self._cut(until, len(self._words), ends_turn=False))
-            self._interim_due = until + INTERIM
+            self._interim_due = until + self._interim
             self.plan()
         return said
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
+import aiohttp
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError
@@ -177,6 +178,68 @@ async def test_a_socket_that_is_never_closed_is_closed_by_the_client():
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(ws.recv(), 0.1)
         await asyncio.wait_for(local.connections[0].ended.wait(), 2)
+
+
+# The closing handshake
+
+
+async def test_the_server_waits_for_the_clients_close():
+    """Until it comes TCP stays open, and what else comes is skipped."""
+    async with server() as local, aiohttp.ClientSession() as http:
+        ws = await http.ws_connect(local.url + LISTEN, headers=KEY, autoclose=False)
+        connection = local.connections[0]
+        await ws.send_str(CLOSE_STREAM)
+        assert json.loads((await ws.receive()).data)["type"] == "Metadata"
+        close = await ws.receive()
+        assert (close.type, close.data) == (aiohttp.WSMsgType.CLOSE, 1000)
+        await ws.send_bytes(silence(320))
+        await ws.ping()
+        await asyncio.sleep(0.05)
+        assert not connection.ended.is_set()
+        await ws.close(code=1000)
+        await asyncio.wait_for(connection.ended.wait(), 2)
+        assert (connection.close_code, len(connection.audio)) == (1000, 0)
+
+
+async def test_the_server_does_not_wait_for_ever():
+    async with server(limits=Limits(goodbye=0.1)) as local, aiohttp.ClientSession() as http:
+        ws = await http.ws_connect(local.url + LISTEN, headers=KEY, autoclose=False)
+        await ws.send_str(CLOSE_STREAM)
+        await asyncio.wait_for(local.connections[0].ended.wait(), 2)
+        assert local.connections[0].close_code == 1006
+
+
+@pytest.mark.parametrize(("code", "remembered"), [(1000, 1000), (1001, 1001), (4001, 4001)])
+async def test_the_code_of_a_client_that_closes_is_remembered_and_answered(code, remembered):
+    async with server() as local, dial(local) as ws:
+        await ws.send(silence(320))
+        await ws.close(code)
+        await asyncio.wait_for(local.connections[0].ended.wait(), 2)
+        assert local.connections[0].close_code == remembered
+        assert ws.close_code == code
+
+
+async def test_the_servers_own_code_is_remembered_when_the_client_has_answered_it():
+    async with server(faults=Faults(close_after=1.0, close_code=4000)) as local, dial(local) as ws:
+        await ws.send(AUDIO[:16000])
+        await asyncio.wait_for(local.connections[0].ended.wait(), 2)
+        assert local.connections[0].close_code == 4000
+
+
+async def test_a_client_that_just_goes_has_no_code():
+    async with server() as local:
+        ws = await dial(local)
+        ws.transport.write_eof()
+        await asyncio.wait_for(local.connections[0].ended.wait(), 2)
+        assert local.connections[0].close_code == 1006
+
+
+async def test_what_is_no_websocket_is_closed_with_what_is_wrong():
+    async with server() as local, dial(local) as ws:
+        ws.transport.write(b"\x83\x80\x00\x00\x00\x00")  # an opcode that there is not
+        await asyncio.wait_for(local.connections[0].ended.wait(), 2)
+        await ws.wait_closed()
+        assert ws.close_code == 1002
 
 
 async def test_results_that_come_late():

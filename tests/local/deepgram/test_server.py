@@ -136,7 +136,7 @@ async def test_permessage_deflate_is_not_taken_up():
 
 async def test_another_path_is_not_found():
     async with server() as local:
-        assert (await refused(local, "/v2/listen")).response.status_code == 404
+        assert (await refused(local, "/v3/listen")).response.status_code == 404
 
 
 # Faults at the handshake
