@@ -9,12 +9,13 @@ from bridge.call.backfill import BackfillPolicy
 from bridge.call.call_options import CallOptions
 from bridge.certificates import trusted
 from bridge.config import Settings
+from bridge.deepgram import flux_options
 from bridge.deepgram.exchange import SessionPolicy
 from bridge.deepgram.options import parse
 from bridge.delivery.sender import Sender
 from bridge.delivery.signing import Signer
 from bridge.egress import Egress
-from bridge.events import SpeechStarted, TranscriptInterim
+from bridge.events import Data, SpeechStarted, TranscriptInterim, TurnEagerEnd, TurnResumed
 from bridge.store.audio import AudioStore, Recordings
 from bridge.store.audio.retention import Retention
 from bridge.store.base import ManagedStore
@@ -36,7 +37,7 @@ def call_policy(settings: Settings, egress: Egress) -> CallPolicy:
         deepgram_url=settings.deepgram_url,
         deepgram_key=settings.deepgram_api_key.get_secret_value() if settings.deepgram_api_key else "",
         route=egress.route(settings.deepgram_url),
-        align=AlignPolicy(chunk_ms=settings.bridge_chunk_ms, hold_ms=settings.bridge_hold_ms),
+        align=AlignPolicy(chunk_ms=_chunk_ms(settings), hold_ms=settings.bridge_hold_ms),
         session=SessionPolicy(
             window=settings.bridge_replay_window,
             speed=settings.bridge_replay_speed,
@@ -46,6 +47,13 @@ def call_policy(settings: Settings, egress: Egress) -> CallPolicy:
         public_url=settings.public_url,
         continuity=ContinuityPolicy(grace=settings.bridge_grace, longest=settings.bridge_max_duration),
     )
+
+
+def _chunk_ms(settings: Settings) -> int:
+    """What is set, or what suits the model."""
+    if "bridge_chunk_ms" not in settings.model_fields_set and parse(settings.deepgram_options).is_flux:
+        return flux_options.CHUNK_MS
+    return settings.bridge_chunk_ms
 
 
 def call_options(settings: Settings) -> CallOptions:
@@ -79,8 +87,8 @@ def webhook_sender(settings: Settings, store: ManagedStore, egress: Egress) -> S
         return None
     signer = Signer(settings.webhook_secret.get_secret_value())
     url, route = settings.webhook_url, egress.route(settings.webhook_url)
-    interims = ((settings.webhook_interim, TranscriptInterim), (settings.webhook_speech_started, SpeechStarted))
-    wanted = [type_ for is_wanted, type_ in interims if is_wanted]
+    wanted: list[type[Data]] = [TranscriptInterim, TurnEagerEnd, TurnResumed] if settings.webhook_interim else []
+    wanted += [SpeechStarted] if settings.webhook_speech_started else []
     return Sender(store, url, signer, endpoint=ENDPOINT, interims=wanted, route=route)
 
 

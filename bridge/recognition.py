@@ -139,4 +139,23 @@ class SpeechStart(msgspec.Struct, frozen=True, gc=False):
     at: int
 
 
-Recognized = Result | TurnEnd | SpeechStart
+class EagerEnd(msgspec.Struct, frozen=True, gc=False):
+    """The speaker may be done: if so, the turn's final will say what its interim says now."""
+
+    channel: int
+    at: int
+    """How far the audio was heard by then."""
+    text: str
+    confidence: float
+    """That the turn is over, 0 to 1."""
+
+
+class TurnGoesOn(msgspec.Struct, frozen=True, gc=False):
+    """The turn goes on after its `EagerEnd`."""
+
+    channel: int
+    at: int
+    """As there."""
+
+
+Recognized = Result | TurnEnd | SpeechStart | EagerEnd | TurnGoesOn

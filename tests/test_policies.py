@@ -49,3 +49,11 @@ def test_without_a_webhook_nothing_is_posted(tmp_path):
     store = policies.event_store(settings)
 
     assert policies.webhook_sender(settings, store, Egress({}, None)) is None
+
+
+def test_flux_gets_the_chunks_that_suit_it_unless_told_otherwise():
+    def chunk(**given):
+        return policies.call_policy(load(given), Egress({}, None)).align.chunk_ms
+
+    flux = {"DEEPGRAM_OPTIONS": "model=flux-general-en"}
+    assert (chunk(), chunk(**flux), chunk(**flux, BRIDGE_CHUNK_MS="40")) == (60, 80, 40)

@@ -6,17 +6,18 @@ is handed nothing more, but what still comes is kept, to be transcribed from the
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
 from bridge.align import Aligner, Gap
 from bridge.align.source import Source
-from bridge.audio import CHANNELS, SAMPLE_RATE, SAMPLES_PER_MS
+from bridge.audio import CHANNELS, SAMPLE_RATE, SAMPLES_PER_MS, AudioFormat
 from bridge.call import describe
 from bridge.call.services import Services
 from bridge.carriers.messages import Media
-from bridge.deepgram.client import Client
+from bridge.deepgram.client import Client, FetchAudio
 from bridge.deepgram.exchange import Finished, SessionEvent
+from bridge.deepgram.mono import AnyClient, dialect_of, open_clients
 from bridge.deepgram.options import Options
 from bridge.deepgram.session import Session
 from bridge.errors import StoreError
@@ -30,7 +31,7 @@ log = logging.getLogger("bridge.call")
 class AudioPath:
     """Positions are samples since call time 0."""
 
-    def __init__(self, aligner: Aligner, client: Client, audio: CallAudio | None, chunk_ms: int) -> None:
+    def __init__(self, aligner: Aligner, client: AnyClient, audio: CallAudio | None, chunk_ms: int) -> None:
         """`audio`: where the call's audio is kept. `chunk_ms`: milliseconds of audio in a message to Deepgram."""
         self.aligner = aligner
         self.client = client
@@ -143,20 +144,27 @@ def open_path(
     if audio:
         audio.leap(start)
 
-    def url(wanted: Options) -> str:
-        return f"{policy.deepgram_url}/v1/listen?{wanted.query([('extra', f'call_id:{call_id}')])}"
+    def url(wanted: Options, format_: AudioFormat) -> str:
+        return f"{policy.deepgram_url}{wanted.target([('extra', f'call_id:{call_id}')], format_)}"
 
-    client = Client(
-        Session(replace(policy.session, kept=audio is not None), services.random, start),
-        url=url(options),
-        key=policy.deepgram_key,
-        call_id=call_id,
-        breaker=services.breaker,
-        on_event=on_event,
-        fetch=lambda position, samples: read_kept(audio, position, samples, call_id),
-        fallback_url=url(options.fallback) if options.fallback else None,
-        route=policy.route,
-    )
+    def open_(format_: AudioFormat, on_event: Callable[[SessionEvent], None], fetch: FetchAudio | None) -> Client:
+        session = replace(policy.session, kept=audio is not None, format=format_)
+        return Client(
+            Session(session, services.random, start, dialect_of(options, format_)),
+            url=url(options, format_),
+            key=policy.deepgram_key,
+            call_id=call_id,
+            breaker=services.breaker,
+            on_event=on_event,
+            fetch=fetch,
+            fallback_url=url(options.fallback, format_) if options.fallback else None,
+            route=policy.route,
+        )
+
+    def fetch(position: int, samples: int) -> Awaitable[tuple[int, bytes]]:
+        return read_kept(audio, position, samples, call_id)
+
+    client = open_clients(policy.session.format, open_, on_event, fetch, apart=options.is_flux)
     client.start()
     return AudioPath(Aligner(policy.align, start, heard), client, audio, policy.align.chunk_ms)
 

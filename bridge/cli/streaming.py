@@ -7,11 +7,13 @@ import time
 from collections.abc import AsyncIterator, Callable
 from random import Random
 
+from bridge.audio import AudioFormat
 from bridge.call import describe
 from bridge.cli.sources import Source, SourceError
 from bridge.deepgram.breaker import CircuitBreaker
-from bridge.deepgram.client import Client
+from bridge.deepgram.client import Client, FetchAudio
 from bridge.deepgram.exchange import AudioLost, Finished, Interrupted, Resumed, SessionEvent, SessionPolicy
+from bridge.deepgram.mono import dialect_of, open_clients
 from bridge.deepgram.options import Options
 from bridge.deepgram.session import Session
 from bridge.egress import Route
@@ -53,15 +55,20 @@ class Streaming:
         self._assembler = Assembler(self._name, speakers, describe.language(options))
         self._assembler.anchor = time.time()
         speed = speed or (_LIVE_SPEED if source.live else 1.0)
-        self._client = Client(
-            Session(SessionPolicy(format=source.format, speed=speed), Random()),
-            url=f"{host}/v1/listen?{options.query(audio=source.format)}",
-            key=key,
-            call_id=self._name,
-            breaker=CircuitBreaker(),
-            on_event=self._receive,
-            route=route,
-        )
+        breaker = CircuitBreaker()
+
+        def open_(format_: AudioFormat, on_event: Callable[[SessionEvent], None], _: FetchAudio | None) -> Client:
+            return Client(
+                Session(SessionPolicy(format=format_, speed=speed), Random(), dialect=dialect_of(options, format_)),
+                url=f"{host}{options.target(audio=format_)}",
+                key=key,
+                call_id=self._name,
+                breaker=breaker,
+                on_event=on_event,
+                route=route,
+            )
+
+        self._client = open_clients(source.format, open_, self._receive, apart=options.is_flux)
 
     async def run(self, chunks: AsyncIterator[bytes], stop: asyncio.Event) -> None:
         """Until the source ends or `stop` is set, and Deepgram's last words. Raises SourceError, after these."""

@@ -9,7 +9,10 @@ from collections.abc import Callable
 from bridge.audio import AudioFormat
 from bridge.deepgram.channels import Channels
 from bridge.deepgram.client import Client, FetchAudio
+from bridge.deepgram.dialect import Dialect, Listen
 from bridge.deepgram.exchange import SessionEvent
+from bridge.deepgram.flux import Flux
+from bridge.deepgram.options import Options
 
 Open = Callable[[AudioFormat, Callable[[SessionEvent], None], FetchAudio | None], Client]
 """Makes the client of one channel: its format, whom it tells, and where it fetches."""
@@ -88,3 +91,24 @@ class MonoClients:
             return found, self._format.apart(audio)[channel]
 
         return fetch
+
+
+AnyClient = Client | MonoClients
+"""One socket for all channels, or one for each: the call knows no difference."""
+
+
+def dialect_of(options: Options, format_: AudioFormat) -> Dialect:
+    """The one in which a request with these options is answered."""
+    return Flux(options.get("model") or "", format_) if options.is_flux else Listen()
+
+
+def open_clients(
+    format_: AudioFormat,
+    open_: Open,
+    on_event: Callable[[SessionEvent], None],
+    fetch: FetchAudio | None = None,
+    *,
+    apart: bool,
+) -> AnyClient:
+    """`apart`: the recognizer hears one channel on a socket."""
+    return MonoClients(format_, open_, on_event, fetch) if apart else open_(format_, on_event, fetch)

@@ -1,5 +1,5 @@
-"""Interims, and starts of speech, at the webhook: at most once each, only while a call's lane is idle, and counting for
-nothing.
+"""Interims, starts of speech, and what becomes of turns, at the webhook: at most once each, only while a call's lane is
+idle, and counting for nothing.
 
 Beside the sender and deliberately no part of its duty: an interim is never retried and never waited for, the newest
 replaces what was not sent, and how it was answered changes nothing. One that is on its way when its final is posted
@@ -17,7 +17,7 @@ from bridge.delivery.envelope import envelope, interim_id, start_id
 from bridge.delivery.lane import Answer, classify
 from bridge.delivery.poster import Poster
 from bridge.delivery.signing import Signer
-from bridge.events import Data, Event, SpeechStarted, TranscriptInterim
+from bridge.events import Data, Event, TranscriptInterim, slot
 from bridge.store.base import LiveBus
 
 IN_FLIGHT = 16
@@ -30,7 +30,7 @@ class _InterimPosting:
     idle: bool = True
     sending: bool = False
     shown: dict[str, int | str] = field(default_factory=dict)
-    """What was sent last: of a segment its revision, of a track the start of speech."""
+    """What was sent last: of a segment its revision, of another slot the event."""
 
 
 class InterimSender:
@@ -131,5 +131,4 @@ def _told(event: Event) -> tuple[str, int | str, str]:
     data = event.data
     if isinstance(data, TranscriptInterim):
         return data.segment_id, data.revision, interim_id(event.call_id, data.segment_id, data.revision)
-    assert isinstance(data, SpeechStarted)
-    return f"speech {data.track}", event.id, start_id(event.call_id, event.id)
+    return f"{slot(data)} {data.type}", event.id, start_id(event.call_id, event.id)

@@ -37,11 +37,15 @@ from bridge.events.parts import (
     timestamp,
 )
 from bridge.events.speech import (
+    SLOTS,
     SpeechStarted,
     Transcript,
     TranscriptFinal,
     TranscriptInterim,
+    TurnEagerEnd,
+    TurnResumed,
     UtteranceCompleted,
+    slot,
 )
 
 __all__ = [
@@ -65,6 +69,7 @@ __all__ = [
     "Overlap",
     "Request",
     "ResumeReason",
+    "SLOTS",
     "SearchHit",
     "SpeechStarted",
     "StreamFailed",
@@ -77,7 +82,10 @@ __all__ = [
     "TranscriptionBackfilled",
     "TranscriptionInterrupted",
     "TranscriptionResumed",
+    "TurnEagerEnd",
+    "TurnResumed",
     "UtteranceCompleted",
     "Word",
+    "slot",
     "timestamp",
 ]
