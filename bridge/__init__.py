@@ -19,7 +19,7 @@ The layers, top to bottom; a module imports only from lower ones, or beside it i
                 deepgram/watchdog, deepgram/standing, deepgram/ending, deepgram/sounds, deepgram/backlog,
                 deepgram/journal, delivery/signing, delivery/envelope, delivery/address, tunnel, store/base,
                 transcript/speech, transcript/turns, transcript/figures, transcript/gaps, transcript/captions,
-                transcript/render
+                transcript/render, vosk/messages
     1 dialects  carriers/, deepgram/messages, deepgram/dialect, deepgram/flux, deepgram/usual, deepgram/words,
                 deepgram/extras, event_stream, outbox, answer, egress
     0 words     errors, failure, audio, events/, recognition, text, spelling, values

@@ -49,6 +49,7 @@ LongKeys = Annotated[SecretStr, _hidden(lambda text: values.long_enough(values.s
 Passwords = Annotated[SecretStr, _hidden(values.passwords)]
 
 PublicOrigin = Annotated[str, AfterValidator(values.public_origin)]
+SocketUrl = Annotated[str, AfterValidator(values.socket_url)]
 SocketOrigin = Annotated[str, AfterValidator(values.socket_origin)]
 WebOrigin = Annotated[str, AfterValidator(values.web_origin)]
 WebhookUrl = Annotated[str, AfterValidator(values.webhook)]

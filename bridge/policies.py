@@ -36,7 +36,8 @@ def call_policy(settings: Settings, egress: Egress) -> CallPolicy:
     return CallPolicy(
         deepgram_url=settings.deepgram_url,
         deepgram_key=settings.deepgram_api_key.get_secret_value() if settings.deepgram_api_key else "",
-        route=egress.route(settings.deepgram_url),
+        route=egress.route(settings.bridge_vosk_url or settings.deepgram_url),
+        vosk_url=settings.bridge_vosk_url,
         align=AlignPolicy(chunk_ms=_chunk_ms(settings), hold_ms=settings.bridge_hold_ms),
         session=SessionPolicy(
             window=settings.bridge_replay_window,
@@ -57,7 +58,9 @@ def _chunk_ms(settings: Settings) -> int:
 
 
 def call_options(settings: Settings) -> CallOptions:
-    """Deepgram's options for calls, and which of them a call may override."""
+    """Deepgram's options for calls, and which of them a call may override; a Vosk server has none."""
+    if settings.bridge_vosk_url:
+        return CallOptions(parse(""))
     return CallOptions(parse(settings.deepgram_options), settings.overrides)
 
 
@@ -66,7 +69,8 @@ def backfill_policy(settings: Settings, egress: Egress) -> BackfillPolicy:
     return BackfillPolicy(
         origin=settings.deepgram_url,
         key=settings.deepgram_api_key.get_secret_value() if settings.deepgram_api_key else "",
-        route=egress.route(settings.deepgram_url),
+        route=egress.route(settings.bridge_vosk_url or settings.deepgram_url),
+        vosk_url=settings.bridge_vosk_url,
         timeout=settings.bridge_backfill_timeout,
         keep=settings.bridge_backfill_days * 86400,
     )

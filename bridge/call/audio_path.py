@@ -24,6 +24,7 @@ from bridge.errors import StoreError
 from bridge.events import Cause, Request, Stretch, Track
 from bridge.spans import Span
 from bridge.store.base import CallAudio
+from bridge.vosk.messages import Vosk
 
 log = logging.getLogger("bridge.call")
 
@@ -149,10 +150,11 @@ def open_path(
 
     def open_(format_: AudioFormat, on_event: Callable[[SessionEvent], None], fetch: FetchAudio | None) -> Client:
         session = replace(policy.session, kept=audio is not None, format=format_)
+        spoken = Vosk(format_) if policy.vosk_url else dialect_of(options, format_)
         return Client(
-            Session(session, services.random, start, dialect_of(options, format_)),
-            url=url(options, format_),
-            key=policy.deepgram_key,
+            Session(session, services.random, start, spoken),
+            url=policy.vosk_url or url(options, format_),
+            key="" if policy.vosk_url else policy.deepgram_key,
             call_id=call_id,
             breaker=services.breaker,
             on_event=on_event,
@@ -164,7 +166,9 @@ def open_path(
     def fetch(position: int, samples: int) -> Awaitable[tuple[int, bytes]]:
         return read_kept(audio, position, samples, call_id)
 
-    client = open_clients(policy.session.format, open_, on_event, fetch, apart=options.is_flux)
+    client = open_clients(
+        policy.session.format, open_, on_event, fetch, apart=options.is_flux or policy.vosk_url is not None
+    )
     client.start()
     return AudioPath(Aligner(policy.align, start, heard), client, audio, policy.align.chunk_ms)
 

@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from random import Random
 
-from bridge.call import describe, pieces
+from bridge.call import describe, pieces, vosk
 from bridge.call.call_options import CallOptions
 from bridge.call.event_writer import EventWriter
 from bridge.call.projection import Projection
@@ -46,7 +46,9 @@ class BackfillPolicy:
     """Of the live API: `wss://…`."""
     key: str = field(repr=False)
     route: Route = DIRECT
-    """To Deepgram."""
+    """To the recognizer."""
+    vosk_url: str | None = None
+    """The Vosk server that is asked in Deepgram's place."""
     timeout: float = 3600.0
     """Seconds after the end of a call in which its audio is tried."""
     keep: float = 7 * 86400.0
@@ -221,11 +223,11 @@ class Backfill:
         refusal = self._breaker.ask(clock())
         if refusal is None:
             policy = self._policy
-            outcome = await transcribe(self._http, policy.origin, policy.key, options, audio, call_id=call_id)
+            outcome = await self._transcribe(options, audio, call_id)
             if options.fallback and isinstance(outcome, Refusal) and outcome.may_be_over_options:
                 log.warning("options of the call refused", extra={"call_id": call_id, "status": outcome.status})
                 options = options.fallback
-                outcome = await transcribe(self._http, policy.origin, policy.key, options, audio, call_id=call_id)
+                outcome = await self._transcribe(options, audio, call_id)
             if isinstance(outcome, Transcribed):
                 self._breaker.succeeded()
                 effort.pause = policy.first_pause
@@ -240,6 +242,12 @@ class Backfill:
         if refusal.blame is Blame.REQUEST or self._wall() + effort.pause > effort.deadline:
             return None
         raise _NotNow
+
+    async def _transcribe(self, options: Options, audio: bytes, call_id: str) -> Transcribed | Refusal:
+        policy = self._policy
+        if policy.vosk_url:
+            return await vosk.transcribe(policy.vosk_url, audio, call_id=call_id, route=policy.route)
+        return await transcribe(self._http, policy.origin, policy.key, options, audio, call_id=call_id)
 
     async def _sweep(self) -> None:
         """Remove audio that was given up, once it is too old."""

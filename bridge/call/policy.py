@@ -17,7 +17,9 @@ class CallPolicy:
     """Origin, without path."""
     deepgram_key: str = field(repr=False)
     route: Route = DIRECT
-    """To Deepgram."""
+    """To the recognizer."""
+    vosk_url: str | None = None
+    """The Vosk server that hears calls in Deepgram's place."""
     align: AlignPolicy = field(default_factory=AlignPolicy)
     session: SessionPolicy = field(default_factory=SessionPolicy)
     labels: Mapping[str, str] = field(default_factory=dict)

@@ -28,6 +28,7 @@ COMMANDS = {
     "demo": "engine",
     "call": "engine",
     "deepgram": "engine",
+    "vosk": "engine",
     "receive": "engine",
 }
 """Each command, and the module of this package that has a function of its name."""
