@@ -31,13 +31,13 @@ from bridge.deepgram.exchange import (
     Uncovered,
 )
 from bridge.deepgram.journal import Journal
-from bridge.deepgram.messages import Blame, DeepgramError, Message, Metadata, Other, Refusal
+from bridge.deepgram.messages import Blame, DeepgramError, Message, Metadata, Refusal
 from bridge.deepgram.standing import Standing
 from bridge.deepgram.states import State, Trigger, follow
 from bridge.deepgram.watchdog import Watchdog
 from bridge.errors import LocalProtocolError
 from bridge.pace import Pace
-from bridge.recognition import Recognized, Result
+from bridge.recognition import EagerEnd, Recognized, Result, SpeechStart, TurnEnd, TurnGoesOn
 
 _GIVEN_UP = "(the options of this call are given up; it goes on with everybody's)"
 
@@ -310,18 +310,17 @@ class Session:
 
     def _take(self, message: Message, now: float) -> None:
         match message:
+            case Result() | SpeechStart() | TurnEnd() | EagerEnd() | TurnGoesOn():
+                if message.channel < self.policy.format.channels:
+                    self._watchdog.answered(now)
+                    self._hear(message, now)
+                else:
+                    self.journal.bad_messages += 1
             case Metadata():
                 self._end(Trigger.FLUSHED)
             case DeepgramError():
                 self.journal.bad_messages += 1
                 self._events.append(message)
-            case Other():
-                pass
-            case _ if message.channel < self.policy.format.channels:
-                self._watchdog.answered(now)
-                self._hear(message, now)
-            case _:
-                self.journal.bad_messages += 1
 
     def _hear(self, message: Recognized, now: float) -> None:
         if self._resumed:

@@ -1,13 +1,19 @@
 """Vosk's answers, which do not say what they answer."""
 
 import json
+from random import Random
 
 import pytest
 
-from bridge.audio import AudioFormat, mulaw_to_pcm
+from bridge.audio import AudioFormat, mulaw_to_pcm, seconds
+from bridge.deepgram.exchange import Close, Connect, Finished, Send, SessionPolicy
 from bridge.deepgram.extras import Model
 from bridge.deepgram.messages import Metadata
+from bridge.deepgram.session import Session
 from bridge.errors import RemoteProtocolError
+from bridge.local.script import CodedRecognizers, encode, random_script
+from bridge.local.vosk import Listener
+from bridge.recognition import Result
 from bridge.spans import Span
 from bridge.vosk.messages import Vosk
 
@@ -93,3 +99,105 @@ def test_an_odd_word_costs_itself():
 
     assert [word.word for word in result.words] == ["a", "b"]
     assert reading.bad_words == 2
+
+
+CHUNK_OF_CALL = 480
+SCRIPT = random_script(9, 40.0)
+AUDIO = encode(SCRIPT, 40.0)[0]
+
+
+class Line:
+    """One channel of a call between our session and the local engine's Vosk; positions are samples."""
+
+    def __init__(self, script, audio, drops=(), spoil=lambda answer: False):
+        """`drops`: chunks after which each socket is lost, with the answers to the newest of them. `spoil`: which
+        answers cannot be read."""
+        self.script, self.audio, self.drops, self.spoil = script, audio, list(drops), spoil
+        self.ours = Session(SessionPolicy(format=MONO, speed=1000.0, burst=60.0), Random(1), dialect=Vosk(MONO))
+        self.told, self.chunks, self.answers, self.now = [], 0, 0, 0.0
+        self.theirs = None
+
+    def run(self):
+        self.ours.start(0.0)
+        for start in range(0, len(self.audio), CHUNK_OF_CALL):
+            self.now += CHUNK_OF_CALL / 8000
+            self.ours.receive_audio(self.audio[start : start + CHUNK_OF_CALL], self.now)
+            self._pump()
+        self.ours.finish(self.now)
+        while not any(isinstance(event, Finished) for event in self.told):
+            self._pump()
+            self.now += 0.05
+        return self
+
+    def _pump(self):
+        due = self.ours.get_timer()
+        if due is not None and due <= self.now:
+            self.ours.handle_timer(self.now)
+        while commands := self.ours.data_to_send():
+            for command in commands:
+                self._obey(command)
+        self.told += self.ours.events_received()
+
+    def _obey(self, command):
+        match command:
+            case Connect():
+                self.theirs, self.chunks = Listener(CodedRecognizers(self.script)), 0
+                self.ours.connected(None, self.now)
+            case Send(bytes() as audio) if self.theirs:
+                self.chunks += 1
+                answer = self.theirs.hear(audio)
+                if self.drops and self.chunks >= self.drops[0]:
+                    self.drops.pop(0)
+                    self.theirs = None
+                    self.ours.closed(None, "", self.now)
+                else:
+                    self._answer(answer)
+            case Send('{"eof" : 1}') if self.theirs:
+                self._answer(self.theirs.end())
+            case Close():
+                self.theirs = None
+
+    def _answer(self, answer):
+        self.answers += 1
+        self.ours.receive_text("?" if self.spoil(json.loads(answer)) else answer, self.now)
+
+    @property
+    def words(self):
+        finals = [event for event in self.told if isinstance(event, Result) and event.is_final]
+        return [
+            (word.word, seconds(word.span.start), seconds(word.span.end)) for final in finals for word in final.words
+        ]
+
+
+@pytest.mark.parametrize("drops", [(), (1,), (70, 200), (151, 30, 300)])
+def test_every_word_is_heard_once_whatever_becomes_of_the_sockets(drops):
+    line = Line(SCRIPT, AUDIO, drops).run()
+
+    assert line.words == [(word.word, word.start, word.end) for word in SCRIPT.channels[0]]
+    assert line.told[-1] == Finished()
+
+
+def test_partials_that_cannot_be_read_cost_nothing():
+    line = Line(SCRIPT, AUDIO, spoil=lambda answer: "partial" in answer and answer["partial"]).run()
+
+    assert line.words == [(word.word, word.start, word.end) for word in SCRIPT.channels[0]]
+
+
+def test_what_a_final_said_that_cannot_be_read_is_named_and_no_more():
+    spoilt = []
+
+    def spoil(answer):
+        if "result" in answer and not spoilt:
+            spoilt.extend((word["word"], word["start"], word["end"]) for word in answer["result"])
+            return True
+        return False
+
+    line = Line(SCRIPT, AUDIO, spoil=spoil).run()
+    lacking = [span for _, span in line.told[-1].uncovered]
+
+    assert sorted([*line.words, *spoilt], key=lambda word: word[1]) == [
+        (word.word, word.start, word.end) for word in SCRIPT.channels[0]
+    ]
+    assert all(
+        any(span.start / 8000 <= start and end <= span.end / 8000 for span in lacking) for _, start, end in spoilt
+    )
