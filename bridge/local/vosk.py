@@ -1,7 +1,8 @@
 """A server that speaks the Vosk server's protocol, with the local engine's recognizer: one channel on a socket.
 
-It answers every binary message with one text, and the end with the last: a final where the recognizer has settled
-something, else what it believes by now. What it heard is remembered for tests.
+It answers every binary message with one text, and the end with the last: a final where the speaker pauses, or in long
+silence, else what it believes by now. What the recognizer settles in mid-speech is no final, since one of Vosk's takes
+all that was heard by then. What it heard is remembered for tests.
 
 Source: https://github.com/alphacep/vosk-server, `websocket/asr_server.py`
 """
@@ -17,8 +18,8 @@ from websockets.asyncio import server as websocket
 from websockets.exceptions import ConnectionClosed
 
 from bridge.audio import SAMPLE_RATE, pcm_to_mulaw, resample
-from bridge.local.recognition import Heard, Listening, Recognizer, RecognizerFactory
-from bridge.recognition import Result
+from bridge.local.recognition import Listening, Recognizer, RecognizerFactory
+from bridge.recognition import Result, Word
 from bridge.vosk.messages import END
 
 log = logging.getLogger("bridge.local")
@@ -36,7 +37,8 @@ class Listener:
         self._recognizer: Recognizer = recognizers(0, Listening(_PAUSE))
         self._rate = SAMPLE_RATE
         self._words = True
-        self._partial = ""
+        self._settled: list[Word] = []  # since the last final
+        self._open: Sequence[Word] = ()  # what may still change
 
     def configure(self, text: str) -> None:
         """A text with `config` in it. Raises ValueError, KeyError or TypeError for one that is none."""
@@ -48,22 +50,31 @@ class Listener:
         """The answer to some audio."""
         mulaw = pcm_to_mulaw(resample(pcm, self._rate, SAMPLE_RATE))
         self.audio += mulaw
-        heard = self._recognizer.receive_audio(mulaw)
-        if finals := _finals(heard):
-            return self._final(finals)
-        for item in heard:
+        ends = False
+        for item in self._recognizer.receive_audio(mulaw):
             if isinstance(item, Result):
-                self._partial = " ".join(word.word for word in item.words)
-        return json.dumps({"partial": self._partial})
+                ends = self._take(item)
+        return self._final() if ends else json.dumps({"partial": _text([*self._settled, *self._open])})
 
     def end(self) -> str:
         """The answer to the end."""
-        return self._final(_finals(self._recognizer.flush()))
+        for item in self._recognizer.flush():
+            if isinstance(item, Result):
+                self._take(item)
+        return self._final()
 
-    def _final(self, finals: Sequence[Result]) -> str:
-        self._partial = ""
-        words = [word for final in finals for word in final.words]
-        told: dict[str, Any] = {"text": " ".join(word.word for word in words)}
+    def _take(self, result: Result) -> bool:
+        """Whether all that was said by now is settled, and a pause follows."""
+        if not result.is_final:
+            self._open = result.words
+            return False
+        self._settled += result.words
+        self._open = ()
+        return result.ends_turn or not self._settled
+
+    def _final(self) -> str:
+        words, self._settled, self._open = self._settled, [], ()
+        told: dict[str, Any] = {"text": _text(words)}
         if words and self._words:
             told["result"] = [
                 {
@@ -77,8 +88,8 @@ class Listener:
         return json.dumps(told)
 
 
-def _finals(heard: Sequence[Heard]) -> list[Result]:
-    return [item for item in heard if isinstance(item, Result) and item.is_final]
+def _text(words: Sequence[Word]) -> str:
+    return " ".join(word.word for word in words)
 
 
 @dataclass(slots=True)

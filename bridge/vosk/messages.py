@@ -2,8 +2,9 @@
 
 An answer does not say what audio it is about, but the server gives exactly one to each binary message, in order, and
 one to the end: so the n-th answer is about the audio up to the end of the n-th chunk. A final covers all from the final
-before it to there, and the recognizer begins again after it: nothing is left out, and nothing is claimed twice. An
-answer that cannot be read was a final or not; the words of the next final tell.
+before it to there, and the recognizer begins again after it: nothing is left out, and nothing is claimed twice. What
+follows a final's words by then is left to the next, for a socket that may be lost. An answer that cannot be read was a
+final or not; the words of the next final tell.
 
 It has no text that keeps a socket open or asks for a final, and needs none: its own pings keep the socket.
 
@@ -29,6 +30,8 @@ END = '{"eof" : 1}'
 NAME = "vosk"
 """What records call its model: no message names one."""
 
+_UNSURE = SAMPLE_RATE // 5
+"""Samples at the end of a final, after its words, that are left to the next."""
 _LEAST = SAMPLE_RATE // 2
 """Samples before a partial's first appearance in which its first word may have begun."""
 
@@ -47,7 +50,7 @@ class Vosk:
     def __init__(self, format_: AudioFormat) -> None:
         """`format_`: of one channel."""
         self._format = format_
-        self._unread: int | None = None  # where the audio ends of an answer that could not be read
+        self._unread: list[int] = []  # where the audio ends of answers that could not be read
         self._begin()
 
     def opened(self) -> Sequence[str]:
@@ -72,15 +75,15 @@ class Vosk:
         try:
             told = json.loads(frame)
         except (ValueError, RecursionError) as error:
-            self._unread = until
+            self._unread.append(until)
             raise RemoteProtocolError(f"not an answer of Vosk's: {type(error).__name__}") from None
         if not isinstance(told, dict) or not isinstance(told.get("partial", told.get("text")), str):
-            self._unread = until
+            self._unread.append(until)
             raise RemoteProtocolError("neither a partial nor a text")
         if "partial" in told:
             return Reading((self._partial(clean(told["partial"]), until),))
         odd = Oddities()
-        final = self._final(told, until, odd, ends_turn=not is_last)
+        final = self._final(told, until, odd, is_last=is_last)
         return Reading((final, Metadata()) if is_last else (final,), odd.words, odd.fields)
 
     def closed(self, code: int | None) -> Sequence[Message]:
@@ -96,30 +99,36 @@ class Vosk:
         self._unanswered: deque[int] = deque()  # where chunks end that have no answer yet
         self._covered = 0
         self._silent = 0  # nothing was heard up to here
-        self._unread = None
+        self._unread = []
 
     def _partial(self, text: str, until: int) -> Result:
         """Without words: a partial does not tell when they were said."""
         start = max(self._covered, self._silent - _LEAST)
         if not text:
-            self._silent, start = until, self._covered
+            # What an answer said that could not be read is not known to be silence.
+            self._silent, start = until, max([self._covered, *self._unread[-1:]])
         return Result(0, Span(min(start, until), until), text, 0.0, (), is_final=False)
 
-    def _final(self, told: dict[str, Any], until: int, odd: Oddities, *, ends_turn: bool) -> Result:
+    def _final(self, told: dict[str, Any], until: int, odd: Oddities, *, is_last: bool) -> Result:
         within = (self._covered / SAMPLE_RATE, until / SAMPLE_RATE)
         raw = told.get("result")
         words = read_words([_named(word) for word in raw] if isinstance(raw, list) else raw, within, 0.0, odd)
-        start, self._unread = self._start(words), None
-        self._covered = self._silent = until
+        start, self._unread = self._start(words), []
+        # Who speaks on may have begun in the last chunk: a socket that is lost here is followed by one that hears it.
+        sure = until if is_last else max(until - _UNSURE, max((word.span.end for word in words), default=0))
+        start = min(start, sure)
+        self._covered, self._silent = sure, until
         text = clean(told["text"])
         confidence = sum(word.confidence for word in words) / (len(words) or 1)
-        return Result(0, Span(start, until), text, confidence, words, is_final=True, ends_turn=ends_turn and text != "")
+        return Result(
+            0, Span(start, sure), text, confidence, words, is_final=True, ends_turn=not is_last and text != ""
+        )
 
     def _start(self, words: Sequence[Word]) -> int:
-        """Where a final begins: after the one before, which may have been an answer that could not be read."""
-        if self._unread is None or any(word.span.middle < self._unread for word in words):
-            return self._covered
-        return self._unread
+        """Where a final begins: after the one before. That may be an answer that could not be read, unless a word lies
+        before its end; the newest such is taken, which claims the least."""
+        first = min((word.span.middle for word in words), default=self._sent)
+        return max((end for end in self._unread if end <= first), default=self._covered)
 
 
 def _named(word: object) -> object:

@@ -57,9 +57,9 @@ def test_the_nth_answer_is_about_the_audio_up_to_the_end_of_the_nth_chunk():
     one, two, three, four = read(vosk, partial(""), partial("hello"), final(("hello", 1.1)), final())
 
     assert [one.span, two.span] == [Span(0, 8000), Span(4000, 16_000)]
-    assert (three.span, three.is_final, three.ends_turn, three.text) == (Span(0, 24_000), True, True, "hello")
+    assert (three.span, three.is_final, three.ends_turn, three.text) == (Span(0, 22_400), True, True, "hello")
     assert [(word.word, word.span, word.confidence) for word in three.words] == [("hello", Span(8800, 10_400), 0.8)]
-    assert (four.span, four.text, four.ends_turn) == (Span(24_000, 32_000), "", False)
+    assert (four.span, four.text, four.ends_turn) == (Span(22_400, 30_400), "", False)
 
 
 def test_the_answer_to_the_end_is_the_last_whatever_it_says():
@@ -75,7 +75,7 @@ def test_a_socket_begins_with_nothing_of_the_one_before():
     vosk.opened()
     vosk.encode(CHUNK)
 
-    assert read(vosk, final(("hello", 0.5)))[0].span == Span(0, 8000)
+    assert read(vosk, final(("hello", 0.5)))[0].span == Span(0, 6400)
 
 
 @pytest.mark.parametrize("odd", ["no JSON", "[]", "{}", '{"text": 5}', '{"partial": null}'])
@@ -87,7 +87,18 @@ def test_an_answer_that_cannot_be_read_is_told_by_the_next_final(odd, said, star
         vosk.read(odd)
 
     (found,) = read(vosk, final(("hello", said)) if said else final())
-    assert found.span == Span(start, 16_000)
+    assert found.span == Span(start, 14_400)
+
+
+def test_of_several_answers_that_cannot_be_read_the_next_final_claims_the_least():
+    vosk = dialect(4)
+    for _ in range(2):
+        with pytest.raises(RemoteProtocolError):
+            vosk.read("?")
+    silence, found = read(vosk, partial(""), final(("hello", 1.5)))
+
+    assert silence.span == Span(16_000, 24_000), "before that there may have been words"
+    assert found.span == Span(8000, 30_400)
 
 
 def test_an_odd_word_costs_itself():
