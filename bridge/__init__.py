@@ -13,13 +13,14 @@ The layers, top to bottom; a module imports only from lower ones, or beside it i
                 delivery/interims, live, logs, clock, process, certificates, forms
     ---- below this line: no await, no clock, no randomness, no environment, no logging ----
     3 machines  align/, call/continuity, deepgram/session, deepgram/channels, deepgram/breaker,
-                transcript/assembler, transcript/conversation, delivery/lane, delivery/breaker
+                transcript/assembler, transcript/conversation, delivery/lane, delivery/breaker, delivery/format,
+                delivery/twilio
     2 pure      call/states, call/lull, deepgram/options, deepgram/flux_options, deepgram/languages, deepgram/batch,
                 deepgram/exchange, deepgram/window, deepgram/coverage, deepgram/states, deepgram/timeline,
                 deepgram/watchdog, deepgram/standing, deepgram/ending, deepgram/sounds, deepgram/backlog,
-                deepgram/journal, delivery/signing, delivery/envelope, delivery/address, tunnel, store/base,
-                transcript/speech, transcript/turns, transcript/figures, transcript/gaps, transcript/captions,
-                transcript/render, vosk/messages
+                deepgram/journal, deepgram/latency, delivery/signing, delivery/envelope, delivery/address,
+                tunnel, store/base, transcript/speech, transcript/turns, transcript/figures, transcript/gaps,
+                transcript/captions, transcript/render, vosk/messages
     1 dialects  carriers/, deepgram/messages, deepgram/dialect, deepgram/flux, deepgram/usual, deepgram/words,
                 deepgram/extras, event_stream, outbox, answer, egress
     0 words     errors, failure, audio, events/, recognition, text, spelling, values

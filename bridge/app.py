@@ -8,7 +8,7 @@ import asyncio
 import logging
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from random import Random
@@ -26,7 +26,8 @@ from bridge.delivery.sender import Sender
 from bridge.errors import StoreError
 from bridge.live import Live
 from bridge.policies import (
-    ENDPOINT,
+    TWILIO,
+    WEBHOOK,
     audio_store,
     backfill_policy,
     call_options,
@@ -34,7 +35,7 @@ from bridge.policies import (
     event_store,
     own_egress,
     retention,
-    webhook_sender,
+    senders,
 )
 from bridge.store.audio import AudioStore, Recordings
 from bridge.store.base import ManagedStore
@@ -53,6 +54,9 @@ from bridge.web.static import PageHandlers
 from twiml.issued import IssuedTokens
 
 log = logging.getLogger("bridge.app")
+
+_PREFIXES = {WEBHOOK: "", TWILIO: "twilio_"}
+"""What the metrics of the delivery to an endpoint begin with."""
 
 _LARGEST_BODY = 64 * 1024  # octets of a request
 _SHARE_OF_LAST_WORDS = 0.75  # of the time to stop; the rest is for delivering them
@@ -81,14 +85,15 @@ def build(settings: Settings) -> web.Application:
     token_secret, issued = carriers.token_secret(settings), IssuedTokens()
     store = event_store(settings)
     recordings = Recordings(settings.data_dir, unfinished=settings.bridge_recordings)
-    sender = webhook_sender(settings, store, egress)
+    posting = senders(settings, store, egress)
     audio, live, breaker = audio_store(settings), Live(store), CircuitBreaker()
     options = call_options(settings)
     policy, requests = backfill_policy(settings, egress), settings.data_dir / REQUESTS
     backfill = Backfill(store, audio, breaker, policy, options, wall=time.time, random=Random(), requests=requests)
     reforks = carriers.reforks(settings, token_secret, egress)
+    services = Services(call_policy(settings, egress), store, breaker, options, SystemClock(), Random(), reforks)
     registry = CallRegistry(
-        Services(call_policy(settings, egress), store, breaker, options, SystemClock(), Random(), reforks),
+        services,
         max_calls=settings.bridge_max_calls,
         audio=audio if settings.bridge_audio_limit else None,
         on_uncovered=backfill.offer,
@@ -97,13 +102,11 @@ def build(settings: Settings) -> web.Application:
     media = carriers.media_handlers(registry, settings, token_secret)
     stop = _StopDeadline(settings.bridge_stop_timeout)
     access = _access(settings)
-    operations = _operations(registry, breaker, store, audio, backfill, sender, live, connections, refusals, access)
+    operations = _operations(registry, services, store, audio, backfill, posting, live, connections, refusals, access)
 
     async def keep_open(_: web.Application) -> AsyncIterator[None]:
         async with store, audio, retention(settings, recordings), AsyncExitStack() as stack:
-            if sender:
-                await stack.enter_async_context(sender)
-                stack.push_async_callback(lambda: sender.drain(stop.left()))
+            await _start_posting(stack, list(posting.values()), stop)
             await stack.enter_async_context(backfill)
             recovery = asyncio.create_task(_recover(registry, backfill))
             yield
@@ -125,13 +128,25 @@ def build(settings: Settings) -> web.Application:
     app.on_shutdown.append(lambda _: finish_calls())
     app.add_routes([*media.routes(), *_operations_routes(settings, operations, access), *PageHandlers().routes()])
     eraser = Eraser(store, audio, recordings, backfill)
-    calls = CallHandlers(store, access, endpoint=ENDPOINT, delete=eraser.erase, recordings=recordings, wall=time.time)
+    shown = [WEBHOOK, *(name for name in posting if name != WEBHOOK)]
+    calls = CallHandlers(store, access, endpoints=shown, delete=eraser.erase, recordings=recordings, wall=time.time)
     feed = FeedHandlers(live, store, access, calls.events, Random())
     app.add_routes([*access.routes(), *feed.routes(), *calls.routes()])
-    app.add_routes(DeliveryHandlers(sender.resume if sender else None, store, access).routes())
+    app.add_routes(DeliveryHandlers({name: sender.resume for name, sender in posting.items()}, store, access).routes())
     app.add_routes(BackupHandlers(store.copy, settings.data_dir, access).routes())
     app.add_routes(carriers.webhook_routes(settings, token_secret, registry, issued.note))
     return app
+
+
+async def _start_posting(stack: AsyncExitStack, posting: Sequence[Sender], stop: "_StopDeadline") -> None:
+    """Deliver until `stack` is left, and then what can be delivered before the deadline, to all endpoints at once."""
+    for sender in posting:
+        await stack.enter_async_context(sender)
+
+    async def drain() -> None:
+        await asyncio.gather(*(sender.drain(stop.left()) for sender in posting))
+
+    stack.push_async_callback(drain)
 
 
 async def _recover(registry: CallRegistry, backfill: Backfill) -> None:
@@ -222,11 +237,11 @@ class _StopDeadline:
 
 def _operations(
     registry: CallRegistry,
-    breaker: CircuitBreaker,
+    services: Services,
     store: ManagedStore,
     audio: AudioStore,
     backfill: Backfill,
-    sender: Sender | None,
+    posting: Mapping[str, Sender],
     live: Live,
     connections: Connections,
     refusals: Refusals,
@@ -247,7 +262,7 @@ def _operations(
         "calls_interrupted": ("Calls that wait for Deepgram", lambda: registry.interrupted),
         "deepgram_refuses": (
             "1: Deepgram is down or refuses, and its circuit breaker is open",
-            lambda: not breaker.is_closed,
+            lambda: not services.breaker.is_closed,
         ),
         "calls_to_backfill": ("Calls that have ended and whose kept audio is transcribed", lambda: backfill.waiting),
         "readers": ("Readers of live feeds", lambda: live.followers),
@@ -259,16 +274,25 @@ def _operations(
         "store_fails": ("1: the store cannot keep anything now", lambda: store.trouble is not None),
         "events_waiting": ("Events of calls that are not durable yet", lambda: registry.backlog.waiting),
     }
-    if sender:
-        counters["delivery"] = sender.counters
-        gauges |= {
-            "calls_to_deliver": ("Calls of which something waits for the webhook", lambda: store.lanes_waiting),
-            "webhook_refuses": (
-                "1: the webhook is down or gone, and its circuit breaker is open",
-                lambda: not sender.healthy,
-            ),
-        }
-    return OperationsHandlers(registry, counters, gauges, lambda: store.trouble)
+    for name, sender in posting.items():
+        counters[f"{_PREFIXES[name]}delivery"] = sender.counters
+        gauges |= _delivery_gauges(name, sender, store)
+    return OperationsHandlers(registry, counters, gauges, lambda: store.trouble, services.latency)
+
+
+def _delivery_gauges(name: str, sender: Sender, store: ManagedStore) -> dict[str, Gauge]:
+    """How the delivery to an endpoint stands."""
+    whom = "the webhook" if name == WEBHOOK else "the endpoint of Twilio's format"
+    return {
+        f"{_PREFIXES[name]}calls_to_deliver": (
+            f"Calls of which something waits for {whom}",
+            lambda: store.lanes_waiting(name),
+        ),
+        "webhook_refuses" if name == WEBHOOK else "twilio_delivery_refuses": (
+            f"1: {whom} is down or gone, and its circuit breaker is open",
+            lambda: not sender.healthy,
+        ),
+    }
 
 
 def _operations_routes(settings: Settings, operations: OperationsHandlers, access: Access) -> list[web.RouteDef]:

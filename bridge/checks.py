@@ -34,6 +34,11 @@ def check_for_serving(settings: Settings, environment: Mapping[str, str] | None 
             parse_secrets(settings.webhook_secret.get_secret_value())
         except ConfigError as error:
             raise ConfigError(f"WEBHOOK_SECRET: {error}") from None
+    if settings.bridge_twilio_transcription_url and not (settings.twilio_auth_tokens and settings.twilio_account_sid):
+        raise ConfigError(
+            "BRIDGE_TWILIO_TRANSCRIPTION_URL needs TWILIO_AUTH_TOKEN, with which its posts are signed, "
+            "and TWILIO_ACCOUNT_SID, which they name"
+        )
     if settings.database_url:
         raise ConfigError("DATABASE_URL is not supported yet; unset it, the record is kept in DATA_DIR")
     if settings.bridge_recordings and not settings.bridge_audio_limit:
@@ -70,6 +75,8 @@ def doubts(settings: Settings) -> Iterator[str]:
     if not settings.bridge_vosk_url:
         yield from (f"DEEPGRAM_OPTIONS: {doubt}" for doubt in options.doubts(options.parse(settings.deepgram_options)))
     asks_again = settings.twilio_auth_tokens and settings.public_url and settings.bridge_grace
+    twilio_url = settings.bridge_twilio_transcription_url
+    named = asks_again or twilio_url
     holds_lines = settings.public_url and settings.answers_twilio and not settings.bridge_dial
     for name, works, needs in (
         ("DEEPGRAM_API_KEY", not settings.bridge_vosk_url, "with BRIDGE_VOSK_URL: calls are heard there"),
@@ -77,7 +84,8 @@ def doubts(settings: Settings) -> Iterator[str]:
         ("WEBHOOK_SECRET", settings.webhook_url, "without WEBHOOK_URL: events are only kept"),
         ("WEBHOOK_INTERIM", settings.webhook_url, "without WEBHOOK_URL: events are only kept"),
         ("WEBHOOK_SPEECH_STARTED", settings.webhook_url, "without WEBHOOK_URL: events are only kept"),
-        ("TWILIO_ACCOUNT_SID", asks_again, "for a lost stream without TWILIO_AUTH_TOKEN, PUBLIC_URL and BRIDGE_GRACE"),
+        ("BRIDGE_TWILIO_PARTIAL_RESULTS", twilio_url, "without BRIDGE_TWILIO_TRANSCRIPTION_URL"),
+        ("TWILIO_ACCOUNT_SID", named, "for a lost stream without TWILIO_AUTH_TOKEN, PUBLIC_URL and BRIDGE_GRACE"),
         ("BRIDGE_CALLER_ID", settings.bridge_dial, "without BRIDGE_DIAL"),
         ("BRIDGE_PAUSE", holds_lines, "with BRIDGE_DIAL, or without a voice webhook (PUBLIC_URL)"),
         ("BRIDGE_BACKFILL_TIMEOUT", settings.bridge_audio_limit, "without kept audio (BRIDGE_AUDIO_LIMIT)"),

@@ -75,6 +75,13 @@ class Settings(BaseModel):
     data_dir: forms.Folder = Field(Path("data"), description="Folder in which the record is kept")
     database_url: forms.Hidden | None = Field(None, description="Reserved: only SQLite in `DATA_DIR` is built so far")
 
+    bridge_twilio_transcription_url: forms.WebhookUrl | None = Field(
+        None, repr=False, description="Where calls are posted as Twilio's Real-Time Transcription posts them"
+    )
+    bridge_twilio_partial_results: bool = Field(
+        False, description="Post interim transcripts there too, as Twilio's `partialResults` does"
+    )
+
     bridge_twilio_api: forms.WebOrigin = Field(
         "https://api.twilio.com", description="Twilio's REST API: a region's, or for tests"
     )

@@ -2,6 +2,7 @@
 
 import os
 import time
+from functools import partial
 
 from bridge.align import AlignPolicy
 from bridge.call import CallPolicy, ContinuityPolicy
@@ -12,17 +13,21 @@ from bridge.config import Settings
 from bridge.deepgram import flux_options
 from bridge.deepgram.exchange import SessionPolicy
 from bridge.deepgram.options import parse
+from bridge.delivery.address import parse_address
+from bridge.delivery.format import Envelopes
 from bridge.delivery.sender import Sender
 from bridge.delivery.signing import Signer
+from bridge.delivery.twilio import TwilioForms
 from bridge.egress import Egress
 from bridge.events import Data, SpeechStarted, TranscriptInterim, TurnEagerEnd, TurnResumed
 from bridge.store.audio import AudioStore, Recordings
 from bridge.store.audio.retention import Retention
 from bridge.store.base import ManagedStore
 from bridge.store.opening import open_store
+from twiml.signature import sign_form
 
-ENDPOINT = "webhook"
-"""The endpoint's name in the lanes; they stay when `WEBHOOK_URL` changes."""
+WEBHOOK, TWILIO = "webhook", "twilio"
+"""The endpoints' names in the lanes, which stay when an endpoint's URL changes; metrics and API use them too."""
 
 
 def own_egress() -> Egress:
@@ -82,18 +87,49 @@ def audio_store(settings: Settings) -> AudioStore:
     return AudioStore(settings.data_dir, limit=limit, keep=settings.bridge_recordings)
 
 
+def endpoints(settings: Settings) -> list[str]:
+    """The names of those that events are posted to."""
+    urls = {WEBHOOK: settings.webhook_url, TWILIO: settings.bridge_twilio_transcription_url}
+    return [name for name, url in urls.items() if url]
+
+
 def event_store(settings: Settings) -> ManagedStore:
-    return open_store(settings.data_dir, [ENDPOINT] if settings.webhook_url else [])
+    return open_store(settings.data_dir, endpoints(settings))
 
 
-def webhook_sender(settings: Settings, store: ManagedStore, egress: Egress) -> Sender | None:
+def senders(settings: Settings, store: ManagedStore, egress: Egress) -> dict[str, Sender]:
+    """What posts to each endpoint, by its name."""
+    made = {
+        WEBHOOK: _webhook_sender(settings, store, egress),
+        TWILIO: _twilio_sender(settings, store, egress),
+    }
+    return {name: sender for name, sender in made.items() if sender}
+
+
+def _webhook_sender(settings: Settings, store: ManagedStore, egress: Egress) -> Sender | None:
     if not settings.webhook_url or not settings.webhook_secret:
         return None
-    signer = Signer(settings.webhook_secret.get_secret_value())
+    format_ = Envelopes(Signer(settings.webhook_secret.get_secret_value()))
     url, route = settings.webhook_url, egress.route(settings.webhook_url)
     wanted: list[type[Data]] = [TranscriptInterim, TurnEagerEnd, TurnResumed] if settings.webhook_interim else []
     wanted += [SpeechStarted] if settings.webhook_speech_started else []
-    return Sender(store, url, signer, endpoint=ENDPOINT, interims=wanted, route=route)
+    return Sender(store, url, format_, endpoint=WEBHOOK, interims=wanted, route=route)
+
+
+def _twilio_sender(settings: Settings, store: ManagedStore, egress: Egress) -> Sender | None:
+    url, account, tokens = (
+        settings.bridge_twilio_transcription_url,
+        settings.twilio_account_sid,
+        settings.twilio_auth_tokens,
+    )
+    if not url or not account or not tokens:
+        return None
+    interims = settings.bridge_twilio_partial_results
+    # While tokens are rotated Twilio signs with the primary one, and so does this with the first; over the URL as its
+    # host sees it.
+    format_ = TwilioForms(account, partial(sign_form, tokens[0], parse_address(url).absolute), interims=interims)
+    wanted = [TranscriptInterim] if interims else []
+    return Sender(store, url, format_, endpoint=TWILIO, interims=wanted, route=egress.route(url))
 
 
 def retention(settings: Settings, recordings: Recordings) -> Retention:

@@ -23,6 +23,11 @@ def pytest_addoption(parser):
     )
 
 
+def pytest_xdist_auto_num_workers(config):
+    """Half as many again as there are cores: the tests wait for a third of their time."""
+    return max(2, (os.cpu_count() or 1) * 3 // 2)
+
+
 def pytest_collection_modifyitems(config, items):
     """The browser's tests have a run of their own: they need Chromium, and more seconds than all the rest of a file."""
     if config.getoption("--browser"):

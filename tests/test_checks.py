@@ -29,6 +29,17 @@ def test_a_full_set_of_settings_serves():
         ({"TWILIO_AUTH_TOKEN": ""}, {}, "TWILIO_AUTH_TOKEN"),
         ({"PUBLIC_URL": ""}, {}, "PUBLIC_URL"),
         ({"WEBHOOK_URL": "https://x.example"}, {}, "WEBHOOK_SECRET"),
+        ({"BRIDGE_TWILIO_TRANSCRIPTION_URL": "https://x.example"}, {}, "TWILIO_ACCOUNT_SID, which they name"),
+        (
+            {
+                "BRIDGE_TWILIO_TRANSCRIPTION_URL": "https://x.example",
+                "TWILIO_ACCOUNT_SID": "AC1",
+                "TWILIO_AUTH_TOKEN": "",
+                "TWILIO_SIGNATURE": "off",
+            },
+            {},
+            "TWILIO_AUTH_TOKEN, with which its posts are signed",
+        ),
         ({"DATABASE_URL": "postgres://x"}, {}, "DATABASE_URL"),
         ({}, {"DYNO": "web.1"}, "wipes its disk"),
         ({"WEBHOOK_SECRET": "whsec_short"}, {}, "webhook secret"),
@@ -63,6 +74,7 @@ def test_what_works_leaves_no_doubt():
         ({"DEEPGRAM_OPTIONS": "language=multi&redact=pci"}, "DEEPGRAM_OPTIONS: redact=pci"),
         ({"WEBHOOK_INTERIM": "true"}, "WEBHOOK_URL"),
         ({"WEBHOOK_SECRET": "whsec_x"}, "WEBHOOK_URL"),
+        ({"BRIDGE_TWILIO_PARTIAL_RESULTS": "true"}, "BRIDGE_TWILIO_TRANSCRIPTION_URL"),
         ({"TWILIO_ACCOUNT_SID": "AC1", "PUBLIC_URL": ""}, "TWILIO_ACCOUNT_SID"),
         ({"TWILIO_SIGNATURE": "off"}, "TWILIO_AUTH_TOKEN checks no stream"),
         ({"BRIDGE_CALLER_ID": "+15550100"}, "BRIDGE_DIAL"),
@@ -82,6 +94,13 @@ def test_what_may_not_work_is_for_the_log(changes, said):
 
 def test_a_vosk_server_needs_no_key_of_deepgrams():
     check_for_serving(load({"BRIDGE_VOSK_URL": "ws://127.0.0.1:2700", "TWILIO_SIGNATURE": "off"}), {})
+
+
+def test_an_account_that_posts_name_does_something():
+    twilio = {"TWILIO_ACCOUNT_SID": "AC1", "BRIDGE_TWILIO_TRANSCRIPTION_URL": "https://x.example", "BRIDGE_GRACE": "0"}
+    check_for_serving(load(SERVABLE | twilio), {})
+
+    assert list(doubts(load(SERVABLE | twilio))) == []
 
 
 def test_unsigned_streams_are_taken_only_when_asked_for():

@@ -1,3 +1,6 @@
+import pytest
+from twilio.request_validator import RequestValidator
+
 from bridge import policies
 from bridge.config import load
 from bridge.egress import Egress
@@ -48,7 +51,48 @@ def test_without_a_webhook_nothing_is_posted(tmp_path):
     settings = load({"DATA_DIR": str(tmp_path)})
     store = policies.event_store(settings)
 
-    assert policies.webhook_sender(settings, store, Egress({}, None)) is None
+    assert policies.senders(settings, store, Egress({}, None)) == {}
+
+
+TWO = {
+    "WEBHOOK_URL": "https://one.example/calls",
+    "WEBHOOK_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+    "BRIDGE_TWILIO_TRANSCRIPTION_URL": "https://two.example/transcription",
+    "TWILIO_ACCOUNT_SID": "AC1",
+    "TWILIO_AUTH_TOKEN": "new old",
+}
+
+
+def test_each_endpoint_has_its_lanes_and_its_route(tmp_path):
+    settings = load({"DATA_DIR": str(tmp_path), **TWO})
+    egress = Egress({"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "one.example"}, None)
+
+    made = policies.senders(settings, policies.event_store(settings), egress)
+
+    assert list(made) == policies.endpoints(settings) == ["webhook", "twilio"]
+    assert [sender.poster._route.proxy_url for sender in made.values()] == [None, "http://127.0.0.1:9"]
+
+
+def test_the_endpoints_are_told_apart(tmp_path):
+    settings = load({"BRIDGE_TWILIO_TRANSCRIPTION_URL": "https://two.example/", "DATA_DIR": str(tmp_path)})
+
+    assert policies.endpoints(settings) == ["twilio"]
+    assert policies.senders(settings, policies.event_store(settings), Egress({}, None)) == {}, "it could not sign"
+
+
+@pytest.mark.parametrize(
+    ("given", "seen"),
+    [
+        ("https://two.example/a%2Fb?c=d", "https://two.example/a%2Fb?c=d"),
+        ("https://Two.example", "https://two.example/"),
+        ("http://two.example:8080/grüße", "http://two.example:8080/gr%C3%BC%C3%9Fe"),
+    ],
+)
+def test_what_goes_to_twilios_endpoint_is_signed_over_the_url_that_its_host_sees(tmp_path, given, seen):
+    settings = load({"DATA_DIR": str(tmp_path), **TWO, "BRIDGE_TWILIO_TRANSCRIPTION_URL": given})
+    sender = policies.senders(settings, policies.event_store(settings), Egress({}, None))["twilio"]
+
+    assert RequestValidator("new").validate(seen, {"a": "b"}, sender._format._sign({"a": "b"}))
 
 
 def test_flux_gets_the_chunks_that_suit_it_unless_told_otherwise():

@@ -17,11 +17,12 @@ from bridge.call.services import Services
 from bridge.carriers.messages import Media
 from bridge.deepgram.client import Client, FetchAudio
 from bridge.deepgram.exchange import Finished, SessionEvent
+from bridge.deepgram.latency import LatencyMeter
 from bridge.deepgram.mono import AnyClient, dialect_of, open_clients
 from bridge.deepgram.options import Options
 from bridge.deepgram.session import Session
 from bridge.errors import StoreError
-from bridge.events import Cause, Request, Stretch, Track
+from bridge.events import Cause, Latency, Request, Stretch, Track
 from bridge.spans import Span
 from bridge.store.base import CallAudio
 from bridge.vosk.messages import Vosk
@@ -61,6 +62,11 @@ class AudioPath:
     def requests(self) -> list[Request]:
         """The sockets to Deepgram."""
         return [describe.request(each) for each in self.client.session.journal.requests]
+
+    @property
+    def latency(self) -> Latency | None:
+        """How far Deepgram lagged behind."""
+        return describe.latency(self.client.session.latency)
 
     def open_stream(self, position: int, why: Cause) -> tuple[Source, int]:
         """As the aligner's; what silence there is before it goes out at once."""
@@ -148,11 +154,13 @@ def open_path(
     def url(wanted: Options, format_: AudioFormat) -> str:
         return f"{policy.deepgram_url}{wanted.target([('extra', f'call_id:{call_id}')], format_)}"
 
+    meter = LatencyMeter(services.latency)
+
     def open_(format_: AudioFormat, on_event: Callable[[SessionEvent], None], fetch: FetchAudio | None) -> Client:
         session = replace(policy.session, kept=audio is not None, format=format_)
         spoken = Vosk(format_) if policy.vosk_url else dialect_of(options, format_)
         return Client(
-            Session(session, services.random, start, spoken),
+            Session(session, services.random, start, meter, spoken),
             url=policy.vosk_url or url(options, format_),
             key="" if policy.vosk_url else policy.deepgram_key,
             call_id=call_id,

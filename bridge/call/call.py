@@ -286,7 +286,7 @@ class Call:
             case Finished():
                 assert self._path
                 self._path.finished = event
-                self._record.requests = self._path.requests
+                self._record.requests, self._record.latency = self._path.requests, self._path.latency
                 self._conclude()
             case _:
                 self._record.receive(event)

@@ -11,6 +11,7 @@ from bridge.audio import samples, seconds
 from bridge.carriers.messages import Started
 from bridge.deepgram import journal
 from bridge.deepgram.exchange import AudioLost, Interrupted, Resumed
+from bridge.deepgram.latency import LatencyMeter
 from bridge.deepgram.options import Options
 from bridge.events import (
     TRACKS,
@@ -21,6 +22,7 @@ from bridge.events import (
     Data,
     Direction,
     Event,
+    Latency,
     MediaFormat,
     Request,
     StreamFailed,
@@ -194,6 +196,14 @@ def request(socket: journal.Request) -> Request:
         version=model.version or None if model else None,
         start=seconds(socket.start),
     )
+
+
+def latency(meter: LatencyMeter) -> Latency | None:
+    """What was measured; None: nothing was."""
+    if not meter.measured:
+        return None
+    p50, p99, longest = map(seconds, (meter.within(0.5), meter.within(0.99), meter.longest))
+    return Latency(p50=p50, p99=p99, max=longest, measured=meter.measured)
 
 
 def language(options: Options) -> str | None:

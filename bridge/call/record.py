@@ -18,6 +18,7 @@ from bridge.events import (
     Data,
     DtmfReceived,
     EndReason,
+    Latency,
     Request,
     StreamFailed,
     Stretch,
@@ -59,6 +60,8 @@ class Record:
         """Kept audio that is left for later; complete when the call is over."""
         self.requests: list[Request] = []
         """The sockets to Deepgram, once they are gone."""
+        self.latency: Latency | None = None
+        """Deepgram's, likewise."""
         self._clock = clock
         self._assembler = Assembler(call_id, speakers, language, progress=past.progress if past else None)
         self._tally = None if past else Tally(speakers)  # of a part of a call it would be half the truth
@@ -151,6 +154,7 @@ class Record:
                 counts=counts,
                 # What is not transcribed yet was no silence.
                 figures=self._tally and self._tally.figures(self._tally.heard if self.uncovered else length),
+                latency=self.latency,
                 requests=self.requests,
                 transcript_url=describe.transcript_url(public_url, self.events.call_id),
             )

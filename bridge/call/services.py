@@ -11,6 +11,7 @@ from bridge.call.policy import CallPolicy
 from bridge.carriers.messages import Started
 from bridge.clock import Clock
 from bridge.deepgram.breaker import CircuitBreaker
+from bridge.deepgram.latency import LatencyMeter
 from bridge.events import Track
 from bridge.store.base import Store
 
@@ -35,6 +36,8 @@ class Services:
     """By carrier: those that can be asked for a stream."""
     backlog: Backlog = field(default_factory=Backlog)
     """What waits for the store."""
+    latency: LatencyMeter = field(default_factory=LatencyMeter)
+    """Of all calls."""
 
     async def ask_for_stream(self, call_id: str, started: Started, tracks: Sequence[Track]) -> bool:
         """Whether the carrier sends the tracks of a call that has lost them; False: it may later."""

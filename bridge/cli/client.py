@@ -129,12 +129,13 @@ class BridgeClient:
             async for piece in response.content.iter_any():
                 yield piece
 
-    async def deliver(self, call_id: str | None, after: int | None) -> int:
-        """Have the webhook get what it lacks, or all events after `after`. Returns the number of calls. `call_id`: None
-        for every call.
+    async def deliver(self, call_id: str | None, after: int | None, endpoint: str | None = None) -> int:
+        """Have an endpoint get what it lacks, or all events after `after`. Returns the number of calls. `call_id`: None
+        for every call; `endpoint`: None for each.
         """
+        said = {name: value for name, value in (("after", after), ("endpoint", endpoint)) if value is not None}
         path = "/deliveries" if call_id is None else f"/calls/{call_id}/deliveries"
-        async with self._ask("POST", path, body=None if after is None else {"after": after}) as response:
+        async with self._ask("POST", path, body=said or None) as response:
             calls = (_object(await response.read()) or {}).get("calls")
         if not isinstance(calls, int):
             raise self._no_bridge()

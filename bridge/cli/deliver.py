@@ -1,4 +1,4 @@
-"""`bridge deliver`: have a running bridge post to its webhook again."""
+"""`bridge deliver`: have a running bridge post to its webhook, and in Twilio's format, again."""
 
 from typing import Annotated
 
@@ -18,12 +18,15 @@ def deliver(
     after: Annotated[
         int | None, typer.Option(min=0, help="Everything after this seq once more; 0: from the first event")
     ] = None,
+    endpoint: Annotated[
+        str | None, typer.Option(metavar="webhook|twilio", help="To this one only; by default to each that is set up")
+    ] = None,
     url: Url = None,
 ) -> None:
     """Deliver now what the webhook did not take; with --after also what it has already had."""
     if after is not None and call is None:
         raise ConfigError("say which call: --after is the seq of an event of one call")
-    calls = run(_deliver(find_bridge(config.load(), url), call, after))
+    calls = run(_deliver(find_bridge(config.load(), url), call, after, endpoint))
     if not calls:
         typer.echo("Everything has been delivered.", err=True)
     elif call:
@@ -32,6 +35,6 @@ def deliver(
         typer.echo(f"{calls} {'call is' if calls == 1 else 'calls are'} delivered now.")
 
 
-async def _deliver(address: BridgeAddress, call: str | None, after: int | None) -> int:
+async def _deliver(address: BridgeAddress, call: str | None, after: int | None, endpoint: str | None) -> int:
     async with BridgeClient(address) as client:
-        return await client.deliver(call, after)
+        return await client.deliver(call, after, endpoint)

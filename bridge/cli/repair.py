@@ -4,7 +4,7 @@ import typer
 
 from bridge import config
 from bridge.errors import StoreError, StoreInUse
-from bridge.policies import ENDPOINT
+from bridge.policies import endpoints
 from bridge.store.opening import repair_store
 
 
@@ -12,7 +12,7 @@ def repair() -> None:
     """Save what can be read of a damaged database, while no bridge runs; the old one is kept beside it."""
     settings = config.load()
     try:
-        found = repair_store(settings.data_dir, [ENDPOINT] if settings.webhook_url else [])
+        found = repair_store(settings.data_dir, endpoints(settings))
     except StoreInUse as error:
         raise StoreError("a bridge uses the database: stop it first, then repair") from error
     if found is None:

@@ -70,8 +70,11 @@ def ended(line: Text, call: Json, data: Json) -> Text:
     line.append(f"{clock(data['duration'])}  call ended: {plain(data['reason'])}", style="bold")
     if data["flush"] != "complete":
         line.append(f"; the last {data['missing']:.1f} s have no transcript", style="yellow")
-    if data.get("figures"):
-        line.append("\n").append_text(prefix).append(_told(data["figures"]))
+    told = [_told(data["figures"])] if data.get("figures") else []
+    if latency := data.get("latency"):
+        told.append(f"Deepgram {latency['p50']:.2f} s behind, 99 of 100 interims within {latency['p99']:.2f} s")
+    if told:
+        line.append("\n").append_text(prefix).append("; ".join(told))
     return line
 
 

@@ -9,6 +9,7 @@ session's affair.
 from bridge.audio import SAMPLE_RATE, SAMPLES_PER_MS
 from bridge.deepgram.coverage import Coverage, before
 from bridge.deepgram.exchange import AudioLost, Fetch, SessionPolicy, Uncovered
+from bridge.deepgram.latency import LatencyMeter
 from bridge.deepgram.sounds import Sounds, audible
 from bridge.deepgram.timeline import Timeline
 from bridge.deepgram.window import AudioWindow
@@ -25,8 +26,9 @@ _REACH = 10 * SAMPLE_RATE  # how far back a hole is sent once more, where audio 
 class Backlog:
     """Of one call, over all its sockets. Positions are samples of the call."""
 
-    def __init__(self, policy: SessionPolicy, start: int) -> None:
+    def __init__(self, policy: SessionPolicy, start: int, latency: LatencyMeter | None = None) -> None:
         """`start`: position of the first sample that will come."""
+        self._latency = latency or LatencyMeter()
         self._kept = policy.kept
         self._held = int(policy.held * SAMPLE_RATE)
         self._format = policy.format
@@ -135,6 +137,8 @@ class Backlog:
 
     def hear(self, message: Recognized, *, partial: bool) -> Recognized | None:
         """What is new in a message, at its place in the call. `partial`: audio follows that this socket is not sent."""
+        if isinstance(message, Result) and not message.is_final:
+            self._latency.add(self._timeline.sent, message.span.end)
         moved = self._timeline.moved(message)
         if not isinstance(moved, Result):
             return moved

@@ -13,6 +13,7 @@ from msgspec import structs
 
 from bridge.deepgram.exchange import AudioLost, Finished, Interrupted, Resumed, SessionEvent, Uncovered
 from bridge.deepgram.journal import Request
+from bridge.deepgram.latency import LatencyMeter
 from bridge.deepgram.session import Session
 
 
@@ -30,7 +31,7 @@ class Channels:
     """What a call asks of its session, of all channels at once. Positions are samples of the call."""
 
     def __init__(self, sessions: Sequence[Session]) -> None:
-        """`sessions`: by channel; each hears that channel alone."""
+        """`sessions`: by channel; each hears that channel alone, and all have one meter."""
         self.sessions = sessions
         self._away: set[int] = set()
         self._told: set[tuple[int | None, str]] = set()  # of this interruption
@@ -59,6 +60,11 @@ class Channels:
     def unsent(self) -> float:
         """Seconds of audio that have not been sent, of the channel with most of them."""
         return max(session.unsent for session in self.sessions)
+
+    @property
+    def latency(self) -> LatencyMeter:
+        """Of all channels."""
+        return self.sessions[0].latency
 
     @property
     def journal(self) -> Journals:

@@ -31,6 +31,7 @@ from bridge.deepgram.exchange import (
     Uncovered,
 )
 from bridge.deepgram.journal import Journal
+from bridge.deepgram.latency import LatencyMeter
 from bridge.deepgram.messages import Blame, DeepgramError, Message, Metadata, Refusal
 from bridge.deepgram.standing import Standing
 from bridge.deepgram.states import State, Trigger, follow
@@ -46,19 +47,27 @@ class Session:
     """Give it the call's audio and what a socket says; do what `data_to_send` asks, tell what `events_received` has,
     and wake it when `get_timer` says. Every method that can need the time takes `now`, seconds on any steady clock."""
 
-    def __init__(self, policy: SessionPolicy, random: Random, start: int = 0, dialect: Dialect | None = None) -> None:
+    def __init__(
+        self,
+        policy: SessionPolicy,
+        random: Random,
+        start: int = 0,
+        latency: LatencyMeter | None = None,
+        dialect: Dialect | None = None,
+    ) -> None:
         """`start`: position of the first sample that will come. `dialect`: by default Deepgram's `/v1/listen`."""
         self.state = State.IDLE
         self.policy = policy
         self.request_id: str | None = None
         self._dialect = dialect or Listen()
         self.journal = Journal(self._dialect)
+        self.latency = latency or LatencyMeter()
         self.interruption: tuple[int | None, str] | None = None
         """Status and reason, as they were told last, while no socket answers after one was lost."""
         self._told: set[tuple[int | None, str]] = set()  # of this interruption
         self._resumed: Resumed | None = None  # to be told with the first answer
         self._random = random
-        self._backlog = Backlog(policy, start)
+        self._backlog = Backlog(policy, start, self.latency)
         self._pace = Pace(policy.speed, policy.burst)
         self._attempt = 0
         self._last_sent = 0.0
@@ -174,9 +183,8 @@ class Session:
 
     def closed(self, code: int | None, reason: str, now: float) -> None:
         """The socket is gone, open or not yet; `code` None if it went without a close frame."""
-        if self.state is State.CLOSING:
-            for message in self._dialect.closed(code):
-                self._take(message, now)
+        for message in self._dialect.closed(code) if self.state is State.CLOSING else ():
+            self._take(message, now)
         self._lose_socket(reason or "connection lost", code, self.request_id, now)
 
     def pause(self, now: float) -> None:
@@ -209,8 +217,8 @@ class Session:
         if self.state is State.OPEN:
             if self._backlog.ready:
                 times.append(self._pace.next_time())
-            elif (due := self._keep_alive_at) is not None:
-                times.append(due)
+            elif self._backlog.begun and self._dialect.keep_alive:
+                times.append(self._last_sent + self.policy.keep_alive)
         return min(times, default=None)
 
     def handle_timer(self, now: float) -> None:
@@ -220,9 +228,11 @@ class Session:
         elif self._retry_at is not None and now >= self._retry_at:
             self._connect()
         elif self.state is State.OPEN:
+            due = self._last_sent + self.policy.keep_alive
             if self._backlog.ready:
                 self._send_audio(now)
-            elif (text := self._dialect.keep_alive) and (due := self._keep_alive_at) is not None and now >= due:
+            elif (text := self._dialect.keep_alive) and self._backlog.begun and now >= due:
+                # Only after the first audio: Deepgram does not let a KeepAlive alone keep a stream.
                 self._commands.append(Send(text))
                 self._last_sent = now
 
@@ -244,12 +254,6 @@ class Session:
         """Whether that changed the state; what comes too late does not."""
         state, self.state = self.state, follow(self.state, trigger)
         return self.state is not state
-
-    @property
-    def _keep_alive_at(self) -> float | None:
-        # Only after the first audio: Deepgram does not let a KeepAlive alone keep a stream.
-        wanted = self._dialect.keep_alive and self._backlog.begun
-        return self._last_sent + self.policy.keep_alive if wanted else None
 
     def _connect(self) -> None:
         self._become(Trigger.CONNECT)

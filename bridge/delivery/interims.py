@@ -1,4 +1,4 @@
-"""Interims, starts of speech, and what becomes of turns, at the webhook: at most once each, only while a call's lane is
+"""Interims, starts of speech, and what becomes of turns, at an endpoint: at most once each, only while a call's lane is
 idle, and counting for nothing.
 
 Beside the sender and deliberately no part of its duty: an interim is never retried and never waited for, the newest
@@ -13,10 +13,9 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from bridge.delivery.envelope import envelope, interim_id, start_id
+from bridge.delivery.format import Format
 from bridge.delivery.lane import Answer, classify
 from bridge.delivery.poster import Poster
-from bridge.delivery.signing import Signer
 from bridge.events import Data, Event, TranscriptInterim, slot
 from bridge.store.base import LiveBus
 
@@ -34,7 +33,7 @@ class _InterimPosting:
 
 
 class InterimSender:
-    """The interims of all calls to one webhook.
+    """The interims of all calls to one endpoint.
 
     `types`: which events without a `seq` are sent. `allowed`: whether the endpoint is well enough for extras.
     `timeout`: seconds for a POST.
@@ -44,7 +43,7 @@ class InterimSender:
         self,
         store: LiveBus,
         poster: Poster,
-        signer: Signer,
+        format_: Format,
         *,
         types: Collection[type[Data]],
         allowed: Callable[[], bool],
@@ -54,7 +53,7 @@ class InterimSender:
     ) -> None:
         self._store = store
         self._poster = poster
-        self._signer = signer
+        self._format = format_
         self._types = frozenset(types)
         self._allowed = allowed
         self._counters = counters
@@ -102,16 +101,18 @@ class InterimSender:
             call.sending = False
 
     async def _post(self, call_id: str, call: _InterimPosting, interim: Event) -> None:
-        what, newest, webhook_id = _told(interim)
+        what, newest = _told(interim)
         call.shown[what] = newest
-        body = envelope(call.header, [interim.to_json()])
+        request = self._format.interim(call_id, call.header, interim)
+        if request is None:
+            self._counters["interims_dropped"] += 1
+            return
         now = self._clock()
-        headers = self._signer.headers(webhook_id, body, now)
         self._counters["interims"] += 1
         outcome = None
         with suppress(TimeoutError):
             async with asyncio.timeout(self._timeout):
-                outcome = await self._poster.post(body, headers, now)
+                outcome = await self._poster.post(request.body, request.headers(now), now)
         if outcome is None or classify(outcome) is not Answer.ACCEPTED:
             self._counters["interims_failed"] += 1
 
@@ -119,16 +120,16 @@ class InterimSender:
         """An interim that has not been sent; what the store still has is the newest and has no final."""
         interims = [event for event in await self._store.interims(call_id) if type(event.data) in self._types]
         told = [_told(event) for event in interims]
-        call.shown = {what: call.shown[what] for what, *_ in told if what in call.shown}
-        for event, (what, newest, _) in zip(interims, told, strict=True):
+        call.shown = {what: call.shown[what] for what, _ in told if what in call.shown}
+        for event, (what, newest) in zip(interims, told, strict=True):
             if call.shown.get(what) != newest:
                 return event
         return None
 
 
-def _told(event: Event) -> tuple[str, int | str, str]:
-    """What it tells of, which of all that was told of that it is, and the webhook-id that it is sent under."""
+def _told(event: Event) -> tuple[str, int | str]:
+    """What it tells of, and which of all that was told of that it is."""
     data = event.data
     if isinstance(data, TranscriptInterim):
-        return data.segment_id, data.revision, interim_id(event.call_id, data.segment_id, data.revision)
-    return f"{slot(data)} {data.type}", event.id, start_id(event.call_id, event.id)
+        return data.segment_id, data.revision
+    return f"{slot(data)} {data.type}", event.id

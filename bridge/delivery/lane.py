@@ -83,7 +83,8 @@ class Verdict:
 
     action: Literal["delivered", "retry", "split", "skip", "park", "disable"]
     settlement: Settlement
-    endpoint: Literal["alive", "failing", "gone"]
+    endpoint: Literal["alive", "failing", "gone", "unasked"]
+    """`unasked`: there was nothing to post, which says nothing about it."""
     reason: str
     """For the log: a status or a kind of failure, nothing the endpoint wrote."""
     pause: float = 0.0
@@ -134,6 +135,11 @@ def judge(lane: Lane, outcome: Outcome, now: float, rng: Random, policy: RetryPo
             return _retry(lane, reason, now, rng, policy, rejected=True)
         case _:
             assert_never(answer)
+
+
+def passed_over(lane: Lane) -> Verdict:
+    """What becomes of a lane whose batch holds nothing that its endpoint is told."""
+    return Verdict("delivered", Settlement(lane.batch_to, None), "unasked", "nothing to post")
 
 
 def describe(outcome: Outcome) -> str:

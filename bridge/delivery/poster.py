@@ -41,8 +41,15 @@ class Timeouts:
 class Poster:
     """`async with Poster(url) as poster:`. Raises `ConfigError` if nothing can be posted to this URL."""
 
-    def __init__(self, url: str, timeouts: Timeouts | None = None, route: Route = DIRECT) -> None:
+    def __init__(
+        self,
+        url: str,
+        timeouts: Timeouts | None = None,
+        route: Route = DIRECT,
+        content_type: str = "application/json",
+    ) -> None:
         self._address = parse_address(url)
+        self._content_type = content_type
         self._timeouts = timeouts or Timeouts()
         self._route = route
         self._head = self._fixed_head()
@@ -118,7 +125,7 @@ class Poster:
         lines = [
             f"POST {address.absolute if through else address.target} HTTP/1.1",
             f"Host: {address.authority}",
-            "Content-Type: application/json",
+            f"Content-Type: {self._content_type}",
             f"User-Agent: media-stream-bridge/{__version__}",
             "Accept: */*",
             "Accept-Encoding: identity",

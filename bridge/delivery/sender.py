@@ -1,7 +1,8 @@
-"""Delivering events to the webhook: claim lanes, post their batches, settle what came of it.
+"""Delivering events to an endpoint: claim lanes, post their batches, settle what came of it.
 
-This shell owns the tasks and the clock. What an answer means for a lane is decided in `lane`, how hard the endpoint
-may be pressed in `breaker`, what is due and durable in the store; interims are `interims`' affair. It keeps no event
+This shell owns the tasks and the clock. What is posted is decided in `format`, what an answer means for a lane in
+`lane`, how hard the endpoint may be pressed in `breaker`, what is due and durable in the store; interims are
+`interims`' affair. It keeps no event
 that the store does not have, so killing it loses nothing: at worst a batch goes out twice, under the same webhook-id.
 """
 
@@ -10,27 +11,30 @@ import hashlib
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from random import Random
 from typing import Any, Protocol
 
 from bridge.delivery.breaker import CircuitBreaker, CircuitBreakerPolicy, State
-from bridge.delivery.envelope import batch_id, envelope
+from bridge.delivery.format import Format
 from bridge.delivery.interims import InterimSender
-from bridge.delivery.lane import RetryPolicy, Verdict, judge
+from bridge.delivery.lane import RetryPolicy, Verdict, judge, passed_over
 from bridge.delivery.poster import Poster, Timeouts
-from bridge.delivery.signing import Signer
 from bridge.egress import DIRECT, Route
 from bridge.errors import StoreError
 from bridge.events import Data
-from bridge.outbox import Lane
-from bridge.store.base import EventLog, LiveBus, Outbox, Query
+from bridge.outbox import Lane, Settlement
+from bridge.store.base import EventLog, LiveBus, Outbox, Query, StoredEvent
 
 log = logging.getLogger(__name__)
 
 POLL = 0.25
 """Seconds: a backstop for hints that got lost, and how late a retry may be."""
+
+_PAGE = 200
+"""Events that are read at a time of what a format has to be told again."""
 
 
 class Undelivered(EventLog, Outbox, LiveBus, Protocol):
@@ -38,9 +42,9 @@ class Undelivered(EventLog, Outbox, LiveBus, Protocol):
 
 
 class Sender:
-    """`async with Sender(store, url, Signer(secrets)) as sender:` delivers until it is left; `drain` before that.
+    """`async with Sender(store, url, Envelopes(Signer(secrets))) as sender:` delivers until it is left; `drain` before.
 
-    `endpoint`: the id the store knows this webhook by. `interims`: which events without a `seq` are sent as well. An
+    `endpoint`: the id the store knows this endpoint by. `interims`: which events without a `seq` are sent as well. An
     endpoint that answers 410 gets nothing more, also after a restart, until its URL changes or `resume` is called; its
     lanes wait.
     """
@@ -49,7 +53,7 @@ class Sender:
         self,
         store: Undelivered,
         url: str,
-        signer: Signer,
+        format_: Format,
         *,
         endpoint: str = "webhook",
         interims: Collection[type[Data]] = (),
@@ -64,9 +68,9 @@ class Sender:
     ) -> None:
         self.counters: Counter[str] = Counter()
         self.breaker = CircuitBreaker(pressure)
-        self.poster = Poster(url, timeouts, route)
+        self.poster = Poster(url, timeouts, route, format_.content_type)
         self._store = store
-        self._signer = signer
+        self._format = format_
         self._endpoint = endpoint
         self._interims = interims
         self._retry = retry or RetryPolicy()
@@ -77,8 +81,9 @@ class Sender:
         self._clock = clock
         self._monotonic = monotonic
         self._epoch = clock() - monotonic()
-        # An attempt can take two totals and a body; a holder that has had a lease this long is not sending any more.
-        self._lease = 4 * (timeouts or Timeouts()).total
+        # An attempt can take three totals and a body; a holder that has had a lease this long is not sending any more.
+        self._patience = (timeouts or Timeouts()).total  # seconds after which a batch of many parts is settled so far
+        self._lease = 4 * self._patience
         # Tells this address from the next without keeping it: a URL may carry a token.
         self._address = hashlib.sha256(url.encode()).hexdigest()[:16]
         self._claiming = asyncio.Lock()
@@ -87,7 +92,7 @@ class Sender:
         self._interim_sender = InterimSender(
             store,
             self.poster,
-            signer,
+            format_,
             types=interims,
             allowed=lambda: self.healthy,
             counters=self.counters,
@@ -199,19 +204,41 @@ class Sender:
         await self._round()
 
     async def _attempt(self, lane: Lane) -> Verdict:
-        """Post the batch of a lane, and judge."""
-        count = lane.batch_to - lane.cursor
-        events = await self._store.read(Query(lane.call_id), after=lane.cursor, limit=count)
+        """Post the batch of a lane, and judge: it is settled as far as it was accepted before the first failure."""
+        parts = self._format.parts(lane, await self._read(lane))
+        verdict = passed_over(lane)
+        until = self._monotonic() + self._patience
+        for number, (part, request) in enumerate(parts):
+            if number and self._monotonic() > until:
+                return verdict
+            if number:  # the one before it was accepted
+                part = replace(part, attempts=0, rejections=0, first_failure=None, skipped=())
+            now = self._clock()
+            self.counters["posts"] += 1
+            outcome = await self.poster.post(request.body, request.headers(now), now)
+            verdict = judge(part, outcome, self._steady(), self._rng, self._retry)
+            if verdict.action != "delivered":
+                return verdict
+        return replace(verdict, settlement=Settlement(lane.batch_to, None))
+
+    async def _read(self, lane: Lane) -> Sequence[StoredEvent]:
+        """The events of a lane's batch, after those of which the format has to be told again."""
+        known = self._format.known(lane)
+        while known < lane.cursor:
+            page = await self._events(lane, known, min(_PAGE, lane.cursor - known))
+            self._format.recall(lane, page)
+            known = page[-1].seq
+        return await self._events(lane, lane.cursor, lane.batch_to - lane.cursor)
+
+    async def _events(self, lane: Lane, after: int, count: int) -> Sequence[StoredEvent]:
+        events = await self._store.read(Query(lane.call_id), after=after, limit=count)
         if len(events) != count:
-            raise StoreError(f"the log has {len(events)} of {count} events after {lane.cursor}")
-        body = envelope(lane.header, (event.body for event in events), lane.skipped)
-        now = self._clock()
-        headers = self._signer.headers(batch_id(lane.call_id, lane.cursor + 1, lane.batch_to), body, now)
-        self.counters["posts"] += 1
-        outcome = await self.poster.post(body, headers, now)
-        return judge(lane, outcome, self._steady(), self._rng, self._retry)
+            raise StoreError(f"the log has {len(events)} of {count} events after {after}")
+        return events
 
     async def _settle(self, lane: Lane, verdict: Verdict) -> None:
+        cursor = verdict.settlement.cursor
+        self._format.settled(lane, cursor)  # before the lane can be claimed again
         self._report(lane, verdict)
         if verdict.action == "disable":
             await self._store.disable(self._endpoint, self._address)
@@ -219,8 +246,8 @@ class Sender:
             self.counters["lost_leases"] += 1
             return
         self.counters[verdict.action] += 1
-        if verdict.action == "delivered":
-            self.counters["events"] += lane.batch_to - lane.cursor
+        self.counters["events"] += cursor - lane.cursor - (verdict.action == "skip")
+        if cursor == lane.batch_to and verdict.action == "delivered":
             self._interim_sender.idle(lane.call_id, lane.header)
         if lane.call_ended:
             self._interim_sender.ended(lane.call_id)
@@ -237,7 +264,10 @@ class Sender:
             case "park":
                 log.error("the webhook did not take a call's events; they are parked", extra=detail)
             case "skip":
-                log.error("the webhook does not accept an event; it is skipped", extra={**detail, "seq": lane.batch_to})
+                log.error(
+                    "the webhook does not accept an event; it is skipped",
+                    extra={**detail, "seq": verdict.settlement.cursor},
+                )
             case "disable":
                 log.error("the webhook says that it is gone; nothing more is sent", extra=detail)
             case "retry" | "split":

@@ -18,6 +18,7 @@ from bridge.events.parts import (
     Direction,
     EndReason,
     Figures,
+    Latency,
     MediaFormat,
     Request,
     ResumeReason,
@@ -200,6 +201,8 @@ class CallEnded(Data):
     """Of what was transcribed while the call lasted; None where the bridge was restarted in mid-call, or no stream
     came.
     """
+    latency: Latency | None = None
+    """Of what was transcribed live, in the process that ended the call; None where there were no interims."""
     requests: list[Request] = []
     """The sockets to Deepgram, in their order, of the process that ended the call."""
     transcript_url: str | None = None

@@ -167,6 +167,20 @@ class Request(BaseModel):
     """Where in the call it began."""
 
 
+class Latency(BaseModel):
+    """How far Deepgram's interims lagged behind the audio it had been sent, in seconds, as Deepgram measures it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    p50: float
+    """Half of the interims came within it. To a hundredth below half a second, to a twentieth of itself above."""
+    p99: float
+    """99 of a hundred did, likewise."""
+    max: float
+    measured: int
+    """How many interims there were; they come without words, too."""
+
+
 class Overlap(BaseModel):
     """Talk-over: a stretch of a segment in which the other speaker was speaking too."""
 

@@ -277,9 +277,8 @@ class ManagedStore(Store, AbstractAsyncContextManager["ManagedStore"], Protocol)
         """Write all of it into the empty file `to`, as it is at one moment; calls go on meanwhile. Raises
         `StoreError`."""
 
-    @property
-    def lanes_waiting(self) -> int:
-        """Lanes that have something to deliver, dead letters aside."""
+    def lanes_waiting(self, endpoint: str) -> int:
+        """Lanes that have something to deliver to an endpoint, dead letters aside."""
 
 
 class CallAudio(Protocol):

@@ -69,6 +69,10 @@ class Lanes:
     def __len__(self) -> int:
         return len(self._rows)
 
+    def waiting(self, endpoint: str) -> int:
+        """How many there are of one endpoint."""
+        return sum(key[0] == endpoint for key in self._rows)
+
     def put(self, row: LaneRow) -> None:
         """What a commit made of a lane: it has something to deliver, or no longer."""
         key = row.key

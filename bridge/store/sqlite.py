@@ -291,9 +291,8 @@ class SQLiteStore:
     def trouble(self) -> Trouble | None:
         return self._health.trouble
 
-    @property
-    def lanes_waiting(self) -> int:
-        return len(self._lanes)
+    def lanes_waiting(self, endpoint: str) -> int:
+        return self._lanes.waiting(endpoint)
 
     @property
     def waiting(self) -> int:

@@ -51,12 +51,13 @@ def document(
     gaps: Iterable[AudioGap] = (),
     figures: Figures | None = None,
     completeness: Completeness | None = None,
+    latency: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The call for programs, ready for `json.dumps`.
 
     `segments` are the data of its `transcript.final` events, in the order of speech and with all of their overlaps;
-    `turns` say the same as a conversation, with the seconds of the call and the ids of the segments. `completeness` is
-    null while the call goes on.
+    `turns` say the same as a conversation, with the seconds of the call and the ids of the segments. `completeness`
+    and `latency` (as `call.ended` has it) are null while the call goes on.
     """
     finals = said(finals)
     return {
@@ -66,6 +67,7 @@ def document(
         "gaps": [gap.model_dump(mode="json") for gap in sorted(gaps, key=lambda gap: gap.from_)],
         "figures": figures.model_dump(mode="json") if figures else None,
         "completeness": asdict(completeness) if completeness else None,
+        "latency": dict(latency) if latency else None,
     }
 
 

@@ -7,7 +7,7 @@ that comes here.
 import asyncio
 import json
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from aiohttp import web
@@ -55,15 +55,15 @@ class CallHandlers:
         store: RecordStore,
         access: Access,
         *,
-        endpoint: str,
+        endpoints: Sequence[str],
         delete: Delete,
         recordings: Recordings,
         wall: Callable[[], float],
     ) -> None:
-        """`endpoint`: the one whose delivery is shown. `wall` returns seconds since 1970."""
+        """`endpoints`: those whose deliveries are shown, the webhook first. `wall` returns seconds since 1970."""
         self._store = store
         self._access = access
-        self._endpoint = endpoint
+        self._endpoints = tuple(endpoints)
         self._delete = delete
         self._recordings = recordings
         self._wall = wall
@@ -101,8 +101,8 @@ class CallHandlers:
         if call is None:
             return no_such_call()
         figures = await self._figures(call)
-        delivery = await self._store.delivery(self._endpoint, call.row.id)
-        return answer(record.details(call, figures, delivery, await self._recording(call) is not None))
+        deliveries = {name: await self._store.delivery(name, call.row.id) for name in self._endpoints}
+        return answer(record.details(call, figures, deliveries, await self._recording(call) is not None))
 
     async def events(self, request: web.Request) -> web.Response:
         """A page of a call's events as JSON, for a webhook's consumer to check that it has all."""
@@ -227,7 +227,8 @@ def _rendered(form: str, call: FoundCall, events: list[StoredEvent], now: float)
             return render.text(header, finals, gaps, completeness)
         case _:
             told = figures(finals, record.duration(call, now), header["speakers"])
-            return json.dumps(render.document(header, finals, gaps, told, completeness), ensure_ascii=False)
+            document = render.document(header, finals, gaps, told, completeness, record.latency(call))
+            return json.dumps(document, ensure_ascii=False)
 
 
 def _data(kind: type[D], event: StoredEvent) -> D:

@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator, Mapping
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from bridge.audio import SAMPLE_RATE
 from bridge.call import CallRegistry
+from bridge.deepgram.latency import LatencyMeter
 from bridge.store.base import Trouble
 
 Counters = Mapping[str, Mapping[str, int]]
@@ -32,12 +34,13 @@ class OperationsHandlers:
         counters: Counters,
         gauges: Mapping[str, Gauge],
         trouble: Callable[[], Trouble | None] = lambda: None,
+        latency: LatencyMeter | None = None,
     ) -> None:
-        """`trouble`: what is wrong with the store now."""
+        """`trouble`: what is wrong with the store now. `latency`: Deepgram's, in all calls."""
         self._calls = calls
         self._trouble = trouble
         self._registry = CollectorRegistry()
-        self._registry.register(_Collector(counters, gauges))
+        self._registry.register(_Collector(counters, gauges, latency))
         self.stopping = False
         """True once the server is stopping: `/readyz` then answers 503."""
 
@@ -61,16 +64,17 @@ class OperationsHandlers:
         return web.json_response({"status": "ready"})
 
     async def metrics(self, request: web.Request) -> web.Response:
-        """All counters and gauges in Prometheus' text format."""
+        """All counters, gauges and the histogram in Prometheus' text format."""
         return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 class _Collector(Collector):
-    """Reads the counters and gauges at each scrape."""
+    """Reads the counters, gauges and latencies at each scrape."""
 
-    def __init__(self, counters: Counters, gauges: Mapping[str, Gauge]) -> None:
+    def __init__(self, counters: Counters, gauges: Mapping[str, Gauge], latency: LatencyMeter | None) -> None:
         self._counters = counters
         self._gauges = gauges
+        self._latency = latency
 
     def collect(self) -> Iterator[Metric]:
         for name, (what, now) in self._gauges.items():
@@ -79,3 +83,13 @@ class _Collector(Collector):
             for what, count in sorted(counted.items()):
                 said = f"{part}, since the start: {what}".replace("_", " ")
                 yield CounterMetricFamily(f"bridge_{part}_{what}", said, value=count)
+        if self._latency:
+            yield _histogram(self._latency)
+
+
+def _histogram(meter: LatencyMeter) -> Metric:
+    buckets = [(str(end), float(count)) for end, count in meter.histogram] + [("+Inf", float(meter.measured))]
+    said = "How far Deepgram's interims lagged behind the audio it had been sent, since the start"
+    return HistogramMetricFamily(
+        "bridge_deepgram_latency_seconds", said, buckets=buckets, sum_value=meter.total / SAMPLE_RATE
+    )

@@ -22,7 +22,7 @@ Pure; `calls` handles the requests. Of every call, in a list and alone:
 Of a call alone:
 
     parameters  as the envelope has them
-    counts, flush, requests
+    counts, flush, requests, latency
                 as `call.ended` says them, at that moment; null before
     delivery    how the webhook stands:
       state     `none`: it does not get this call; `delivered`: it has every event; `pending`: some are on their way, or
@@ -31,10 +31,12 @@ Of a call alone:
       attempts  failures in a row
       reason    with `parked`, why it was given up; with `pending`, why the last try failed, e.g. `status 503`,
                 `connect (ECONNREFUSED)`; null if it did not
+    deliveries  the same by the endpoint's name: `webhook`, and `twilio` where calls are posted in Twilio's format
     audio       `available`: whether there is a recording; `url`: where, for a client that may read the call
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
@@ -68,11 +70,14 @@ def summary(call: FoundCall) -> dict[str, Any]:
     }
 
 
-def details(call: FoundCall, figures: Figures, delivery: LaneState | None, audio: bool) -> dict[str, Any]:
-    """Everything about one call except its events. `figures`: of what is transcribed by now. `audio`: whether there is
-    a recording.
+def details(
+    call: FoundCall, figures: Figures, deliveries: Mapping[str, LaneState | None], audio: bool
+) -> dict[str, Any]:
+    """Everything about one call except its events. `figures`: of what is transcribed by now. `deliveries`: by endpoint,
+    the webhook's first. `audio`: whether there is a recording.
     """
     end = _end(call)
+    delivered = {name: _delivery(lane) for name, lane in deliveries.items()}
     return {
         **summary(call),
         "parameters": json.loads(call.row.header).get("parameters") or {},
@@ -80,7 +85,9 @@ def details(call: FoundCall, figures: Figures, delivery: LaneState | None, audio
         "counts": end.get("counts"),
         "flush": end.get("flush"),
         "requests": end.get("requests"),
-        "delivery": _delivery(delivery),
+        "latency": end.get("latency"),
+        "delivery": next(iter(delivered.values())),
+        "deliveries": delivered,
         "audio": {"available": audio, "url": f"/calls/{call.row.id}/audio.wav"},
     }
 
@@ -89,6 +96,11 @@ def completeness(call: FoundCall) -> Completeness | None:
     """How complete the transcript is by now; None before the end."""
     end = _end(call)
     return gaps.completeness(end, json.loads(call.later)) if end else None
+
+
+def latency(call: FoundCall) -> dict[str, Any] | None:
+    """Deepgram's, as `call.ended` says it; None before, and where nothing was measured."""
+    return _end(call).get("latency")
 
 
 def final_figures(call: FoundCall) -> Figures | None:

@@ -99,7 +99,7 @@ async def main(port, folder):
         stack.callback(live.close)
         readers = Access((TOKEN,), None, time.time)
         calls = CallHandlers(
-            store, readers, endpoint="webhook", delete=store.delete, recordings=Recordings(folder), wall=time.time
+            store, readers, endpoints=["webhook"], delete=store.delete, recordings=Recordings(folder), wall=time.time
         )
         feed = FeedHandlers(live, store, readers, calls.events, Random())
 

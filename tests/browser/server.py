@@ -92,7 +92,7 @@ class ReadingServer:
         readers = Access((TOKEN,), None, wall)
         recordings = Recordings(self.folder)
         calls = CallHandlers(
-            self._store, readers, endpoint=ENDPOINT, delete=self._delete, recordings=recordings, wall=wall
+            self._store, readers, endpoints=[ENDPOINT], delete=self._delete, recordings=recordings, wall=wall
         )
         feed = FeedHandlers(self._live, self._store, readers, calls.events, Random(1))
         app = web.Application(middlewares=[self._watch])

@@ -130,6 +130,7 @@ async def test_the_figures_are_there(server, call, reader):
     await expect(page.locator(".figures tbody tr")).to_have_text(
         ["Talk time0:180:25", "Words5577", "Words a minute178185", "Answers after0.6 s0.4 s"]
     )
+    await expect(page.locator("#details")).to_contain_text("0.31 s, 99 % within 0.72 s, at most 0.90 s")
     await expect(page.locator("#details")).to_contain_text("All delivered")
 
 

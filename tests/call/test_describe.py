@@ -8,7 +8,8 @@ from bridge.carriers.messages import Started
 from bridge.carriers.parameters import read
 from bridge.deepgram import options
 from bridge.deepgram.exchange import AudioLost, Interrupted, Resumed
-from bridge.events import Stretch
+from bridge.deepgram.latency import LatencyMeter
+from bridge.events import Latency, Stretch
 from bridge.outbox import call_header
 from bridge.spans import Span
 from tests.fakes.gaps import gap
@@ -182,3 +183,12 @@ def test_the_transcript_has_an_address_where_we_have_one():
     assert describe.transcript_url(None, "CA1") is None
     assert describe.transcript_url("https://x.example", "CA1") == "https://x.example/calls/CA1/transcript.json"
     assert describe.transcript_url("https://x.example", "C?1") == "https://x.example/calls/C%3F1/transcript.json"
+
+
+def test_latency_in_seconds_or_none_at_all():
+    meter = LatencyMeter()
+    assert describe.latency(meter) is None
+
+    for late in (2000, 4000, 12_001):
+        meter.add(late, 0)
+    assert describe.latency(meter) == Latency(p50=0.5, p99=1.5, max=1.5, measured=3)

@@ -16,6 +16,7 @@ from bridge.events import (
     DtmfReceived,
     EventLost,
     Figures,
+    Latency,
     StreamFailed,
     TranscriptionBackfilled,
     TranscriptionInterrupted,
@@ -79,6 +80,11 @@ def test_the_end_tells_the_figures() -> None:
         "01:00.0  call ended: stopped",
         "caller talked 12.0 s, 30 words; agent talked 20.5 s, 51 words; both at once 1.5 s; longest silence 4.0 s",
     ]
+
+
+def test_the_end_tells_how_far_deepgram_was_behind() -> None:
+    end = words.ended("CA1", 2).data.model_copy(update={"latency": Latency(p50=0.31, p99=0.7, max=0.93, measured=9)})
+    assert said(end)[1:] == ["Deepgram 0.31 s behind, 99 of 100 interims within 0.70 s"]
 
 
 def test_every_line_begins_as_it_is_given() -> None:

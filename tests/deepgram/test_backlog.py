@@ -5,6 +5,7 @@ import pytest
 from bridge.audio import CHANNELS
 from bridge.deepgram.backlog import Backlog
 from bridge.deepgram.exchange import AudioLost, Fetch, SessionPolicy
+from bridge.deepgram.latency import LatencyMeter
 from bridge.recognition import Result, SpeechStart
 from tests.fakes.speech import span
 
@@ -244,3 +245,27 @@ def test_of_what_fell_off_the_window_by_itself_nothing_is_known():
     log.settle_tail()
 
     assert log.settled == 2 * SECOND
+
+
+def test_interims_are_measured_against_what_their_socket_was_sent():
+    meter = LatencyMeter()
+    log = Backlog(SessionPolicy(), 0, meter)
+    for _ in range(4):
+        log.append(sound(1.0))
+    log.rewind()
+    send(log)
+
+    log.hear(interim(0, 0.0, 3.5), partial=False)
+    log.hear(interim(1, 0.0, 3.0), partial=False)
+    settle(log, 0.0, 1.0)
+    assert (meter.measured, meter.longest) == (2, SECOND)
+
+    log.rewind()
+    log.hear(interim(0, 0.0, 0.0), partial=False)
+    send(log)
+    log.hear(interim(0, 0.0, 2.75), partial=False)
+    assert (meter.measured, meter.longest, meter.total) == (4, SECOND, 1.75 * SECOND)
+
+
+def interim(channel, start, end):
+    return Result(channel, span(start, end), "", 0.0, (), False)

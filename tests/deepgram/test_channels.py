@@ -5,6 +5,7 @@ from random import Random
 from bridge.audio import AudioFormat
 from bridge.deepgram.channels import Channels
 from bridge.deepgram.exchange import AudioLost, Finished, Interrupted, Resumed, SessionPolicy
+from bridge.deepgram.latency import LatencyMeter
 from bridge.deepgram.session import Session
 from bridge.recognition import Result, SpeechStart, TurnEnd
 from bridge.spans import Span
@@ -16,7 +17,8 @@ BACK = Resumed(1, 1.0, "r2")
 
 
 def channels():
-    return Channels([Session(MONO, Random(1)) for _ in range(2)])
+    meter = LatencyMeter()
+    return Channels([Session(MONO, Random(1), latency=meter) for _ in range(2)])
 
 
 def final(start, duration):
@@ -67,6 +69,7 @@ def test_what_the_call_asks_for():
     assert pair.holes == [(1, Span(8_000, 16_000))]
     assert pair.unsent == 0.0
     assert pair.interruption is None
+    assert pair.latency is two.latency
     assert [request.request_id for request in pair.journal.requests] == ["r1", "r2"]
     assert pair.journal.counts["deepgram_sockets"] == 2
     two.closed(1006, "gone", 0.3)

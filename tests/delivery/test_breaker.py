@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.delivery.breaker import CircuitBreaker, CircuitBreakerPolicy, State
-from bridge.delivery.lane import Answered, Outcome, RetryPolicy, Verdict, judge
+from bridge.delivery.lane import Answered, Outcome, RetryPolicy, Verdict, judge, passed_over
 from bridge.errors import LocalProtocolError
 from bridge.failure import Failure
 from bridge.outbox import Lane
@@ -114,6 +114,14 @@ def test_a_probe_that_was_never_sent_may_be_tried_again() -> None:
     breaker = opened()
     post(breaker, "CA1", None, NOW + 1)
     assert breaker.slots(NOW + 1) == 1
+
+
+def test_a_probe_with_nothing_to_post_says_nothing_of_the_endpoint() -> None:
+    breaker = opened()
+    post(breaker, "CA9", passed_over(lane("CA9")), NOW + 1.0)
+
+    assert breaker.state is State.OPEN
+    assert breaker.slots(NOW + 1.0) == 1
 
 
 def test_who_was_in_flight_when_it_opened_does_not_make_the_wait_longer() -> None:

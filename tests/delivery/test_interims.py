@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bridge.delivery.format import Envelopes
 from bridge.delivery.lane import RetryPolicy
 from bridge.delivery.poster import Timeouts
 from bridge.delivery.sender import Sender
@@ -39,7 +40,7 @@ async def sender(store: SQLiteStore, receiver: Receiver, request: pytest.Fixture
     policy = RetryPolicy(live=(0.3,))
     timeouts = getattr(request, "param", None)
     async with Sender(
-        store, receiver.url, Signer(SECRET), interims=[TranscriptInterim], retry=policy, timeouts=timeouts
+        store, receiver.url, Envelopes(Signer(SECRET)), interims=[TranscriptInterim], retry=policy, timeouts=timeouts
     ) as sender:
         await store.append([words.started()])
         await until(lambda: sender.counters["delivered"] == 1)
@@ -74,7 +75,7 @@ async def test_an_interim_arrives_signed_in_the_same_envelope(
 
 
 async def test_without_the_setting_there_are_none(store: SQLiteStore, receiver: Receiver) -> None:
-    async with Sender(store, receiver.url, Signer(SECRET)) as sender:
+    async with Sender(store, receiver.url, Envelopes(Signer(SECRET))) as sender:
         await store.append([words.started()])
         await until(lambda: sender.counters["delivered"] == 1)
         await say(store, 1)
@@ -174,7 +175,7 @@ async def test_the_start_of_speech_is_no_interim(store: SQLiteStore, receiver: R
 
 
 async def test_the_start_of_speech_can_be_posted_too(store: SQLiteStore, receiver: Receiver) -> None:
-    async with Sender(store, receiver.url, Signer(SECRET), interims=[SpeechStarted]) as sender:
+    async with Sender(store, receiver.url, Envelopes(Signer(SECRET)), interims=[SpeechStarted]) as sender:
         await store.append([words.started()])
         await until(lambda: sender.counters["delivered"] == 1)
         first = words.speech()
@@ -190,7 +191,7 @@ async def test_the_start_of_speech_can_be_posted_too(store: SQLiteStore, receive
 
 async def test_what_becomes_of_a_turn_can_be_posted_too(store: SQLiteStore, receiver: Receiver) -> None:
     types = [TranscriptInterim, TurnEagerEnd, TurnResumed]
-    async with Sender(store, receiver.url, Signer(SECRET), interims=types) as sender:
+    async with Sender(store, receiver.url, Envelopes(Signer(SECRET)), interims=types) as sender:
         await store.append([words.started()])
         await until(lambda: sender.counters["delivered"] == 1)
         await store.append([], [words.interim(), early := words.eager_end()])
@@ -210,7 +211,7 @@ async def test_an_ended_call_is_forgotten(store: SQLiteStore, receiver: Receiver
 
 
 async def test_leaving_ends_what_is_on_its_way(store: SQLiteStore, receiver: Receiver) -> None:
-    async with Sender(store, receiver.url, Signer(SECRET), interims=[TranscriptInterim]) as sender:
+    async with Sender(store, receiver.url, Envelopes(Signer(SECRET)), interims=[TranscriptInterim]) as sender:
         await store.append([words.started()])
         await until(lambda: sender.counters["delivered"] == 1)
         receiver.faults = [Fault(delay=0.2)]

@@ -18,6 +18,7 @@ from bridge.delivery.lane import (
     describe,
     judge,
     parse_retry_after,
+    passed_over,
     retry_delay,
 )
 from bridge.failure import Failure, Kind
@@ -68,6 +69,13 @@ def test_retry_after_throttles_where_it_is_meant_to(status: int) -> None:
 @pytest.mark.parametrize("outcome", FAILURES)
 def test_no_answer_is_a_failure(outcome: Outcome) -> None:
     assert classify(outcome) is Answer.FAILED
+
+
+def test_what_its_endpoint_is_not_told_is_settled_without_asking_it() -> None:
+    told = passed_over(replace(LANE, batch_to=20, attempts=3))
+
+    assert (told.action, told.endpoint) == ("delivered", "unasked")
+    assert told.settlement == Settlement(20, None)
 
 
 def test_a_reason_is_fit_for_a_log() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from bridge.delivery.breaker import CircuitBreakerPolicy, State
+from bridge.delivery.format import Envelopes
 from bridge.delivery.lane import RetryPolicy
 from bridge.delivery.poster import Timeouts
 from bridge.delivery.sender import Sender
@@ -48,7 +49,7 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 def make(store: Any, receiver: Receiver, **options: Any) -> Sender:
     options = {"retry": RETRY, "pressure": PRESSURE, "rng": Random(1), "poll": POLL, **options}
-    return Sender(store, receiver.url, Signer(f"{OLD} {NEW}"), **options)
+    return Sender(store, receiver.url, Envelopes(Signer(f"{OLD} {NEW}")), **options)
 
 
 async def append_all(store: SQLiteStore, events: Sequence[Event]) -> None:
@@ -332,7 +333,7 @@ async def test_a_sender_that_is_left_closes_its_connections(store: SQLiteStore) 
             closed += 1
 
     async with server(script) as url:
-        async with Sender(store, url, Signer(NEW)) as sender:
+        async with Sender(store, url, Envelopes(Signer(NEW))) as sender:
             await store.append([words.started()])
             await until(lambda: sender.counters["delivered"])
         await until(lambda: opened == closed == 1)

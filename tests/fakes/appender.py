@@ -11,6 +11,7 @@ import sys
 from contextlib import AsyncExitStack
 from itertools import count
 
+from bridge.delivery.format import Envelopes
 from bridge.delivery.sender import Sender
 from bridge.delivery.signing import Signer
 from bridge.store.sqlite import SQLiteStore
@@ -31,7 +32,7 @@ async def main(data_dir: str, calls: str, *webhook: str) -> None:
         store = await stack.enter_async_context(SQLiteStore(data_dir, ["webhook"]))
         if webhook:
             url, secret = webhook
-            await stack.enter_async_context(Sender(store, url, Signer(secret)))
+            await stack.enter_async_context(Sender(store, url, Envelopes(Signer(secret))))
         await asyncio.gather(*(append_for_ever(store, f"CA{n}") for n in range(int(calls))))
 
 

@@ -43,7 +43,7 @@ async def doors(
         calls = CallHandlers(
             store,
             readers,
-            endpoint="webhook",
+            endpoints=["webhook"],
             delete=store.delete,
             recordings=Recordings(path),
             wall=lambda: place.now,

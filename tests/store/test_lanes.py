@@ -25,6 +25,7 @@ def test_a_lane_of_another_endpoint_is_not_claimed() -> None:
     lanes = Lanes()
     lanes.put(row())
     assert lanes.claim("other", 10, 10.0, 0.0, fresh_first=False) == []
+    assert (lanes.waiting("webhook"), lanes.waiting("other")) == (1, 0)
 
 
 def test_no_limit_no_lane() -> None:

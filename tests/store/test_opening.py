@@ -14,7 +14,7 @@ async def test_what_one_has_written_the_next_one_reads(tmp_path: Path) -> None:
     async with open_store(tmp_path, ["webhook"]) as store:
         await store.append(words.conversation())
         assert store.counters["events"] == 5
-        assert store.lanes_waiting == 1
+        assert store.lanes_waiting("webhook") == 1
     assert (tmp_path / "bridge.db").exists(), "where earlier versions have it"
     async with open_store(tmp_path, ["webhook"]) as store:
         assert [lane.call_id for lane in await claim(store)] == ["CA1"]

@@ -175,7 +175,7 @@ async def test_where_it_is_not_known_what_was_delivered_all_of_it_is(path: Path)
     tear(path, pages_of(path, LANE))
     salvage(path, ["webhook"], NOW)
     async with SQLiteStore(path.parent, ["webhook"]) as store:
-        assert store.lanes_waiting == CALLS
+        assert store.lanes_waiting("webhook") == CALLS
         assert {lane.cursor for lane in await claim(store, 100)} == {0}
 
 

@@ -112,7 +112,14 @@ def test_a_document_of_a_silent_call():
         "gaps": [],
         "figures": None,
         "completeness": None,
+        "latency": None,
     }
+
+
+def test_the_latency_is_as_the_end_has_it():
+    told = {"p50": 0.3, "p99": 0.6, "max": 0.9, "measured": 12}
+
+    assert render.document(CALL, [], latency=told)["latency"] == told
 
 
 def test_what_is_still_to_be_transcribed_is_said():

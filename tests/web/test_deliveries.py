@@ -6,8 +6,9 @@ import pytest
 from bridge.local.receiver import Fault, Receiver
 from tests.fakes import frames
 from tests.fakes.reading import BEARER, TOKEN
-from tests.fakes.running import WEBHOOK_SECRET, bridge, deepgram, settings
+from tests.fakes.running import TWILIO_TOKEN, WEBHOOK_SECRET, bridge, deepgram, settings
 from tests.fakes.talk import play
+from tests.fakes.transcription import Consumer
 
 ONE = f"/calls/{frames.CALL}/deliveries"
 
@@ -46,7 +47,7 @@ async def test_what_was_delivered_comes_again_in_order_with_its_ids(session, ori
     had = receiver.seqs(frames.CALL)
     before = len(receiver.deliveries)
 
-    assert await post(session, ONE, after=2) == (202, {"calls": 1})
+    assert await post(session, ONE, after=2) == (202, {"calls": 1, "endpoints": {"webhook": 1}})
 
     def again():
         return [seq for delivery in list(receiver.deliveries)[before:] for seq in delivery.seqs]
@@ -63,7 +64,7 @@ async def test_a_webhook_that_said_it_is_gone_gets_everything_when_it_is_asked_f
     await receiver.until(lambda: len(receiver.deliveries) == 1)
     assert types(receiver) == []
 
-    assert await post(session, "/deliveries") == (202, {"calls": 1})
+    assert await post(session, "/deliveries") == (202, {"calls": 1, "endpoints": {"webhook": 1}})
     await receiver.until(lambda: "call.ended" in types(receiver))
     assert receiver.order.violations == []
 
@@ -75,7 +76,7 @@ async def test_where_nothing_waits_nothing_is_posted(session, origin, receiver):
     while delivered:  # the last answer has come here, but perhaps not yet there
         delivered = (await post(session, ONE))[1]["calls"]
 
-    assert await post(session, "/deliveries") == (202, {"calls": 0})
+    assert await post(session, "/deliveries") == (202, {"calls": 0, "endpoints": {"webhook": 0}})
 
 
 @pytest.mark.parametrize("after", [-1, "1", 1.5, True, None])
@@ -102,3 +103,60 @@ async def test_readers_only(origin):
     async with aiohttp.ClientSession(origin) as stranger:
         assert (await post(stranger, "/deliveries"))[0] == 401
         assert (await post(stranger, ONE, after=0))[0] == 401
+
+
+@pytest.fixture
+async def two(tmp_path, receiver):
+    """A session with a bridge that posts in both formats, and the one who takes Twilio's."""
+    async with Consumer(TWILIO_TOKEN) as consumer, deepgram() as server:
+        given = {
+            "webhook_url": receiver.url,
+            "webhook_secret": WEBHOOK_SECRET,
+            "bridge_twilio_transcription_url": consumer.url,
+            "twilio_account_sid": "AC1",
+            "twilio_auth_token": f"{TWILIO_TOKEN} another",
+            "bridge_read_tokens": TOKEN,
+        }
+        async with bridge(settings(tmp_path, server.url, **given)) as url:
+            async with aiohttp.ClientSession(url, headers=BEARER) as session:
+                yield session, consumer, url
+    assert consumer.unsigned == 0
+
+
+async def test_each_endpoint_gets_a_call_in_its_own_format_and_neither_waits_for_the_other(two, receiver):
+    session, consumer, origin = two
+    consumer.answers = [410]
+    await play(origin)
+    await receiver.until(lambda: "call.ended" in types(receiver))
+    await consumer.until(lambda: consumer.refused)
+    assert consumer.forms == []
+    status = (await (await session.get(f"/calls/{frames.CALL}")).json())["deliveries"]["twilio"]
+    assert (status["state"], status["cursor"]) == ("pending", 0)
+    metrics = await (await session.get("/metrics")).text()
+    assert "bridge_twilio_delivery_refuses 1.0" in metrics
+    assert "bridge_twilio_calls_to_deliver 1.0" in metrics
+    assert "bridge_webhook_refuses 0.0" in metrics
+
+    assert await post(session, "/deliveries", endpoint="twilio") == (202, {"calls": 1, "endpoints": {"twilio": 1}})
+    await consumer.until(lambda: consumer.calls and consumer.calls[frames.CALL].stopped)
+
+    finals = [event["data"] for event in receiver.events(frames.CALL) if event["type"] == "transcript.final"]
+    assert consumer.calls[frames.CALL].said == [(f"{final['track']}_track", final["text"]) for final in finals]
+    assert consumer.numbers == list(range(1, len(finals) + 3))
+
+
+async def test_one_endpoint_gets_again_what_it_names(two, receiver):
+    session, consumer, origin = two
+    await play(origin)
+    await receiver.until(lambda: "call.ended" in types(receiver))
+    await consumer.until(lambda: consumer.calls and consumer.calls[frames.CALL].stopped)
+    had = list(consumer.forms)
+
+    again = await post(session, ONE, after=0, endpoint="twilio")
+    await consumer.until(lambda: len(consumer.forms) == 2 * len(had))
+
+    assert again == (202, {"calls": 1, "endpoints": {"twilio": 1}})
+    assert consumer.forms == had + had
+    assert receiver.counters["duplicate"] == 0
+    assert (await post(session, ONE, endpoint="twilio"))[0] == 202
+    assert await post(session, ONE, endpoint="fax") == (400, {"error": "endpoint must be webhook or twilio."})

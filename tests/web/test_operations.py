@@ -9,6 +9,7 @@ from websockets.asyncio.client import connect
 
 from bridge.call import CallRegistry
 from bridge.local.deepgram import Faults
+from bridge.local.receiver import Receiver
 from bridge.store import Trouble
 from bridge.store.sqlite import SQLiteStore
 from bridge.web.operations import OperationsHandlers
@@ -16,6 +17,7 @@ from tests.fakes import frames
 from tests.fakes.calls import HandClock, services
 from tests.fakes.reading import BEARER, TOKEN
 from tests.fakes.running import WEBHOOK_SECRET, bridge, deepgram, settings
+from tests.fakes.talk import play
 
 
 @pytest.fixture
@@ -135,6 +137,27 @@ async def test_the_metrics_tell_of_an_outage(tmp_path):
 
     (counted,) = (family for family in families if family.name == "bridge_ended_calls_interruptions")
     assert (counted.type, [sample.value for sample in counted.samples]) == ("counter", [1.0])
+
+
+async def test_latency_is_told_of_each_call_and_of_all(tmp_path):
+    configured = {"bridge_read_tokens": TOKEN, "webhook_secret": WEBHOOK_SECRET}
+    async with Receiver(WEBHOOK_SECRET) as receiver, deepgram() as server:
+        async with bridge(settings(tmp_path, server.url, webhook_url=receiver.url, **configured)) as origin:
+            await play(origin)
+            await receiver.until(lambda: any(event["type"] == "call.ended" for event in receiver.events(frames.CALL)))
+            async with aiohttp.ClientSession(origin, headers=BEARER) as reader:
+                call = await (await reader.get(f"/calls/{frames.CALL}")).json()
+                export = await (await reader.get(f"/calls/{frames.CALL}/transcript.json")).json()
+            families = text_string_to_metric_families((await get(f"{origin}/metrics"))[2])
+
+    (told,) = (family for family in families if family.name == "bridge_deepgram_latency_seconds")
+    counts = {sample.labels["le"]: sample.value for sample in told.samples if sample.name.endswith("_bucket")}
+    latency = receiver.events(frames.CALL)[-1]["data"]["latency"]
+    assert latency == call["latency"] == export["latency"]
+    assert 0 <= latency["p50"] <= latency["p99"] <= latency["max"]
+    assert (told.type, counts["+Inf"]) == ("histogram", latency["measured"])
+    assert list(counts.values()) == sorted(counts.values())
+    assert list(counts)[:3] == ["0.1", "0.2", "0.3"]
 
 
 async def test_the_metrics_may_be_for_readers_only(tmp_path):

@@ -46,13 +46,13 @@ def test_a_list_has_the_figures_of_the_end_and_a_call_alone_those_by_now():
     by_now = FIGURES.model_copy(update={"longest_silence": 2.0})
 
     assert record.summary(ended)["figures"]["longest_silence"] == 0.0
-    assert record.details(ended, by_now, None, audio=False)["figures"]["longest_silence"] == 2.0
+    assert record.details(ended, by_now, {"webhook": None}, audio=False)["figures"]["longest_silence"] == 2.0
 
 
 def test_every_field_is_described():
     names = re.findall(r"^ {4,6}(?! )(.*?)(?:  |$)", record.__doc__, re.MULTILINE)
     described = {name for line in names for name in line.split(", ")}
-    told = record.details(call(), FIGURES, None, audio=False)
+    told = record.details(call(), FIGURES, {"webhook": None}, audio=False)
 
     assert described == told.keys() | told["delivery"].keys()
 
@@ -69,8 +69,10 @@ def test_every_field_is_described():
     ],
 )
 def test_how_the_delivery_stands(lane, state, reason):
-    delivery = record.details(call(), FIGURES, lane, audio=False)["delivery"]
-    assert (delivery["state"], delivery["reason"]) == (state, reason)
+    told = record.details(call(), FIGURES, {"webhook": lane, "twilio": None}, audio=False)
+    assert (told["delivery"]["state"], told["delivery"]["reason"]) == (state, reason)
+    assert told["deliveries"]["webhook"] == told["delivery"]
+    assert told["deliveries"]["twilio"]["state"] == "none"
 
 
 @pytest.mark.parametrize(

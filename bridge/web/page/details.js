@@ -37,8 +37,13 @@ function figures(call) {
   return section("Figures", share(call, labels), table, facts([
     ["Talk-over", given.talk_over === undefined ? null : length(given.talk_over)],
     ["Longest silence", given.longest_silence === undefined ? null : length(given.longest_silence)],
+    ["Deepgram behind", latency(call.latency)],
   ]));
 }
+
+/** How far Deepgram's interims lagged behind the audio. */
+const latency = (told) =>
+  told ? `${told.p50.toFixed(2)} s, 99 % within ${told.p99.toFixed(2)} s, at most ${told.max.toFixed(2)} s` : null;
 
 /** Each speaker's share as a bar; hidden from screen readers, which have the table. */
 function share(call, labels) {
@@ -63,6 +68,7 @@ function delivery(call) {
   if (call.flush) pairs.push(["Words", completeness(call)]);
   const state = call.delivery;
   if (state) pairs.push(["Webhook", deliveryWords(state, call.seq)]);
+  if (call.deliveries?.twilio) pairs.push(["Twilio's format", deliveryWords(call.deliveries.twilio, call.seq)]);
   if (call.carrier) pairs.push(["Carrier", call.carrier]);
   pairs.push(["Call", h("code", {}, call.id)]);
   if (call.continues) pairs.push(["Continues", record(call.continues)]);
