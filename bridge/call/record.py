@@ -102,10 +102,12 @@ class Record:
                 self._cut_off = False  # the gap before the new stream begins where the kept audio ends
         self.events.commit()
 
-    def press(self, digit: Digit, position: int) -> None:
-        """A key was pressed, when the audio had come as far as `position`."""
-        if self._may_pass(self._keys, "digits_dropped"):
+    def press(self, digit: Digit, position: int) -> bool:
+        """A key was pressed, when the audio had come as far as `position`. Whether a hand can have done that."""
+        passes = self._may_pass(self._keys, "digits_dropped")
+        if passes:
             self.tell(DtmfReceived(track=digit.track, digit=digit.digit, at=seconds(position)))
+        return passes
 
     def complain(self, stream_id: str | None, error: str) -> None:
         """The carrier says that a stream went wrong."""

@@ -6,6 +6,7 @@ Values only; the session makes them.
 from dataclasses import dataclass
 
 from bridge.audio import TELEPHONE, AudioFormat
+from bridge.deepgram.configuring import Configured
 from bridge.events import Cause
 from bridge.recognition import Recognized
 from bridge.spans import Span
@@ -121,4 +122,4 @@ class Finished:
     """What no final covers, up to the end of the audio, each sample once."""
 
 
-SessionEvent = Recognized | Interrupted | Resumed | AudioLost | Finished
+SessionEvent = Recognized | Interrupted | Resumed | AudioLost | Configured | Finished

@@ -15,6 +15,7 @@ and the pages on KeepAlive and CloseStream beside it.
 from collections.abc import Iterable
 from random import Random
 
+from bridge.deepgram.asking import Asking
 from bridge.deepgram.backlog import Backlog
 from bridge.deepgram.ending import Ending
 from bridge.deepgram.exchange import (
@@ -35,12 +36,11 @@ from bridge.deepgram.messages import (
     CLOSE_STREAM,
     KEEP_ALIVE,
     Blame,
+    ConfigureAnswer,
     DeepgramError,
     Metadata,
     Refusal,
-    finalize,
 )
-from bridge.deepgram.standing import Standing
 from bridge.deepgram.states import State, Trigger, follow
 from bridge.deepgram.watchdog import Watchdog
 from bridge.errors import LocalProtocolError
@@ -65,6 +65,8 @@ class Session:
         self.latency = latency or LatencyMeter()
         self.interruption: tuple[int | None, str] | None = None
         """Status and reason, as they were told last, while no socket answers after one was lost."""
+        self.asking = Asking(policy.finalize, policy.format.channels)
+        """What is asked of Deepgram beside the audio; after a new question `ask` has it sent."""
         self._told: set[tuple[int | None, str]] = set()  # of this interruption
         self._resumed: Resumed | None = None  # to be told with the first answer
         self._random = random
@@ -75,7 +77,6 @@ class Session:
         self._octets = policy.format.octets  # of a second
         self._watchdog = Watchdog(policy.deaf, policy.format)
         self._asked: int | None = None  # position of the one fetch in flight; it may outlive the socket it is for
-        self._standing = Standing(policy.finalize)
         self._ending = Ending(policy)
         self._retry_at: float | None = None
         self._commands: list[Command] = []
@@ -141,7 +142,7 @@ class Session:
             return
         self.request_id = request_id
         self._watchdog.answered(now)
-        self._standing.clear()
+        self.asking.connected()
         if self.interruption:
             # A socket that is taken and closed at once is no news.
             self._resumed = Resumed(self._attempt, self._backlog.waiting, request_id)
@@ -187,9 +188,12 @@ class Session:
                     self.journal.bad_messages += 1
             case Metadata():
                 self._end(Trigger.FLUSHED)
-            case DeepgramError():
-                self.journal.bad_messages += 1
-                self._events.append(message)
+            case ConfigureAnswer() | DeepgramError():
+                if configured := self.asking.answered(message):
+                    self._events.append(configured)
+                elif isinstance(message, DeepgramError):
+                    self.journal.bad_messages += 1
+                    self._events.append(message)
 
     def closed(self, code: int | None, reason: str, now: float) -> None:
         """The socket is gone, open or not yet; `code` None if it went without a close frame."""
@@ -198,7 +202,12 @@ class Session:
     def pause(self, now: float) -> None:
         """The carrier sends nothing for now: ask for what was said last, which no silence after it will settle."""
         if self.state is State.OPEN and not self._ending.begun and not self._backlog.unsent:
-            self._finalize(self._standing.pause(), now)
+            self._ask(self.asking.pause(), now)
+
+    def ask(self, now: float) -> None:
+        """Send what is to be asked, as soon as it can be; with another socket if there is none."""
+        if self.state is State.OPEN:
+            self._send_audio(now)
 
     def finish(self, now: float, *, cut: bool = False) -> None:
         """No more audio comes: send the rest, ask for the last results, wait for them, but not for ever.
@@ -284,14 +293,14 @@ class Session:
             self._lose_socket("no results", None, self.request_id, now)
             self._commands.append(Close())
         else:
-            self._finalize(self._standing.due(backlog.sent, now), now)
+            self._ask(self.asking.due(backlog.sent, now), now)
             if self._asked is None and (fetch := backlog.missing()):
                 self._asked = fetch.start
                 self._commands.append(fetch)
 
-    def _finalize(self, channels: Iterable[int], now: float) -> None:
-        for channel in channels:
-            self._commands.append(Send(finalize(channel)))
+    def _ask(self, texts: Iterable[str], now: float) -> None:
+        for text in texts:
+            self._commands.append(Send(text))
             self._last_sent = now
 
     def _lose_socket(
@@ -327,7 +336,7 @@ class Session:
         if fresh := self._backlog.hear(message, partial=self._ending.partial):
             self._events.append(fresh)
             if isinstance(fresh, Result):
-                self._standing.hear(fresh, now)
+                self.asking.hear(fresh, now)
         if self.settled > settled:
             self._attempt = 0  # it gets on, not merely answers: the next trouble starts with a short pause
 

@@ -10,8 +10,11 @@ from bridge.events.catalogue import (
     CallStarted,
     DtmfReceived,
     EventLost,
+    PauseEnded,
+    PauseStarted,
     StreamFailed,
     TranscriptionBackfilled,
+    TranscriptionConfigured,
     TranscriptionInterrupted,
     TranscriptionResumed,
 )
@@ -20,6 +23,7 @@ from bridge.events.event import Event
 from bridge.events.parts import (
     TRACKS,
     Alternative,
+    AskedBy,
     Cause,
     Direction,
     EndedBy,
@@ -47,6 +51,7 @@ from bridge.events.speech import (
 
 __all__ = [
     "Alternative",
+    "AskedBy",
     "AudioGap",
     "CallEnded",
     "CallResumed",
@@ -65,6 +70,8 @@ __all__ = [
     "Latency",
     "MediaFormat",
     "Overlap",
+    "PauseEnded",
+    "PauseStarted",
     "Request",
     "ResumeReason",
     "SearchHit",
@@ -77,6 +84,7 @@ __all__ = [
     "TranscriptFinal",
     "TranscriptInterim",
     "TranscriptionBackfilled",
+    "TranscriptionConfigured",
     "TranscriptionInterrupted",
     "TranscriptionResumed",
     "UtteranceCompleted",
