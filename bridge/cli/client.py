@@ -120,6 +120,14 @@ class BridgeClient:
         async with self._ask("DELETE", f"/calls/{call_id}"):
             pass
 
+    async def control(self, call_id: str, body: Json) -> Json:
+        """Ask something of a call that goes on; `body`: as `POST /calls/{id}/control` takes it. How the call stands."""
+        async with self._ask("POST", f"/calls/{call_id}/control", body=body) as response:
+            stands = _object(await response.read())
+        if stands is None or not isinstance(stands.get("paused"), bool):
+            raise self._no_bridge()
+        return stands
+
     async def backup(self) -> AsyncIterator[bytes]:
         """A copy of the record's database, in pieces."""
         # The first octet comes when the copy is made, whatever time that takes.
