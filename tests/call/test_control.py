@@ -113,6 +113,15 @@ def gap(track, start, end):
     return {"track": track, "from": start, "to": end, "missing": round(end - start, 3), "why": "paused"}
 
 
+async def test_what_is_said_without_a_pause_is_found_in_all_that_is_looked_at(call, server, clock, tmp_path):
+    await until(lambda: server.connections)
+    speak(call, clock, 0.0, 1.0, SECRET)
+    await over(call)
+
+    assert pattern.is_in(server.connections[0].audio)
+    assert pattern.files_with(tmp_path) == ["000000000000.ulaw"]
+
+
 async def test_what_is_said_in_a_pause_stands_nowhere(call, store, server, clock, tmp_path):
     speak(call, clock, 0.0, FROM)
     call.control.pause("api")
