@@ -30,12 +30,10 @@ from bridge.events import (
 )
 from bridge.spans import Span, SpanSet
 from bridge.transcript.assembler import Progress
+from bridge.transcript.gaps import PAUSED
 
 NOT_TRANSCRIBED: Cause = "not_transcribed"
 """Why audio is given up that was kept, but that Deepgram did not transcribe in time."""
-
-PAUSED: Cause = "paused"
-"""Why audio is missing that no one was to hear."""
 
 _NUMBER = re.compile(r"-u?(b?)(\d+)$", re.ASCII)
 """How the assembler ends an id."""

@@ -13,6 +13,7 @@ from bridge.call.projection import NOT_TRANSCRIBED, Projection
 from bridge.carriers.messages import Digit, Started
 from bridge.clock import Clock
 from bridge.events import (
+    AudioGap,
     CallEnded,
     CallResumed,
     Data,
@@ -30,6 +31,7 @@ from bridge.recognition import Recognized
 from bridge.store.base import EventLog
 from bridge.transcript.assembler import Assembler
 from bridge.transcript.figures import Tally
+from bridge.transcript.gaps import PAUSED
 
 log = logging.getLogger("bridge.call")
 
@@ -98,6 +100,8 @@ class Record:
         self._take_transcripts()
         for each in data:
             self.events.add(each)
+            if isinstance(each, AudioGap) and each.why == PAUSED and self._tally:
+                self._tally.leave_out(each.from_, each.to)
             if isinstance(each, CallResumed):
                 self._cut_off = False  # the gap before the new stream begins where the kept audio ends
         self.events.commit()

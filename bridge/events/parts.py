@@ -252,7 +252,8 @@ class Figures(BaseModel):
     talk_over: float
     """Seconds in which both talked at once, stretches of less than 0.1 s left out."""
     longest_silence: float
-    """Seconds of the longest stretch without talk, the call's start and end included."""
+    """Seconds of the longest stretch without talk, the call's start and end included, pauses of the transcription not.
+    """
     response_time: dict[str, float | None]
     """Median seconds from the end of the other's turn to the start of one's own; 0 if the speaker did not wait for it.
 

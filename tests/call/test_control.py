@@ -148,6 +148,7 @@ async def test_what_is_said_in_a_pause_stands_nowhere(call, store, server, clock
     (end,) = await datas(store, "call.ended")
     assert (end["flush"], end["missing"], end["uncovered"], end["duration"]) == ("complete", 0.0, [], 12.0)
     assert end["counts"]["deepgram_sockets"] == 1
+    assert end["figures"]["longest_silence"] < TO - FROM
 
 
 async def test_what_was_said_before_a_pause_gets_its_final_at_once(call, store, server, clock):

@@ -37,10 +37,18 @@ def of_type(receiver, *types):
 async def test_a_number_that_is_said_in_a_pause_stands_nowhere_though_the_bridge_is_killed_in_it(tmp_path):
     async with deepgram() as server, Receiver(WEBHOOK_SECRET) as receiver:
         environment = {
-            **{"HOST": "127.0.0.1", "PORT": "0", "DATA_DIR": str(tmp_path), "DEEPGRAM_URL": server.url},
-            **{"DEEPGRAM_API_KEY": "key", "TWILIO_SIGNATURE": "off", "WEBHOOK_URL": receiver.url},
-            **{"WEBHOOK_SECRET": WEBHOOK_SECRET, "BRIDGE_REPLAY_SPEED": "1000", "BRIDGE_GRACE": "20"},
-            **{"BRIDGE_RECORDINGS": "true", "BRIDGE_READ_TOKENS": TOKEN},
+            "HOST": "127.0.0.1",
+            "PORT": "0",
+            "DATA_DIR": str(tmp_path),
+            "DEEPGRAM_URL": server.url,
+            "DEEPGRAM_API_KEY": "key",
+            "TWILIO_SIGNATURE": "off",
+            "WEBHOOK_URL": receiver.url,
+            "WEBHOOK_SECRET": WEBHOOK_SECRET,
+            "BRIDGE_REPLAY_SPEED": "1000",
+            "BRIDGE_GRACE": "20",
+            "BRIDGE_RECORDINGS": "true",
+            "BRIDGE_READ_TOKENS": TOKEN,
         }
         before = [[word.word for word in words if word.end <= FROM / 8000] for words in SCRIPT.channels]
         async with serving(environment) as (process, port):
