@@ -261,6 +261,7 @@ class Call:
     def _end(self, reason: EndReason) -> None:
         self.reason = reason
         self._release_streams()
+        self.control.end(self._duration)
         if self._path:
             self._path.finish()
         self._conclude()
@@ -308,8 +309,6 @@ class Call:
         """Close the record, or leave it open, once neither the streams nor Deepgram have more to say."""
         if self._over.is_set() or self._continuity.state not in OVER or (self._path and not self._path.finished):
             return
-        if self.reason:
-            self.control.end(self._duration)
         lacking = self._path.lacking(self._duration) if self._path else []
         missing = describe.missing([*self.uncovered, *lacking])
         self._record.close(lacking, kept=self._keeping.keeps, turns=self.reason is not None)

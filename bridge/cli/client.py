@@ -245,14 +245,13 @@ class BridgeClient:
                 f"the bridge at {self._url} does not take this token: BRIDGE_READ_TOKENS, "
                 "or read-token in DATA_DIR, must be as it has them"
             )
-        if response.status == 429 or response.status >= 500:
-            return Unreachable(f"the bridge at {self._url} cannot answer now ({response.status})")
         sentence = (_object(await response.content.read(10_000)) or {}).get("error")
-        if isinstance(sentence, str) and sentence:
-            # What answers there may be no bridge, and quote what it was sent.
-            said = sentence.replace(self._token, "…")
-            return ReadingError(plain(said[:1].lower() + said[1:].rstrip(".")))
-        return self._no_bridge()
+        # What answers there may be no bridge, and quote what it was sent.
+        said = plain(sentence.replace(self._token, "…").rstrip(".")) if isinstance(sentence, str) else ""
+        if response.status == 429 or response.status >= 500:
+            why = f": {said}" if said else ""
+            return Unreachable(f"the bridge at {self._url} cannot answer now ({response.status}){why}")
+        return ReadingError(said[:1].lower() + said[1:]) if said else self._no_bridge()
 
     def _no_bridge(self) -> ReadingError:
         return ReadingError(f"what answers at {self._url} is no bridge")
