@@ -12,15 +12,15 @@ The layers, top to bottom; a module imports only from lower ones, or beside it i
                 deepgram/prerecorded, store/, delivery/sender, delivery/poster, delivery/connection,
                 delivery/interims, live, logs, clock, process, certificates, forms
     ---- below this line: no await, no clock, no randomness, no environment, no logging ----
-    3 machines  align/, call/continuity, deepgram/session, deepgram/channels, deepgram/breaker,
-                transcript/assembler, transcript/conversation, delivery/lane, delivery/breaker, delivery/format,
-                delivery/twilio
+    3 machines  align/, call/continuity, call/pauses, deepgram/session, deepgram/channels, deepgram/asking,
+                deepgram/breaker, transcript/assembler, transcript/conversation, delivery/lane, delivery/breaker,
+                delivery/format, delivery/twilio
     2 pure      call/states, call/lull, deepgram/options, deepgram/flux_options, deepgram/languages, deepgram/batch,
                 deepgram/exchange, deepgram/window, deepgram/coverage, deepgram/states, deepgram/timeline,
                 deepgram/watchdog, deepgram/standing, deepgram/ending, deepgram/sounds, deepgram/backlog,
-                deepgram/journal, deepgram/latency, delivery/signing, delivery/envelope, delivery/address,
-                tunnel, store/base, transcript/speech, transcript/turns, transcript/figures, transcript/gaps,
-                transcript/captions, transcript/render, vosk/messages
+                deepgram/journal, deepgram/latency, deepgram/configuring, delivery/signing, delivery/envelope,
+                delivery/address, tunnel, store/base, transcript/speech, transcript/turns, transcript/figures,
+                transcript/gaps, transcript/captions, transcript/render, vosk/messages
     1 dialects  carriers/, deepgram/messages, deepgram/dialect, deepgram/flux, deepgram/usual, deepgram/words,
                 deepgram/extras, event_stream, outbox, answer, egress
     0 words     errors, failure, audio, events/, recognition, text, spelling, values
@@ -53,6 +53,7 @@ One word for one thing:
     leave, adopt  a process that stops leaves its calls open; the next one adopts them
     anchor        the wall clock of call time 0
     grace         how long a call without a stream waits for one; the carrier is asked for it (refork)
+    pause         someone asks that a call be heard by no one for a while; what is said then is nowhere
     lull          streams are there, and the carrier sends nothing: the call goes on in silence
     lane          one record's way to one endpoint, with a cursor; the outbox is all of them
     parked        given up, as a dead letter is, until it is resumed: said of a lane

@@ -45,6 +45,7 @@ from bridge.web import carriers
 from bridge.web.access import Access, Handler
 from bridge.web.backup import BackupHandlers
 from bridge.web.calls import CallHandlers
+from bridge.web.control import ControlHandlers
 from bridge.web.deliveries import DeliveryHandlers
 from bridge.web.feed import FeedHandlers
 from bridge.web.operations import Gauge, OperationsHandlers
@@ -133,6 +134,7 @@ def build(settings: Settings) -> web.Application:
     feed = FeedHandlers(live, store, access, calls.events, Random())
     app.add_routes([*access.routes(), *feed.routes(), *calls.routes()])
     app.add_routes(DeliveryHandlers({name: sender.resume for name, sender in posting.items()}, store, access).routes())
+    app.add_routes(ControlHandlers(registry, store, access).routes())
     app.add_routes(BackupHandlers(store.copy, settings.data_dir, access).routes())
     app.add_routes(carriers.webhook_routes(settings, token_secret, registry, issued.note))
     return app

@@ -103,6 +103,12 @@ class Settings(BaseModel):
         "language,model,keyterm,keywords,endpointing,utterance_end_ms,smart_format,redact,tag",
         description='Options a call may set by `<Parameter name="deepgram.…">`',
     )
+    bridge_pause_key: forms.TelephoneKey | None = Field(
+        None, description="Key, such as `*`, by which anyone on the line pauses the transcription; Twilio tells no keys"
+    )
+    bridge_resume_key: forms.TelephoneKey | None = Field(
+        None, description="Key that ends the pause; it may be the same one"
+    )
     bridge_max_calls: int = Field(1000, ge=1, description="Calls at once; more are refused with 503")
     bridge_max_duration: float = Field(
         86_400.0, ge=1, le=2_592_000, description="Seconds after which a call is ended, whatever its streams do"

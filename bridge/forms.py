@@ -40,6 +40,7 @@ def _hidden(check: Callable[[str], str]) -> BeforeValidator:
 
 Word = Annotated[str, AfterValidator(values.word)]
 Sentence = Annotated[str, AfterValidator(values.sentence)]
+TelephoneKey = Annotated[str, AfterValidator(values.telephone_key)]
 Label = Annotated[str, Field(max_length=_LONGEST_LABEL), AfterValidator(values.sentence)]
 
 Hidden = Annotated[SecretStr, _hidden(values.one_line)]

@@ -8,6 +8,7 @@ from bridge.align import AlignPolicy
 from bridge.call import CallPolicy, ContinuityPolicy
 from bridge.call.backfill import BackfillPolicy
 from bridge.call.call_options import CallOptions
+from bridge.call.control import Keys
 from bridge.certificates import trusted
 from bridge.config import Settings
 from bridge.deepgram import flux_options
@@ -51,6 +52,7 @@ def call_policy(settings: Settings, egress: Egress) -> CallPolicy:
         ),
         labels={track: label for track, label in labels.items() if label},
         public_url=settings.public_url,
+        keys=Keys(settings.bridge_pause_key, settings.bridge_resume_key),
         continuity=ContinuityPolicy(grace=settings.bridge_grace, longest=settings.bridge_max_duration),
     )
 

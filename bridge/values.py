@@ -65,6 +65,13 @@ def word(text: str) -> str:
     return text
 
 
+def telephone_key(text: str) -> str:
+    """A key of a telephone."""
+    if not re.fullmatch(r"[0-9*#A-Da-d]", text):
+        raise ValueError("must be one key of a telephone: 0 to 9, *, # or A to D")
+    return text.upper()
+
+
 def secret(text: str) -> str:
     """A key or a token: visible ASCII characters, which a header can carry, in one piece."""
     if any(quote in text for quote in _QUOTES) or not _WORD.fullmatch(text):

@@ -128,3 +128,14 @@ def test_a_url_that_cannot_work_is_refused_and_its_password_not_told(form, text)
 )
 def test_a_url_that_can_work_passes(form, text, meant):
     assert form(text) == meant
+
+
+@pytest.mark.parametrize(("text", "key"), [("*", "*"), ("#", "#"), ("0", "0"), ("d", "D")])
+def test_a_key_of_a_telephone(text, key):
+    assert values.telephone_key(text) == key
+
+
+@pytest.mark.parametrize("text", ["", "10", "E", "٣", "**", "*\n"])
+def test_what_is_no_key_of_a_telephone(text):
+    with pytest.raises(ValueError, match="must be one key of a telephone"):
+        values.telephone_key(text)

@@ -93,6 +93,11 @@ class Aligner:
         return max(self._inbound.next, self._outbound.next)
 
     @property
+    def placed(self) -> int:
+        """Samples per channel up to which both tracks have their audio: what is still to come is after this."""
+        return min(self._inbound.next, self._outbound.next)
+
+    @property
     def streams(self) -> int:
         """How many there are."""
         return len(self._sources)

@@ -6,17 +6,18 @@ is handed nothing more, but what still comes is kept, to be transcribed from the
 
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from bridge.align import Aligner, Gap
 from bridge.align.source import Source
 from bridge.audio import CHANNELS, SAMPLE_RATE, SAMPLES_PER_MS, AudioFormat
 from bridge.call import describe
+from bridge.call.pauses import Pauses
 from bridge.call.services import Services
 from bridge.carriers.messages import Media
 from bridge.deepgram.client import Client, FetchAudio
-from bridge.deepgram.exchange import Finished, SessionEvent
+from bridge.deepgram.exchange import Finished, SessionEvent, Uncovered
 from bridge.deepgram.latency import LatencyMeter
 from bridge.deepgram.mono import AnyClient, dialect_of, open_clients
 from bridge.deepgram.options import Options
@@ -33,8 +34,11 @@ log = logging.getLogger("bridge.call")
 class AudioPath:
     """Positions are samples since call time 0."""
 
-    def __init__(self, aligner: Aligner, client: AnyClient, audio: CallAudio | None, chunk_ms: int) -> None:
-        """`audio`: where the call's audio is kept. `chunk_ms`: milliseconds of audio in a message to Deepgram."""
+    def __init__(
+        self, aligner: Aligner, client: AnyClient, audio: CallAudio | None, chunk_ms: int, pauses: Pauses | None = None
+    ) -> None:
+        """`audio`: where the call's audio is kept. `chunk_ms`: milliseconds of audio in a message to Deepgram.
+        `pauses`: what goes out of none of them."""
         self.aligner = aligner
         self.client = client
         self.finished_at: int | None = None
@@ -42,6 +46,7 @@ class AudioPath:
         self.finished: Finished | None = None
         """What the session said at its end."""
         self._audio = audio
+        self._pauses = pauses or Pauses()
         self._written = 0  # of the audio that is kept, as far as memory was told
         self._chunk = chunk_ms * SAMPLES_PER_MS * CHANNELS
 
@@ -118,7 +123,17 @@ class AudioPath:
         assert self.finished is not None and self.finished_at is not None
         lacking = [*self.finished.uncovered]
         lacking += [(channel, Span(self.finished_at, duration)) for channel in range(CHANNELS)]
-        return describe.stretches(lacking, duration / SAMPLE_RATE)
+        return describe.stretches(self._heard(lacking), duration / SAMPLE_RATE)
+
+    @property
+    def holes(self) -> list[Uncovered]:
+        """What finals have passed over and not covered, so far."""
+        holes = self.client.session.holes
+        return self._heard(holes) if holes else holes
+
+    def _heard(self, spans: Iterable[Uncovered]) -> list[Uncovered]:
+        """Without what lies in a pause: no one waits for words of that."""
+        return [(channel, part) for channel, span in spans for part in self._pauses.outside(span)]
 
     def gaps(self) -> list[Gap]:
         """What the carrier did not send, as far as that has become known since the last call."""
@@ -127,6 +142,8 @@ class AudioPath:
     def _forward(self, audio: bytes) -> None:
         if not audio:
             return
+        # Before this nothing is kept or sent, and after this nothing of a pause is left.
+        audio = self._pauses.muted(audio, self.position - len(audio) // CHANNELS)
         if self._audio:
             self._audio.append(audio)
             if self._audio.written != self._written:
@@ -144,9 +161,10 @@ def open_path(
     on_event: Callable[[SessionEvent], None],
     start: int,
     heard: Mapping[Track, int],
+    pauses: Pauses | None = None,
 ) -> AudioPath:
     """Connect to Deepgram. The audio goes on at `start`; `heard`: where each track's broke off, in another process's
-    hands."""
+    hands; `pauses`: of the call."""
     policy = services.policy
     if audio:
         audio.leap(start)
@@ -178,7 +196,7 @@ def open_path(
         policy.session.format, open_, on_event, fetch, apart=options.is_flux or policy.vosk_url is not None
     )
     client.start()
-    return AudioPath(Aligner(policy.align, start, heard), client, audio, policy.align.chunk_ms)
+    return AudioPath(Aligner(policy.align, start, heard), client, audio, policy.align.chunk_ms, pauses)
 
 
 async def read_kept(audio: CallAudio | None, start: int, samples: int, call_id: str) -> tuple[int, bytes]:

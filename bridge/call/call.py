@@ -14,6 +14,8 @@ from bridge.audio import SAMPLE_RATE, samples, seconds
 from bridge.call import describe
 from bridge.call.audio_path import AudioPath, open_path
 from bridge.call.continuity import Ask, Begin, Continuity, Drop, End, Fill, Pause, Place
+from bridge.call.control import Control, Reached
+from bridge.call.keeping import Keeping
 from bridge.call.note import Note
 from bridge.call.projection import Projection
 from bridge.call.record import Record
@@ -21,6 +23,7 @@ from bridge.call.services import Services
 from bridge.call.states import OVER, State
 from bridge.call.stream import Stream
 from bridge.carriers.messages import Digit, Media, Started
+from bridge.deepgram.configuring import Configured
 from bridge.deepgram.exchange import AudioLost, Finished, Interrupted, Resumed, SessionEvent
 from bridge.events import TRACKS, CallResumed, EndReason, Stretch, Track
 from bridge.recognition import Result
@@ -60,7 +63,6 @@ class Call:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._asking: set[asyncio.Task[None]] = set()
-        self._note = Note(tracks=past.tracks, silent=past.silent) if past else Note()
         self._continuity = Continuity(services.policy.continuity)
         self._path: AudioPath | None = None  # of a call that another process has begun only once its stream is here
         self._over = asyncio.Event()
@@ -68,6 +70,10 @@ class Call:
         speakers = past.speakers if past else describe.speakers(started.direction, labels, started.speakers)
         language = describe.language(self._options)
         self._record = Record(call_id, speakers, language, services.store, self._clock, past, services.backlog)
+        note = Note(tracks=past.tracks, silent=past.silent) if past else Note()
+        self._keeping = Keeping(audio, note, self._record)
+        self.control = Control(self._record, services.policy.keys, self._options, past, self._reached, self.end)
+        """What people ask of the call."""
         if past:
             self._adopt(past)
         else:
@@ -130,7 +136,7 @@ class Call:
 
     def receive_digit(self, digit: Digit) -> None:
         """A key was pressed."""
-        self._record.press(digit, self._path.position if self._path else 0)
+        self.control.press(digit, self._path.position if self._path else 0)
 
     def fail_stream(self, stream_id: str | None, error: str) -> None:
         """The carrier says that a stream of this call went wrong."""
@@ -185,16 +191,11 @@ class Call:
         for task in self._asking:
             task.cancel()
         log.info("call over", extra={"call_id": self.id, "reason": self.reason, "seq": self._record.events.seq})
-        if self._audio and self.reason is None:
-            self._note.uncovered = None if self.unkept else self.uncovered  # words that are in no log are uncovered
-            if self._path:
-                self._note.silent = self._path.aligner.silent_since
-            self._write_note()
-            self._audio.close()
-        elif self._audio and (self.uncovered or self.unkept):
-            self._audio.close()  # words that are in no log are in the audio only
-        elif self._audio:
-            await self._audio.finish()
+        if self.reason is None:
+            silent = self._path.aligner.silent_since if self._path else None
+            self._keeping.leave(silent, self._continuity.heard)
+        else:
+            await self._keeping.finish()
 
     # What the continuity asks for.
 
@@ -232,11 +233,10 @@ class Call:
         position = place.position
         if self._path is None:
             # The wall clock may have been set back between two processes: what is kept is never written over.
-            position = max(position, place.heard or 0, self._audio.end if self._audio else 0)
+            position = max(position, place.heard or 0, self._keeping.end)
             self._path = self._open_path(position, place.heard)
         stream.source, position = self._path.open_stream(position, place.resumed or "carrier_reconnected")
-        self._note.add_tracks(stream.tracks)
-        self._write_note()
+        self._keeping.add_tracks(stream.tracks, self._continuity.heard)
         if place.resumed:
             at, uncovered = seconds(position), self.uncovered
             self._record.tell(CallResumed(reason=place.resumed, stream_id=stream.id, at=at, uncovered=uncovered))
@@ -245,7 +245,7 @@ class Call:
         stream.release()
         if self._path and stream.source:
             self._path.end_stream(stream.source)
-            self._write_note()
+            self._keeping.write(self._continuity.heard)
 
     def _ask(self, tracks: tuple[Track, ...]) -> None:
         self._asking.add(task := asyncio.create_task(self._ask_carrier(tracks)))
@@ -261,6 +261,7 @@ class Call:
     def _end(self, reason: EndReason) -> None:
         self.reason = reason
         self._release_streams()
+        self.control.end(self._duration)
         if self._path:
             self._path.finish()
         self._conclude()
@@ -276,13 +277,21 @@ class Call:
 
     def _open_path(self, start: int, heard: int | None = None) -> AudioPath:
         """From `start` on; `heard`: where the audio of another process ended. In samples since call time 0."""
-        broke_off = {} if heard is None else dict.fromkeys(TRACKS, heard) | self._note.silent
-        return open_path(self.id, self._services, self._options, self._audio, self._receive, start, broke_off)
+        broke_off = {} if heard is None else dict.fromkeys(TRACKS, heard) | self._keeping.note.silent
+        pauses, options = self.control.pauses, self._options
+        path = open_path(self.id, self._services, options, self._audio, self._receive, start, broke_off, pauses)
+        self.control.connect(path.client)
+        return path
 
     def _receive(self, event: SessionEvent) -> None:
         match event:
-            case Interrupted() | Resumed() | AudioLost():
+            case Interrupted() | Resumed():
                 self._record.tell(describe.session_news(event))
+            case AudioLost(channel, span, why):
+                lost = describe.stretches((channel, part) for part in self.control.pauses.outside(span))
+                self._record.tell(*(describe.gap(stretch, why) for stretch in lost))
+            case Configured():
+                self.control.configured(event)
             case Finished():
                 assert self._path
                 self._path.finished = event
@@ -290,21 +299,9 @@ class Call:
                 self._conclude()
             case _:
                 self._record.receive(event)
-                if isinstance(event, Result) and event.is_final:
-                    self._settle()
-
-    def _settle(self) -> None:
-        """Let go of kept audio that finals cover; what they have passed over is noted for the next process."""
-        if not self._audio or not self._path:
-            return
-        session = self._path.client.session
-        if not self.uncovered:
-            self._audio.settle(self._record.settled(session.settled))
-        if (found := session.holes) or self._note.holes:
-            holes = describe.stretches(found)
-            if holes != self._note.holes:
-                self._note.holes = holes
-                self._write_note(at_once=True)  # with the final, which after a crash would say that all is covered
+                if isinstance(event, Result) and event.is_final and self._path:
+                    settled, holes = self._path.client.session.settled, self._path.holes
+                    self._keeping.settle(settled, holes, self._continuity.heard)
 
     # The end.
 
@@ -314,7 +311,7 @@ class Call:
             return
         lacking = self._path.lacking(self._duration) if self._path else []
         missing = describe.missing([*self.uncovered, *lacking])
-        self._record.close(lacking, kept=self._audio is not None, turns=self.reason is not None)
+        self._record.close(lacking, kept=self._keeping.keeps, turns=self.reason is not None)
         if self.reason:
             self._record.end(self.reason, self._duration, self.counts, missing, self._services.policy.public_url)
         self._over.set()
@@ -330,21 +327,23 @@ class Call:
     def _received(self) -> int:
         return self._path.aligner.received if self._path else 0
 
+    def _reached(self) -> Reached:
+        elapsed = self._continuity.elapsed(self._clock.now())
+        if self._path is None:  # nothing has come to this process
+            heard = self._continuity.heard or 0
+            return Reached(heard, heard, elapsed)
+        return Reached(self._path.aligner.placed, self._received, elapsed)
+
     def _adopt(self, past: Projection) -> None:
         """Go on with another process's call, as soon as a stream of it is here."""
         now = self._clock.now()
         heard = samples(past.latest)
         # The wall clock may have been set back since: no stream of the call is placed where there is audio already.
-        least = max(heard, self._audio.end if self._audio else 0) / SAMPLE_RATE
+        least = max(heard, self._keeping.end) / SAMPLE_RATE
         origin = now - max(self._clock.wall() - self._record.anchor, least)
-        self._continuity.adopt(origin, heard, self._note.tracks or TRACKS, now)
+        self._continuity.adopt(origin, heard, self._keeping.note.tracks or TRACKS, now)
         self._loop.call_soon(self._obey)
-
-    def _write_note(self, *, at_once: bool = False) -> None:
-        if self._audio:
-            self._note.anchor, self._note.heard = self._record.anchor, self._continuity.heard
-            self._audio.write_note(self._note.dump(), at_once=at_once)
 
     def _tell_gaps(self) -> None:
         if self._path and (gaps := self._path.gaps()):
-            self._record.tell(*map(describe.audio_gap, gaps))
+            self._record.tell(*(part for gap in gaps for part in describe.audio_gaps(gap, self.control.pauses.outside)))

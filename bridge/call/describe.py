@@ -1,7 +1,7 @@
 """What a call says of itself, worked out from what the carrier said of it: no state, no clock."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from math import inf
 from typing import Any
 from urllib.parse import quote
@@ -130,11 +130,11 @@ def failed_call(carrier: str, call_id: str, stream_id: str | None, error: str, n
     return [event(call_id, seq, now, data) for seq, data in enumerate(said, 1)]
 
 
-def audio_gap(found: Gap) -> AudioGap:
-    """A gap that the aligner has found."""
-    start, end = found.span
-    missing = seconds(found.missing)
-    return AudioGap(track=found.track, from_=seconds(start), to=seconds(end), missing=missing, why=found.why)
+def audio_gaps(found: Gap, parts: Callable[[Span], Iterable[Span]] = lambda span: [span]) -> Iterator[AudioGap]:
+    """A gap that the aligner has found; `parts`: what of a span is to be told, as a pause tells of its own."""
+    for start, end in parts(found.span):
+        missing = seconds(min(found.missing, end - start))
+        yield AudioGap(track=found.track, from_=seconds(start), to=seconds(end), missing=missing, why=found.why)
 
 
 def gap(stretch: Stretch, why: Cause) -> AudioGap:

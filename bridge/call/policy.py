@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from bridge.align import AlignPolicy
 from bridge.call.continuity import ContinuityPolicy
+from bridge.call.control import Keys
 from bridge.deepgram.exchange import SessionPolicy
 from bridge.egress import DIRECT, Route
 
@@ -28,3 +29,4 @@ class CallPolicy:
     max_streams: int = 16
     """Of one call at once: one for each track, and more forks than can be meant."""
     continuity: ContinuityPolicy = field(default_factory=ContinuityPolicy)
+    keys: Keys = Keys()

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from bridge.audio import samples, seconds
+from bridge.deepgram.configuring import Configuration
 from bridge.events import (
     TRACKS,
     AudioGap,
@@ -18,14 +19,18 @@ from bridge.events import (
     CallResumed,
     CallStarted,
     Cause,
+    PauseEnded,
+    PauseStarted,
     Stretch,
     Track,
     TranscriptFinal,
     TranscriptionBackfilled,
+    TranscriptionConfigured,
     UtteranceCompleted,
 )
-from bridge.spans import SpanSet
+from bridge.spans import Span, SpanSet
 from bridge.transcript.assembler import Progress
+from bridge.transcript.gaps import PAUSED
 
 NOT_TRANSCRIBED: Cause = "not_transcribed"
 """Why audio is given up that was kept, but that Deepgram did not transcribe in time."""
@@ -73,6 +78,12 @@ class Projection:
         """None of its audio is kept: no one knows what was said after the last final."""
         self.given_up = False
         """That has been told as a gap."""
+        self.pauses: list[Span] = []
+        """Those of the transcription that are over."""
+        self.paused: int | None = None
+        """Where one began that goes on, in samples."""
+        self.configured: Configuration | None = None
+        """What Deepgram has changed of the call's options."""
 
     def __repr__(self) -> str:
         return f"<Projection seq {self.seq} {dict(self.counters)} uncovered {len(self.uncovered)}>"
@@ -111,8 +122,13 @@ class Projection:
                 self._take_turn(data)
             case AudioGap.type:
                 self.counters["gaps"] += 1
-                self.latest = max(self.latest, data["to"])
-                self.given_up = self.given_up or (self.ended is not None and data["why"] == NOT_TRANSCRIBED)
+                self._take_gap(data)
+            case PauseStarted.type:
+                self.paused = samples(data["at"])
+            case PauseEnded.type:
+                self.paused = None
+            case TranscriptionConfigured.type:
+                self._take_change(data)
             case CallResumed.type if data["reason"] == "bridge_restarted":
                 self.resumed_at = data["at"]
                 self.uncovered = _stretches(data)
@@ -121,6 +137,17 @@ class Projection:
                 self.uncovered = _stretches(data)
             case TranscriptionBackfilled.type:
                 self.uncovered = list(without(self.uncovered, data["from"], data["to"]))
+
+    def _take_gap(self, data: dict[str, Any]) -> None:
+        self.latest = max(self.latest, data["to"])
+        if data["why"] == PAUSED:
+            self.pauses.append(Span(samples(data["from"]), samples(data["to"])))
+        elif data["why"] == NOT_TRANSCRIBED:
+            self.given_up = self.given_up or self.ended is not None
+
+    def _take_change(self, data: dict[str, Any]) -> None:
+        keyterms = None if data["keyterms"] is None else tuple(data["keyterms"])
+        self.configured = Configuration(keyterms, data["numerals"]).over(self.configured)
 
     def _take_final(self, data: dict[str, Any]) -> None:
         self.counters["finals"] += 1

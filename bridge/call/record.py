@@ -13,6 +13,7 @@ from bridge.call.projection import NOT_TRANSCRIBED, Projection
 from bridge.carriers.messages import Digit, Started
 from bridge.clock import Clock
 from bridge.events import (
+    AudioGap,
     CallEnded,
     CallResumed,
     Data,
@@ -30,6 +31,7 @@ from bridge.recognition import Recognized
 from bridge.store.base import EventLog
 from bridge.transcript.assembler import Assembler
 from bridge.transcript.figures import Tally
+from bridge.transcript.gaps import PAUSED
 
 log = logging.getLogger("bridge.call")
 
@@ -98,14 +100,18 @@ class Record:
         self._take_transcripts()
         for each in data:
             self.events.add(each)
+            if isinstance(each, AudioGap) and each.why == PAUSED and self._tally:
+                self._tally.leave_out(each.from_, each.to)
             if isinstance(each, CallResumed):
                 self._cut_off = False  # the gap before the new stream begins where the kept audio ends
         self.events.commit()
 
-    def press(self, digit: Digit, position: int) -> None:
-        """A key was pressed, when the audio had come as far as `position`."""
-        if self._may_pass(self._keys, "digits_dropped"):
+    def press(self, digit: Digit, position: int) -> bool:
+        """A key was pressed, when the audio had come as far as `position`. Whether a hand can have done that."""
+        passes = self._may_pass(self._keys, "digits_dropped")
+        if passes:
             self.tell(DtmfReceived(track=digit.track, digit=digit.digit, at=seconds(position)))
+        return passes
 
     def complain(self, stream_id: str | None, error: str) -> None:
         """The carrier says that a stream went wrong."""

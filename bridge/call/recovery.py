@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from bridge.audio import SAMPLE_RATE, samples
+from bridge.audio import SAMPLE_RATE, samples, seconds
 from bridge.call.note import Note
-from bridge.call.projection import Projection
+from bridge.call.projection import Projection, without
 from bridge.errors import BridgeError, StoreError
 from bridge.events import TRACKS, Stretch
+from bridge.spans import Span
 from bridge.store.base import CallAudio, EventLog, KeptAudio, Ownership, Query
 
 log = logging.getLogger("bridge.call")
@@ -68,6 +69,7 @@ class Recovery:
         past.audio_lost = audio is None
         if audio:
             _look_at(past, audio)
+        leave_out_pauses(past)
         return Adopted(row.header, row.epoch, past, audio or open_audio(self._audio, record_id))
 
     async def _reopen(self, record_id: str) -> CallAudio | None:
@@ -119,3 +121,12 @@ def _look_at(past: Projection, audio: CallAudio) -> None:
         begin = max(past.settled[track], past.resumed_at, audio.settled / SAMPLE_RATE)
         if begin < end:
             past.uncovered.append(Stretch(track=track, from_=round(begin, 3), to=round(end, 3)))
+
+
+def leave_out_pauses(past: Projection) -> None:
+    """No one waits for the words of a pause, also of one that goes on."""
+    spans = list(past.pauses)
+    if past.paused is not None:
+        spans.append(Span(past.paused, samples(past.latest)))
+    for span in spans:
+        past.uncovered = list(without(past.uncovered, seconds(span.start), seconds(span.end)))

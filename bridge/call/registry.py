@@ -89,6 +89,10 @@ class CallRegistry:
     def __repr__(self) -> str:
         return f"<CallRegistry {len(self.calls)} of {self._max_calls} calls {dict(self.counters)}>"
 
+    def of_record(self, record_id: str) -> Call | None:
+        """The call that goes on in this record."""
+        return next((call for call in self.calls.values() if call.id == record_id), None)
+
     @property
     def interrupted(self) -> int:
         """Calls that Deepgram does not hear at this moment."""

@@ -120,6 +120,14 @@ class BridgeClient:
         async with self._ask("DELETE", f"/calls/{call_id}"):
             pass
 
+    async def control(self, call_id: str, body: Json) -> Json:
+        """Ask something of a call that goes on; `body`: as `POST /calls/{id}/control` takes it. How the call stands."""
+        async with self._ask("POST", f"/calls/{call_id}/control", body=body) as response:
+            stands = _object(await response.read())
+        if stands is None or not isinstance(stands.get("paused"), bool):
+            raise self._no_bridge()
+        return stands
+
     async def backup(self) -> AsyncIterator[bytes]:
         """A copy of the record's database, in pieces."""
         # The first octet comes when the copy is made, whatever time that takes.
@@ -237,14 +245,13 @@ class BridgeClient:
                 f"the bridge at {self._url} does not take this token: BRIDGE_READ_TOKENS, "
                 "or read-token in DATA_DIR, must be as it has them"
             )
-        if response.status == 429 or response.status >= 500:
-            return Unreachable(f"the bridge at {self._url} cannot answer now ({response.status})")
         sentence = (_object(await response.content.read(10_000)) or {}).get("error")
-        if isinstance(sentence, str) and sentence:
-            # What answers there may be no bridge, and quote what it was sent.
-            said = sentence.replace(self._token, "…")
-            return ReadingError(plain(said[:1].lower() + said[1:].rstrip(".")))
-        return self._no_bridge()
+        # What answers there may be no bridge, and quote what it was sent.
+        said = plain(sentence.replace(self._token, "…").rstrip(".")) if isinstance(sentence, str) else ""
+        if response.status == 429 or response.status >= 500:
+            why = f": {said}" if said else ""
+            return Unreachable(f"the bridge at {self._url} cannot answer now ({response.status}){why}")
+        return ReadingError(said[:1].lower() + said[1:]) if said else self._no_bridge()
 
     def _no_bridge(self) -> ReadingError:
         return ReadingError(f"what answers at {self._url} is no bridge")

@@ -22,6 +22,7 @@ COMMANDS = {
     "watch": "watch",
     "stream": "stream",
     "transcript": "reading",
+    "control": "control",
     "delete": "reading",
     "deliver": "deliver",
     "backup": "backup",

@@ -12,6 +12,7 @@ from bridge.call import describe
 from bridge.cli.sources import Source, SourceError
 from bridge.deepgram.breaker import CircuitBreaker
 from bridge.deepgram.client import Client, FetchAudio
+from bridge.deepgram.configuring import Configured
 from bridge.deepgram.exchange import AudioLost, Finished, Interrupted, Resumed, SessionEvent, SessionPolicy
 from bridge.deepgram.mono import dialect_of, open_clients
 from bridge.deepgram.options import Options
@@ -113,6 +114,8 @@ class Streaming:
                 self._assembler.finish()
                 self.missing = describe.missing(describe.stretches(uncovered))
                 self._tell(*(describe.gap(lost, "not_transcribed") for lost in describe.stretches(uncovered)))
+            case Configured():
+                pass  # nothing is changed on the way here
             case _:
                 self._assembler.receive(event)
                 self._tell()

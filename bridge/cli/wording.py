@@ -48,6 +48,23 @@ def backfilled(line: Text, call: Json, data: Json) -> Text:
     return line.append(f"{clock(data['from'])}  {what}", style="yellow")
 
 
+def pause_started(line: Text, call: Json, data: Json) -> Text:
+    return line.append(f"{clock(data['at'])}  paused ({plain(data['by'])}): nothing is heard or kept", style="yellow")
+
+
+def pause_ended(line: Text, call: Json, data: Json) -> Text:
+    return line.append(f"{clock(data['at'])}  the pause is over ({plain(data['by'])})", style="yellow")
+
+
+def configured(line: Text, call: Json, data: Json) -> Text:
+    changes = []
+    if data["keyterms"] is not None:
+        changes.append(f"keyterms {', '.join(map(plain, data['keyterms'])) or 'none'}")
+    if data["numerals"] is not None:
+        changes.append(f"numerals {'on' if data['numerals'] else 'off'}")
+    return line.append(f"{clock(data['at'])}  Deepgram's options are changed: {'; '.join(changes)}", style="dim")
+
+
 def failed(line: Text, call: Json, data: Json) -> Text:
     return line.append(f"the stream failed: {plain(data['error'])}", style="bold yellow")
 
@@ -100,6 +117,9 @@ WORDING: Mapping[str, tuple[Say, str | None]] = {
     "transcription.interrupted": (interrupted, None),
     "transcription.resumed": (resumed, None),
     "transcription.backfilled": (backfilled, None),
+    "transcription.configured": (configured, "at"),
+    "pause.started": (pause_started, "at"),
+    "pause.ended": (pause_ended, "at"),
     "stream.failed": (failed, None),
     "call.resumed": (call_resumed, "at"),
     "call.ended": (ended, None),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from msgspec import structs
 
+from bridge.deepgram.configuring import Configured
 from bridge.deepgram.exchange import AudioLost, Finished, Interrupted, Resumed, SessionEvent, Uncovered
 from bridge.deepgram.journal import Request
 from bridge.deepgram.latency import LatencyMeter
@@ -96,6 +97,8 @@ class Channels:
                     return None
                 ends = sorted(self._finished.items())
                 return Finished(tuple(_of_the_call((channel, end.uncovered) for channel, end in ends)))
+            case Configured():
+                return event
             case _:
                 return structs.replace(event, channel=channel)
 

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from bridge.deepgram.breaker import CircuitBreaker
+from bridge.deepgram.configuring import Configuration
 from bridge.deepgram.exchange import Close, Command, Connect, Fetch, Finished, Send, SessionEvent
 from bridge.deepgram.messages import DeepgramError, Refusal
 from bridge.deepgram.session import Session
@@ -84,6 +85,16 @@ class Client:
         self.session.pause(self._loop.time())
         self._pump()
 
+    def finalize(self, position: int) -> None:
+        """Have everything settled that was said before `position`, in samples of the call."""
+        self.session.asking.finalize(position)
+        self._ask()
+
+    def configure(self, configuration: Configuration) -> None:
+        """Have Deepgram change its options; `Configured` tells what it answers."""
+        self.session.asking.configure(configuration)
+        self._ask()
+
     def finish(self, *, cut: bool = False) -> None:
         """No more audio comes; `wait_ended` waits for the last results. `cut`: as the session's."""
         self.session.finish(self._loop.time(), cut=cut)
@@ -99,6 +110,10 @@ class Client:
         await self._ended.wait()
         if self._tasks:
             await asyncio.wait(self._tasks)
+
+    def _ask(self) -> None:
+        self.session.ask(self._loop.time())
+        self._pump()
 
     def _pump(self) -> None:
         """In this order always: do what the session asks, tell what it knows, arm the timer."""

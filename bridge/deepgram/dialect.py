@@ -40,6 +40,9 @@ class Dialect(Protocol):
     def finalize(self, channel: int) -> str | None:
         """Asks for the final of what one channel has said so far; None: there is no way to."""
 
+    def settle(self, channel: int) -> str | None:
+        """As `finalize`, where a person asks for it: it may end the turn. None: there is no way to."""
+
     def read(self, frame: str | bytes) -> Reading:
         """One frame. Raises RemoteProtocolError for what cannot be understood."""
 
@@ -66,6 +69,10 @@ class Listen:
 
     def finalize(self, channel: int) -> str | None:
         """No answer is guaranteed."""
+        return finalize(channel)
+
+    def settle(self, channel: int) -> str | None:
+        """As `finalize`."""
         return finalize(channel)
 
     def read(self, frame: str | bytes) -> Reading:

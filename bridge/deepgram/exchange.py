@@ -6,6 +6,7 @@ Values only; the session makes them.
 from dataclasses import dataclass
 
 from bridge.audio import TELEPHONE, AudioFormat
+from bridge.deepgram.configuring import Configured
 from bridge.events import Cause
 from bridge.recognition import Recognized
 from bridge.spans import Span
@@ -43,6 +44,10 @@ class SessionPolicy:
     """Seconds before the first new try; doubles from try to try."""
     longest_retry: float = 4.0
     """Seconds between tries at the most."""
+
+    def pause(self, attempt: int, *, slow: bool) -> float:
+        """Seconds before a try, of which so many have failed. `slow`: a person has to mend it."""
+        return self.longest_retry if slow else min(self.longest_retry, self.first_retry * 2 ** min(attempt - 1, 16))
 
 
 # What the shell is asked to do.
@@ -121,4 +126,4 @@ class Finished:
     """What no final covers, up to the end of the audio, each sample once."""
 
 
-SessionEvent = Recognized | Interrupted | Resumed | AudioLost | Finished
+SessionEvent = Recognized | Interrupted | Resumed | AudioLost | Configured | Finished

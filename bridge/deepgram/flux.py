@@ -33,6 +33,7 @@ _STEP = SAMPLE_RATE
 """Samples of silence that are worth an empty final."""
 _IN_ORDER = (1000, 1005)
 """Close codes of a stream that was closed because it was asked to; 1005 stands for none."""
+_FORCE_END_TURN = '{"type":"ForceEndTurn"}'
 _NO_LETTER = re.compile(r"^\W+|\W+$")
 _EVENTS = ("Update", "StartOfTurn", "EagerEndOfTurn", "TurnResumed", "EndOfTurn")
 
@@ -62,6 +63,10 @@ class Flux:
     def finalize(self, channel: int) -> str | None:
         """There is none: `ForceEndTurn` would end a turn that goes on, and a self-hosted Flux does not know it."""
         return None
+
+    def settle(self, channel: int) -> str | None:
+        """Who asks for it wants the turn to end."""
+        return _FORCE_END_TURN
 
     def read(self, frame: str | bytes) -> Reading:
         """One message. Raises RemoteProtocolError for a turn that cannot be understood."""

@@ -54,11 +54,21 @@ class DeepgramError:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfigureAnswer:
+    """Whether Deepgram has changed its options on the way; https://developers.deepgram.com/docs/configure"""
+
+    request_id: str | None
+    code: str | None = None
+    """Why not; None: it has."""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Other:
     """A type we have no use for, or do not know."""
 
 
-Message = Recognized | Metadata | DeepgramError | Other
+Message = Recognized | Metadata | DeepgramError | ConfigureAnswer | Other
 
 
 class Parsed(NamedTuple):
@@ -107,6 +117,11 @@ def parse_odd(text: str | bytes) -> Parsed:
             code = frame.get("code") or frame.get("variant") or "Error"
             # `message` is left out: it echoes what we sent.
             return Parsed(DeepgramError(_printable(code)[:80], _printable(frame.get("description"))[:200]))
+        case "ConfigureSuccess":
+            return Parsed(ConfigureAnswer(_request_id(frame)))
+        case "ConfigureFailure":
+            code, description = _printable(frame.get("code"))[:80], _printable(frame.get("description"))[:200]
+            return Parsed(ConfigureAnswer(_request_id(frame), code or "ConfigureFailure", description))
         case str():
             return Parsed(Other())
         case _:
@@ -187,6 +202,10 @@ def _needed(value: T | None, name: str) -> T:
     return value
 
 
+def _request_id(frame: dict[str, Any]) -> str | None:
+    return _printable(frame.get("request_id"))[:80] or None
+
+
 def _printable(value: object) -> str:
     """Text for one line of a log."""
     return "".join(character if character.isprintable() else " " for character in str(value or ""))
@@ -214,6 +233,11 @@ class Refusal:
     """Deepgram's code and sentence; without an answer, a word of ours (`bridge.failure`)."""
     request_id: str | None
     """As in Metadata; None where nothing of Deepgram's answered."""
+
+    @property
+    def given_up(self) -> str:
+        """The reason, where a call had options of its own and gives them up."""
+        return f"{self.reason} (the options of this call are given up; it goes on with everybody's)"
 
     @property
     def may_be_over_options(self) -> bool:

@@ -65,6 +65,11 @@ class MonoClients:
         for client in self._clients:
             client.pause()
 
+    def finalize(self, position: int) -> None:
+        """As a client's."""
+        for client in self._clients:
+            client.finalize(position)
+
     def finish(self, *, cut: bool = False) -> None:
         """As a client's; `cut` for each channel that speaks then."""
         for client in self._clients:

@@ -8,13 +8,13 @@ had in a final are dropped by their time, so nothing comes twice. What the windo
 the shell keeps it, or given up and told. A hole that finals have left is sent once more at most, with the next socket;
 what stays is named at the end. `backlog` keeps the audio; the tables of `states` and `ending` say what follows what.
 
-Sources: https://developers.deepgram.com/docs/recovering-from-connection-errors-and-timeouts-when-live-streaming-audio
-and the pages on KeepAlive and CloseStream beside it.
+Source: https://developers.deepgram.com/docs/recovering-from-connection-errors-and-timeouts-when-live-streaming-audio
 """
 
 from collections.abc import Iterable
 from random import Random
 
+from bridge.deepgram.asking import Asking
 from bridge.deepgram.backlog import Backlog
 from bridge.deepgram.dialect import Dialect, Listen
 from bridge.deepgram.ending import Ending
@@ -32,15 +32,12 @@ from bridge.deepgram.exchange import (
 )
 from bridge.deepgram.journal import Journal
 from bridge.deepgram.latency import LatencyMeter
-from bridge.deepgram.messages import Blame, DeepgramError, Message, Metadata, Refusal
-from bridge.deepgram.standing import Standing
+from bridge.deepgram.messages import Blame, ConfigureAnswer, DeepgramError, Message, Metadata, Refusal
 from bridge.deepgram.states import State, Trigger, follow
 from bridge.deepgram.watchdog import Watchdog
 from bridge.errors import LocalProtocolError
 from bridge.pace import Pace
 from bridge.recognition import EagerEnd, Recognized, Result, SpeechStart, TurnEnd, TurnGoesOn
-
-_GIVEN_UP = "(the options of this call are given up; it goes on with everybody's)"
 
 
 class Session:
@@ -64,6 +61,8 @@ class Session:
         self.latency = latency or LatencyMeter()
         self.interruption: tuple[int | None, str] | None = None
         """Status and reason, as they were told last, while no socket answers after one was lost."""
+        self.asking = Asking(policy.finalize, policy.format.channels, self._dialect)
+        """What is asked of Deepgram beside the audio; after a new question `ask` has it sent."""
         self._told: set[tuple[int | None, str]] = set()  # of this interruption
         self._resumed: Resumed | None = None  # to be told with the first answer
         self._random = random
@@ -74,7 +73,6 @@ class Session:
         self._octets = policy.format.octets  # of a second
         self._watchdog = Watchdog(policy.deaf, policy.format)
         self._asked: int | None = None  # position of the one fetch in flight; it may outlive the socket it is for
-        self._standing = Standing(policy.finalize)
         self._ending = Ending(policy)
         self._retry_at: float | None = None
         self._commands: list[Command] = []
@@ -124,7 +122,6 @@ class Session:
 
     def receive_fetched(self, asked: int, start: int, audio: bytes, now: float) -> None:
         """What was fetched where `asked` was asked for; it begins at `start`, later where that is not kept any more.
-
         Raises LocalProtocolError if it was not asked for. For a socket that is gone it comes too late, and is let go.
         """
         if asked != self._asked:
@@ -140,7 +137,7 @@ class Session:
             return
         self.request_id = request_id
         self._watchdog.answered(now)
-        self._standing.clear()
+        self.asking.connected()
         if self.interruption:
             # A socket that is taken and closed at once is no news.
             self._resumed = Resumed(self._attempt, self._backlog.waiting, request_id)
@@ -160,7 +157,7 @@ class Session:
             if self._become(Trigger.LOST):
                 self._attempt += 1
                 self._retry_at = now
-                self._tell(f"{refusal.reason} {_GIVEN_UP}", refusal.status, refusal.request_id, retry=True)
+                self._tell(refusal.given_up, refusal.status, refusal.request_id, retry=True)
         elif refusal.blame is not Blame.REQUEST:
             slow = refusal.blame is Blame.ACCOUNT
             self._lose_socket(refusal.reason, refusal.status, refusal.request_id, now, slow=slow)
@@ -171,10 +168,7 @@ class Session:
                 self._end()
 
     def receive_text(self, text: str | bytes, now: float) -> None:
-        """One message of Deepgram's; a bad one is counted and changes nothing: its audio stays uncovered.
-
-        What a socket still says that was given up is not heard: the next one says it of the same audio.
-        """
+        """One frame; a bad one is counted and changes nothing. A socket that was given up is not heard any more."""
         self._become(Trigger.TEXT)
         if self.state not in (State.OPEN, State.CLOSING):
             return
@@ -190,7 +184,12 @@ class Session:
     def pause(self, now: float) -> None:
         """The carrier sends nothing for now: ask for what was said last, which no silence after it will settle."""
         if self.state is State.OPEN and not self._ending.begun and not self._backlog.unsent:
-            self._finalize(self._standing.pause(), now)
+            self._ask(self.asking.pause(), now)
+
+    def ask(self, now: float) -> None:
+        """Send what is to be asked, as soon as it can be; with another socket if there is none."""
+        if self.state is State.OPEN:
+            self._send_audio(now)
 
     def finish(self, now: float, *, cut: bool = False) -> None:
         """No more audio comes: send the rest, ask for the last results, wait for them, but not for ever.
@@ -277,16 +276,15 @@ class Session:
             self._lose_socket("no results", None, self.request_id, now)
             self._commands.append(Close())
         else:
-            self._finalize(self._standing.due(backlog.sent, now), now)
+            self._ask(self.asking.due(backlog.sent, now), now)
             if self._asked is None and (fetch := backlog.missing()):
                 self._asked = fetch.start
                 self._commands.append(fetch)
 
-    def _finalize(self, channels: Iterable[int], now: float) -> None:
-        for channel in channels:
-            if text := self._dialect.finalize(channel):
-                self._commands.append(Send(text))
-                self._last_sent = now
+    def _ask(self, texts: Iterable[str], now: float) -> None:
+        for text in texts:
+            self._commands.append(Send(text))
+            self._last_sent = now
 
     def _lose_socket(
         self, reason: str, status: int | None, request_id: str | None, now: float, *, slow: bool = False
@@ -299,8 +297,7 @@ class Session:
             self._become(Trigger.DONE)
         elif self._become(Trigger.LOST):
             self._attempt += 1
-            pause = min(self.policy.longest_retry, self.policy.first_retry * 2 ** min(self._attempt - 1, 16))
-            self._retry_at = now + (self.policy.longest_retry if slow else pause) * self._random.uniform(0.5, 1.0)
+            self._retry_at = now + self.policy.pause(self._attempt, slow=slow) * self._random.uniform(0.5, 1.0)
             self._tell(reason, status, request_id, retry=not slow)
 
     def _tell(self, reason: str, status: int | None, request_id: str | None, *, retry: bool) -> None:
@@ -322,9 +319,12 @@ class Session:
                     self.journal.bad_messages += 1
             case Metadata():
                 self._end(Trigger.FLUSHED)
-            case DeepgramError():
-                self.journal.bad_messages += 1
-                self._events.append(message)
+            case ConfigureAnswer() | DeepgramError():
+                if configured := self.asking.answered(message):
+                    self._events.append(configured)
+                elif isinstance(message, DeepgramError):
+                    self.journal.bad_messages += 1
+                    self._events.append(message)
 
     def _hear(self, message: Recognized, now: float) -> None:
         if self._resumed:
@@ -335,7 +335,7 @@ class Session:
         if fresh := self._backlog.hear(message, partial=self._ending.partial):
             self._events.append(fresh)
             if isinstance(fresh, Result):
-                self._standing.hear(fresh, now)
+                self.asking.hear(fresh, now)
         if self.settled > settled:
             self._attempt = 0  # it gets on, not merely answers: the next trouble starts with a short pause
 

@@ -10,8 +10,11 @@ from bridge.events.catalogue import (
     CallStarted,
     DtmfReceived,
     EventLost,
+    PauseEnded,
+    PauseStarted,
     StreamFailed,
     TranscriptionBackfilled,
+    TranscriptionConfigured,
     TranscriptionInterrupted,
     TranscriptionResumed,
 )
@@ -20,6 +23,7 @@ from bridge.events.event import Event
 from bridge.events.parts import (
     TRACKS,
     Alternative,
+    AskedBy,
     Cause,
     Direction,
     EndedBy,
@@ -51,6 +55,7 @@ from bridge.events.speech import (
 
 __all__ = [
     "Alternative",
+    "AskedBy",
     "AudioGap",
     "CallEnded",
     "CallResumed",
@@ -69,6 +74,8 @@ __all__ = [
     "Latency",
     "MediaFormat",
     "Overlap",
+    "PauseEnded",
+    "PauseStarted",
     "Request",
     "ResumeReason",
     "SLOTS",
@@ -82,6 +89,7 @@ __all__ = [
     "TranscriptFinal",
     "TranscriptInterim",
     "TranscriptionBackfilled",
+    "TranscriptionConfigured",
     "TranscriptionInterrupted",
     "TranscriptionResumed",
     "TurnEagerEnd",

@@ -15,6 +15,7 @@ from pydantic import Field
 
 from bridge.events.data import Data
 from bridge.events.parts import (
+    AskedBy,
     Direction,
     EndReason,
     Figures,
@@ -171,6 +172,43 @@ class TranscriptionBackfilled(Data):
     """The one that heard it, in Deepgram's words."""
 
 
+class PauseStarted(Data):
+    """The transcription is paused: what is said from here on is neither transcribed nor kept, and keys are not told."""
+
+    type: ClassVar[str] = "pause.started"
+
+    at: float
+    by: AskedBy
+
+
+class PauseEnded(Data):
+    """The transcription goes on. An `audio.gap` for each track follows, with `why: paused`; so it does where the call
+    ends before this.
+    """
+
+    type: ClassVar[str] = "pause.ended"
+
+    at: float
+    """From here on the call is heard again."""
+    by: AskedBy
+
+
+class TranscriptionConfigured(Data):
+    """Deepgram has changed options of the call."""
+
+    type: ClassVar[str] = "transcription.configured"
+
+    keyterms: list[str] | None
+    """All that there are now; None: as they were."""
+    numerals: bool | None
+    """Whether numbers are written in digits; None: as before."""
+    at: float
+    """How far the audio had come by then."""
+    by: AskedBy
+    request_id: str | None = None
+    """Deepgram's."""
+
+
 class CallEnded(Data):
     """The call is over. What follows is only what was transcribed, or given up, afterwards."""
 
@@ -193,9 +231,9 @@ class CallEnded(Data):
     """How often what happened, where it did: `finals`, `words`, `utterances`, `gaps`, `deepgram_sockets`,
     `deepgram_bad_messages`, `deepgram_bad_words` (words that could not be read whole; their sentences are there); the
     carrier's `bad_messages`, `streams`, `streams_lost`, `streams_asked_for`; what there are no events of,
-    `digits_dropped` (more keys than a hand can press), `stream_errors_dropped`, `events_dropped` (there was no room
-    until the store would take them); and what `bridge.align`'s `Aligner` counts of frames that were not simply the
-    next. The first four are of the whole call, the others of the process that ended it.
+    `digits_dropped` (more keys than a hand can press), `digits_paused` (pressed in a pause), `stream_errors_dropped`,
+    `events_dropped` (there was no room until the store would take them); and what `bridge.align`'s `Aligner` counts of
+    frames that were not simply the next. The first four are of the whole call, the others of the process that ended it.
     """
     figures: Figures | None = None
     """Of what was transcribed while the call lasted; None where the bridge was restarted in mid-call, or no stream
@@ -233,6 +271,9 @@ EVENT_TYPES: Mapping[str, type[Data]] = {
         TranscriptionInterrupted,
         TranscriptionResumed,
         TranscriptionBackfilled,
+        TranscriptionConfigured,
+        PauseStarted,
+        PauseEnded,
         CallResumed,
         CallEnded,
         EventLost,

@@ -24,6 +24,7 @@ EndReason = Literal[
     "bridge_restarted",
     "stream_failed",
     "max_duration",
+    "stop_requested",
 ]
 """Why a call is over.
 
@@ -34,6 +35,15 @@ EndReason = Literal[
 `bridge_restarted`: the bridge was lost in mid-call, and after its restart no other stream came in time.
 `stream_failed`: the only stream never reached the bridge; there was no audio.
 `max_duration`: it had lasted as long as a call may.
+`stop_requested`: its transcription was to end; the call itself may go on.
+"""
+
+AskedBy = Literal["api", "page", "key"]
+"""How something was asked for while the call went on.
+
+`api`: by HTTP, with a token; `bridge control` too.
+`page`: by a reader of the page.
+`key`: by a key of a telephone on the line.
 """
 
 EndedBy = Literal["pause", "utterance_end", "speaker", "call_end"]
@@ -52,7 +62,16 @@ ResumeReason = Literal["carrier_reconnected", "bridge_restarted"]
 `bridge_restarted`: the bridge was lost in mid-call.
 """
 
-Cause = Literal["not_sent", "late", "lost", "carrier_reconnected", "bridge_restarted", "overflow", "not_transcribed"]
+Cause = Literal[
+    "not_sent",
+    "late",
+    "lost",
+    "carrier_reconnected",
+    "bridge_restarted",
+    "overflow",
+    "not_transcribed",
+    "paused",
+]
 """Why audio is missing from the transcript.
 
 `not_sent`: the carrier sent none.
@@ -63,6 +82,7 @@ Cause = Literal["not_sent", "late", "lost", "carrier_reconnected", "bridge_resta
 `overflow`: there was no room, in memory or on the disk, to keep it until Deepgram would take it, or its words until
 the store would.
 `not_transcribed`: Deepgram would not transcribe it, or could not in time.
+`paused`: it fell into a pause of the transcription, and is nowhere.
 """
 
 
@@ -232,7 +252,8 @@ class Figures(BaseModel):
     talk_over: float
     """Seconds in which both talked at once, stretches of less than 0.1 s left out."""
     longest_silence: float
-    """Seconds of the longest stretch without talk, the call's start and end included."""
+    """Seconds of the longest stretch without talk, the call's start and end included, pauses of the transcription not.
+    """
     response_time: dict[str, float | None]
     """Median seconds from the end of the other's turn to the start of one's own; 0 if the speaker did not wait for it.
 

@@ -34,6 +34,7 @@ class Tally:
         self._words: Counter[str] = Counter()
         self._runs: dict[str, array[int]] = {}
         """By track: start, end, start, end, … in samples; an array is a tenth of the size of spans."""
+        self._unheard = SpanSet()
 
     def __repr__(self) -> str:
         return f"<Tally {dict(self._words)} words>"
@@ -44,6 +45,10 @@ class Tally:
         for run in runs(final):
             ends.extend((samples(run.start), samples(run.end)))
             self._words[final.track] += len(run.pieces)
+
+    def leave_out(self, start: float, end: float) -> None:
+        """No one has heard the call between two seconds of it: there it was not silent, as far as is known."""
+        self._unheard.add(samples(start), samples(end))
 
     @property
     def heard(self) -> float:
@@ -70,7 +75,7 @@ class Tally:
                 for label, time in talk_time.items()
             },
             talk_over=seconds(_talk_over(everybody)),
-            longest_silence=seconds(_longest_silence(everybody, samples(duration))),
+            longest_silence=seconds(_longest_silence(everybody, self._unheard, samples(duration))),
             response_time={label: seconds(round(median(times))) if times else None for label, times in answers.items()},
         )
 
@@ -102,10 +107,10 @@ def _talk_over(talk: list[_Talk]) -> int:
     return total
 
 
-def _longest_silence(talk: list[_Talk], duration: int) -> int:
+def _longest_silence(talk: list[_Talk], unheard: SpanSet, duration: int) -> int:
     """Samples of the longest stretch of the call without talk; `talk` in order."""
     silence = SpanSet([(0, duration)])
-    for span, _ in talk:
+    for span in (*(span for span, _ in talk), *unheard):
         silence.remove(*span)
     return max((span.length for span in silence), default=0)
 

@@ -14,6 +14,9 @@ from bridge.events import AudioGap, TranscriptionBackfilled
 _GIVEN_UP = "not_transcribed"
 """The cause of a gap whose audio may still be kept; all other causes mean that it is lost."""
 
+PAUSED = "paused"
+"""The cause of a gap that no one was to hear."""
+
 
 @dataclass(frozen=True, slots=True)
 class Completeness:

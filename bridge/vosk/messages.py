@@ -68,6 +68,10 @@ class Vosk:
         """There is none."""
         return None
 
+    def settle(self, channel: int) -> str | None:
+        """There is none."""
+        return None
+
     def read(self, frame: str | bytes) -> Reading:
         """One answer. Raises RemoteProtocolError for what is none; it is counted as one all the same."""
         is_last = not self._unanswered

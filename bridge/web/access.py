@@ -116,6 +116,10 @@ class Access:
         response.del_cookie(COOKIE, httponly=True, samesite="Strict")
         return response
 
+    def is_page(self, request: web.Request) -> bool:
+        """Whether a request that was let in has its access from a session, as the page's have."""
+        return not self._has_token(request)
+
     def link(self, call_id: str, seconds: float) -> tuple[str, float]:
         """A token for one call, and when it expires in seconds since 1970. `seconds`: its lifetime."""
         expires = self._wall() + seconds

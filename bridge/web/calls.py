@@ -18,7 +18,7 @@ from bridge.store import CallFilter, CallIndex, EventLog, FoundCall, Outbox, Que
 from bridge.store.audio import Recording, Recordings
 from bridge.transcript import render
 from bridge.transcript.figures import Tally, figures
-from bridge.transcript.gaps import standing
+from bridge.transcript.gaps import PAUSED, standing
 from bridge.web import audio, record
 from bridge.web.access import LONGEST_LINK, Access
 from bridge.web.http import HEADERS, BadRequest, answer, json_field, no_such_call, number, refusal, types
@@ -189,9 +189,9 @@ class CallHandlers:
             return told
         known = self._tallies.pop(call.row.id) if call.row.id in self._tallies else None
         seq, tally = known or (0, Tally(json.loads(call.row.header)["speakers"]))
-        finals = await self._read(call, (TranscriptFinal.type,), after=seq)
-        await asyncio.to_thread(_add, tally, finals)
-        self._tallies[call.row.id] = (max([seq, *(final.seq for final in finals)]), tally)
+        events = await self._read(call, (TranscriptFinal.type, AudioGap.type), after=seq)
+        await asyncio.to_thread(_add, tally, events)
+        self._tallies[call.row.id] = (max([seq, *(event.seq for event in events)]), tally)
         while len(self._tallies) > _TALLIES:
             self._tallies.popitem(last=False)
         # While the call goes on, the time after the newest final is not known yet; it must not count as silence.
@@ -207,9 +207,12 @@ class CallHandlers:
         return events
 
 
-def _add(tally: Tally, finals: list[StoredEvent]) -> None:
-    for final in finals:
-        tally.add(_data(TranscriptFinal, final))
+def _add(tally: Tally, events: list[StoredEvent]) -> None:
+    for event in events:
+        if event.type == TranscriptFinal.type:
+            tally.add(_data(TranscriptFinal, event))
+        elif (gap := _data(AudioGap, event)).why == PAUSED:
+            tally.leave_out(gap.from_, gap.to)
 
 
 def _rendered(form: str, call: FoundCall, events: list[StoredEvent], now: float) -> str:

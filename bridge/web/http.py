@@ -61,8 +61,8 @@ def types(request: web.Request) -> tuple[str, ...]:
     return names
 
 
-async def json_field(request: web.Request, name: str) -> object:
-    """One field of a JSON body, or None. Other content types are not read: a form of another site can send them."""
+async def json_object(request: web.Request) -> dict[str, Any] | None:
+    """A JSON body, if it is an object. Other content types are not read: a form of another site can send them."""
     if request.content_type != "application/json":
         return None
     try:
@@ -70,4 +70,9 @@ async def json_field(request: web.Request, name: str) -> object:
     # Not JSON, not text, a number of thousands of digits; too many open brackets; a charset that there is not.
     except (ValueError, RecursionError, LookupError):
         return None
-    return body.get(name) if isinstance(body, dict) else None
+    return body if isinstance(body, dict) else None
+
+
+async def json_field(request: web.Request, name: str) -> object:
+    """One field of a JSON body, or None; as `json_object`."""
+    return (await json_object(request) or {}).get(name)

@@ -175,6 +175,41 @@ async def test_afterwards_the_call_is_heard_and_taken_away(configured, reader):
         await reader.leave()
 
 
+async def test_a_live_call_is_paused_by_button_and_by_key_and_stopped(configured, reader):
+    async with bridge(configured) as origin:
+        page = await reader.open()
+        async with Caller(origin) as caller:
+            await caller.speak(MID_SENTENCE)
+            await page.locator("#live-calls a.call").click()
+            await expect(page.locator(".turn", has_text="this is Laura")).to_be_visible()
+            button = page.get_by_label("Pause the transcription")
+            await button.click()
+            await expect(button).to_have_attribute("aria-pressed", "true")
+            await expect(page.locator("#call-state")).to_have_text("Paused")
+            note = page.locator(".note.paused .note-text")
+            await expect(note).to_have_text("Paused on the page: nothing is heard or kept.")
+            await caller.speak(PAUSE)
+
+            await page.reload()
+            await expect(page.locator("#call-state")).to_have_text("Paused")
+            await expect(button).to_have_attribute("aria-pressed", "true")
+            await page.keyboard.press("p")
+            await expect(button).to_have_attribute("aria-pressed", "false")
+            await expect(page.locator("#call-state")).to_have_text("Live")
+            await expect(note).to_contain_text("Paused on the page for 19")
+            await caller.speak(LATER)
+
+            await page.get_by_label("Stop the transcription").click()
+            await page.get_by_role("button", name="Stop", exact=True).click()
+            await expect(page.locator(".note.ended")).to_contain_text("Its transcription was stopped.")
+            await expect(button).to_have_count(0)
+            await expect(page.locator(".note.gap")).to_have_count(0)
+        said = " ".join(await page.locator(".turn.final .said").all_text_contents())
+        assert "this is Laura" in said
+        assert "hold on" not in said
+        await reader.leave()
+
+
 async def test_a_bridge_that_ends_its_calls_stops_and_comes_back(configured, reader):
     reader.expected += AWAY
     async with contextlib.AsyncExitStack() as stack:

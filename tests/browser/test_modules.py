@@ -89,6 +89,26 @@ async def test_a_repeated_event_changes_nothing_and_a_hole_is_refused(page):
     assert result == {"taken": [True, False], "items": [], "seq": 1}
 
 
+async def test_a_pause_is_one_note_and_its_gaps_are_none(page):
+    begun = events.PauseStarted(at=2.0, by="key")
+    gaps = [events.AudioGap(track=track, from_=2.0, to=4.0, missing=2.0, why="paused") for track in events.TRACKS]
+    told = await page.evaluate(
+        """async (calls) => {
+            const { Conversation } = await import("/static/conversation.js");
+            return calls.map((said) => {
+                const conversation = new Conversation();
+                for (const event of said) conversation.receive(event);
+                const notes = conversation.items.map(({ what, start, end, by }) => [what, start, end, by]);
+                return [notes, conversation.paused !== null];
+            });
+        }""",
+        [recorded(begun), recorded(begun, events.PauseEnded(at=4.0, by="api"), *gaps), recorded(begun, *gaps)],
+    )
+
+    over = [[["paused", 2.0, 4.0, "key"]], False]
+    assert told == [[[["paused", 2.0, None, "key"]], True], over, over]
+
+
 async def test_an_interim_never_comes_over_its_final_or_a_newer_one(page):
     interim = say(1, "on", 1.0, final=False, revision=1)
     newer = say(1, "one tw", 1.0, final=False, revision=2)

@@ -108,7 +108,7 @@ def test_an_unknown_direction_is_not_repeated():
 
 
 def test_the_aligners_gap_is_told_in_seconds():
-    told = describe.audio_gap(gap("outbound", 1.0, 2.0, 0.1, "lost"))
+    (told,) = describe.audio_gaps(gap("outbound", 1.0, 2.0, 0.1, "lost"))
 
     assert (told.track, told.from_, told.to, told.missing, told.why) == ("outbound", 1.0, 2.0, 0.1, "lost")
 

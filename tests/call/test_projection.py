@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.call.projection import Projection, without
+from bridge.deepgram.configuring import Configuration
 from bridge.events import Stretch
+from bridge.spans import Span
 from tests.fakes.words import STARTED_AT, final, started
 
 
@@ -30,6 +32,27 @@ def said(track="inbound", start=1.0, end=2.0, number="3", source="live", words=(
 
 def stretch(track, start, end):
     return {"track": track, "from": start, "to": end}
+
+
+def paused(start, end, track="inbound"):
+    return "audio.gap", {**stretch(track, start, end), "missing": end - start, "why": "paused"}
+
+
+def test_pauses_are_those_that_are_over_and_the_one_that_goes_on():
+    begun = ("pause.started", {"at": 2.0, "by": "api"})
+    assert (digest(begun).paused, digest(begun).pauses) == (16_000, [])
+
+    over = digest(begun, ("pause.ended", {"at": 3.0, "by": "key"}), paused(2.0, 3.0), paused(2.0, 3.0, "outbound"))
+    assert (over.paused, set(over.pauses)) == (None, {Span(16_000, 24_000)})
+    assert not over.given_up
+
+
+def test_changed_options_are_all_that_have_been_changed():
+    def changed(keyterms, numerals):
+        return "transcription.configured", {"keyterms": keyterms, "numerals": numerals, "at": 1.0, "by": "api"}
+
+    assert digest().configured is None
+    assert digest(changed(["a"], None), changed(None, True)).configured == Configuration(("a",), True)
 
 
 def test_of_an_empty_log_it_knows_nothing():

@@ -6,8 +6,10 @@ import json
 import pytest
 
 from bridge.call import CallRegistry
-from bridge.call.recovery import Recovery, open_audio, read_projection
+from bridge.call.projection import Projection
+from bridge.call.recovery import Recovery, leave_out_pauses, open_audio, read_projection
 from bridge.events import Stretch, timestamp
+from bridge.spans import Span
 from bridge.store.audio import AudioStore
 from bridge.store.base import Query
 from bridge.store.sqlite import SQLiteStore
@@ -35,6 +37,20 @@ async def left_open(store, audio, call_id="CA1", seconds=10.0, said=((2.0, "inbo
         file.write_note({"anchor": STARTED_AT + 0.25})
         file.close()
         await audio.flush()
+
+
+def test_no_one_waits_for_the_words_of_a_pause():
+    past = Projection()
+    past.latest = 9.0
+    past.uncovered = [Stretch(track="inbound", from_=1.0, to=9.0), Stretch(track="outbound", from_=2.5, to=3.5)]
+    past.pauses, past.paused = [Span(2 * SECOND, 3 * SECOND)], 6 * SECOND
+    leave_out_pauses(past)
+
+    assert past.uncovered == [
+        Stretch(track="inbound", from_=1.0, to=2.0),
+        Stretch(track="inbound", from_=3.0, to=6.0),
+        Stretch(track="outbound", from_=3.0, to=3.5),
+    ]
 
 
 async def note(audio, **said):

@@ -17,8 +17,11 @@ from bridge.events import (
     EventLost,
     Figures,
     Latency,
+    PauseEnded,
+    PauseStarted,
     StreamFailed,
     TranscriptionBackfilled,
+    TranscriptionConfigured,
     TranscriptionInterrupted,
     TranscriptionResumed,
     timestamp,
@@ -87,6 +90,15 @@ def test_the_end_tells_how_far_deepgram_was_behind() -> None:
     assert said(end)[1:] == ["Deepgram 0.31 s behind, 99 of 100 interims within 0.70 s"]
 
 
+def test_what_was_asked_for_in_mid_call_is_told() -> None:
+    changed = TranscriptionConfigured(keyterms=["Acme", "Bolt"], numerals=False, at=3.0, by="api")
+
+    assert said(PauseStarted(at=1.0, by="key")) == ["00:01.0  paused (key): nothing is heard or kept"]
+    assert said(PauseEnded(at=2.0, by="page")) == ["00:02.0  the pause is over (page)"]
+    assert said(changed) == ["00:03.0  Deepgram's options are changed: keyterms Acme, Bolt; numerals off"]
+    assert said(changed.model_copy(update={"keyterms": [], "numerals": None}))[0].endswith("keyterms none")
+
+
 def test_every_line_begins_as_it_is_given() -> None:
     end = words.ended("CA1", 2).data
     assert said(end, "1111  ") == ["1111  01:00.0  call ended: stopped"]
@@ -100,6 +112,9 @@ def test_what_stands_at_a_time_of_the_call_has_one() -> None:
         "dtmf.received": "at",
         "audio.gap": "from",
         "call.resumed": "at",
+        "transcription.configured": "at",
+        "pause.started": "at",
+        "pause.ended": "at",
     }
     fields = {
         kind: {field.alias or name for name, field in data.model_fields.items()} for kind, data in EVENT_TYPES.items()

@@ -33,6 +33,9 @@ class Backwards:
     def finalize(self, channel):
         return None
 
+    def settle(self, channel):
+        return None
+
     def read(self, frame):
         said = [Result(0, Span(int(at), int(at) + 4), "a", 1.0, (), is_final=True) for at in frame.split()]
         return Reading(said, bad_words=1)

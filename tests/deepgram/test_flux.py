@@ -133,6 +133,7 @@ def test_what_says_nothing_of_the_audio():
     assert read(dialect, error) == [DeepgramError("UNPARSABLE_CLIENT_MESSAGE", "no")]
     assert dialect.closed(1005) == (), "a stream that a fault has ended has not said its last"
     assert (dialect.keep_alive, dialect.finalize(0)) == (None, None)
+    assert dialect.settle(0) == '{"type":"ForceEndTurn"}'
     assert dialect.model("") == Model("flux-general-en", "")
 
 

@@ -8,6 +8,7 @@ from bridge.deepgram.messages import (
     CLOSE_STREAM,
     KEEP_ALIVE,
     Blame,
+    ConfigureAnswer,
     DeepgramError,
     Metadata,
     Other,
@@ -251,7 +252,15 @@ def test_an_error_is_one_printable_line_of_bounded_length():
 
 
 def test_types_we_do_not_know_are_tolerated():
-    assert parse('{"type":"ConfigureSuccess","request_id":"r"}') == Other()
+    assert parse('{"type":"SomethingNew","request_id":"r"}') == Other()
+
+
+def test_the_answers_to_a_change_of_options():
+    failure = {"type": "ConfigureFailure", "request_id": "r", "code": "ALREADY_PENDING", "description": "No\nx"}
+
+    assert parse('{"type":"ConfigureSuccess","request_id":"r","keyterms":["a"]}') == ConfigureAnswer("r")
+    assert parse(json.dumps(failure)) == ConfigureAnswer("r", "ALREADY_PENDING", "No x")
+    assert parse('{"type":"ConfigureFailure"}') == ConfigureAnswer(None, "ConfigureFailure", "")
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,14 @@ def test_the_longest_silence_may_stand_anywhere(spoken, duration, silence):
     assert call(*spoken, duration=duration).longest_silence == silence
 
 
+def test_what_no_one_has_heard_is_no_silence():
+    tally = Tally(SPEAKERS)
+    tally.add(segment("inbound", ("so", 1.0, 2.0)))
+    tally.leave_out(5.0, 30.0)
+
+    assert tally.figures(34.0).longest_silence == 4.0
+
+
 def test_response_time_is_the_median_from_the_others_end():
     found = call(
         ("outbound", 0.0, 2.0),

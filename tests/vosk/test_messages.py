@@ -48,7 +48,8 @@ def test_it_says_what_it_sends_and_sends_pcm():
     assert json.loads(vosk.opened()[0]) == {"config": {"sample_rate": 8000, "words": True}}
     assert vosk.encode(b"\x10\xff") == mulaw_to_pcm(b"\x10\xff")
     assert Vosk(AudioFormat("linear16", 16_000, 1)).encode(b"abcd") == b"abcd"
-    assert (vosk.closing, vosk.keep_alive, vosk.finalize(0), vosk.closed(1000)) == ('{"eof" : 1}', None, None, ())
+    assert (vosk.closing, vosk.keep_alive, vosk.closed(1000)) == ('{"eof" : 1}', None, ())
+    assert (vosk.finalize(0), vosk.settle(0)) == (None, None)
     assert vosk.model("") == Model("vosk", "")
 
 

@@ -191,8 +191,12 @@ async def test_a_call_that_goes_on_has_figures_so_far(calls, session):
     assert (call["active"], call["figures"]["words"]["caller"], call["counts"]) == (True, 3, None)
     assert call["figures"]["longest_silence"] == 1.0, "what is not transcribed yet is no silence"
     assert call["audio"]["available"] is False
-    await calls.store.append([said("CA2", 3, "one more", 9.0)])
-    assert (await get(session, "/calls/CA2"))["figures"]["words"]["caller"] == 5
+    paused = AudioGap(track="inbound", from_=2.5, to=8.5, missing=6.0, why="paused")
+    lost = paused.model_copy(update={"from_": 0.0, "to": 9.0, "why": "lost"})
+    gaps = [replace(said("CA2", seq, "x", 9.0), data=data) for seq, data in ((3, paused), (4, lost))]
+    await calls.store.append([*gaps, said("CA2", 5, "one more", 9.0)])
+    figures = (await get(session, "/calls/CA2"))["figures"]
+    assert (figures["words"]["caller"], figures["longest_silence"]) == (5, 1.0)
     assert (await get(session, "/calls/CA2"))["figures"]["words"]["caller"] == 5
 
 

@@ -1,11 +1,12 @@
-// The actions on a call: make a link to it, and delete it. Both ask first.
+// The actions on a call: pause its transcription and stop it, make a link to it, delete it.
 
 import { ask, callPath, post, Refused } from "./api.js";
-import { h, icon, toast } from "./dom.js";
+import { byId, h, icon, toast } from "./dom.js";
 import { parties, wall } from "./format.js";
 
 const HOUR = 3600;
 const DAY = 24 * HOUR;
+const PAUSE = "Pause the transcription";
 const LASTS = [[HOUR, "An hour"], [DAY, "A day"], [7 * DAY, "A week"], [30 * DAY, "30 days"]];
 
 /**
@@ -23,11 +24,62 @@ export function tools(call, { deleting, deleted, kept, single }) {
   const panel = button("details", "About this call", toggle,
     { "aria-expanded": open, "aria-controls": "details", id: "details-button" });
   if (single) return [panel];
+  const live = call.active ? [
+    button("pause", PAUSE, () => pause(call.id), { id: "pause", "aria-pressed": "false", "aria-keyshortcuts": "P" }),
+    button("stop", "Stop the transcription", () => stopDialog(call)),
+  ] : [];
   return [
+    ...live,
     button("link", "Copy a link to this call", () => linkDialog(call)),
     call.active ? null : button("trash", "Delete this call", () => deleteDialog(call, { deleting, deleted, kept })),
     panel,
   ].filter(Boolean);
+}
+
+/** The button says whether the transcription is paused. */
+export function showPaused(on) {
+  const button = byId("pause");
+  if (!button) return;
+  button.setAttribute("aria-pressed", String(on));
+  button.title = on ? "Hear the call again (P)" : `${PAUSE} (P)`;
+  button.replaceChildren(icon(on ? "play" : "pause"));
+}
+
+/** Pause the transcription of the open call, if it is live, or go on. */
+export async function pause(id) {
+  const button = byId("pause");
+  if (!button || button.hasAttribute("aria-busy")) return;
+  const action = button.getAttribute("aria-pressed") === "true" ? "resume" : "pause";
+  button.setAttribute("aria-busy", "true"); // not disabled: it keeps the focus
+  try {
+    const { paused } = await (await post(callPath(id, "/control"), { action })).json();
+    if (byId("pause") === button) showPaused(paused);
+  } catch (failure) {
+    toast(sentence(failure));
+  } finally {
+    button.removeAttribute("aria-busy");
+  }
+}
+
+function stopDialog(call) {
+  dialog("Stop the transcription?", (close) => {
+    const error = h("p", { class: "error", role: "alert" });
+    const confirm = h("button", { type: "button", class: "danger", click: async () => {
+      confirm.disabled = true;
+      try {
+        await post(callPath(call.id, "/control"), { action: "stop" });
+        close();
+      } catch (failure) {
+        confirm.disabled = false;
+        error.textContent = sentence(failure);
+      }
+    } }, "Stop");
+    return [
+      h("p", {}, "This record ends with the words that were said so far. The telephone call itself goes on."),
+      error,
+      h("div", { class: "row end" }, h("button", { type: "button", autofocus: true, click: close }, "Go on"), confirm),
+    ];
+  });
 }
 
 /** A modal dialog with a title; `build(close)` makes its content. It is removed when it closes. */

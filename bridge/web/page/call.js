@@ -30,15 +30,21 @@ export class CallView {
   #known = false;
   #caughtUp = false;
   #shown = "";
+  #pausedShown = false;
   #query = "";
   #sought = false;
   #timers = [];
   #learned;
   #gone;
+  #paused;
 
-  /** `learned(call)`: more is known of the call. `gone(status)`: there is no such call, or no access to it. */
-  constructor({ learned, gone }) {
+  /**
+   * `learned(call)`: more is known of the call. `gone(status)`: there is no such call, or no access to it. `paused(on)`:
+   * its transcription is paused, or goes on.
+   */
+  constructor({ learned, gone, paused }) {
     this.#learned = learned;
+    this.#paused = paused;
     this.#gone = gone;
     this.#transcript = new Transcript(byId("transcript"), {
       seek: (seconds) => this.#player.listen(seconds),
@@ -58,6 +64,11 @@ export class CallView {
 
   get call() {
     return this.#call;
+  }
+
+  /** Whether its transcription is paused. */
+  get paused() {
+    return Boolean(this.#conversation?.paused && !this.#conversation.ended);
   }
 
   get feed() {
@@ -142,6 +153,7 @@ export class CallView {
     this.#timers = [];
     [this.#frame, this.#id, this.#feed, this.#call, this.#back, this.#holes] = [0, null, null, null, null, 0];
     [this.#known, this.#caughtUp, this.#shown, this.#tip] = [false, false, "", Infinity];
+    this.#pausedShown = false;
     byId("call").hidden = true;
     byId("log").replaceChildren();
   }
@@ -224,9 +236,17 @@ export class CallView {
     // Only events from here on are read out: history is not news.
     this.#transcript.live = this.#caughtUp && !this.#conversation.ended;
     if (!this.#conversation.ended) this.#followWhat(false);
+    this.#tellPause();
     this.#follow.arrived(finals);
     this.#goToFound();
     this.#recording();
+  }
+
+  #tellPause() {
+    if (this.paused === this.#pausedShown) return;
+    this.#pausedShown = this.paused;
+    this.#paused(this.paused);
+    if (["live", "paused"].includes(byId("call-state").dataset.state)) this.#state("live", "Live");
   }
 
   #followWhat(playing) {
@@ -282,6 +302,7 @@ export class CallView {
   }
 
   #state(kind, text, title = "") {
+    if (kind === "live" && this.paused) [kind, text] = ["paused", "Paused"];
     const element = byId("call-state");
     element.dataset.state = kind;
     element.title = title;

@@ -15,6 +15,9 @@ const CHANNEL = 2 ** 32;
 // Seconds: a shorter gap, a single lost frame, loses no word and gets no row.
 const SHORTEST_GAP = 0.2;
 
+// The `why` of a gap that a pause tells of.
+const PAUSED = "paused";
+
 // The `why` of a gap whose audio may still be kept, and transcribed later.
 const GIVEN_UP = "not_transcribed";
 
@@ -30,6 +33,8 @@ export class Conversation {
   /** Seconds of audio of each track that was lost after the call ended, before it could be transcribed. */
   #lost = { inbound: 0, outbound: 0 };
   #givenUp = false;
+  /** The pause of the transcription that goes on, `{key, at, by}`; null: the call is heard. */
+  paused = null;
   /** Seconds of the call up to which something is known. */
   length = 0;
   #items = [];
@@ -107,7 +112,13 @@ export class Conversation {
     "turn.eager_end": (data) => this.#ending(data, true),
     "turn.resumed": (data) => this.#ending(data, false),
     "dtmf.received": ({ at, track, digit }, event) => this.#note(event.id, at, { what: "dtmf", track, digit }),
+    "pause.started": ({ at, by }, event) => this.#pause({ key: event.id, at, by }),
+    "pause.ended": ({ at }) => this.#pauseEnded(at),
     "audio.gap": ({ from, to, track, missing, why }, event) => {
+      if (why === PAUSED) {
+        this.#pauseEnded(to); // of a call that ended in it there is no other word
+        return;
+      }
       if (this.ended) this.#gapAfterEnd(track, missing, why);
       if (missing < SHORTEST_GAP) return;
       this.#note(event.id, from, { what: "gap", track, end: to, missing, why });
@@ -229,6 +240,18 @@ export class Conversation {
     const run = this.#unreadable?.last === seq - 1 ? this.#unreadable : { key: id, at: this.length, count: 0 };
     this.#unreadable = { ...run, last: seq, count: run.count + 1 };
     this.#note(run.key, run.at, { what: "lost", count: run.count + 1 });
+  }
+
+  #pause(pause) {
+    this.paused = pause;
+    this.#note(pause.key, pause.at, { what: "paused", by: pause.by, end: null });
+  }
+
+  #pauseEnded(end) {
+    if (!this.paused) return;
+    const { key, at, by } = this.paused;
+    this.paused = null;
+    this.#note(key, at, { what: "paused", by, end });
   }
 
   /** Each failed attempt sends the event again: one note shows the newest. */

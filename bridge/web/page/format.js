@@ -82,6 +82,7 @@ const ENDS = {
   carrier_silent: "The carrier went silent",
   server_stopping: "The bridge was stopped",
   max_duration: "It had lasted as long as a call may",
+  stop_requested: "Its transcription was stopped",
   bridge_restarted: "The bridge was restarted",
   stream_failed: "The stream failed",
 };
@@ -94,6 +95,7 @@ const GAPS = {
   overflow: "there was no space to keep it",
   carrier_reconnected: "the carrier connected again",
   bridge_restarted: "the bridge was restarted",
+  paused: "the transcription was paused",
 };
 
 const plain = (name) => String(name ?? "").replaceAll("_", " ").trim();

@@ -9,6 +9,7 @@ const HELP = [
   ["Enter", "Open the call; in the conversation, listen from the line"],
   ["Esc", "Clear the search, back to the list"],
   ["End", "Jump to now"],
+  ["P", "Pause the transcription of a live call, or go on"],
   ["Space", "Play or pause the recording"],
   ["← →", "5 seconds back or on"],
   ["?", "These keys"],

@@ -1,6 +1,6 @@
 // Starts the page: login, address bar, keys, theme. Everything else is in its own module.
 
-import { tools } from "./actions.js";
+import { pause, showPaused, tools } from "./actions.js";
 import { get, post, Refused, session } from "./api.js";
 import { CallView } from "./call.js";
 import { byId, icon } from "./dom.js";
@@ -140,6 +140,7 @@ function learned(call) {
       list.focus(0);
     },
   }));
+  showPaused(view.paused);
 }
 
 // Theme: the system's, light, or dark; the choice stays.
@@ -188,6 +189,7 @@ function keyboard() {
     ArrowLeft: skip(-5),
     ArrowRight: skip(5),
     " ": () => view.player.open && view.player.toggle(),
+    p: () => Boolean(byId("pause")) && void pause(view.id),
     End: (event) => !event.target.closest("#list") && view.follow.now(),
     Escape: () => {
       if (byId("search").value) {
@@ -231,6 +233,7 @@ function start() {
   document.body.classList.toggle("single", single);
   view = new CallView({
     learned,
+    paused: showPaused,
     gone: (status) => {
       if (single) return noEntry("This link has expired, or is not for this call.");
       byId("nothing-text").textContent =

@@ -312,12 +312,19 @@ function wordless(missing, left, waiting) {
   return parts.join(" ");
 }
 
+const BY = { api: "by a program", page: "on the page", key: "with a key" };
+
 const noteWords = {
   dtmf: ({ digit }) => ["Key ", h("kbd", {}, digit), " pressed"],
   gap: ({ missing, why }) => [`${length(missing)} of audio missing${why ? `: ${gapReason(why)}` : ""}`],
   lost: ({ count }) => [
     `${count === 1 ? "An event that stood here is" : `${count} events that stood here are`} lost: the database was damaged`,
   ],
+  paused: ({ by, start, end }) => {
+    const who = BY[by] ? ` ${BY[by]}` : "";
+    if (end === null) return [`Paused${who}: nothing is heard or kept.`];
+    return [`Paused${who} for ${length(end - start)}: nothing was heard or kept.`];
+  },
   failed: ({ error }) => [`The carrier reports: ${error}`],
   interrupted: ({ reason, retry, away }) => {
     if (away !== null) return [`Transcription was away for ${length(away)}: ${reason}`];

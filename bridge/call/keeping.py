@@ -1,0 +1,77 @@
+"""The kept audio of one call: what is let go of as finals cover it, the note beside it, and what becomes of it at last.
+
+A call whose audio cannot be kept goes on without: then nothing is done here.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from bridge.call import describe
+from bridge.call.note import Note
+from bridge.call.record import Record
+from bridge.deepgram.exchange import Uncovered
+from bridge.events import Stretch, Track
+from bridge.store.base import CallAudio
+
+
+class Keeping:
+    """Made by a call, for itself."""
+
+    def __init__(self, audio: CallAudio | None, note: Note, record: Record) -> None:
+        self.note = note
+        self._audio = audio
+        self._record = record
+
+    @property
+    def end(self) -> int:
+        """Where the kept audio ends, in samples of the call."""
+        return self._audio.end if self._audio else 0
+
+    @property
+    def keeps(self) -> bool:
+        """Whether there is a place for the audio."""
+        return self._audio is not None
+
+    def add_tracks(self, tracks: tuple[Track, ...], heard: int | None) -> None:
+        """A stream of these tracks is here. `heard`: as `write`'s."""
+        self.note.add_tracks(tracks)
+        self.write(heard)
+
+    def write(self, heard: int | None, *, at_once: bool = False) -> None:
+        """Write the note again. `heard`: where the audio of the lost streams ended; None while one is heard."""
+        if self._audio:
+            self.note.anchor, self.note.heard = self._record.anchor, heard
+            self._audio.write_note(self.note.dump(), at_once=at_once)
+
+    def settle(self, settled: int, holes: Sequence[Uncovered], heard: int | None) -> None:
+        """Let go of audio that finals cover up to `settled`; the `holes` that they have left are noted for the next
+        process."""
+        if not self._audio:
+            return
+        if not self._record.uncovered:
+            self._audio.settle(self._record.settled(settled))
+        found: list[Stretch] = describe.stretches(holes)
+        if found != self.note.holes:
+            self.note.holes = found
+            self.write(heard, at_once=True)  # with the final, which after a crash would say that all is covered
+
+    def leave(self, silent: Mapping[Track, int] | None, heard: int | None) -> None:
+        """The next process goes on with the call. `silent`: where the audio ended of tracks that are silent now, if
+        there was any."""
+        if self._audio:
+            record = self._record
+            unkept = record.events.waiting + record.events.unkept
+            self.note.uncovered = None if unkept else record.uncovered  # words that are in no log are uncovered
+            if silent is not None:
+                self.note.silent = dict(silent)
+            self.write(heard)
+            self._audio.close()
+
+    async def finish(self) -> None:
+        """The call is over: its audio goes, unless something is still to be transcribed from it."""
+        if not self._audio:
+            return
+        events = self._record.events
+        if self._record.uncovered or events.waiting + events.unkept:
+            self._audio.close()  # words that are in no log are in the audio only
+        else:
+            await self._audio.finish()
