@@ -45,6 +45,7 @@ One word for one thing:
     segment       what its interims and its final say in turn, under one id; a turn, told as `utterance.completed`, is
                   the finals up to a pause; a turn that is read goes on until a long one, or the other's word
     backfill      to transcribe kept audio after the call
+    import        to make a recording from elsewhere a record; intake takes it in, by whichever process has the store
     event         a thing that is told of a call; a durable one has a `seq`, its number in the record
     event writer  numbers a call's events and hands them to the store
     projection    what the log says of a call, and its kept audio's note: all that is needed to go on with it

@@ -19,6 +19,7 @@ from bridge import process
 from bridge.call import CallRegistry, Services
 from bridge.call.backfill import Backfill
 from bridge.call.eraser import Eraser
+from bridge.call.intake import Intake
 from bridge.clock import SystemClock
 from bridge.config import Settings
 from bridge.deepgram.breaker import CircuitBreaker
@@ -109,6 +110,7 @@ def build(settings: Settings) -> web.Application:
         async with store, audio, retention(settings, recordings), AsyncExitStack() as stack:
             await _start_posting(stack, list(posting.values()), stop)
             await stack.enter_async_context(backfill)
+            await stack.enter_async_context(Intake(store, settings.data_dir, wall=time.time))
             recovery = asyncio.create_task(_recover(registry, backfill))
             yield
             recovery.cancel()
@@ -131,10 +133,9 @@ def build(settings: Settings) -> web.Application:
     eraser = Eraser(store, audio, recordings, backfill)
     shown = [WEBHOOK, *(name for name in posting if name != WEBHOOK)]
     calls = CallHandlers(store, access, endpoints=shown, delete=eraser.erase, recordings=recordings, wall=time.time)
-    feed = FeedHandlers(live, store, access, calls.events, Random())
-    app.add_routes([*access.routes(), *feed.routes(), *calls.routes()])
+    app.add_routes(FeedHandlers(live, store, access, calls.events, Random()).routes())
+    app.add_routes([*access.routes(), *calls.routes(), *ControlHandlers(registry, store, access).routes()])
     app.add_routes(DeliveryHandlers({name: sender.resume for name, sender in posting.items()}, store, access).routes())
-    app.add_routes(ControlHandlers(registry, store, access).routes())
     app.add_routes(BackupHandlers(store.copy, settings.data_dir, access).routes())
     app.add_routes(carriers.webhook_routes(settings, token_secret, registry, issued.note))
     return app

@@ -148,6 +148,17 @@ class AudioFormat:
             return audio[channel::step]
         return pcm_to_mulaw(array("h", audio)[channel::step].tobytes())
 
+    def stereo(self, audio: bytes) -> bytes:
+        """Any of it as a call's audio is kept: two channels of mu-law; what is not there is silence."""
+        if self.encoding == "linear16":
+            audio = pcm_to_mulaw(resample(audio, self.rate, SAMPLE_RATE, self.channels))
+        return audio if self.channels > 1 else interleave(audio, silence(len(audio)))
+
+    def wav_header(self, octets: int) -> bytes:
+        """The header of a WAV file that holds `octets` of it."""
+        encoding = WAVE_FORMAT_MULAW if self.encoding == "mulaw" else WAVE_FORMAT_PCM
+        return wav_header(octets, channels=self.channels, encoding=encoding, rate=self.rate)
+
     def is_audible(self, audio: bytes) -> bool:
         """Whether there is more in it than the noise of a line, in any channel."""
         if self.encoding == "mulaw":
@@ -159,15 +170,17 @@ TELEPHONE = AudioFormat("mulaw", SAMPLE_RATE, CHANNELS)
 """Both tracks of a call, as Deepgram is sent them."""
 
 
-def wav_header(octets: int, *, channels: int = CHANNELS, encoding: int = WAVE_FORMAT_MULAW) -> bytes:
-    """The header of a WAV file at 8 kHz that holds `octets` of mu-law or of 16-bit PCM.
+def wav_header(
+    octets: int, *, channels: int = CHANNELS, encoding: int = WAVE_FORMAT_MULAW, rate: int = SAMPLE_RATE
+) -> bytes:
+    """The header of a WAV file at `rate` Hz that holds `octets` of mu-law or of 16-bit PCM.
 
     Mu-law goes under format tag 7; players that take it for 8-bit PCM play noise, so the tag matters. A format
     other than PCM has a `fact` chunk with the samples per channel (Microsoft's multimedia registration, 1994).
     """
     width = 1 if encoding == WAVE_FORMAT_MULAW else 2
     block = channels * width
-    layout = struct.pack("<HHIIHH", encoding, channels, SAMPLE_RATE, SAMPLE_RATE * block, block, 8 * width)
+    layout = struct.pack("<HHIIHH", encoding, channels, rate, rate * block, block, 8 * width)
     if encoding == WAVE_FORMAT_PCM:
         chunks = b"fmt " + struct.pack("<I", 16) + layout
     else:

@@ -99,3 +99,20 @@ def test_a_format_tells_sound_from_silence():
 def test_a_format_takes_channels_apart():
     assert (TELEPHONE.mono, TELEPHONE.apart(b"aAbB")) == (AudioFormat("mulaw", 8000, 1), [b"ab", b"AB"])
     assert AudioFormat("linear16", 16_000, 2).apart(b"aaAAbbBB") == [b"aabb", b"AABB"]
+
+
+def test_a_format_as_a_calls_audio_is_kept():
+    pcm = struct.pack("<8h", *[1000, -1000] * 4)  # two positions of two samples of two channels
+
+    assert TELEPHONE.stereo(b"abcd") == b"abcd"
+    assert LINEAR.stereo(pcm) == pcm_to_mulaw(struct.pack("<4h", *[1000, -1000] * 2))
+    assert AudioFormat("linear16", 8000, 1).stereo(struct.pack("<h", 1000)) == pcm_to_mulaw(struct.pack("<h", 1000)) + (
+        audio.SILENCE
+    )
+
+
+def test_a_formats_wav_header_names_it():
+    header = AudioFormat("linear16", 16_000, 1).wav_header(640)
+
+    assert struct.unpack("<HHIIHH", header[20:36]) == (audio.WAVE_FORMAT_PCM, 1, 16_000, 32_000, 2, 16)
+    assert TELEPHONE.wav_header(640) == audio.wav_header(640)

@@ -7,3 +7,7 @@ class TwimlError(ValueError):
 
 class TwilioError(Exception):
     """Twilio, or the way to it, did not do what was asked; the message says what a person can do about it."""
+
+
+class TwilioUnknown(TwilioError):
+    """Twilio has nothing of that name, or no longer."""

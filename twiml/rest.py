@@ -8,14 +8,16 @@ import base64
 import json
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import aiohttp
 
-from twiml.errors import TwilioError
+from twiml.errors import TwilioError, TwilioUnknown
 
 SID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """Fit to stand in a path."""
@@ -58,29 +60,52 @@ class TwilioAccount:
         query: Mapping[str, str] | None = None,
         form: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
+        async with self._asked(method, path, aiohttp.ClientTimeout(self.timeout), query, form) as response:
+            status, body = response.status, await response.read()
+        return self._understand(status, body, about)
+
+    async def download(self, path: str, query: Mapping[str, str], about: str, to: Path) -> None:
+        """GET what is no JSON, as long as it comes, into a file; as `get` otherwise. Raises OSError if that fails."""
+        patience = aiohttp.ClientTimeout(total=None, sock_connect=self.timeout, sock_read=6 * self.timeout)
+        async with self._asked("GET", path, patience, query) as response:
+            if response.status != 200:
+                self._understand(response.status or 500, await response.read(), about)
+                raise TwilioError(f"{self._host} answered with {response.status}, and no {about}.")
+            with to.open("wb") as file:
+                async for piece in response.content.iter_any():
+                    file.write(piece)
+
+    @asynccontextmanager
+    async def _asked(
+        self,
+        method: str,
+        path: str,
+        patience: aiohttp.ClientTimeout,
+        query: Mapping[str, str] | None = None,
+        form: Mapping[str, str] | None = None,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
         url = f"{self.base_url.rstrip('/')}/2010-04-01/Accounts/{self.sid}/{quote(path)}"
         # By hand: aiohttp's own way to say this changes with 3.14.
         headers = {"Authorization": f"Basic {self._credentials}"}
         try:
             async with (
-                self._session(headers) as session,
+                self._session(headers, patience) as session,
                 # A redirect would carry the credentials to another host.
                 session.request(method, url, params=query, data=form, allow_redirects=False) as response,
             ):
-                status, body = response.status, await response.read()
+                yield response
         except TimeoutError:
             raise TwilioError(f"{self._host} did not answer within {self.timeout:g} seconds; try again.") from None
         except aiohttp.ClientError as error:
             raise TwilioError(f"{self._host} cannot be reached ({_why(error)}); check the network.") from None
         except ValueError:
             raise TwilioError(f"{self._host} cannot be asked: the API's address must be an origin.") from None
-        return self._understand(status, body, about)
 
-    def _session(self, headers: Mapping[str, str]) -> aiohttp.ClientSession:
+    def _session(self, headers: Mapping[str, str], patience: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=self.tls or True),
             headers=headers,
-            timeout=aiohttp.ClientTimeout(total=self.timeout),
+            timeout=patience,
             proxy=self.proxy,
             trust_env=False,
             max_line_size=_LONGEST_LINE,
@@ -104,7 +129,7 @@ class TwilioAccount:
             said = _refusal(status, answer if isinstance(answer, dict) else {}, about)
             for secret in (self.auth_token, self._credentials):  # of a peer that quotes what it was sent
                 said = said.replace(secret, "…")
-            raise TwilioError(said[:_LONGEST_REASON])
+            raise (TwilioUnknown if status == 404 else TwilioError)(said[:_LONGEST_REASON])
         if not isinstance(answer, dict):
             raise TwilioError(f"{self._host} answered with something that is not JSON; is this Twilio's API?")
         return answer

@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from random import Random
 
+from bridge.audio import AudioFormat
 from bridge.call import describe, pieces, vosk
 from bridge.call.call_options import CallOptions
 from bridge.call.event_writer import EventWriter
@@ -58,6 +59,8 @@ class BackfillPolicy:
     first_pause: float = 2.0
     """Seconds before the first new try; doubles from try to try."""
     longest_pause: float = 60.0
+    longest: int = pieces.LONGEST
+    """Samples that Deepgram is given at once."""
 
 
 @dataclass(slots=True)
@@ -68,7 +71,7 @@ class _Effort:
     """Seconds since 1970."""
     pause: float
     """Seconds to the next try."""
-    longest: int = pieces.LONGEST
+    longest: int
     """Samples that Deepgram takes at once, as far as is known."""
 
 
@@ -90,9 +93,11 @@ class Backfill:
         wall: Callable[[], float],
         random: Random,
         requests: Path | None = None,
+        on_refusal: Callable[[str, Refusal], object] = lambda call_id, refusal: None,
     ) -> None:
         """`breaker`: shared with the live calls. `wall` tells seconds since 1970. `requests`: a folder in which a file
-        named like a call asks for it, put there by `request` in another process.
+        named like a call asks for it, put there by `request` in another process. `on_refusal` is told of each of
+        Deepgram's answers that is none.
         """
         self.counters: Counter[str] = Counter()
         self._store = store
@@ -105,6 +110,7 @@ class Backfill:
         self._slots = asyncio.Semaphore(policy.at_once)
         self._jobs: dict[str, asyncio.Task[bool]] = {}
         self._requests = requests
+        self._on_refusal = on_refusal
         self._watchers: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> "Backfill":
@@ -158,7 +164,7 @@ class Backfill:
                 await (await self._audio.reopen(call_id)).finish()
 
     async def _work(self, call_id: str, patience: float) -> bool:
-        effort = _Effort(self._wall() + patience, self._policy.first_pause)
+        effort = _Effort(self._wall() + patience, self._policy.first_pause, self._policy.longest)
         try:
             while (done := await self._try(call_id, effort)) is None:
                 # Others have the slot meanwhile, and the memory that the audio took.
@@ -194,7 +200,7 @@ class Backfill:
             projection,
             writer,
             file,
-            ask=lambda audio: self._ask(options, audio, call_id, effort),
+            ask=lambda audio: self._ask(options, audio, file.format, call_id, effort),
             language=describe.language(options),
             longest=effort.longest,
         )
@@ -215,25 +221,25 @@ class Backfill:
             file.close()
 
     async def _ask(
-        self, options: Options, audio: bytes, call_id: str, effort: _Effort
+        self, options: Options, audio: bytes, format: AudioFormat, call_id: str, effort: _Effort
     ) -> Transcribed | TooLarge | None:
         """What Deepgram hears in it; None where it can never say, or the deadline is near. Raises `_NotNow`."""
         clock = asyncio.get_running_loop().time
         probing = not self._breaker.is_closed
         refusal = self._breaker.ask(clock())
         if refusal is None:
-            policy = self._policy
-            outcome = await self._transcribe(options, audio, call_id)
+            outcome = await self._transcribe(options, audio, format, call_id)
             if options.fallback and isinstance(outcome, Refusal) and outcome.may_be_over_options:
                 log.warning("options of the call refused", extra={"call_id": call_id, "status": outcome.status})
                 options = options.fallback
-                outcome = await self._transcribe(options, audio, call_id)
+                outcome = await self._transcribe(options, audio, format, call_id)
             if isinstance(outcome, Transcribed):
                 self._breaker.succeeded()
-                effort.pause = policy.first_pause
+                effort.pause = self._policy.first_pause
                 return outcome
             refusal = outcome
             self.counters["refused"] += 1
+            self._on_refusal(call_id, refusal)
             # One slow answer here says nothing about the live API; a probe does, and so does a bad key.
             if probing or refusal.blame is Blame.ACCOUNT:
                 self._breaker.failed(refusal, clock(), own_options=options.own)
@@ -243,11 +249,13 @@ class Backfill:
             return None
         raise _NotNow
 
-    async def _transcribe(self, options: Options, audio: bytes, call_id: str) -> Transcribed | Refusal:
+    async def _transcribe(
+        self, options: Options, audio: bytes, format: AudioFormat, call_id: str
+    ) -> Transcribed | Refusal:
         policy = self._policy
         if policy.vosk_url:
-            return await vosk.transcribe(policy.vosk_url, audio, call_id=call_id, route=policy.route)
-        return await transcribe(self._http, policy.origin, policy.key, options, audio, call_id=call_id)
+            return await vosk.transcribe(policy.vosk_url, audio, call_id=call_id, format=format, route=policy.route)
+        return await transcribe(self._http, policy.origin, policy.key, options, audio, call_id=call_id, format=format)
 
     async def _sweep(self) -> None:
         """Remove audio that was given up, once it is too old."""

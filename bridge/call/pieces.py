@@ -6,7 +6,7 @@ Positions are samples of the call. Pure: what is kept where, and what asks for i
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from bridge.audio import CHANNELS, SAMPLE_RATE, SAMPLES_PER_MS, is_audible
+from bridge.audio import SAMPLE_RATE, SAMPLES_PER_MS, TELEPHONE, AudioFormat
 from bridge.call import describe
 from bridge.events import TRACKS, Stretch
 from bridge.spans import SpanSet
@@ -36,19 +36,19 @@ def pieces(uncovered: Iterable[Stretch]) -> list[Piece]:
     return [Piece(*span, tuple(SpanSet(lacking[track].common(*span)) for track in TRACKS)) for span in found]
 
 
-def half(audio: bytes) -> bytes:
+def half(audio: bytes, format: AudioFormat = TELEPHONE) -> bytes:
     """About half of a piece that was too large, cut as any other; nothing if that would be too little."""
-    samples = len(audio) // CHANNELS // 2
+    samples = len(audio) // format.block // 2
     if samples < SHORTEST:
         return b""
-    first = audio[: samples * CHANNELS]
-    return first[: cut(first) * CHANNELS]
+    first = audio[: samples * format.block]
+    return first[: cut(first, format) * format.block]
 
 
-def cut(audio: bytes) -> int:
+def cut(audio: bytes, format: AudioFormat = TELEPHONE) -> int:
     """How many samples of a piece to ask for, where more follows: up to the last pause near its end, or all of it."""
-    length = len(audio) // CHANNELS
+    length = len(audio) // format.block
     for end in range(length, max(length // 2, length - _SEARCH), -_QUIET):
-        if not is_audible(audio[max(0, end - _QUIET) * CHANNELS : end * CHANNELS]):
+        if not format.is_audible(audio[max(0, end - _QUIET) * format.block : end * format.block]):
             return end - _QUIET // 2
     return length

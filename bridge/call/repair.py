@@ -6,7 +6,7 @@ It knows neither sockets nor patience: `ask` gets a piece transcribed, or says t
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
-from bridge.audio import CHANNELS, SAMPLE_RATE, SAMPLES_PER_MS
+from bridge.audio import SAMPLE_RATE, SAMPLES_PER_MS
 from bridge.call import describe, pieces
 from bridge.call.event_writer import EventWriter
 from bridge.call.pieces import Piece
@@ -24,7 +24,7 @@ class TooLarge:
 
 
 Ask = Callable[[bytes], Awaitable[Transcribed | TooLarge | None]]
-"""Interleaved mu-law in; out, what was said in it, or None where that cannot be learned."""
+"""Audio of the file's format in; out, what was said in it, or None where that cannot be learned."""
 
 
 class Repair:
@@ -47,6 +47,7 @@ class Repair:
         self._projection = projection
         self._writer = writer
         self._file = file
+        self._block = file.format.block
         self._ask = ask
         self._left: list[Stretch] = projection.uncovered
         progress = Progress(projection.numbers["backfill"])
@@ -70,12 +71,12 @@ class Repair:
         while piece.end - position >= SAMPLES_PER_MS:  # times are told in milliseconds
             start, audio = await self._read(position, piece.end)
             self._tell_lost(position, start)
-            end, heard = start + len(audio) // CHANNELS, None
+            end, heard = start + len(audio) // self._block, None
             if audio:
                 audio, heard = await self._hear(audio)
                 if heard is None:
                     return False
-                end = start + len(audio) // CHANNELS
+                end = start + len(audio) // self._block
                 self._take(heard, start, end, coverage)
             await self._commit(position, end, heard)
             position = end
@@ -84,21 +85,21 @@ class Repair:
     async def _hear(self, audio: bytes) -> tuple[bytes, Transcribed | None]:
         """What Deepgram hears in as much of the audio as it takes at once, and how much that is."""
         while isinstance(heard := await self._ask(audio), TooLarge):
-            less = pieces.half(audio)
+            less = pieces.half(audio, self._file.format)
             if not less:
                 return audio, None
-            self.longest = len(audio) // CHANNELS // 2
+            self.longest = len(audio) // self._block // 2
             audio = less
         return audio, heard
 
     async def _read(self, position: int, end: int) -> tuple[int, bytes]:
         """The next piece and where it begins; where there is none, `end` and nothing."""
         start, audio = await self._file.read_on(position, min(self.longest, end - position))
-        audio = audio[: max(0, end - start) * CHANNELS]  # it may begin later than was asked for
+        audio = audio[: max(0, end - start) * self._block]  # it may begin later than was asked for
         if not audio:
             return end, b""
-        whole = len(audio) // CHANNELS < self.longest
-        return start, audio if whole else audio[: pieces.cut(audio) * CHANNELS]
+        whole = len(audio) // self._block < self.longest
+        return start, audio if whole else audio[: pieces.cut(audio, self._file.format) * self._block]
 
     def _take(self, heard: Transcribed, start: int, end: int, coverage: Coverage) -> None:
         """Its finals, at their place in the call, but for the words that others have had."""

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 from random import Random
 
-from bridge.audio import SAMPLES_PER_MS, STEREO_RATE, TELEPHONE, AudioFormat
+from bridge.audio import SAMPLES_PER_MS, TELEPHONE, AudioFormat
 from bridge.deepgram.batch import Transcribed
 from bridge.deepgram.breaker import CircuitBreaker
 from bridge.deepgram.client import Client, FetchAudio
@@ -25,21 +25,27 @@ log = logging.getLogger("bridge.call")
 
 _LEAST_PATIENCE = 30.0  # seconds
 _SLOWEST = 4.0  # times real time that a server may take for both channels
-_CHUNK = 200 * SAMPLES_PER_MS * TELEPHONE.block
+_CHUNK = 200 * SAMPLES_PER_MS  # positions
 _UNPACED = 1e9  # times real time
 
 
 async def transcribe(
-    url: str, audio: bytes, *, call_id: str, route: Route = DIRECT, patience: float | None = None
+    url: str,
+    audio: bytes,
+    *,
+    call_id: str,
+    format: AudioFormat = TELEPHONE,
+    route: Route = DIRECT,
+    patience: float | None = None,
 ) -> Transcribed | Refusal:
-    """What was said in `audio`: interleaved mu-law, whole samples. `url`: the server's.
+    """What was said in `audio`: of this format, whole samples. `url`: the server's.
 
     `patience`: seconds to wait in all; by default what the audio's length makes sensible. A server that cannot be
     reached, hangs up, or does not answer to all of it is a refusal without a status, which may heal.
     """
-    seconds = len(audio) / STEREO_RATE
+    seconds = len(audio) / format.octets
     patience = patience or _LEAST_PATIENCE + _SLOWEST * seconds
-    hearing = _Hearing(url, call_id, route, seconds, patience)
+    hearing = _Hearing(url, call_id, format, route, seconds, patience)
     try:
         async with asyncio.timeout(patience):
             return await hearing.run(audio)
@@ -51,7 +57,10 @@ async def transcribe(
 class _Hearing:
     """One recording."""
 
-    def __init__(self, url: str, call_id: str, route: Route, seconds: float, patience: float) -> None:
+    def __init__(
+        self, url: str, call_id: str, format_: AudioFormat, route: Route, seconds: float, patience: float
+    ) -> None:
+        self._chunk = _CHUNK * format_.block
         self._results: list[Result] = []
         self._trouble: str | None = None
         self._finished = Finished()
@@ -71,13 +80,13 @@ class _Hearing:
                 route=route,
             )
 
-        self.clients = MonoClients(TELEPHONE, open_, self._receive)
+        self.clients = MonoClients(format_, open_, self._receive)
 
     async def run(self, audio: bytes) -> Transcribed | Refusal:
         """Ask, and wait for the answer."""
         self.clients.start()
-        for start in range(0, len(audio), _CHUNK):
-            self.clients.receive_audio(audio[start : start + _CHUNK])
+        for start in range(0, len(audio), self._chunk):
+            self.clients.receive_audio(audio[start : start + self._chunk])
         self.clients.finish()
         await self.clients.wait_ended()
         if self._trouble or self._finished.uncovered:

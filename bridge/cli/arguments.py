@@ -6,10 +6,13 @@ What is said of a wrong one never has its value: addresses and tokens are secret
 from math import isfinite
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlencode
 
 import typer
 
 from bridge import values
+from bridge.deepgram.options import Options, parse
+from bridge.errors import ConfigError
 from bridge.store.audio.store import CALL_ID
 
 
@@ -44,6 +47,16 @@ def _checked(given: str | None, schemes: tuple[str, ...], what: str) -> str | No
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     return given
+
+
+def deepgram_options(settings: str, model: str | None, given: list[str]) -> Options:
+    """What Deepgram is asked for: the operator's query string, and over it what a command was given, each as
+    name=value. Raises ConfigError."""
+    if any("=" not in text for text in given):
+        raise ConfigError("--option takes name=value")
+    pairs = [text.split("=", 1) for text in given] + ([["model", model]] if model else [])
+    own = urlencode([(name, value) for name, value in pairs])
+    return parse("&".join(part for part in (settings, own) if part))
 
 
 def secrets(given: str | None) -> str | None:

@@ -1,6 +1,7 @@
 """The command line: it imports the module of the command, and turns an expected error into a sentence and status 2."""
 
 import ast
+import keyword
 import sys
 from collections.abc import Iterable
 from functools import cache
@@ -21,6 +22,7 @@ COMMANDS = {
     "calls": "reading",
     "watch": "watch",
     "stream": "stream",
+    "import": "imports",
     "transcript": "reading",
     "control": "control",
     "delete": "reading",
@@ -32,7 +34,7 @@ COMMANDS = {
     "vosk": "engine",
     "receive": "engine",
 }
-"""Each command, and the module of this package that has a function of its name."""
+"""Each command, and the module of this package that has a function of its name, with `_` where Python has that word."""
 
 
 def build(names: Iterable[str]) -> typer.Typer:
@@ -40,7 +42,7 @@ def build(names: Iterable[str]) -> typer.Typer:
     app = _app()
     for name in names:
         module = import_module(f"bridge.cli.{COMMANDS[name]}")
-        app.command()(getattr(module, name))
+        app.command(name)(getattr(module, _function(name)))
     return app
 
 
@@ -48,8 +50,12 @@ def build_list() -> typer.Typer:
     """The command line with what `--help` lists of all commands, for which no module is imported."""
     app = _app()
     for name, module in COMMANDS.items():
-        app.command(name, help=_docstrings(module)[name])(_nothing)
+        app.command(name, help=_docstrings(module)[_function(name)])(_nothing)
     return app
+
+
+def _function(name: str) -> str:
+    return f"{name}_" if keyword.iskeyword(name) else name
 
 
 def _app() -> typer.Typer:

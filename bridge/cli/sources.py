@@ -54,6 +54,12 @@ class Source:
     """It comes at its own pace, and is lost if it is not taken."""
     read: Callable[[], Iterator[bytes]]
     """Its chunks; blocks."""
+    codec: str = "linear16"
+    """What it is before it is decoded, as FFmpeg calls it."""
+    rate: int = RATE
+    """Samples a second, likewise."""
+    made_at: str | None = None
+    """When it was recorded, as it says itself, in ISO 8601."""
 
 
 def open_source(name: str, raw: Raw | None = None) -> Source:
@@ -80,6 +86,7 @@ def _decoded(name: str, raw: Raw | None) -> Source:
         stream = container.streams.audio[0]
         channels = 2 if stream.layout.nb_channels == 2 else 1
         length = container.duration / av.time_base if container.duration and not live else None
+        codec, rate, made_at = stream.codec.canonical_name, stream.rate, container.metadata.get("creation_time")
 
     def read() -> Iterator[bytes]:
         resampler = av.AudioResampler(format="s16", layout="stereo" if channels == 2 else "mono", rate=RATE)
@@ -93,7 +100,7 @@ def _decoded(name: str, raw: Raw | None) -> Source:
                 del held[:whole]
         yield bytes(held)
 
-    return Source(AudioFormat("linear16", RATE, channels), length, live, read)
+    return Source(AudioFormat("linear16", RATE, channels), length, live, read, codec, rate, made_at)
 
 
 def _frames(frames: Iterator[Any]) -> Iterator[Any]:

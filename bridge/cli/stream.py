@@ -8,20 +8,22 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlencode
 
 import typer
 from rich.console import Console
 
 from bridge import config, logs
-from bridge.cli.arguments import socket_url
+from bridge.call.imported import Parties
+from bridge.cli.arguments import deepgram_options, socket_url
+from bridge.cli.handing import taken_in
 from bridge.cli.loop import run
+from bridge.cli.recorded import Recorder
 from bridge.cli.sources import Raw, Source, SourceError, chunks, open_source
 from bridge.cli.streamed import Shown, printer
 from bridge.cli.streaming import Streaming
-from bridge.deepgram.options import Options, parse
+from bridge.deepgram.options import Options
 from bridge.errors import BridgeError, ConfigError
-from bridge.events import TRACKS
+from bridge.events import Event
 from bridge.policies import own_egress
 
 _WORD = 0.5
@@ -64,6 +66,7 @@ def stream(
     name: Annotated[list[str] | None, typer.Option(help="Who speaks on a channel, the first one first")] = None,
     json_lines: Annotated[bool, typer.Option("--json", help="Every event, a line each")] = False,
     save: Annotated[Path | None, typer.Option(help="Keep what was sent, as a WAV file")] = None,
+    record: Annotated[bool, typer.Option("--record", help="Put it into the bridge's record, as a call")] = False,
 ) -> None:
     """Transcribe any audio live: a file, standard input, an address, the microphone."""
     chosen = source or input_
@@ -75,51 +78,75 @@ def stream(
     origin = (host or settings.deepgram_url).rstrip("/")
     if not given and origin.endswith("deepgram.com"):
         raise ConfigError("-k or DEEPGRAM_API_KEY must be Deepgram's API key")
-    options = _options(settings.deepgram_options, model, option or [])
+    options = deepgram_options(settings.deepgram_options, model, option or [])
     opened = open_source(chosen, Raw(encoding, rate, channels) if encoding else None)
-    speakers = _speakers(name or [], opened.format.channels)
+    parties = Parties(names=name or [])
     shown = printer(Console(highlight=False), form.value, timestamps=timestamps, json_lines=json_lines)
-    run(_stream(opened, shown, save, host=origin, key=given or "none", options=options, speakers=speakers))
+    recorder = None
+    if record:
+        recorder = Recorder(settings.data_dir, opened, parties, settings.public_url, keep=settings.bridge_recordings)
+    speakers = parties.speakers(opened.format.channels)
+    try:
+        run(
+            _stream(opened, shown, save, recorder, host=origin, key=given or "none", options=options, speakers=speakers)
+        )
+    finally:
+        if recorder and recorder.ended:
+            run(taken_in(settings, recorder.call_id))
+            typer.echo(f"recorded as {recorder.call_id}", err=True)
 
 
 async def _stream(
-    source: Source, shown: Shown, save: Path | None, *, host: str, key: str, options: Options, speakers: dict[str, str]
+    source: Source,
+    shown: Shown,
+    save: Path | None,
+    recorder: Recorder | None,
+    *,
+    host: str,
+    key: str,
+    options: Options,
+    speakers: dict[str, str],
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    egress = own_egress()
+
+    def receive(event: Event) -> None:
+        shown.receive(event)
+        if recorder:
+            recorder.receive(event)
+
     streaming = Streaming(
-        source, host=host, key=key, options=options, route=egress.route(host), speakers=speakers, on_event=shown.receive
+        source,
+        host=host,
+        key=key,
+        options=options,
+        route=own_egress().route(host),
+        speakers=speakers,
+        on_event=receive,
+        name=recorder.call_id if recorder else "stream",
+        seq=1 if recorder else 0,
     )
     with shown.showing(source.seconds, lambda: streaming.position), _saved(save, source) as keep:
 
         async def heard() -> AsyncIterator[bytes]:
             async for chunk in chunks(source):
                 keep(chunk)
+                if recorder:
+                    recorder.hear(chunk)
                 yield chunk
 
-        await streaming.run(heard(), stop)
+        try:
+            await streaming.run(heard(), stop)
+        finally:
+            if recorder:
+                recorder.end(streaming.position, streaming.requests, refused=streaming.refusal is not None)
     if refusal := streaming.refusal:
         request = f" (request {refusal.request_id})" if refusal.request_id else ""
         raise StreamError(f"Deepgram refuses it: {refusal.reason}{request}")
     if streaming.missing >= _WORD:
         raise StreamError(f"{streaming.missing:.1f} s were not transcribed")
-
-
-def _options(settings: str, model: str | None, given: list[str]) -> Options:
-    if any("=" not in text for text in given):
-        raise ConfigError("--option takes name=value")
-    pairs = [text.split("=", 1) for text in given] + ([["model", model]] if model else [])
-    own = urlencode([(name, value) for name, value in pairs])
-    return parse("&".join(part for part in (settings, own) if part))
-
-
-def _speakers(names: list[str], channels: int) -> dict[str, str]:
-    """A label for each channel."""
-    usual = ["speaker"] if channels == 1 else ["channel 1", "channel 2"]
-    return dict(zip(TRACKS, [*names, *usual[len(names) :]], strict=False))
 
 
 @contextlib.contextmanager

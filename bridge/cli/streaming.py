@@ -18,7 +18,7 @@ from bridge.deepgram.mono import dialect_of, open_clients
 from bridge.deepgram.options import Options
 from bridge.deepgram.session import Session
 from bridge.egress import Route
-from bridge.events import Data, Event, timestamp
+from bridge.events import Data, Event, Request, timestamp
 from bridge.transcript.assembler import Assembler
 
 _AHEAD = 1.0  # seconds of audio that are read before they can be sent
@@ -40,9 +40,12 @@ class Streaming:
         speakers: dict[str, str],
         on_event: Callable[[Event], None],
         speed: float | None = None,
+        name: str = "stream",
+        seq: int = 0,
     ) -> None:
         """`host`: with its scheme. `speakers` maps tracks, which are its channels, to labels. `speed`: times real time;
-        by default what Deepgram allows for what comes at its own pace, and 1 for the rest."""
+        by default what Deepgram allows for what comes at its own pace, and 1 for the rest. `name`: of the call.
+        `seq`: of the event before the first."""
         self.position = 0.0
         """Seconds that were handed to Deepgram's session."""
         self.missing = 0.0
@@ -51,8 +54,8 @@ class Streaming:
         """What Deepgram will not do, whatever is tried."""
         self._source = source
         self._on_event = on_event
-        self._name = "stream"
-        self._seq = 0
+        self._name = name
+        self._seq = seq
         self._assembler = Assembler(self._name, speakers, describe.language(options))
         self._assembler.anchor = time.time()
         speed = speed or (_LIVE_SPEED if source.live else 1.0)
@@ -70,6 +73,11 @@ class Streaming:
             )
 
         self._client = open_clients(source.format, open_, self._receive, apart=options.is_flux)
+
+    @property
+    def requests(self) -> list[Request]:
+        """The sockets to Deepgram."""
+        return [describe.request(each) for each in self._client.session.journal.requests]
 
     async def run(self, chunks: AsyncIterator[bytes], stop: asyncio.Event) -> None:
         """Until the source ends or `stop` is set, and Deepgram's last words. Raises SourceError, after these."""

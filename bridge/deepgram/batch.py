@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 from msgspec.structs import replace
 from yarl import URL
 
-from bridge.audio import CHANNELS, SAMPLE_RATE, samples, wav_header
+from bridge.audio import CHANNELS, SAMPLE_RATE, samples
 from bridge.deepgram import flux_options
 from bridge.deepgram.extras import Model, read_entities, read_hits, read_model
 from bridge.deepgram.options import Options, Pairs
@@ -72,11 +72,6 @@ def query(options: Options) -> str:
     if pause and options.get("utt_split") is None:
         pairs.append(("utt_split", f"{pause / 1000:g}"))
     return urlencode([*_ASKED, *pairs])
-
-
-def header(octets: int) -> bytes:
-    """What goes before so many octets of interleaved mu-law to make them a body of `CONTENT_TYPE`."""
-    return wav_header(octets)
 
 
 def parse(answer: bytes, seconds: float) -> Transcribed:

@@ -12,7 +12,7 @@ import aiohttp
 from yarl import URL
 
 from bridge import __version__
-from bridge.audio import STEREO_RATE
+from bridge.audio import TELEPHONE, AudioFormat
 from bridge.deepgram import batch
 from bridge.deepgram.batch import Transcribed
 from bridge.deepgram.messages import Refusal, parse_refusal
@@ -57,20 +57,21 @@ async def transcribe(
     audio: bytes,
     *,
     call_id: str,
+    format: AudioFormat = TELEPHONE,
     patience: float | None = None,
 ) -> Transcribed | Refusal:
-    """What was said in `audio`: interleaved mu-law, whole samples.
+    """What was said in `audio`: of this format, whole samples.
 
     `origin`: of the live API, `wss://…`. `key`: the API key. `options`: of the live request. `patience`: seconds to
     wait in all; by default what the audio's length makes sensible. A network that fails, an answer that does not come
     and one that is no transcript are refusals without a status, which may heal.
     """
-    seconds = len(audio) / STEREO_RATE
+    seconds = len(audio) / format.octets
     if patience is None:
         patience = patience_for(seconds)
     try:
         async with asyncio.timeout(patience):
-            outcome = await _ask(session, batch.url(origin, options), key, audio, seconds)
+            outcome = await _ask(session, batch.url(origin, options), key, format, audio)
     except aiohttp.ConnectionTimeoutError:
         outcome = Refusal(None, f"no connection within {_CONNECT_TIMEOUT:g} seconds", None)
     except TimeoutError:
@@ -82,9 +83,9 @@ async def transcribe(
 
 
 async def _ask(
-    session: aiohttp.ClientSession, url: str, key: str, audio: bytes, seconds: float
+    session: aiohttp.ClientSession, url: str, key: str, format: AudioFormat, audio: bytes
 ) -> Transcribed | Refusal:
-    header = batch.header(len(audio))
+    header = format.wav_header(len(audio))
     async with session.post(
         URL(url, encoded=True),
         data=_upload(header, audio),
@@ -105,7 +106,7 @@ async def _ask(
             return parse_refusal(response.status, headers, answer, key)
     try:
         # The words of a long call take longer to read than a live call may be held up.
-        return await asyncio.to_thread(batch.parse, answer, seconds)
+        return await asyncio.to_thread(batch.parse, answer, len(audio) / format.octets)
     except RemoteProtocolError as error:
         return Refusal(None, str(error), headers.get("dg-request-id"))
 

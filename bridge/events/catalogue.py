@@ -42,7 +42,7 @@ class CallStarted(Data):
     type: ClassVar[str] = "call.started"
 
     carrier: str
-    """`twilio`, `telnyx`, `jambonz`."""
+    """`twilio`, `telnyx`, `jambonz`; `import`: a recording made elsewhere; `stream`: what `bridge stream` has heard."""
     carrier_call_id: str
     """The carrier's own id of the call. The first record of a call is named by it; further ones add a number."""
     continues: str | None = None

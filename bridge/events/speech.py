@@ -49,7 +49,7 @@ class Transcript(Data):
     overlaps: list[Overlap] = []
     """With what had been heard of the other speaker by then: a pair may be told by its later segment only."""
     source: Literal["live", "backfill"] = "live"
-    """`live`: heard while the call went on. `backfill`: transcribed from kept audio after it."""
+    """`live`: heard while the call went on. `backfill`: transcribed after it, from kept audio or a recording."""
 
 
 class TranscriptInterim(Transcript):

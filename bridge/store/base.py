@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from bridge.audio import AudioFormat
 from bridge.events import Event
 from bridge.outbox import Lane, LaneState, ParkedLane, Settlement
 
@@ -134,17 +135,20 @@ class Hint:
 class EventLog(Protocol):
     """The events of all calls, append-only; every reader and every delivery goes by it."""
 
-    def append(self, events: Sequence[Event], interims: Sequence[Event] = ()) -> Awaitable[None]:
+    def append(
+        self, events: Sequence[Event], interims: Sequence[Event] = (), *, deliver: bool = True
+    ) -> Awaitable[None]:
         """Queue events to be kept, in the order of the calls; they are durable when the awaitable is done.
 
         All or none of `events` are kept. Idempotent on (call id, seq): what is there already is left alone. The
-        lanes of the call learn of them in the same commit. `interims` (any event without a `seq`) need no commit:
-        each replaces the newest of its track at once, and the final of a segment takes its interim away.
+        lanes of the call learn of them in the same commit; it has one to each endpoint, unless it begins with
+        `deliver=False`. `interims` (any event without a `seq`) need no commit: each replaces the newest of its track at
+        once, and the final of a segment takes its interim away.
 
         Raises `StoreError`: the queue is full or the store closed (at the call), or the events leave a hole in the
         call's `seq` or do not begin with `call.started` (from the awaitable). What was refused can be given again.
-        `NotOwner` (from the awaitable): the call has not ended, and this store does not own it. A call that has ended
-        takes what is transcribed afterwards from any store.
+        `NotOwner` (from the awaitable): the call has not ended, and is not this store's. One that has ended takes what
+        is transcribed afterwards from any store.
         """
 
     async def read(self, query: Query, after: int = 0, limit: int = 200) -> list[StoredEvent]:
@@ -174,10 +178,8 @@ class CallIndex(Protocol):
         """Calls that are like this, the newest first; `before`: as in `calls`. Interims are not searched."""
 
     async def delete(self, call_id: str) -> bool:
-        """Forget a call that has ended, and everything about it; False: there is none of that id.
-
-        What is on its way to a webhook arrives there. Raises `StoreError` for a call that is going on.
-        """
+        """Forget a call that has ended, and everything about it; False: there is none of that id. What is on its way
+        to a webhook arrives there. Raises `StoreError` for a call that is going on."""
 
 
 class Ownership(Protocol):
@@ -220,10 +222,7 @@ class Outbox(Protocol):
         """
 
     async def settle(self, lane: Lane, settlement: Settlement) -> bool:
-        """Write down how a try went and give the lease back.
-
-        False: another holder has the lease, and nothing was written.
-        """
+        """Write down how a try went and give the lease back. False: it is another's, and nothing was written."""
 
     async def resume(self, endpoint: str, call_id: str | None = None, *, after: int | None = None) -> int:
         """Make lanes due at once, parked ones too; the number of lanes. One call's or all that have undelivered events.
@@ -249,10 +248,8 @@ class LiveBus(Protocol):
     """What is not durable: hints that there is something new, and the newest interims."""
 
     def watch(self, *topics: Topic, call_id: str | None = None) -> AbstractContextManager[AsyncIterator[Hint]]:
-        """Hints on these topics, of one call or of all, from the moment of this call until the context is left.
-
-        Hints that pile up unread are merged. The iteration ends when the store closes.
-        """
+        """Hints on these topics, of one call or of all, from the moment of this call until the context is left; those
+        that pile up unread are merged. The iteration ends when the store closes."""
 
     async def interims(self, call_id: str) -> list[Event]:
         """The newest event without a `seq` of every track: an interim whose final is not there yet, or the start of
@@ -282,12 +279,15 @@ class ManagedStore(Store, AbstractAsyncContextManager["ManagedStore"], Protocol)
 
 
 class CallAudio(Protocol):
-    """The kept audio of one call: interleaved mu-law, positions in samples per channel since call time 0."""
+    """The kept audio of one call: interleaved, positions in samples per channel since call time 0."""
+
+    @property
+    def format(self) -> AudioFormat:
+        """What is kept: mu-law of both tracks, unless it comes from elsewhere."""
 
     @property
     def settled(self) -> int:
-        """Audio before this position is transcribed. After `reopen` as far as it has been deleted; what is missing
-        after it is lost."""
+        """Audio before this is transcribed. After `reopen` as far as it was deleted; what is missing then is lost."""
 
     @property
     def end(self) -> int:
@@ -295,7 +295,7 @@ class CallAudio(Protocol):
 
     @property
     def written(self) -> int:
-        """All audio before this position that was appended can be read back; it stops for good where some is lost."""
+        """All audio before this that was appended can be read back; it stops for good where some is lost."""
 
     @property
     def note(self) -> Mapping[str, Any] | None:
@@ -311,7 +311,7 @@ class CallAudio(Protocol):
         """Audio before `position` is transcribed and need not be kept."""
 
     def write_note(self, note: dict[str, Any], *, at_once: bool = False) -> None:
-        """Keep a note, of JSON, beside the audio, in the place of the last one; `at_once`: not with the next flush."""
+        """Keep a note, of JSON, beside the audio, in the last one's place; `at_once`: not with the next flush."""
 
     async def read_on(self, start: int, samples: int) -> tuple[int, bytes]:
         """Up to `samples` from the first position at or after `start` that can be read, with that position.

@@ -105,21 +105,23 @@ class SQLiteStore:
         if self._files is not None:
             await asyncio.to_thread(self._files.close)
 
-    def append(self, events: Sequence[Event], interims: Sequence[Event] = ()) -> asyncio.Future[None]:
+    def append(
+        self, events: Sequence[Event], interims: Sequence[Event] = (), *, deliver: bool = True
+    ) -> asyncio.Future[None]:
         for interim in interims:
-            if self._recent.put_interim(interim):
-                self._hints.give("interims", interim.call_id)
-            else:
+            if not self._recent.put_interim(interim):
                 self.counters["stale_interims"] += 1
+                continue
+            self._hints.give("interims", interim.call_id)
         if not events:
             return _done()
         self._running.check_room()  # before anything is serialized
         new = writes.Append.of(events)
         self.counters["appends"] += 1
-        return self._write(
-            partial(writes.append, new=new, owner=self.owner, endpoints=self._endpoints, batching=self._batching),
-            partial(self._appended, new, [event for event in events if isinstance(event.data, TranscriptFinal)]),
-        )
+        finals = [event for event in events if isinstance(event.data, TranscriptFinal)]
+        endpoints = self._endpoints if deliver else ()
+        append = partial(writes.append, new=new, owner=self.owner, endpoints=endpoints, batching=self._batching)
+        return self._write(append, partial(self._appended, new, finals))
 
     def _appended(self, new: writes.Append, finals: list[Event], done: writes.Appended) -> None:
         """What has just become durable is shown."""
@@ -330,11 +332,10 @@ class SQLiteStore:
         return await self._read(lambda connection: connection.execute(statement, values).fetchall())
 
     async def _read(self, query: Callable[[sqlite3.Connection], R]) -> R:
-        files = self._files
-        if files is None:
+        if self._files is None:
             raise StoreError("the store is not open")
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._readers, files.read, query)
+            return await asyncio.get_running_loop().run_in_executor(self._readers, self._files.read, query)
         except RuntimeError as error:
             raise StoreError("the store is closed") from error
 
@@ -344,6 +345,5 @@ def _as_it_is(result: R) -> R:
 
 
 def _done() -> asyncio.Future[None]:
-    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    future.set_result(None)
+    (future := asyncio.get_running_loop().create_future()).set_result(None)
     return future

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.audio import silence
+from bridge.audio import AudioFormat, silence
 from bridge.call import pieces
 from bridge.events import Stretch
 from bridge.spans import SpanSet
@@ -93,3 +93,13 @@ def test_half_of_a_piece_is_cut_as_any_other_and_never_too_little():
     assert pieces.half(long)[-1:] == silence(1)[:1], "in the pause"
     assert pieces.half(bytes([1]) * (2 * 2 * pieces.SHORTEST - 2)) == b""
     assert len(pieces.half(bytes([1]) * (2 * 2 * pieces.SHORTEST))) == 2 * pieces.SHORTEST
+
+
+def test_better_audio_is_cut_at_the_same_pause():
+    linear = AudioFormat("linear16", 16_000, 1)
+    loud, quiet = b"\x00\x30" * 2 * SECOND, bytes(2 * 2 * SECOND)
+    audio = loud * 20 + quiet + loud * 2
+
+    assert 20 * SECOND < pieces.cut(audio, linear) < 21 * SECOND
+    assert pieces.cut(audio, linear) == pieces.cut(linear.stereo(audio))
+    assert len(pieces.half(audio, linear)) == 4 * len(pieces.half(linear.stereo(audio))) // 2

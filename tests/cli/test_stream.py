@@ -10,8 +10,9 @@ import pytest
 
 from bridge.local.deepgram import Faults, LocalDeepgram
 from bridge.local.script import TimedRecognizers, random_script
+from bridge.store.audio import Recordings
 from tests.fakes.command import command
-from tests.fakes.running import ROOT
+from tests.fakes.running import ROOT, record
 
 SCRIPT = random_script(20, 2.0)
 
@@ -109,3 +110,25 @@ async def test_what_cannot_be(arguments, sentence):
 async def test_without_a_key(file):
     told = await command("stream", str(file), DEEPGRAM_API_KEY="")
     assert (told.status, told.err) == (2, "bridge: -k or DEEPGRAM_API_KEY must be Deepgram's API key\n")
+
+
+async def test_what_is_streamed_becomes_a_call_in_the_record(deepgram, file, tmp_path):
+    how = ("--host", deepgram.url, "--name", "agent", "--record", "-f", "vtt")
+    kept = {"DATA_DIR": str(tmp_path / "data"), "BRIDGE_RECORDINGS": "true"}
+    status, out, err = await stream(file, *how, **kept)
+
+    assert (status, out[:6]) == (0, "WEBVTT")
+    call_id = err.removeprefix("recorded as ").strip()
+    events = [json.loads(event.body) for event in await record(tmp_path / "data", call_id)]
+    assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
+    first, last = events[0]["data"], events[-1]["data"]
+    assert (first["carrier"], first["speakers"]) == ("stream", {"inbound": "agent", "outbound": "channel 2"})
+    assert (last["reason"], last["duration"], last["flush"]) == ("stopped", 2.0, "complete")
+    assert last["counts"]["words"] == len(SCRIPT.words)
+    assert last["requests"][0]["request_id"]
+    for channel in range(2):
+        finals = [e["data"] for e in events if e["type"] == "transcript.final" and e["data"]["channel"] == channel]
+        assert [w["word"] for final in finals for w in final["words"]] == [w.word for w in SCRIPT.channels[channel]]
+        assert {final["segment_id"].startswith(call_id) for final in finals} == {True}
+    recording = await Recordings(tmp_path / "data").open(call_id)
+    assert recording.samples == 2 * 8000

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.audio import interleave
+from bridge.audio import TELEPHONE, interleave
 from bridge.deepgram import batch, options
 from bridge.deepgram.batch import Transcribed
 from bridge.deepgram.extras import Model
@@ -127,7 +127,7 @@ def test_the_live_origin_is_the_origin(origin, url):
 def test_the_body_is_a_wav_file_of_both_channels():
     left, right = bytes(range(100)), bytes(range(100, 200))
 
-    assert parse_wav(batch.header(200) + interleave(left, right)) == (left, right)
+    assert parse_wav(TELEPHONE.wav_header(200) + interleave(left, right)) == (left, right)
 
 
 # The answer

@@ -283,3 +283,15 @@ def test_early_ends_are_told_where_they_are_asked_for():
 
     assert EagerEnd in kinds
     assert EagerEnd not in {type(event) for event in Line().run().told}
+
+
+def test_to_settle_by_hand_ends_the_turn():
+    session = Session(SessionPolicy(format=MONO), Random(1), dialect=Flux("flux-general-en", MONO))
+    session.start(0.0)
+    session.connected("r", 0.0)
+    session.receive_audio(b"\xff" * 640, 0.1)
+    session.data_to_send()
+    session.asking.finalize(640)
+    session.ask(0.2)
+
+    assert session.data_to_send() == [Send('{"type":"ForceEndTurn"}')]

@@ -16,7 +16,7 @@ from bridge.deepgram.session import Session
 from bridge.local.deepgram import Faults, LocalDeepgram
 from bridge.local.script import CodedRecognizers
 from bridge.recognition import Result
-from tests.deepgram.test_client import AUDIO, CHUNK, QUICK, SCRIPT, spoken
+from tests.deepgram.test_client import AUDIO, CHUNK, QUICK, SCRIPT, spoken, until
 
 
 class Caller:
@@ -109,3 +109,13 @@ async def test_what_is_given_up_is_uncovered_on_both_channels(deepgram):
     (finished,) = [event for event in caller.happenings if isinstance(event, Finished)]
     assert {channel for channel, _ in finished.uncovered} == {0, 1}
     assert repr(caller.clients).startswith("<MonoClients [<Client CA1")
+
+
+async def test_what_was_said_is_settled_on_every_channel(deepgram):
+    caller = Caller(deepgram.url)
+    caller.say()
+    caller.clients.finalize(len(AUDIO) // 2)
+    await until(lambda: sum("Finalize" in str(connection.texts) for connection in deepgram.connections) == 2)
+    await caller.end()
+
+    assert [caller.words(channel) for channel in range(2)] == [spoken(0), spoken(1)]

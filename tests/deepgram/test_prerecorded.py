@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from bridge import __version__
-from bridge.audio import interleave, seconds, silence
+from bridge.audio import TELEPHONE, interleave, seconds, silence
 from bridge.deepgram import batch, options
 from bridge.deepgram.batch import Transcribed
 from bridge.deepgram.extras import Model
@@ -120,7 +120,7 @@ async def test_the_request_carries_key_options_and_the_audio_whole(deepgram, ses
     assert posted.headers["Content-Type"] == "audio/wav"
     assert posted.headers["User-Agent"] == f"media-stream-bridge/{__version__}"
     assert int(posted.headers["Content-Length"]) == len(posted.body)
-    assert posted.body == batch.header(len(AUDIO)) + AUDIO
+    assert posted.body == TELEPHONE.wav_header(len(AUDIO)) + AUDIO
     assert [value for name, value in posted.query if name == "keyterm"] == ["hot line", "C++"]
     assert posted.request.listen.punctuated
 

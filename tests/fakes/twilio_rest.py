@@ -44,6 +44,11 @@ class FakeTwilioRest:
     """Status and body for every request, whatever it asks."""
     silent: bool = False
     """Takes requests and answers none until the server ends."""
+    recordings: dict[str, tuple[dict[str, Any], bytes]] = field(default_factory=dict)
+    """By id: what is said of each, and its audio."""
+    call_details: dict[str, dict[str, Any]] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    """Path below the account, and query, of every GET."""
     posted: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     """Path below the account and form of every POST."""
 
@@ -54,6 +59,9 @@ class FakeTwilioRest:
                 web.get(ROOT + "/IncomingPhoneNumbers.json", self._list_numbers),
                 web.post(ROOT + "/IncomingPhoneNumbers/{sid}.json", self._update_number),
                 web.post(ROOT + "/Calls/{sid}/Streams.json", self._create_stream),
+                web.get(ROOT + "/Recordings/{sid}.json", self._show_recording),
+                web.get(ROOT + "/Recordings/{sid}.wav", self._play_recording),
+                web.get(ROOT + "/Calls/{sid}.json", self._show_call),
             ]
         )
         self._released = asyncio.Event()
@@ -79,8 +87,10 @@ class FakeTwilioRest:
         scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
         if (scheme, base64.b64decode(credentials)) != ("Basic", f"{ACCOUNT}:{AUTH_TOKEN}".encode()):
             return _error(401, 20003, "Authenticate")
+        below = request.path.partition(f"{ACCOUNT}/")[2]
+        if request.method == "GET":
+            self.asked.append(f"{below}?{request.query_string}".rstrip("?"))
         if request.method == "POST":
-            below = request.path.partition(f"{ACCOUNT}/")[2]
             self.posted.append((below, {key: str(value) for key, value in (await request.post()).items()}))
         response: web.StreamResponse = await handler(request)
         return response
@@ -101,6 +111,17 @@ class FakeTwilioRest:
                     entry[fields[key]] = value
                 return web.json_response(entry)
         return _error(404, 20404, "The requested resource was not found")
+
+    async def _show_recording(self, request: web.Request) -> web.Response:
+        found = self.recordings.get(request.match_info["sid"])
+        return web.json_response(found[0]) if found else _error(404, 20404, "The requested resource was not found")
+
+    async def _play_recording(self, request: web.Request) -> web.Response:
+        return web.Response(body=self.recordings[request.match_info["sid"]][1], content_type="audio/x-wav")
+
+    async def _show_call(self, request: web.Request) -> web.Response:
+        found = self.call_details.get(request.match_info["sid"])
+        return web.json_response(found) if found else _error(404, 20404, "The requested resource was not found")
 
     async def _create_stream(self, request: web.Request) -> web.Response:
         call = request.match_info["sid"]

@@ -130,7 +130,7 @@ async def test_a_call_that_there_is_not_cannot_be_asked(session):
 
 
 async def test_a_call_that_goes_on_elsewhere_cannot_be_asked_here(session, stream, registry):
-    del registry.calls["CA1"]
+    await registry.calls.pop("CA1").control.written()
     status, body = await ask(session, action="pause")
 
     assert (status, body["error"][:42]) == (409, "The call does not go on here at this momen")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bridge.audio import CHANNELS
+from bridge.audio import CHANNELS, TELEPHONE
 from bridge.errors import LocalProtocolError
 from bridge.spans import Span, SpanSet
 from bridge.store.audio.flush import Flush, Then
@@ -38,6 +38,7 @@ class AudioFile:
         `on_leave` is told when this is closed or removed, or has been moved.
         """
         self.call_id = call_id
+        self.format = TELEPHONE
         self.start = segments.start
         """Position of the oldest sample there is, as far as is known."""
         self.end = segments.end

@@ -18,6 +18,15 @@ async def test_no_endpoint_no_lane(reopen: Open) -> None:
         assert await claim(store) == []
 
 
+async def test_a_call_that_is_not_to_be_delivered_has_no_lane_until_it_is_asked_for(store: Store) -> None:
+    await store.append(words.conversation(), deliver=False)
+    assert await claim(store) == []
+    assert await store.delivery("webhook", "CA1") is None
+
+    assert await store.resume("webhook", "CA1", after=0) == 1
+    assert len(await claim(store)) == 1
+
+
 async def test_an_event_on_an_idle_lane_is_a_batch(store: Store) -> None:
     await store.append([words.started()])
     (lane,) = await claim(store)

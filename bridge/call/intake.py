@@ -1,0 +1,124 @@
+"""Takes records into the store that were made outside of the process that has it (`handover` says how they come).
+
+The server looks for them all the time; a command that finds no server looks once, with the store in its own hands.
+Whatever is taken in is durable before its file goes, and a second time it changes nothing.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from bridge.call import handover
+from bridge.errors import RemoteProtocolError, StoreError
+from bridge.store.audio.store import CALL_ID, RECORDINGS
+from bridge.store.base import CallIndex, EventLog
+
+log = logging.getLogger("bridge.import")
+
+_LOOK = 0.5  # seconds between two looks
+_TROUBLE = 60.0  # the same, where that cannot be seen
+
+
+class IntakeStore(EventLog, CallIndex, Protocol):
+    """The parts of a store that take records in."""
+
+
+class Intake:
+    """`async with Intake(…)` looks until it is left; `look` alone does it once."""
+
+    def __init__(self, store: IntakeStore, data_dir: Path, *, wall: Callable[[], float]) -> None:
+        """`wall` tells seconds since 1970."""
+        self._store = store
+        self._folder = data_dir / handover.FOLDER
+        self._recordings = data_dir / RECORDINGS
+        self._wall = wall
+        self._watcher: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> "Intake":
+        self._watcher = asyncio.create_task(self._watch())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._watcher:
+            self._watcher.cancel()
+            await asyncio.gather(self._watcher, return_exceptions=True)
+
+    async def look(self) -> None:
+        """Take in what is there, and answer what is asked. Raises OSError where the folder cannot be used."""
+        ways: dict[str, Settle] = {
+            handover.PART: self._complete,
+            handover.RECORD: self._take,
+            handover.ASK: self._answer,
+        }
+        there = await asyncio.to_thread(_listed, self._folder)
+        for suffix, settle in ways.items():
+            for path in there:
+                if path.suffix == suffix:
+                    await self._settle(path, settle)
+
+    async def _watch(self) -> None:
+        while True:
+            pause = _LOOK
+            try:
+                await self.look()
+            except OSError as error:
+                log.error("cannot look for imports", extra={"reason": error.strerror})
+                pause = _TROUBLE
+            await asyncio.sleep(pause)
+
+    async def _settle(self, path: Path, settle: "Settle") -> None:
+        """One file; what is no record goes aside, what cannot be kept now stays."""
+        try:
+            await settle(path)
+        except FileNotFoundError:
+            pass  # its writer has taken it back
+        except StoreError as error:
+            log.error("not taken in", extra={"call_id": path.stem, "reason": str(error)})
+        except RemoteProtocolError as error:
+            log.error("no record", extra={"call_id": path.stem, "reason": str(error)})
+            await asyncio.to_thread(path.rename, path.with_suffix(handover.REFUSED))
+
+    async def _complete(self, path: Path) -> None:
+        if await asyncio.to_thread(handover.complete, path, self._wall()):
+            log.warning("completed what was left behind", extra={"call_id": path.stem})
+            await self._take(path.with_suffix(handover.RECORD))
+
+    async def _take(self, path: Path) -> None:
+        terms, events = await asyncio.to_thread(handover.read, path)
+        # In one commit: half of it would be a call that goes on, and that another process would adopt.
+        await self._store.append(events, deliver=terms.deliver)
+        await asyncio.to_thread(self._keep_audio, path.with_suffix(handover.AUDIO), path.stem)
+        await asyncio.to_thread(path.unlink)
+        log.info("taken in", extra={"call_id": path.stem, "events": len(events)})
+
+    def _keep_audio(self, audio: Path, call_id: str) -> None:
+        if audio.exists():
+            folder = self._recordings / call_id
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            audio.rename(folder / f"{0:012d}.ulaw")
+
+    async def _answer(self, path: Path) -> None:
+        try:
+            asked = json.loads(await asyncio.to_thread(path.read_text))
+        except ValueError:
+            raise RemoteProtocolError("a question is a list of calls") from None
+        known = [call_id for call_id in asked if await self._store.calls(call_id=call_id, limit=1)]
+        await asyncio.to_thread(handover.put, path.with_suffix(handover.KNOWN), json.dumps(known))
+        await asyncio.to_thread(path.unlink)
+
+
+class Settle(Protocol):
+    """Does what a file asks for."""
+
+    async def __call__(self, path: Path) -> None: ...
+
+
+def _listed(folder: Path) -> list[Path]:
+    """The files that are named as such, in the order of their names."""
+    try:
+        return sorted(path for path in folder.iterdir() if path.suffix and CALL_ID.fullmatch(path.stem))
+    except FileNotFoundError:
+        return []  # nothing has ever been imported
