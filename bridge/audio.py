@@ -84,12 +84,17 @@ def resample(pcm: bytes, rate: int, to: int, channels: int = 1) -> bytes:
     """16-bit PCM at `rate` Hz as 16-bit PCM at `to` Hz."""
     while rate >= 2 * to:
         # What lies above the new half rate must go first, or it comes back as a whistle among the words.
-        pcm = audioop.ratecv(_smooth(pcm, channels), 2, channels, rate, rate // 2, None)[0]
+        pcm = audioop.ratecv(smooth(pcm, channels), 2, channels, rate, rate // 2, None)[0]
         rate //= 2
     return pcm if rate == to else audioop.ratecv(pcm, 2, channels, rate, to, None)[0]
 
 
-def _smooth(pcm: bytes, channels: int) -> bytes:
+def resample_on(pcm: bytes, rate: int, to: int, channels: int, state: object) -> tuple[bytes, object]:
+    """A piece of 16-bit PCM at another rate, and the state to go on with; None at first. It does not smooth."""
+    return audioop.ratecv(pcm, 2, channels, rate, to, state)  # type: ignore[arg-type]
+
+
+def smooth(pcm: bytes, channels: int) -> bytes:
     """Each sample with half of it from its neighbours: 1, 2, 1."""
     step = 2 * channels
     before, after = pcm[:step] + pcm[:-step], pcm[step:] + pcm[-step:]

@@ -21,6 +21,7 @@ def pytest_addoption(parser):
     parser.addoption(
         "--browser", action="store_true", help="run the tests of the page in a real browser, and only those"
     )
+    parser.addoption("--foreign", action="store_true", help="run the programs of foreign clients, and only those")
 
 
 def pytest_xdist_auto_num_workers(config):
@@ -29,14 +30,18 @@ def pytest_xdist_auto_num_workers(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    """The browser's tests have a run of their own: they need Chromium, and more seconds than all the rest of a file."""
-    if config.getoption("--browser"):
-        config.hook.pytest_deselected(items=[item for item in items if not item.get_closest_marker("browser")])
-        items[:] = [item for item in items if item.get_closest_marker("browser")]
-        return
+    """The browser's tests, and those of foreign clients, have runs of their own: they need what has to be installed
+    first, and more seconds than all the rest of a file."""
+    own_runs = ("browser", "foreign")
+    for name in own_runs:
+        if config.getoption(f"--{name}"):
+            config.hook.pytest_deselected(items=[item for item in items if not item.get_closest_marker(name)])
+            items[:] = [item for item in items if item.get_closest_marker(name)]
+            return
     for item in items:
-        if item.get_closest_marker("browser"):
-            item.add_marker(pytest.mark.skip(reason="runs with --browser"))
+        for name in own_runs:
+            if item.get_closest_marker(name):
+                item.add_marker(pytest.mark.skip(reason=f"runs with --{name}"))
 
 
 _BOTH_LOOPS = (

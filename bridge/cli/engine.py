@@ -130,8 +130,9 @@ def deepgram(
         float, typer.Option(min=0, callback=seconds, help="Seconds by which every message comes late")
     ] = 0.0,
 ) -> None:
-    """Serve Deepgram's live API on this machine, with recognition from the sound."""
+    """Serve Deepgram's live and pre-recorded API on this machine, with recognition from the sound."""
     from bridge.local.deepgram import Faults, serve
+    from bridge.policies import own_egress
 
     logs.configure("info", "text")
     faults = Faults(first=first, refuse=refuse, drop_after=drop_after, stop_answering_after=stall_after, delay=delay)
@@ -144,6 +145,7 @@ def deepgram(
             save_dir=save,
             faults=faults,
             notices=notices,
+            route=own_egress().route,
             ready=lambda url: typer.echo(f"DEEPGRAM_URL={url}"),
         )
     )

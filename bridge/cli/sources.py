@@ -23,7 +23,7 @@ _WAITING = 8  # chunks that may wait for the loop
 
 RAW = {
     "linear16": "s16le",
-    "linear32": "s32le",
+    "linear32": "f32le",
     "mulaw": "mulaw",
     "alaw": "alaw",
 }

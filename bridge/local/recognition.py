@@ -41,8 +41,29 @@ class Listening:
     endpointing: float | None = 0.3
     """Seconds of silence after which a final ends the turn; None: never."""
     interim_results: bool = True
+    alternatives: int = 1
+    """How many transcripts of the same speech, at the most."""
     interim_every: float = 1.0
     """Seconds of speech from one interim to the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What a recognizer really does of what can be asked of one; the rest is only pretended, and said to be."""
+
+    voices: bool = False
+    """It tells the people on one channel apart."""
+    languages: bool = False
+    """It tells which language a word is of."""
+    only_english: bool = False
+    alternatives: bool = False
+    """It can say what else may have been said."""
+
+
+def abilities(recognizers: object) -> Abilities:
+    """Of the recognizers that a factory makes: its attribute `abilities`; none without one."""
+    known = getattr(recognizers, "abilities", None)
+    return known if isinstance(known, Abilities) else Abilities()
 
 
 RecognizerFactory = Callable[[int, Listening], Recognizer]

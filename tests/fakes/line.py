@@ -13,6 +13,7 @@ from bridge.deepgram.exchange import AudioLost, Close, Connect, Fetch, Finished,
 from bridge.deepgram.messages import Refusal
 from bridge.deepgram.session import Session
 from bridge.deepgram.states import State
+from bridge.local.deepgram import outputs
 from bridge.local.deepgram import session as theirs
 from bridge.local.deepgram.faults import NO_FAULTS
 from bridge.local.deepgram.request import ListenRequest, parse_request
@@ -164,10 +165,10 @@ class Line:
         if self._dead:
             return
         match output:
-            case theirs.Close(code, reason):
+            case outputs.Close(code, reason):
                 self._socket = None
                 self.ours.closed(code, reason, self.now)
-            case theirs.Abort():
+            case outputs.Abort():
                 self._socket = None
                 self.ours.closed(None, "", self.now)
             case text:

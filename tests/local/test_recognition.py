@@ -1,6 +1,6 @@
 import pytest
 
-from bridge.local.recognition import result
+from bridge.local.recognition import Abilities, abilities, result
 from bridge.recognition import Word
 from bridge.spans import Span
 
@@ -18,3 +18,11 @@ def test_silence_has_no_text():
     said = result(0, Span(0, 8000), (), is_final=False)
 
     assert (said.text, said.confidence, said.words, said.ends_turn) == ("", 0.0, (), False)
+
+
+def test_recognizers_can_do_nothing_special_unless_they_say_so():
+    class Able:
+        abilities = Abilities(voices=True)
+
+    assert abilities(Able) == Abilities(voices=True)
+    assert abilities(object()) == Abilities()

@@ -133,6 +133,24 @@ def test_silence_is_settled_every_few_seconds_without_a_word():
     assert found[-1].span.end == 12 * 8000
 
 
+def test_deepgrams_default_endpointing_gives_the_same_text(heard):
+    # Until a breath into the first sentence but one.
+    known = [final for final in finals(heard[0]) if final.span.end <= 12 * 8000]
+    short = finals(listen(RECORDING[0][: 12 * 8000], endpointing=0.01, interim_results=False))
+
+    assert [final.text for final in short[: len(known)]] == [final.text for final in known]
+    assert sum(len(final.words) for final in known) > 15
+
+
+def test_further_alternatives_are_those_of_the_decoder():
+    first, *_ = finals(listen(RECORDING[1][: 8000 * 5], interim_results=False, alternatives=3))
+
+    assert len(first.alternatives) == 2
+    assert len({first.text.lower(), *(other.text for other in first.alternatives)}) == 3
+    assert first.confidence > first.alternatives[0].confidence >= first.alternatives[1].confidence > 0
+    assert all(other.text.startswith("good morning") for other in first.alternatives)
+
+
 def test_no_pause_ends_an_utterance_where_endpointing_is_off(heard):
     found = finals(listen(RECORDING[1][: 8000 * 8], endpointing=None))
 

@@ -6,11 +6,13 @@ Source: https://developers.deepgram.com/reference/speech-to-text/listen-streamin
 
 import json
 import uuid
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bridge.audio import SAMPLE_RATE
+from bridge.local.deepgram import asking, finds
 from bridge.local.deepgram.request import (
     MAX_KEYTERM_TOKENS,
     ListenRequest,
@@ -56,6 +58,8 @@ class Configure:
 
     keyterms: tuple[str, ...] | None
     """None: as they are."""
+    numerals: bool | None = None
+    """None: as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +108,27 @@ def _read_configure(message: Mapping[str, Any], end: str) -> ClientMessage:
     for name in message:
         if name not in CONFIGURE_FIELDS:
             return Unreadable(f"unknown field `{name}`, expected one of {_names(CONFIGURE_FIELDS)} {end}")
+    features = message.get("features") or {}
+    numerals = features.get("numerals") if isinstance(features, dict) else features
+    if numerals is not None and not isinstance(numerals, bool):
+        return Unreadable(f"invalid type: expected a boolean for `numerals` {end}")
     keyterms = message.get("keyterms")
     if keyterms is None:
-        return Configure(None)
+        return Configure(None, numerals)
     if not isinstance(keyterms, list) or not all(isinstance(term, str) for term in keyterms):
         return Unreadable(f"invalid type: expected a list of strings for `keyterms` {end}")
-    return Configure(tuple(keyterms))
+    return Configure(tuple(keyterms), numerals)
 
 
 def _names(names: Sequence[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
+
+
+def is_configurable(request: ListenRequest, configure: Configure) -> bool:
+    """Whether a `Configure` has an effect; if not, its answer says why."""
+    return configure.keyterms is None or (
+        is_nova_3(request.model) and keyterm_tokens(configure.keyterms) <= MAX_KEYTERM_TOKENS
+    )
 
 
 def configure_answer(request: ListenRequest, request_id: str, configure: Configure) -> str:
@@ -155,6 +170,14 @@ def refusal_body(refusal: Refusal, request_id: str) -> dict[str, str]:
     return {"err_code": refusal.code, "err_msg": refusal.message, "request_id": request_id}
 
 
+def pretended(request_id: str, pretences: Sequence[asking.Pretence]) -> str:
+    """`Warning`: what of the request is only pretended. Of the shape that it has elsewhere in Deepgram's API, in the
+    messages of `/v2/listen`.
+    """
+    description = asking.warning(list(pretences))
+    return json.dumps({"type": "Warning", "request_id": request_id, "code": asking.CODE, "description": description})
+
+
 class Writer:
     """Writes the messages of one connection; what is the same in all of them is put together once."""
 
@@ -173,9 +196,12 @@ class Writer:
         }
         if request.extra:
             self._metadata["extra"] = dict(request.extra)
+        if request.diarize:
+            self._metadata["diarize_info"] = finds.DIARIZER
+        self._terms = asking.features(request).search
 
     def results(self, heard: Result, *, from_finalize: bool = False) -> str:
-        """`Results`. Every optional flag is sent, because the Rust SDK insists on them."""
+        """`Results`, of a result as it was rendered. Every optional flag is sent, as the Rust SDK insists on them."""
         message: dict[str, Any] = {
             "type": "Results",
             "channel_index": [heard.channel, self._channels],
@@ -183,13 +209,20 @@ class Writer:
             "start": _seconds(heard.span.start),
             "is_final": heard.is_final,
             "speech_final": heard.ends_turn,
-            "channel": {"alternatives": [self.alternative(heard.words)]},
+            "channel": self.channel(heard),
             "metadata": self._metadata,
             "from_finalize": from_finalize,
         }
         if self._request.detect_entities and heard.is_final:
-            message["entities"] = []
+            message["entities"] = finds.entities(heard)
         return json.dumps(message)
+
+    def channel(self, heard: Result) -> dict[str, Any]:
+        """What is believed of one channel: the transcripts, and the hits of a search."""
+        channel: dict[str, Any] = {"alternatives": [self.alternative(heard.words), *finds.others(heard)]}
+        if self._terms:
+            channel["search"] = finds.search(heard, self._terms)
+        return channel
 
     def alternative(self, words: Sequence[Word]) -> dict[str, Any]:
         """What is believed to have been said: text, confidence, words."""
@@ -199,7 +232,8 @@ class Writer:
             "words": [self._word(word) for word in words],
         }
         if self._multilingual:
-            alternative["languages"] = ["en"] if words else []
+            counted = Counter(word.language or _ENGLISH for word in words)
+            alternative["languages"] = [language for language, _ in counted.most_common()]
             if is_nova_3(self._request.model):
                 alternative["languages_hinted"] = list(self._request.language_hints)
         return alternative
@@ -214,7 +248,9 @@ class Writer:
         if self._request.punctuated:
             word["punctuated_word"] = heard.text
         if self._multilingual:
-            word["language"] = "en"
+            word["language"] = heard.language or _ENGLISH
+        if self._request.diarize:
+            word["speaker"] = heard.speaker or 0
         return word
 
     def speech_started(self, heard: SpeechStart) -> str:
@@ -245,6 +281,8 @@ class Writer:
         }
         if self._request.extra:
             about["extra"] = dict(self._request.extra)
+        if self._request.diarize:
+            about["diarize_info"] = finds.DIARIZER
         return about
 
     def metadata(self, *, sha256: str, created: str, duration: float, channels: int) -> str:
@@ -252,6 +290,8 @@ class Writer:
         about = self.about(sha256=sha256, created=created, duration=duration, channels=channels)
         return json.dumps({"type": "Metadata", **about})
 
+
+_ENGLISH = "en"  # where no one tells another language
 
 ODD_WORD = "odd"
 """The word that a fault puts into finals."""

@@ -14,12 +14,14 @@ import aiohttp
 from aiohttp import web
 
 from bridge.audio import SAMPLE_RATE
+from bridge.egress import DIRECT, Route
 from bridge.events import timestamp
 from bridge.local.deepgram import batch
 from bridge.local.deepgram.faults import Faults
+from bridge.local.deepgram.fetching import fetch
 from bridge.local.deepgram.messages import Writer
 from bridge.local.deepgram.request import Refusal
-from bridge.local.recognition import RecognizerFactory
+from bridge.local.recognition import RecognizerFactory, abilities
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -53,9 +55,17 @@ class Posted:
 class Prerecorded:
     """Transcribes bodies, one request at a time for each `transcribe`, any number at once."""
 
-    def __init__(self, recognizers: RecognizerFactory, executor: Executor | None, most: int) -> None:
-        """`executor`: where recognizers work; None: right here, because they are quick. `most`: octets of a body."""
-        self._recognizers, self._executor, self._most = recognizers, executor, most
+    def __init__(
+        self,
+        recognizers: RecognizerFactory,
+        executor: Executor | None,
+        most: int,
+        route: Callable[[str], Route] = lambda _: DIRECT,
+    ) -> None:
+        """`executor`: where recognizers work; None: right here, because they are quick. `most`: octets of a body.
+        `route`: how a recording's address is reached.
+        """
+        self._recognizers, self._executor, self._most, self._route = recognizers, executor, most, route
 
     async def transcribe(self, posted: Posted, request: web.Request, faults: Faults) -> dict[str, Any] | Refusal | None:
         """The answer to an accepted request; None: the client is gone."""
@@ -66,7 +76,11 @@ class Prerecorded:
             return body
         posted.body = body
         if request.content_type == "application/json":
-            return batch.read_json(body)
+            url = batch.read_json(body)
+            fetched = url if isinstance(url, Refusal) else await fetch(url, self._most, route=self._route)
+            if isinstance(fetched, Refusal):
+                return fetched
+            body = fetched
         decoded = await self._work(batch.decode, posted.request.listen, body)
         if isinstance(decoded, Refusal):
             return decoded
@@ -82,7 +96,8 @@ class Prerecorded:
         return batch.answer(
             asked,
             Writer(listen, posted.request_id),
-            hearing.words,
+            hearing.finals,
+            abilities=abilities(self._recognizers),
             sha256=hashlib.sha256(body).hexdigest(),
             created=created,
             duration=duration,

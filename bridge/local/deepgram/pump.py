@@ -15,7 +15,8 @@ from aiohttp import WSMsgType, web
 from websockets.frames import CloseCode, Frame, Opcode
 
 from bridge.local.deepgram.connection import Connection
-from bridge.local.deepgram.session import Abort, Close, Output, Session, State
+from bridge.local.deepgram.outputs import Abort, Close, Output
+from bridge.local.deepgram.session import Session, State
 
 T = TypeVar("T", bytes, str)
 
@@ -77,6 +78,7 @@ class Pump:
                 writer.cancel()
                 self._transport.close()
         finally:
+            self._session.release()
             connection.closed_at, connection.close_code = self._loop.time(), code
             if self._patience:
                 self._patience.cancel()
@@ -104,6 +106,11 @@ class Pump:
             message = await self._ws.receive()
             if message.type is WSMsgType.CLOSE:
                 return self._answer_goodbye(message.data)
+            if message.type is WSMsgType.PING:
+                await self._answer_ping(message.data)
+                continue
+            if message.type is WSMsgType.PONG:
+                continue
             if message.type not in (WSMsgType.BINARY, WSMsgType.TEXT):
                 return self._ws.close_code or CloseCode.ABNORMAL_CLOSURE
             if self._patience:
@@ -117,6 +124,14 @@ class Pump:
                 self._connection.recording.close()
             if self._session.backlog:
                 self._wake.set()
+
+    async def _answer_ping(self, data: bytes) -> None:
+        self._session.receive_ping(self._loop.time())
+        try:
+            await self._ws.pong(data)
+        except ConnectionError:
+            # The client is gone, and the next read tells.
+            pass
 
     async def _pause(self) -> None:
         if not self._session.reads:

@@ -10,19 +10,20 @@ from pathlib import Path
 from bridge.audio import WAVE_FORMAT_MULAW, WAVE_FORMAT_PCM, wav_header
 from bridge.local.deepgram.request import ListenRequest
 
+_FORMATS = {"linear16": WAVE_FORMAT_PCM, "mulaw": WAVE_FORMAT_MULAW}
 _RATE_AT = 24
 """Where a WAV header has the sample rate, and after it the octets per second."""
 
 
 class Recording:
-    """The files of one connection, `name`.raw and, where the encoding is known, `name`.wav."""
+    """The files of one connection, `name`.raw and, where they are mu-law or 16-bit PCM, `name`.wav."""
 
     def __init__(self, directory: Path, name: str, request: ListenRequest) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._request = request
         self._octets = 0
         self.raw = directory / f"{name}.raw"
-        self.wav = directory / f"{name}.wav" if request.encoding else None
+        self.wav = directory / f"{name}.wav" if request.encoding in _FORMATS else None
         self._raw = self.raw.open("wb")
         self._wav = self.wav.open("wb") if self.wav else None
         if self._wav:
@@ -50,9 +51,9 @@ class Recording:
             self._wav.close()
 
     def _header(self) -> bytes:
-        linear = self._request.encoding == "linear16"
+        encoding = _FORMATS[self._request.encoding or ""]
+        linear = encoding == WAVE_FORMAT_PCM
         channels, rate = self._request.channels, self._request.sample_rate
-        encoding = WAVE_FORMAT_PCM if linear else WAVE_FORMAT_MULAW
         header = bytearray(wav_header(self._octets, channels=channels, encoding=encoding))
         struct.pack_into("<II", header, _RATE_AT, rate, rate * channels * (2 if linear else 1))
         return bytes(header)

@@ -15,7 +15,9 @@ from bridge.local.recognition import Listening
 ENCODINGS = (
     "linear16", "linear32", "flac", "alaw", "mulaw", "amr-nb", "amr-wb", "opus", "ogg-opus", "speex", "g729",
 )  # fmt: skip
-DECODED = ("mulaw", "linear16")
+PCM = ("linear16", "linear32", "alaw", "mulaw")
+"""Encodings of single samples, which need no library to be decoded."""
+DECODED = (*PCM, "flac", "amr-nb", "amr-wb", "opus", "ogg-opus", "speex")
 """Encodings that this server can hear."""
 BOOLEANS = (
     "detect_entities", "diarize", "dictation", "filler_words", "interim_results", "mip_opt_out",
@@ -27,10 +29,14 @@ MAX_KEYWORDS = 100
 MAX_SEARCHES = 50
 MAX_TAG = 128
 """Characters of one tag."""
+MAX_ALTERNATIVES = 10
+"""Ours; Deepgram names none."""
 MAX_EXTRA = 2048
 """Characters of one `key:value`."""
-SAMPLE_RATES = (8000, 48000)
-"""Lowest and highest, Hz."""
+SAMPLE_RATES = (1000, 384_000)
+"""Lowest and highest, Hz; ours, Deepgram names none."""
+NOT_REDACTED = ("cardinal", "ordinal", "percent")
+"""Kinds of entities that are told, but not taken out (docs/supported-entity-types)."""
 
 NO_SUCH_MODEL = "Bad Request: No such model/language/tier combination found."
 _FLUX_ON_V1 = (
@@ -88,18 +94,32 @@ class ListenRequest:
     """Seconds of silence before an `UtteranceEnd`; None: none is sent."""
     vad_events: bool
     punctuated: bool
+    diarize: bool
     detect_entities: bool
+    alternatives: int
+    """Transcripts of the same speech, at the most."""
     extra: Mapping[str, str]
 
     @property
     def listening(self) -> Listening:
-        return Listening(self.endpointing, self.interim_results)
+        return Listening(self.endpointing, self.interim_results, self.alternatives)
+
+    def asks(self, flag: str) -> bool:
+        """Whether a parameter that is true or false is true."""
+        return dict(self.query).get(flag) == "true"
+
+    @property
+    def is_pcm(self) -> bool:
+        """The audio is samples, and what they are stands in the request. Everything else has a header, or is packets,
+        and says itself how many channels it has.
+        """
+        return self.encoding in PCM
 
     @property
     def heard_channels(self) -> int:
-        """Channels that are transcribed. Several channels without `multichannel` come to nothing, as users of
-        the real service report: results and metadata of zero duration."""
-        decoded = self.encoding is None or self.channels == 1 or self.multichannel
+        """Channels that are transcribed. Several channels of samples without `multichannel` come to nothing, as users
+        of the real service report: results and metadata of zero duration."""
+        decoded = not self.is_pcm or self.channels == 1 or self.multichannel
         return self.channels if decoded else 0
 
 
@@ -159,7 +179,9 @@ def _read(pairs: tuple[tuple[str, str], ...], values: Mapping[str, list[str]]) -
         utterance_end=_read_utterance_end(values, flags["interim_results"]),
         vad_events=flags["vad_events"],
         punctuated=flags["punctuate"] or flags["smart_format"] or flags["detect_entities"],
+        diarize=flags["diarize"] or "diarize_model" in values,
         detect_entities=flags["detect_entities"],
+        alternatives=_number(values, "alternatives", 1, MAX_ALTERNATIVES) or 1,
         extra=dict(_key_value(pair) for pair in values.get("extra", ())),
     )
 
@@ -175,7 +197,7 @@ def _read_format(values: Mapping[str, list[str]]) -> tuple[str | None, int, int]
         variants = ", ".join(f"`{name}`" for name in ENCODINGS)
         raise undeserializable(f"unknown variant `{encoding}`, expected one of {variants}")
     if encoding not in DECODED:
-        raise Refused(f"Bad Request: this local server hears {' and '.join(DECODED)} only, not {encoding}.")
+        raise Refused(f"Bad Request: this local server hears {', '.join(DECODED)}, but not {encoding}.")
     sample_rate = _number(values, "sample_rate", *SAMPLE_RATES)
     if sample_rate is None:
         raise Refused(f"Bad Request: encoding={encoding} needs a sample_rate.")
@@ -205,6 +227,9 @@ def _check_limits(values: Mapping[str, list[str]]) -> None:
     for name, longest in (("tag", MAX_TAG), ("extra", MAX_EXTRA)):
         if any(len(value) > longest for value in values.get(name, ())):
             raise Refused(f"Bad Request: {name} is longer than {longest} characters.")
+    for option in values.get("redact", ()):
+        if option in NOT_REDACTED:
+            raise Refused(f"Bad Request: {option} is not a valid value of redact.")
     if "callback" in values:
         raise Refused("Bad Request: this local server answers in place, not to a callback.")
 

@@ -24,14 +24,17 @@ from typing import Self
 
 from aiohttp import web
 
+from bridge.egress import DIRECT, Route
 from bridge.events import timestamp
-from bridge.local.deepgram.auth import is_accepted, read_credentials
+from bridge.local.deepgram.account import Account, Keys
+from bridge.local.deepgram.answers import Answers
+from bridge.local.deepgram.auth import read_credentials
 from bridge.local.deepgram.batch import parse_batch_request
 from bridge.local.deepgram.connection import Connection
+from bridge.local.deepgram.containers import missing
 from bridge.local.deepgram.faults import NO_FAULTS, Faults
 from bridge.local.deepgram.flux.request import FluxRequest, parse_flux_request
 from bridge.local.deepgram.flux.session import FluxSession
-from bridge.local.deepgram.messages import refusal_body
 from bridge.local.deepgram.prerecorded import Posted, Prerecorded
 from bridge.local.deepgram.pump import Pump, PumpOptions
 from bridge.local.deepgram.recording import Recording
@@ -54,7 +57,7 @@ class LocalDeepgram:
     recognizers work in threads. `key` is the only key accepted; None: any. `save_dir` is where live audio is kept.
     `remember` keeps all that passed in `connections` and `requests`, for tests; without it only open ones are there.
     `notices` speaks the texts of Deepgram's streaming test suite, serves any path and asks for no key unless
-    one is set.
+    one is set. `route`: how the addresses of recordings are reached.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class LocalDeepgram:
         limits: Limits = LIMITS,
         remember: bool = True,
         notices: bool = False,
+        route: Callable[[str], Route] = lambda _: DIRECT,
     ) -> None:
         self.faults = faults
         """The faults of the connections to come; may be changed at any time."""
@@ -85,13 +89,14 @@ class LocalDeepgram:
         """Pre-recorded requests so far; the index of the next one."""
         self._recognizers, self._limits = recognizers, limits
         self._host, self.port = host, port
-        self._key, self._save_dir, self._notices = key, save_dir, notices
-        self._project_id = str(uuid.uuid4())
+        self._save_dir, self._notices = save_dir, notices
+        self._open_to_all = notices and key is None
+        self._keys, self._answers = Keys(key), Answers(str(uuid.uuid4()))
         self._executor = (
             ThreadPoolExecutor(os.cpu_count(), "recognizer") if getattr(recognizers, "in_thread", True) else None
         )
         self._options = PumpOptions(self._executor, remember, limits.goodbye)
-        self._prerecorded = Prerecorded(recognizers, self._executor, limits.body)
+        self._prerecorded = Prerecorded(recognizers, self._executor, limits.body, route)
         self._tasks: set[asyncio.Task[object]] = set()
         self._arrived = asyncio.Condition()
         self._runner: web.AppRunner | None = None
@@ -116,6 +121,7 @@ class LocalDeepgram:
     async def start(self) -> None:
         """Listen; a port of 0 becomes a free one."""
         app = web.Application()
+        app.router.add_routes(Account(self._keys, self._answers).routes())
         app.router.add_get(FLUX_PATH, self._listen)
         app.router.add_get("/{path:.*}" if self._notices else "/v1/listen", self._listen)
         app.router.add_post("/v1/listen", self._transcribe)
@@ -172,11 +178,12 @@ class LocalDeepgram:
             await asyncio.sleep(faults.handshake_delay)
         connection.refusal = self._judge(connection, faults, flux=request.path == FLUX_PATH)
         if connection.refusal:
-            return self._refuse(connection.request_id, connection.refusal)
+            return self._answers.refusal(connection.request_id, connection.refusal)
         credentials = read_credentials(request.headers)
         subprotocol = credentials.subprotocol if credentials else None
-        ws = web.WebSocketResponse(protocols=(subprotocol,) if subprotocol else (), compress=False, autoclose=False)
-        ws.headers.update(self._headers(connection.request_id))
+        protocols = (subprotocol,) if subprotocol else ()
+        ws = web.WebSocketResponse(protocols=protocols, compress=False, autoclose=False, autoping=False)
+        ws.headers.update(self._answers.headers(connection.request_id))
         try:
             await ws.prepare(request)
         except ConnectionError:
@@ -213,10 +220,10 @@ class LocalDeepgram:
             if not isinstance(transcript, Refusal):
                 posted.answer = transcript
                 log.info("transcribed", extra={"request_id": posted.request_id, "octets": len(posted.body)})
-                return web.json_response(transcript, headers=self._headers(posted.request_id))
+                return web.json_response(transcript, headers=self._answers.headers(posted.request_id))
             outcome = transcript
         posted.refusal = outcome
-        return self._refuse(posted.request_id, outcome)
+        return self._answers.refusal(posted.request_id, outcome)
 
     def _judge(self, connection: Connection, faults: Faults, *, flux: bool) -> Refusal | None:
         """Why the handshake is refused, if it is; otherwise the connection has its request."""
@@ -226,6 +233,8 @@ class LocalDeepgram:
             return outcome
         if isinstance(outcome, FluxRequest):
             connection.flux, outcome = outcome, outcome.listen
+        if lacking := missing(outcome):
+            return lacking
         connection.request = outcome
         return None
 
@@ -233,21 +242,7 @@ class LocalDeepgram:
         """Why a client is refused, whatever it asks for."""
         if faults.refuse:
             return REFUSALS[faults.refuse]
-        open_to_all = self._notices and self._key is None
-        return None if open_to_all or is_accepted(read_credentials(headers), self._key) else REFUSALS[401]
-
-    def _refuse(self, request_id: str, refusal: Refusal) -> web.Response:
-        log.info("refused", extra={"request_id": request_id, "status": refusal.status})
-        # The message may quote the query: nothing of it may break out of the header.
-        error = "".join(c if c.isascii() and c.isprintable() else "?" for c in refusal.message)
-        return web.json_response(
-            refusal_body(refusal, request_id),
-            status=refusal.status,
-            headers={**self._headers(request_id), "dg-error": error},
-        )
-
-    def _headers(self, request_id: str) -> dict[str, str]:
-        return {"dg-request-id": request_id, "dg-project-id": self._project_id}
+        return None if self._open_to_all or self._keys.is_let_in(read_credentials(headers)) else REFUSALS[401]
 
     def _open(self, connection: Connection, faults: Faults) -> Session:
         """The session of an accepted connection, and the files it is kept in."""
@@ -295,6 +290,7 @@ async def serve(
     save_dir: Path | None = None,
     faults: Faults = NO_FAULTS,
     notices: bool = False,
+    route: Callable[[str], Route] = lambda _: DIRECT,
     ready: Callable[[str], None] = lambda url: None,
 ) -> None:
     """Serve until cancelled; `ready` is told the URL. The arguments are those of `LocalDeepgram`."""
@@ -307,6 +303,7 @@ async def serve(
         faults=faults,
         remember=False,
         notices=notices,
+        route=route,
     )
     async with server:
         ready(server.url)

@@ -19,10 +19,12 @@ from typing import ClassVar
 
 from bridge.errors import LocalProtocolError
 from bridge.local.deepgram import messages, notices
-from bridge.local.deepgram.decoder import Decoder
+from bridge.local.deepgram.decoder import Undecodable
+from bridge.local.deepgram.ears import Ears
 from bridge.local.deepgram.faults import NO_FAULTS, Faults
+from bridge.local.deepgram.outputs import Abort, Close, Output
 from bridge.local.deepgram.request import ListenRequest
-from bridge.local.deepgram.transcription import Message, Transcriber, Transcription
+from bridge.local.deepgram.transcription import Message
 from bridge.local.recognition import RecognizerFactory
 
 _LATER = 0.7  # seconds by which a final comes late that others overtake
@@ -44,23 +46,6 @@ TRANSITIONS: Mapping[State, frozenset[State]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Close:
-    """Close the socket."""
-
-    code: int | None
-    """None: a close without a code, as Flux ends."""
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Abort:
-    """Cut the TCP connection, without a word."""
-
-
-Output = str | Close | Abort
-
-
-@dataclass(frozen=True, slots=True)
 class Limits:
     """Deepgram's patience.
 
@@ -71,6 +56,8 @@ class Limits:
     """Seconds without audio or text, or from the start without audio, until NET-0001."""
     no_answer: float = 30.0
     """Seconds in which audio must lead to some message, or NET-0000 ends it."""
+    flux_silence: float = 60.0
+    """Seconds without anything, pings too, until a connection to Flux is closed."""
     speed: float = 1.25
     """Times real time at which audio may come."""
     speed_allowance: float = 1.0
@@ -115,9 +102,7 @@ class Session:
         self._limits = limits
         self._request_id, self._created = request_id, created
         self._with_notices, self._filename = with_notices, filename
-        self._writer = messages.Writer(request, request_id)
-        self._decoder = Decoder(request)
-        self._transcriptions = self._transcribers(recognizers)
+        self._ears = self._open_ears(recognizers, request_id)
         self._sha256 = hashlib.sha256()
         self._active_at = now
         self._first_audio_at: float | None = None
@@ -128,17 +113,19 @@ class Session:
         self._latest_due = now
         if with_notices:
             self._notify(notices.opened(request), now)
+        if warning := self._ears.warning():
+            self._send(warning, now)
 
     def __repr__(self) -> str:
         return (
             f"<Session {self._request_id} {self.state.value} {self.duration:.2f} s of audio, "
-            f"{self._said} messages, {len(self._outbox)} waiting, {self.too_fast} too fast>"
+            f"{self._said} messages, {len(self._outbox)} waiting, {self.too_fast} too fast, {self._ears.broken} broken>"
         )
 
     @property
     def duration(self) -> float:
         """Seconds of decoded audio; 0 where nothing can be decoded, whatever came."""
-        return self._decoder.duration if self._transcriptions and self.request.encoding else 0.0
+        return self._ears.duration
 
     @property
     def reads(self) -> bool:
@@ -155,7 +142,7 @@ class Session:
         if self._first_audio_at is None:
             return 0.0
         allowed = (now - self._first_audio_at) * self._limits.speed + self._limits.speed_allowance
-        return (self._decoder.duration - allowed) / self._limits.speed
+        return (self._ears.received - allowed) / self._limits.speed
 
     # In
 
@@ -170,14 +157,14 @@ class Session:
             return
         self._sha256.update(data)
         self.octets += len(data)
-        if self.request.encoding is None:
+        try:
+            said = self._ears.feed(data)
+        except Undecodable:
             self._close(messages.DATA_0000, now, code=1008)
             return
-        pieces = self._decoder.feed(data)
         self._audio_came(now)
-        for transcription, mulaw in zip(self._transcriptions, pieces, strict=False):
-            if said := transcription.feed(mulaw):
-                self._say(said, now)
+        if said:
+            self._say(said, now)
         if self.faults is not NO_FAULTS:
             self._misbehave(now)
 
@@ -195,17 +182,23 @@ class Session:
             case messages.Finalize(channel):
                 self._finalize(channel, now)
             case messages.Configure() as configure:
-                answer = messages.configure_answer(self.request, self._request_id, configure)
-                self._say([Message(answer)], now)
+                self._say([Message(self._ears.configure(configure))], now)
             case messages.Unreadable(description):
                 self._say([Message(messages.schema_error(text, description))], now)
             case messages.KeepAlive():
                 pass
 
+    def receive_ping(self, now: float) -> None:
+        """A ping, which is no reason to stay."""
+
     def worked(self, now: float) -> None:
         """The work on the last message took until now: the client's silence counts from here."""
         if self._first_audio_at is not None:
             self._active_at = max(self._active_at, now)
+
+    def release(self) -> None:
+        """The socket is gone: nothing is heard any more."""
+        self._ears.close()
 
     def close(self, code: int, reason: str, now: float) -> None:
         """End it from outside."""
@@ -243,23 +236,18 @@ class Session:
 
     # What differs from one endpoint to the other
 
-    def _transcribers(self, recognizers: RecognizerFactory) -> Sequence[Transcriber]:
-        """What hears the channels."""
-        request = self.request
-        return [
-            Transcription(channel, request, recognizers(channel, request.listening), self._writer)
-            for channel in range(request.heard_channels)
-        ]
+    def _open_ears(self, recognizers: RecognizerFactory, request_id: str) -> Ears:
+        return Ears(self.request, recognizers, request_id)
 
     def _summary(self) -> list[Message]:
         """What is said last."""
         return [
             Message(
-                self._writer.metadata(
+                self._ears.writer.metadata(
                     sha256=self._sha256.hexdigest(),
                     created=self._created,
                     duration=self.duration,
-                    channels=self.request.heard_channels if self.duration else 0,
+                    channels=self._ears.channels if self.duration else 0,
                 )
             )
         ]
@@ -277,21 +265,16 @@ class Session:
             self._notify(notices.received(self.octets, too_fast=too_fast), now)
 
     def _finalize(self, channel: int | None, now: float) -> None:
-        if channel is None:
-            chosen: Sequence[Transcriber] = self._transcriptions
-        else:
-            chosen = self._transcriptions[channel : channel + 1]
-            self.ignored += not chosen
-        for transcription in chosen:
-            if said := transcription.flush(from_finalize=True):
-                self._say(said, now)
+        said = self._ears.finalize(channel)
+        self.ignored += said is None
+        if said:
+            self._say(said, now)
 
     def _drain(self, now: float) -> None:
         """Say what is left to say, then `Metadata`, then close."""
         self._move(State.DRAINING)
-        for transcription in self._transcriptions:
-            if said := transcription.flush(from_finalize=False):
-                self._say(said, now)
+        if said := self._ears.end():
+            self._say(said, now)
         if self._with_notices:
             self._notify(notices.saved(self._filename, self.octets), now)
         if self.faults.metadata:
@@ -347,4 +330,4 @@ class Session:
 
     def _reached(self, after: float | None) -> bool:
         """Whether so many seconds of audio have come."""
-        return after is not None and self._decoder.duration >= after
+        return after is not None and self._ears.received >= after

@@ -1,4 +1,5 @@
-"""One channel's way from audio to messages: its recognizer, and what its results become on the wire.
+"""One channel's way from audio to messages: its recognizer, and what its results become on the wire, as they were asked
+for.
 
 Remembers the last finalised word, because `UtteranceEnd` is about the silence after it. Everything else is
 the recognizer's business.
@@ -8,8 +9,10 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Protocol
 
 from bridge.audio import SAMPLE_RATE, samples
+from bridge.local.deepgram import asking
 from bridge.local.deepgram.messages import Writer
 from bridge.local.deepgram.request import ListenRequest
+from bridge.local.features import Features, Rendering
 from bridge.local.recognition import Heard, Recognizer
 from bridge.recognition import Result, SpeechStart
 
@@ -27,6 +30,13 @@ class Message(NamedTuple):
 class Transcriber(Protocol):
     """One channel's way from audio to messages."""
 
+    @property
+    def features(self) -> Features:
+        """What is wanted of the words; may change on the way."""
+
+    @features.setter
+    def features(self, features: Features) -> None: ...
+
     def feed(self, mulaw: bytes) -> list[Message]:
         """The next audio, and what there is to say about it."""
 
@@ -43,11 +53,21 @@ class Transcription:
         self._utterance_end = None if request.utterance_end is None else samples(request.utterance_end)
         self._recognizer = recognizer
         self._writer = writer
+        self._rendering = Rendering(asking.features(request), punctuated=request.punctuated)
         self._position = 0  # samples
         self._last_word_end: int | None = None
         """Of the last finalised word, until the end of its utterance has been announced."""
         self._silence_due = float("inf")
         """Samples at which it is certain, even without an interim, that there was no speech since."""
+
+    @property
+    def features(self) -> Features:
+        """What is wanted of the words; may change on the way."""
+        return self._rendering.features
+
+    @features.setter
+    def features(self, features: Features) -> None:
+        self._rendering.features = features
 
     def feed(self, mulaw: bytes) -> list[Message]:
         """The next audio, and what there is to say about it."""
@@ -77,7 +97,10 @@ class Transcription:
     def _result(self, heard: Result, from_finalize: bool) -> Iterator[Message]:
         yield from self._silent_until(heard.words[0].span.start if heard.words else heard.span.end)
         if heard.is_final or self._request.interim_results:
-            yield Message(self._writer.results(heard, from_finalize=from_finalize and heard.is_final), heard.is_final)
+            rendered = self._rendering.render(heard)
+            yield Message(
+                self._writer.results(rendered, from_finalize=from_finalize and heard.is_final), heard.is_final
+            )
         if heard.words:
             self._expect_silence(heard.words[-1].span.end if heard.is_final else None)
 

@@ -2,7 +2,8 @@
 
     {"channels": [[{"word": "hello", "text": "Hello.", "start": 0.5, "end": 0.9}, …], …]}
 
-Times are seconds of the recording. A script is what a recognizer ought to hear; it knows nothing of audio.
+A word may also tell its `voice`, a number within its channel, its `language`, and, as `instead`, what else may have
+been heard. Times are seconds of the recording. A script is what a recognizer ought to hear; it knows nothing of audio.
 """
 
 from functools import cached_property
@@ -26,6 +27,12 @@ class ScriptWord(BaseModel):
     """As it is written in the sentence; without it, as `word`."""
     start: float = Field(ge=0, allow_inf_nan=False)
     end: float = Field(allow_inf_nan=False)
+    voice: int | None = Field(default=None, ge=0)
+    """Number of a voice within its channel."""
+    language: str | None = None
+    """BCP 47 tag."""
+    instead: str | None = None
+    """What may have been heard instead, as it is written."""
 
     @model_validator(mode="before")
     @classmethod
@@ -87,7 +94,7 @@ class Script(BaseModel):
             raise ConfigError(f"{source}: {_first(error)}") from None
 
     def to_json(self) -> str:
-        return self.model_dump_json(indent=1)
+        return self.model_dump_json(indent=1, exclude_none=True)
 
 
 def load_script(path: Path | str) -> Script:

@@ -8,10 +8,11 @@ it says the script's words as the audio's time passes, at next to no cost, for d
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 from bridge.audio import SAMPLES_PER_MS
-from bridge.local.recognition import Heard, Listening
+from bridge.local.recognition import Abilities, Heard, Listening
 from bridge.local.script.coding import Group, GroupReader
 from bridge.local.script.format import Script, ScriptWord
 from bridge.local.script.segments import Hearing, Segmenter
@@ -73,7 +74,7 @@ class CodedRecognizer:
         word = self._words[group.word]
         start, total = group.end - SAMPLES_PER_MS, word.length_ms
         over = group.end + (total - 1 - group.ms) * SAMPLES_PER_MS
-        return self._segments.begin(Hearing(word.word, word.text, start, group.end, over, 1, total))
+        return self._segments.begin(Hearing(word, start, group.end, over, 1, total))
 
 
 class TimedRecognizer:
@@ -99,7 +100,7 @@ class TimedRecognizer:
             word, self._next = self._words[self._next], self._next + 1
             heard += self._segments.pass_time(start)
             end, total = word.end_ms * SAMPLES_PER_MS, word.length_ms
-            heard += self._segments.begin(Hearing(word.word, word.text, start, end, end, total, total))
+            heard += self._segments.begin(Hearing(word, start, end, end, total, total))
         heard += (self._segments.flush if settle else self._segments.pass_time)(self._position)
         self._due = min(self._segments.due, start + 1)
         return heard
@@ -110,7 +111,7 @@ class TimedRecognizer:
         return self._words[self._next].start_ms * SAMPLES_PER_MS
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CodedRecognizers:
     """The factory of coded recognizers: one script for all channels, so crossed channels show."""
 
@@ -118,17 +119,34 @@ class CodedRecognizers:
     in_thread: ClassVar[bool] = False
     """So quick that a change of thread would cost more than the work."""
 
+    @cached_property
+    def abilities(self) -> Abilities:
+        return _abilities(self.script)
+
     def __call__(self, channel: int, listening: Listening) -> CodedRecognizer:
         return CodedRecognizer(self.script, listening, channel)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TimedRecognizers:
     """The factory of timed recognizers; a channel that the script does not have is silent."""
 
     script: Script
     in_thread: ClassVar[bool] = False
 
+    @cached_property
+    def abilities(self) -> Abilities:
+        return _abilities(self.script)
+
     def __call__(self, channel: int, listening: Listening) -> TimedRecognizer:
         channels = self.script.channels
         return TimedRecognizer(channels[channel] if channel < len(channels) else (), listening, channel)
+
+
+def _abilities(script: Script) -> Abilities:
+    """What a script tells of its words."""
+    return Abilities(
+        voices=any(word.voice is not None for word in script.words),
+        languages=any(word.language is not None for word in script.words),
+        alternatives=any(word.instead is not None for word in script.words),
+    )

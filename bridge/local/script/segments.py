@@ -8,13 +8,18 @@ A segment becomes final when the speaker has paused for the endpointing time, wh
 a word's border: no word is cut in two), and after a while of silence.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
+
+from msgspec.structs import replace
 
 from bridge.audio import SAMPLE_RATE
 from bridge.local.recognition import Heard, Listening, result
-from bridge.recognition import Result, SpeechStart, Word
+from bridge.local.script.format import ScriptWord
+from bridge.recognition import Alternative, Result, SpeechStart, Word
 from bridge.spans import Span
+from bridge.writing import joined
 
 LONGEST = 5 * SAMPLE_RATE
 """From a segment's first word to its final, without a pause."""
@@ -28,8 +33,7 @@ VAD_PAUSE = SAMPLE_RATE * 3 // 10
 class Hearing:
     """One word while it is heard."""
 
-    word: str
-    text: str
+    said: ScriptWord
     start: int
     end: int
     """As far as it has been heard; may lie ahead where the end is known beforehand."""
@@ -42,7 +46,9 @@ class Hearing:
 
     def at(self, now: int) -> Word:
         """The word as it stands when the audio has got to `now`."""
-        return Word(self.word, self.text, Span(self.start, min(self.end, now)), self.heard / self.total)
+        span = Span(self.start, min(self.end, now))
+        said = self.said
+        return Word(said.word, said.text, span, self.heard / self.total, said.voice, said.language)
 
 
 class Segmenter:
@@ -54,6 +60,7 @@ class Segmenter:
         self._endpointing = None if endpointing is None else round(endpointing * SAMPLE_RATE)
         self._interims = listening.interim_results
         self._interim = round(listening.interim_every * SAMPLE_RATE)
+        self._most = listening.alternatives - 1
         self._now = 0
         self._start = 0
         self._words: list[Hearing] = []
@@ -132,4 +139,15 @@ class Segmenter:
 
     def _result(self, end: int, words: Sequence[Hearing], *, is_final: bool, ends_turn: bool = False) -> Result:
         said = [hearing.at(end) for hearing in words]
-        return result(self._channel, Span(self._start, end), said, is_final=is_final, ends_turn=ends_turn)
+        found = result(self._channel, Span(self._start, end), said, is_final=is_final, ends_turn=ends_turn)
+        if self._most < 1 or not is_final:
+            return found
+        return replace(found, alternatives=tuple(islice(self._alternatives(words, found.confidence), self._most)))
+
+    def _alternatives(self, words: Sequence[Hearing], confidence: float) -> Iterator[Alternative]:
+        """What else may have been said: one word otherwise in each."""
+        texts = [hearing.said.text for hearing in words]
+        for place, hearing in enumerate(words):
+            if hearing.said.instead:
+                other = joined([*texts[:place], hearing.said.instead, *texts[place + 1 :]])
+                yield Alternative(other, confidence / 2)

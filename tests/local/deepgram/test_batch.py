@@ -1,18 +1,21 @@
 """A pre-recorded request as values: its query, its body as channels, its words as utterances, its answer."""
 
+import json
 import struct
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from bridge.audio import WAVE_FORMAT_PCM, interleave, mulaw_to_pcm, resample, seconds, silence, wav_header
 from bridge.local.deepgram import batch
 from bridge.local.deepgram.batch import (
     CORRUPT,
     NO_JSON,
-    NO_URLS,
+    TOO_LARGE,
     BatchRequest,
     Hearing,
     answer,
@@ -20,13 +23,19 @@ from bridge.local.deepgram.batch import (
     parse_batch_request,
     read_json,
     split,
+    whole,
 )
+from bridge.local.deepgram.decoder import mixed
 from bridge.local.deepgram.messages import Writer
 from bridge.local.deepgram.request import ListenRequest, Refusal
-from bridge.local.recognition import Heard, Listening, result
+from bridge.local.recognition import Abilities, Heard, Listening, result
 from bridge.local.script import CodedRecognizers, encode, random_script
-from bridge.recognition import Word
+from bridge.recognition import Alternative, Result, Word
+from bridge.spans import Span
+from tests.fakes.saying import EACH, said
 from tests.fakes.speech import span
+
+LACKING = Refusal(400, "Bad Request", "It is not there.")
 
 SECONDS = 25.0
 SCRIPT = random_script(3, SECONDS)
@@ -87,7 +96,7 @@ def test_what_is_for_live_audio_only_is_ignored(name):
 
 @pytest.mark.parametrize("diarizer", ["latest", "v1", "v2"])
 def test_every_diarizer_is_for_recordings(diarizer):
-    assert request(diarize_model=diarizer) == request()
+    assert request(diarize_model=diarizer) == request(diarize="true")
 
 
 @pytest.mark.parametrize(
@@ -129,16 +138,34 @@ def test_raw_pcm_at_another_rate():
 def test_a_wav_file_says_its_format_itself(multichannel):
     body = wav_header(2 * len(LEFT)) + interleave(LEFT, RIGHT)
     listen, channels = channels_of(body, multichannel=multichannel)
-    assert tuple(channels) == (LEFT, RIGHT)
-    assert (listen.encoding, listen.sample_rate, listen.channels) == ("mulaw", 8000, 2)
-    assert listen.heard_channels == (2 if multichannel == "true" else 0)
+    assert len(channels) == (2 if multichannel == "true" else 1)
+    assert multichannel == "false" or tuple(channels) == (LEFT, RIGHT)
+    assert (listen.encoding, listen.sample_rate, listen.channels) == ("mulaw", 8000, len(channels))
+    assert listen.heard_channels == len(channels)
+
+
+@pytest.mark.parametrize("multichannel", ["true", "false"])
+def test_a_wav_file_needs_no_library(multichannel, monkeypatch):
+    monkeypatch.setattr(batch, "missing", lambda _: LACKING)
+    body = wav_header(2 * len(LEFT)) + interleave(LEFT, RIGHT)
+    _, channels = channels_of(body, multichannel=multichannel)
+
+    assert list(channels) == ([LEFT, RIGHT] if multichannel == "true" else [mixed([LEFT, RIGHT])])
+    assert decode(request().listen, b"ID3 no WAV file") == LACKING
+    assert decode(request().listen, b"RIFF no WAV file either") == CORRUPT
+
+
+def test_more_audio_than_is_taken(monkeypatch):
+    monkeypatch.setattr(batch, "LONGEST", 1000)
+
+    assert decode(request().listen, wav_header(len(LEFT), channels=1) + LEFT) == TOO_LARGE
 
 
 def test_a_wav_file_of_one_pcm_channel():
     pcm = mulaw_to_pcm(LEFT)
     body = wav_header(len(pcm), channels=1, encoding=WAVE_FORMAT_PCM) + pcm
     listen, channels = channels_of(body)
-    assert tuple(channels) == (LEFT,)
+    assert list(channels) == [LEFT]
     assert listen.heard_channels == 1
 
 
@@ -159,7 +186,6 @@ def lying(channels: int, rate: int) -> bytes:
         b'{"url": "https://example.com/a.wav"}',
         lying(0, 8000),
         lying(21, 8000),
-        lying(2, 1),
         lying(2, 4_000_000_000),
     ],
 )
@@ -182,7 +208,6 @@ def test_any_octets_are_audio_or_refused(junk, keep):
 @pytest.mark.parametrize(
     ("body", "refused"),
     [
-        (b'{"url": "https://example.com/a.wav"}', NO_URLS),
         (b'{"url": 5}', NO_JSON),
         (b"[]", NO_JSON),
         (b"RIFF", NO_JSON),
@@ -194,11 +219,16 @@ def test_json_bodies_are_refused_with_the_reason(body, refused):
     assert read_json(body) is refused
 
 
+def test_a_json_body_names_a_url():
+    assert read_json(b'{"url": "https://example.com/a.wav"}') == "https://example.com/a.wav"
+
+
 # The words
 
 
 def test_every_word_is_heard_on_its_channel_at_its_time():
-    for channel, words in enumerate(heard().words):
+    for channel, finals in enumerate(heard().finals):
+        words = whole(channel, finals).words
         assert [(word.word, *map(seconds, word.span)) for word in words] == [
             (word.word, word.start, word.end) for word in SCRIPT.channels[channel]
         ]
@@ -225,13 +255,13 @@ def test_recognizers_are_fed_in_stretches_and_flushed_once():
     stretches = [80_000, 80_000, 40_000, -1]
     assert [octets for channel, octets in fed if channel == 0] == stretches
     assert [octets for channel, octets in fed if channel == 1] == stretches
-    assert [len(words) for words in hearing.words] == [1, 1]  # interims do not count
+    assert [len(finals) for finals in hearing.finals] == [1, 1]  # interims do not count
 
 
 def test_nothing_is_heard_of_channels_that_are_not_asked_for():
     hearing = Hearing(request(**RAW | {"multichannel": "false"}), (LEFT, RIGHT), CodedRecognizers(SCRIPT))
     assert not hearing.hear()
-    assert hearing.words == []
+    assert hearing.finals == []
 
 
 def test_a_pause_longer_than_the_split_parts_utterances():
@@ -241,13 +271,83 @@ def test_a_pause_longer_than_the_split_parts_utterances():
     assert split([], 0.8) == []
 
 
+def test_another_speaker_begins_another_utterance():
+    words = [structs.replace(word(at, at + 0.4), speaker=speaker) for at, speaker in ((0.0, 0), (0.5, 0), (1.0, 1))]
+    assert [len(utterance) for utterance in split(words, 0.8)] == [2, 1]
+
+
 # The answer
+
+
+def final(*words: Word, others: Sequence[Alternative] = ()) -> Result:
+    end = words[-1].span.end if words else 0
+    return structs.replace(result(0, Span(0, end), words, is_final=True), alternatives=tuple(others))
+
+
+def answered(
+    asked: BatchRequest, heard: list[list[Result]], duration: float = 1.0, abilities: Abilities | None = None
+) -> dict[str, Any]:
+    able = abilities or Abilities(voices=True, languages=True, alternatives=True)
+    writer = Writer(asked.listen, "id")
+    return answer(asked, writer, heard, abilities=able, sha256="s", created="c", duration=duration)
+
+
+def test_all_finals_of_a_channel_are_one_result_and_so_are_their_alternatives():
+    one = final(word(0, 1), others=[Alternative("Ward", 0.4), Alternative("Lord", 0.2)])
+    other = final(word(2, 3), others=[Alternative("World", 0.2)])
+    both = whole(1, [one, other])
+
+    assert (both.channel, both.text, both.span) == (1, "Word Word", (0, 24000))
+    assert [(each.text, round(each.confidence, 6)) for each in both.alternatives] == [
+        ("Ward World", 0.3),
+        ("Lord Word", 0.2),
+    ]
+    assert whole(0, []) == result(0, Span(0, 0), (), is_final=True)
+
+
+def test_features_are_computed_over_the_whole_channel():
+    """A number is one, wherever a final has cut it in two."""
+    asked = request(**RAW, redact="ssn", detect_entities="true", search="number", alternatives="2", diarize="true")
+    finals = [
+        final(*said("my number is five five five two two", 0, speaker=0), others=[Alternative("my lumber", 0.1)]),
+        final(*said("one one one one. yes", 8 * EACH, speaker=1)),
+    ]
+    results = answered(asked, [finals])["results"]
+    (channel,) = results["channels"]
+    best, second = channel["alternatives"]
+
+    assert best["transcript"] == "my number is [SSN_1]. yes"
+    assert [entity["value"] for entity in best["entities"]] == ["[SSN_1]"]
+    assert [word["speaker"] for word in best["words"]] == [0, 0, 0, 0, 1]
+    assert [hit["snippet"] for hit in channel["search"][0]["hits"]] == ["number"]
+    assert second["transcript"].startswith("my lumber")
+    assert "five" not in json.dumps(results)
+
+
+def test_utterances_have_a_speaker_and_what_was_asked_for():
+    asked = request(**RAW, numerals="true", diarize="true", utterances="true")
+    finals = [final(*said("nine hundred", 0, speaker=1), *said("okay", 3 * EACH, speaker=0))]
+    utterances = answered(asked, [finals])["results"]["utterances"]
+
+    assert [(each["transcript"], each["speaker"]) for each in utterances] == [("900", 1), ("okay", 0)]
+
+
+def test_what_is_only_pretended_is_said():
+    asked = request(**RAW, diarize="true", summarize="v2")
+    metadata = answered(asked, [[]], abilities=Abilities())["metadata"]
+
+    assert [(each["parameter"], each["message"]) for each in metadata["warnings"]] == [
+        ("diarize", "every word is given to speaker 0"),
+        ("summarize", "it is not computed"),
+    ]
+    assert metadata["diarize_info"]["arch"] == "local"
+    assert "warnings" not in answered(request(**RAW), [[]])["metadata"]
 
 
 def test_the_answer_has_deepgrams_shape():
     asked = request(**RAW, utterances="true", smart_format="true", extra="call_sid:CA1")
     words = [[word(0.5, 1.0), word(3.0, 3.5)], [word(1.5, 2.0)]]
-    said = answer(asked, Writer(asked.listen, "id"), words, sha256="s", created="c", duration=4.0)
+    said = answered(asked, [[final(*channel)] for channel in words], duration=4.0)
     metadata, results = said["metadata"], said["results"]
     (uuid,) = metadata.pop("models")
     assert metadata == {
@@ -277,7 +377,7 @@ def test_the_answer_has_deepgrams_shape():
 
 def test_utterances_are_there_only_if_asked_for():
     asked = request(**RAW, detect_entities="true")
-    said = answer(asked, Writer(asked.listen, "id"), [[], []], sha256="s", created="c", duration=1.0)
+    said = answered(asked, [[], []])
     assert set(said["results"]) == {"channels"}
     assert said["results"]["channels"][0]["alternatives"] == [
         {"transcript": "", "confidence": 0.0, "words": [], "entities": []}
@@ -286,7 +386,7 @@ def test_utterances_are_there_only_if_asked_for():
 
 def test_channels_that_are_not_heard_have_no_duration():
     asked = request(**RAW | {"multichannel": "false"})
-    said = answer(asked, Writer(asked.listen, "id"), [], sha256="s", created="c", duration=1.0)
+    said = answered(asked, [])
     assert (said["metadata"]["channels"], said["metadata"]["duration"]) == (0, 0.0)
     assert said["results"]["channels"] == []
 

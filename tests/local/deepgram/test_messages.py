@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from bridge.local.deepgram import messages
+from bridge.local.deepgram.asking import Pretence
 from bridge.local.deepgram.messages import (
     CloseStream,
     Configure,
@@ -19,7 +20,7 @@ from bridge.local.deepgram.messages import (
 )
 from bridge.local.deepgram.request import REFUSALS, ListenRequest, parse_request
 from bridge.local.recognition import result
-from bridge.recognition import SpeechStart, Word
+from bridge.recognition import Alternative, Hit, SpeechStart, Word
 from tests.fakes.speech import span
 
 WORDS = (Word("hello", "Hello,", span(0.5, 0.9), 0.75), Word("you", "you.", span(0.9, 1.1), 1.0))
@@ -56,7 +57,9 @@ def writer(**parameters: str) -> Writer:
         ('{"type":"CloseStream"}', CloseStream()),
         ('{"type":"Finalize"}', Finalize(None)),
         ('{"type":"Finalize","channel":1}', Finalize(1)),
-        ('{"type":"Configure","features":{"numerals":true}}', Configure(None)),
+        ('{"type":"Configure","features":{"numerals":true}}', Configure(None, True)),
+        ('{"type":"Configure","features":{"numerals":false},"keyterms":["a"]}', Configure(("a",), False)),
+        ('{"type":"Configure","features":{}}', Configure(None)),
         ('{"type":"Configure","keyterms":null}', Configure(None)),
         ('{"type":"Configure","keyterms":["a","b c"]}', Configure(("a", "b c"))),
         ('{"type":"Configure","keyterms":[]}', Configure(())),
@@ -101,6 +104,8 @@ def test_configure_with_a_wrong_key():
         '{"type":"Finalize","channel":-1}',
         '{"type":"Finalize","channel":true}',
         '{"type":"Configure","keyterms":"a"}',
+        '{"type":"Configure","features":{"numerals":"yes"}}',
+        '{"type":"Configure","features":[1]}',
         '{"type":"Configure","keyterms":[1]}',
         "[" * 100_000,
     ],
@@ -197,6 +202,50 @@ def test_code_switching_adds_languages_and_the_hints():
     assert "languages_hinted" not in writer(model="nova-2", language="multi").results(FINAL)
 
 
+def test_languages_are_those_of_the_words_the_most_frequent_first():
+    words = [
+        Word(word, word, span(0, 1), 1.0, None, language) for word, language in (("a", "es"), ("b", None), ("c", None))
+    ]
+    heard = result(0, span(0, 1), words, is_final=True)
+    (alternative,) = json.loads(writer(language="multi").results(heard))["channel"]["alternatives"]
+    assert alternative["languages"] == ["en", "es"]
+    assert [word["language"] for word in alternative["words"]] == ["es", "en", "en"]
+
+
+def test_speakers_are_told_where_they_were_asked_for():
+    words = [Word(word, word, span(0, 1), 1.0, speaker) for word, speaker in (("a", 1), ("b", None))]
+    heard = result(0, span(0, 1), words, is_final=True)
+    message = json.loads(writer(diarize="true").results(heard))
+    assert [word["speaker"] for word in message["channel"]["alternatives"][0]["words"]] == [1, 0]
+    assert message["metadata"]["diarize_info"]["arch"] == "local"
+    assert "speaker" not in writer().results(heard)
+    about = writer(diarize="true").about(sha256="s", created="c", duration=1.0, channels=2)
+    assert about["diarize_info"] == message["metadata"]["diarize_info"]
+
+
+def test_further_alternatives_and_hits_stand_beside_the_first():
+    heard = replace(
+        FINAL,
+        alternatives=(Alternative("hollow you", 0.25),),
+        hits=(Hit("you", span(0.9, 1.1), 1.0, "you"),),
+    )
+    channel = json.loads(writer(search="you").results(heard))["channel"]
+    assert channel["alternatives"][1] == {"transcript": "hollow you", "confidence": 0.25, "words": []}
+    assert channel["search"] == [
+        {"query": "you", "hits": [{"confidence": 1.0, "start": 0.9, "end": 1.1, "snippet": "you"}]}
+    ]
+
+
+def test_a_warning_has_the_shape_of_the_other_endpoint():
+    warning = json.loads(messages.pretended("the-id", [Pretence("diarize", "it does nothing")]))
+    assert warning == {
+        "type": "Warning",
+        "request_id": "the-id",
+        "code": "ONLY_PRETENDED",
+        "description": "This local server only pretends a part of what was asked for. diarize: it does nothing.",
+    }
+
+
 def test_entities_are_on_finals_only():
     assert json.loads(writer(detect_entities="true").results(FINAL))["entities"] == []
     assert "entities" not in writer(detect_entities="true").results(SILENCE)
@@ -246,6 +295,9 @@ def test_configure_is_answered_by_exactly_one_of_two():
     assert answer(("a",), "nova-2")["code"] == "CONFIGURE_KEYTERMS_NOT_SUPPORTED"
     assert answer(("word",) * 501)["code"] == "CONFIGURE_KEYTERM_LIMIT_EXCEEDED"
     assert answer(("word",) * 501)["type"] == "ConfigureFailure"
+    for keyterms, model in ((None, "nova-2"), (("a",), "nova-3"), (("a",), "nova-2"), (("word",) * 501, "nova-3")):
+        works = answer(keyterms, model)["type"] == "ConfigureSuccess"
+        assert messages.is_configurable(request(model=model), Configure(keyterms)) is works
 
 
 def test_a_refusal_has_a_body():

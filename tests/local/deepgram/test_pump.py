@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError
+from websockets.frames import Frame, Opcode
 
 from bridge.audio import interleave, silence
 from bridge.local.deepgram import Faults, Limits, LocalDeepgram
@@ -18,6 +19,7 @@ from bridge.local.recognition import Heard, Listening, result
 from bridge.local.script import CodedRecognizers, encode, random_script
 from bridge.spans import Span
 from tests.fakes.waiting import TICK
+from tests.fakes.websocket import upgrade
 
 SCRIPT = random_script(3, 4)
 AUDIO = interleave(*encode(SCRIPT, 4.0))
@@ -184,21 +186,24 @@ async def test_a_socket_that_is_never_closed_is_closed_by_the_client():
 
 
 async def test_the_server_waits_for_the_clients_close():
-    """Until it comes TCP stays open, and what else comes is skipped."""
-    async with server() as local, aiohttp.ClientSession() as http:
-        ws = await http.ws_connect(local.url + LISTEN, headers=KEY, autoclose=False)
+    """Until it comes TCP stays open and pings are answered, and audio is skipped."""
+
+    def frame(opcode: Opcode, data: bytes) -> bytes:
+        return Frame(opcode, data).serialize(mask=True)
+
+    async with server(notices=True) as local:
+        reader, writer = await asyncio.open_connection("127.0.0.1", local.port)
+        writer.write(upgrade(LISTEN) + frame(Opcode.TEXT, CLOSE_STREAM.encode()))
+        await reader.readuntil(b"\x88\x02\x03\xe8")
         connection = local.connections[0]
-        await ws.send_str(CLOSE_STREAM)
-        assert json.loads((await ws.receive()).data)["type"] == "Metadata"
-        close = await ws.receive()
-        assert (close.type, close.data) == (aiohttp.WSMsgType.CLOSE, 1000)
-        await ws.send_bytes(silence(320))
-        await ws.ping()
-        await asyncio.sleep(0.05)
+        writer.write(frame(Opcode.BINARY, silence(320)) + frame(Opcode.PING, b"there?"))
+        assert await reader.readexactly(8) == b"\x8a\x06there?"
         assert not connection.ended.is_set()
-        await ws.close(code=1000)
-        await asyncio.wait_for(connection.ended.wait(), 2)
-        assert (connection.close_code, len(connection.audio)) == (1000, 0)
+        writer.write(frame(Opcode.CLOSE, b"\x03\xe8"))
+        assert await reader.read() == b""
+        await connection.ended.wait()
+        assert (connection.close_code, connection.audio) == (1000, b"")
+        writer.close()
 
 
 async def test_the_server_does_not_wait_for_ever():

@@ -32,6 +32,16 @@ def test_mulaw_is_kept_raw_and_as_wav_of_format_7(tmp_path):
     assert wav.endswith(b"data" + struct.pack("<I", 1600) + audio)
 
 
+@pytest.mark.parametrize("parameters", [{}, {"encoding": "opus", "sample_rate": "48000"}])
+def test_what_is_a_file_already_is_kept_as_it_came(tmp_path, parameters):
+    recording = Recording(tmp_path, "call", request(**parameters))
+    recording.write(b"OggS")
+    recording.close()
+    assert recording.path == recording.raw
+    assert recording.raw.read_bytes() == b"OggS"
+    assert recording.wav is None
+
+
 @pytest.mark.parametrize("rate", [8000, 16000, 44100])
 def test_linear16_is_kept_as_pcm_at_its_rate(tmp_path, rate):
     recording = Recording(tmp_path, "call", request(encoding="linear16", sample_rate=str(rate)))

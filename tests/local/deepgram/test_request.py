@@ -4,7 +4,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from bridge.local.deepgram.request import ListenRequest, Refusal, keyterm_tokens, parse_request
+from bridge.local.deepgram.request import DECODED, ListenRequest, Refusal, keyterm_tokens, parse_request
 from bridge.local.recognition import Listening
 
 AUDIO = "encoding=mulaw&sample_rate=8000"
@@ -71,7 +71,15 @@ def test_an_unknown_encoding_is_refused_with_the_list():
 
 
 def test_an_encoding_that_only_the_real_service_decodes_is_refused_honestly():
-    assert "hears mulaw and linear16 only" in refused("encoding=opus&sample_rate=48000").message
+    message = refused("encoding=g729&sample_rate=8000").message
+    assert message == f"Bad Request: this local server hears {', '.join(DECODED)}, but not g729."
+
+
+@pytest.mark.parametrize("encoding", DECODED)
+def test_encodings_that_are_heard(encoding):
+    request = read(f"encoding={encoding}&sample_rate=16000&channels=2")
+    assert request.is_pcm is (encoding in ("mulaw", "alaw", "linear16", "linear32"))
+    assert request.heard_channels == (0 if request.is_pcm else 2)
 
 
 def test_an_encoding_needs_a_sample_rate_and_the_other_way_round():
@@ -79,7 +87,7 @@ def test_an_encoding_needs_a_sample_rate_and_the_other_way_round():
     assert "together with encoding" in refused("sample_rate=8000").message
 
 
-@pytest.mark.parametrize("rate", ["0", "7999", "96000", "-8000", "8e3", "", "9" * 5000])
+@pytest.mark.parametrize("rate", ["0", "999", "384001", "-8000", "8e3", "", "9" * 5000])
 def test_bad_sample_rates(rate):
     refused(f"encoding=mulaw&sample_rate={rate}")
 
@@ -145,6 +153,9 @@ def test_tokens_are_pieces_of_words():
         (f"tag={'x' * 129}", "tag is longer than 128"),
         (f"extra=k:{'x' * 2048}", "extra is longer than 2048"),
         ("extra=novalue", "extra must have the form key:value"),
+        ("redact=pci&redact=percent", "percent is not a valid value of redact"),
+        ("alternatives=0", "alternatives must be between 1 and 10"),
+        ("alternatives=two", "invalid digit"),
         ("diarize_model=v2", "diarize_model must be latest or v1"),
         ("model=nova-3&language=multi&language_hint=x1", "unknown language_hint `x1`"),
         ("callback=https://example.com", "not to a callback"),
@@ -152,6 +163,22 @@ def test_tokens_are_pieces_of_words():
 )
 def test_further_refusals(query, complaint):
     assert complaint in refused(query).message
+
+
+def test_what_asks_for_speakers():
+    assert read("diarize=true").diarize
+    assert read("diarize_model=v1").diarize
+    assert not read("").diarize
+
+
+def test_alternatives_go_to_the_recognizer():
+    assert read("alternatives=3").listening.alternatives == 3
+    assert read("").listening.alternatives == 1
+
+
+def test_flags_that_were_asked_for():
+    assert read("numerals=true&numerals=false&dictation=true").asks("dictation")
+    assert not read("numerals=true&numerals=false").asks("numerals")
 
 
 def test_extra_of_the_same_key_the_last_wins():

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from bridge.audio import interleave, mulaw_to_pcm, silence
+from bridge.audio import interleave, mulaw_to_pcm, silence, wav_header
 from bridge.errors import LocalProtocolError
 from bridge.local.deepgram.faults import NO_FAULTS, Faults
 from bridge.local.deepgram.messages import DATA_0000, NET_0000, NET_0001
+from bridge.local.deepgram.outputs import Abort, Close
 from bridge.local.deepgram.request import ListenRequest, parse_request
-from bridge.local.deepgram.session import TRANSITIONS, Abort, Close, Limits, Session, State
+from bridge.local.deepgram.session import TRANSITIONS, Limits, Session, State
 from bridge.local.script import CodedRecognizers, Script, ScriptWord, encode
 
 SCRIPT = Script(
@@ -278,12 +279,67 @@ def test_what_comes_after_close_stream_is_not_processed():
     assert (session.octets, session.ignored) == (0, 3)
 
 
-def test_without_an_encoding_nothing_can_be_decoded():
-    raw = parse_request({"model": "nova-3"}.items())
+def unknown_audio(**parameters: str) -> Session:
+    """Without an encoding: the audio says itself what it is."""
+    raw = parse_request(({"model": "nova-3"} | parameters).items())
     assert isinstance(raw, ListenRequest)
-    session = Session(raw, CodedRecognizers(SCRIPT), request_id="i", created="c", now=0.0)
-    session.receive_binary(b"OggS", 0.0)
+    return Session(raw, CodedRecognizers(SCRIPT), request_id="i", created="c", now=0.0)
+
+
+def test_what_is_no_audio_ends_the_connection():
+    session = unknown_audio()
+    session.receive_binary(b"no audio" * 3000, 0.0)
     assert session.data_to_send(0.0) == [Close(1008, DATA_0000)]
+
+
+@pytest.mark.parametrize("octets", [b"", b"OggS"])
+def test_audio_that_ends_before_it_is_recognized_has_no_duration(octets):
+    session = unknown_audio()
+    if octets:
+        session.receive_binary(octets, 0.0)
+    metadata, close = say(session, CLOSE_STREAM, 1.0)
+    assert (metadata["duration"], metadata["channels"]) == (0.0, 0)
+    assert metadata["sha256"] == hashlib.sha256(octets).hexdigest()
+    assert close == Close(1000)
+    session.release()
+
+
+def test_a_file_is_heard_with_the_channels_it_has():
+    body = wav_header(len(AUDIO)) + AUDIO
+    session = unknown_audio(multichannel="true", interim_results="true")
+    sent: list[Any] = []
+    for at in range(0, len(body), 4000):
+        session.receive_binary(body[at : at + 4000], at / 16000)
+        sent += opened(session.data_to_send(at / 16000))
+    sent += say(session, CLOSE_STREAM, SECONDS)
+    assert [said for said in transcripts(sent) if said[1]] == [(0, "hello there"), (1, "hi"), (0, "bye")]
+    assert (sent[-2]["duration"], sent[-2]["channels"]) == (SECONDS, 2)
+    assert {tuple(message["channel_index"]) for message in sent[:-2]} == {(0, 2), (1, 2)}
+
+
+# Features
+
+
+def test_what_is_only_pretended_is_said_once_and_first():
+    session = open_session(diarize="true", language="multi")
+    sent = opened(session.data_to_send(0.0)) + play(session)
+    assert types(sent).count("Warning") == 1
+    assert sent[0]["code"] == "ONLY_PRETENDED"
+    assert "diarize: every word is given to speaker 0." in sent[0]["description"]
+
+
+def test_nothing_is_warned_of_where_nothing_is_pretended():
+    assert open_session(numerals="true", search="bye", keyterm="Bye").data_to_send(0.0) == []
+
+
+def test_features_are_changed_on_the_way():
+    session = open_session(smart_format="true")
+    before = play(session, 3.0)
+    answer = say(session, '{"type":"Configure","keyterms":["BYE"]}', 3.0)
+    after = play(session, 3.0, start=3.0)
+    assert transcripts(before)[0] == (0, "Hello, there.")
+    assert types(answer) == ["ConfigureSuccess"]
+    assert [said for said in transcripts(after) if said[1]] == [(0, "BYE.")]
 
 
 def test_the_states_are_a_table_and_nothing_else_is_possible():

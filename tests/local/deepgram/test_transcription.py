@@ -8,6 +8,7 @@ from bridge.audio import silence
 from bridge.local.deepgram.messages import Writer
 from bridge.local.deepgram.request import ListenRequest, parse_request
 from bridge.local.deepgram.transcription import Transcription
+from bridge.local.features import Features
 from bridge.local.recognition import Heard, Listening, result
 from bridge.local.script import Script, ScriptWord, TimedRecognizers
 from bridge.recognition import Result, SpeechStart, Word
@@ -73,6 +74,17 @@ def test_a_recognizer_that_speaks_of_interims_unasked_is_not_passed_on():
     assert isinstance(asked, ListenRequest), quiet
     channel = Transcription(0, asked, Dictated(said(0, 1, (0.2, 1.0)), FINAL), Writer(asked, "id"))
     assert [message["is_final"] for message in feed(channel, 2)] == [True]
+
+
+def test_the_words_are_as_they_were_asked_for():
+    channel = transcription(FINAL, FINAL, replace="word:other thing")
+    (first,) = feed(channel, 1)
+    channel.features = Features(profanity_filter=True)
+    (second,) = feed(channel, 1)
+
+    assert first["channel"]["alternatives"][0]["transcript"] == "other thing"
+    assert second["channel"]["alternatives"][0]["transcript"] == "word"
+    assert channel.features == Features(profanity_filter=True)
 
 
 def test_speech_started_only_with_vad_events():

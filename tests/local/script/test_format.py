@@ -18,6 +18,16 @@ def test_a_script_is_read():
     assert script.duration == 0.9
 
 
+def test_what_else_a_word_may_tell():
+    word = {"word": "hola", "start": 0, "end": 1, "voice": 1, "language": "es", "instead": "Ola"}
+    script = Script.from_json(script_json([word]))
+    (told,) = script.words
+    assert (told.voice, told.language, told.instead) == (1, "es", "Ola")
+    assert Script.from_json(script.to_json()) == script
+    with pytest.raises(ConfigError, match="voice"):
+        Script.from_json(script_json([{**word, "voice": -1}]))
+
+
 def test_text_defaults_to_the_word_and_other_keys_are_ignored():
     script = Script.from_json(script_json([{"word": "hello", "start": 0, "end": 1, "speaker": "A"}]))
     assert script.words[0].text == "hello"

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.audio import seconds, silence
-from bridge.local.recognition import Listening, Recognizer
+from bridge.local.recognition import Abilities, Listening, Recognizer, abilities
 from bridge.local.script import (
     CodedRecognizers,
     Script,
@@ -26,6 +26,33 @@ FACTORIES = [CodedRecognizers(SCRIPT), TimedRecognizers(SCRIPT)]
 
 ONE = Script(channels=((ScriptWord(word="one", start=1, end=1.4), ScriptWord(word="two", start=1.4, end=1.8)),))
 (ONE_AUDIO,) = encode(ONE, 5.0)
+
+
+TOLD = Script(
+    channels=(
+        (
+            ScriptWord(word="one", text="One", start=1, end=1.4, voice=1, language="en", instead="Won"),
+            ScriptWord(word="two", text="two.", start=1.4, end=1.8, voice=0, instead="too."),
+        ),
+    )
+)
+
+
+@pytest.mark.parametrize("factory", [CodedRecognizers(TOLD), TimedRecognizers(TOLD)])
+@pytest.mark.parametrize(("asked", "others"), [(1, []), (2, ["Won two."]), (5, ["Won two.", "One too."])])
+def test_what_a_script_tells_of_its_words_is_told(factory, asked, others):
+    (audio,) = encode(TOLD, 3.0)
+    said = hear(factory(0, Listening(interim_results=False, alternatives=asked)), audio)
+    (final,) = (item for item in said if isinstance(item, Result) and item.words)
+
+    assert [(word.speaker, word.language) for word in final.words] == [(1, "en"), (0, None)]
+    assert [(other.text, other.confidence) for other in final.alternatives] == [(text, 0.5) for text in others]
+
+
+@pytest.mark.parametrize("factory", [CodedRecognizers, TimedRecognizers])
+def test_they_can_do_what_their_script_tells(factory):
+    assert abilities(factory(TOLD)) == Abilities(voices=True, languages=True, alternatives=True)
+    assert abilities(factory(ONE)) == Abilities()
 
 
 def coded(script: Script = SCRIPT, listening: Listening | None = None) -> Recognizer:

@@ -2,6 +2,7 @@
 
 from bridge.audio import seconds
 from bridge.local.recognition import Listening
+from bridge.local.script.format import ScriptWord
 from bridge.local.script.segments import Hearing, Segmenter
 from bridge.recognition import Result, SpeechStart
 
@@ -12,7 +13,8 @@ def hearing(start: float, end: float, word: str = "word") -> Hearing:
     """A word that is known beforehand."""
     octets = round(end * SECOND)
     total = round((end - start) * 1000)
-    return Hearing(word, word, round(start * SECOND), octets, octets, total, total)
+    said = ScriptWord(word=word, start=start, end=end)
+    return Hearing(said, round(start * SECOND), octets, octets, total, total)
 
 
 def listen(

@@ -1,5 +1,6 @@
 """The machine of a Flux connection, the test holding the clock, and one over a real socket with Deepgram's SDK."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -15,8 +16,10 @@ from bridge.local.deepgram import Faults, LocalDeepgram
 from bridge.local.deepgram.faults import NO_FAULTS
 from bridge.local.deepgram.flux.request import FluxRequest, parse_flux_request
 from bridge.local.deepgram.flux.session import FluxSession
-from bridge.local.deepgram.session import Abort, Close
-from bridge.local.script import CodedRecognizers, Script, ScriptWord, encode
+from bridge.local.deepgram.outputs import Abort, Close
+from bridge.local.recognition import RecognizerFactory
+from bridge.local.script import CodedRecognizers, Script, ScriptWord, TimedRecognizers, encode
+from tests.fakes.encoding import encode as encode_file
 
 SCRIPT = Script(
     channels=(
@@ -31,13 +34,15 @@ SCRIPT = Script(
 QUERY = "model=flux-general-en&encoding=mulaw&sample_rate=8000"
 
 
-def open_session(faults: Faults = NO_FAULTS, **parameters: str) -> FluxSession:
+def open_session(
+    recognizers: RecognizerFactory | None = None, *, faults: Faults = NO_FAULTS, **parameters: str
+) -> FluxSession:
     query = {"model": "flux-general-en", "encoding": "mulaw", "sample_rate": "8000"} | parameters
     request = parse_flux_request(query.items())
     assert isinstance(request, FluxRequest), request
     return FluxSession(
         request,
-        CodedRecognizers(SCRIPT),
+        recognizers or CodedRecognizers(SCRIPT),
         request_id="the-id",
         created="2026-01-01T00:00:00.000Z",
         now=0.0,
@@ -122,20 +127,54 @@ def test_a_configure_takes_effect_or_none():
     assert changes(sent(session, 2.02)) == [("EndOfTurn", 0, "Hello there.")]
 
 
-def test_silence_of_the_client_does_not_end_it():
+def test_a_client_that_is_silent_for_a_minute_is_closed_unless_it_pings():
     session = open_session()
-    play(session, 1.0)
-    assert session.get_timer() is None
-    session.handle_timer(1000.0)
-    assert sent(session, 1000.0) == []
+    sent(session, 0.0)
+    session.receive_binary(silence(160), 1.0)
+    assert session.get_timer() == 61.0
+    session.receive_ping(40.0)
+    session.handle_timer(61.0)
+    assert (sent(session, 61.0), session.get_timer()) == ([], 100.0)
+    session.handle_timer(100.0)
+    assert sent(session, 100.0) == [Close(None, "")]
 
 
 def test_faults_befall_it_too():
-    assert isinstance(play(open_session(Faults(drop_after=1.0)), 1.1)[-1], Abort)
-    silent = open_session(Faults(stop_answering_after=1.0))
+    assert isinstance(play(open_session(faults=Faults(drop_after=1.0)), 1.1)[-1], Abort)
+    silent = open_session(faults=Faults(stop_answering_after=1.0))
     play(silent, 1.1)
     silent.receive_text('{"type":"CloseStream"}', 1.1)
     assert sent(silent, 1.1) == []
+
+
+def test_what_is_asked_of_the_words_is_done_and_can_change_on_the_way():
+    script = Script(
+        channels=((ScriptWord(word="seven", start=0.2, end=0.6), ScriptWord(word="damn", start=0.7, end=1.0)),)
+    )
+    (audio,) = encode(script, 1.0)
+    session = open_session(CodedRecognizers(script), profanity_filter="true")
+    session.receive_binary(audio, 1.0)
+    session.receive_text('{"type":"ForceEndTurn"}', 1.0)
+    assert sent(session, 1.0)[-1]["transcript"] == "seven ****"
+    session.receive_text('{"type":"Configure","numerals":true}', 1.0)
+    session.receive_binary(audio, 2.0)
+    session.receive_text('{"type":"ForceEndTurn"}', 2.0)
+    assert sent(session, 2.0)[-1]["transcript"] == "7 ****"
+
+
+def test_a_file_is_heard_without_an_encoding_and_of_two_channels_the_first():
+    file = encode_file("mp3", AUDIO, silence(len(AUDIO)))
+    request = parse_flux_request([("model", "flux-general-en")])
+    assert isinstance(request, FluxRequest)
+    session = FluxSession(request, TimedRecognizers(SCRIPT), request_id="the-id", created="", now=0.0)
+    for at in range(0, len(file), 1000):
+        session.receive_binary(file[at : at + 1000], 1.0)
+    session.receive_text('{"type":"CloseStream"}', 1.0)
+    assert changes(sent(session, 1.0)[:-1]) == [
+        ("StartOfTurn", 0, "Hello"),
+        ("EndOfTurn", 0, "Hello there."),
+        ("StartOfTurn", 1, "Bye."),
+    ]
 
 
 # Over a socket
@@ -152,6 +191,18 @@ async def test_a_close_without_a_code_on_the_wire():
         await connection.ended.wait()
         assert (ws.close_code, ws.close_reason, connection.close_code) == (1005, "", 1005)
         assert connection.flux is not None
+
+
+async def test_pings_are_answered_and_keep_it_open():
+    async with LocalDeepgram(CodedRecognizers(SCRIPT)) as local:
+        headers = {"Authorization": "Token key"}
+        async with connect(f"{local.url}/v2/listen?{QUERY}", additional_headers=headers) as ws:
+            await ws.recv()
+            session = local.connections[0].session
+            before = session.get_timer()
+            async with asyncio.timeout(2):
+                while session.get_timer() <= before:  # its clock counts in milliseconds
+                    await (await ws.ping())
 
 
 async def test_a_post_is_not_what_flux_takes():

@@ -1,0 +1,76 @@
+"""Makes an environment for each foreign client of Deepgram's that the local server is tried with.
+
+Their versions rule each other out, so each has a folder of its own under the user's cache, for this version of Python.
+SDK 7 is among the packages that the tests need anyway.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+PYTHON = {
+    "sdk2": ("deepgram-sdk==2.12.0", "websockets==12.0"),
+    "sdk3": ("deepgram-sdk==3.11.0",),
+    "sdk4": ("deepgram-sdk==4.8.1",),
+    "sdk5": ("deepgram-sdk==5.3.3",),
+    "websocket-client": ("websocket-client==1.9.2",),
+    "kit": ("websockets==10.3",),
+}
+"""What pip installs, by the name of the environment. SDK 2 says nothing of `websockets`, and breaks with later ones."""
+NODE = {"js3": "@deepgram/sdk@3.13.0", "js5": "@deepgram/sdk@5.13.0"}
+"""What npm installs."""
+SECONDS = 180
+"""An installation may take."""
+
+
+def folder(name: str) -> Path:
+    """Where an environment is, made or not."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "media-stream-bridge" / "foreign" / f"{sys.implementation.cache_tag}-{_digest(name)}"
+
+
+def is_made(name: str) -> bool:
+    """Whether it is complete."""
+    return (folder(name) / "made").exists()
+
+
+def _digest(name: str) -> str:
+    """The name with what is in it, so that another version gets another folder."""
+    packages = (NODE[name],) if name in NODE else PYTHON[name]
+    return "-".join([name, *(package.rpartition("==" if name in PYTHON else "@")[2] for package in packages)])
+
+
+def make(name: str) -> str | None:
+    """Install it, if that has not been done; what went wrong, or None."""
+    place = folder(name)
+    if is_made(name):
+        return None
+    if name in NODE:
+        npm = shutil.which("npm")
+        if npm is None:
+            return "there is no npm here"
+        command = [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(place), NODE[name]]
+    else:
+        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q", "install"]
+        command = [*pip, "--upgrade", "--target", str(place), *PYTHON[name]]
+    place.mkdir(parents=True, exist_ok=True)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        return f"not installed within {SECONDS} s"
+    if done.returncode != 0:
+        return done.stderr.strip().rpartition("\n")[2] or f"{command[0]} exited with {done.returncode}"
+    (place / "made").touch()
+    return None
+
+
+def main() -> None:
+    for name in (*PYTHON, *NODE):
+        if complaint := make(name):
+            print(f"no {name}: {complaint}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
