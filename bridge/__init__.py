@@ -8,22 +8,22 @@ The layers, top to bottom; a module imports only from lower ones, or beside it i
     7 wiring    app
     6 handlers  web/, policies, checks
     5 calls     call/, config, local/
-    4 shells    deepgram/client, deepgram/socket, deepgram/masking, deepgram/dialing, deepgram/prerecorded,
-                deepgram/prober, store/, delivery/sender, delivery/poster, delivery/connection, delivery/interims, live,
-                logs, clock, process, certificates, forms
+    4 shells    deepgram/client, deepgram/mono, deepgram/socket, deepgram/masking, deepgram/dialing,
+                deepgram/prerecorded, deepgram/prober, store/, delivery/sender, delivery/poster, delivery/connection,
+                delivery/interims, live, logs, clock, process, certificates, forms
     ---- below this line: no await, no clock, no randomness, no environment, no logging ----
-    3 machines  align/, call/continuity, call/pauses, deepgram/session, deepgram/asking, deepgram/breaker,
-                deepgram/origins, deepgram/choice,
-                transcript/assembler, transcript/conversation, delivery/lane, delivery/breaker, delivery/format,
-                delivery/twilio
-    2 pure      call/states, call/lull, deepgram/options, deepgram/languages, deepgram/batch, deepgram/exchange,
-                deepgram/window, deepgram/coverage, deepgram/states, deepgram/timeline,
+    3 machines  align/, call/continuity, call/pauses, deepgram/session, deepgram/channels, deepgram/asking,
+                deepgram/breaker, deepgram/origins, deepgram/choice, transcript/assembler, transcript/conversation,
+                delivery/lane, delivery/breaker, delivery/format, delivery/twilio
+    2 pure      call/states, call/lull, deepgram/options, deepgram/flux_options, deepgram/languages, deepgram/batch,
+                deepgram/exchange, deepgram/window, deepgram/coverage, deepgram/states, deepgram/timeline,
                 deepgram/watchdog, deepgram/interruption, deepgram/retries, deepgram/standing, deepgram/ending,
                 deepgram/sounds, deepgram/backlog, deepgram/journal, deepgram/latency, deepgram/configuring,
                 delivery/signing, delivery/envelope, delivery/address, tunnel, store/base, transcript/speech,
-                transcript/turns, transcript/figures, transcript/gaps, transcript/captions, transcript/render
-    1 dialects  carriers/, deepgram/messages, deepgram/usual, deepgram/words, deepgram/extras, event_stream, outbox,
-                answer, egress
+                transcript/turns, transcript/figures, transcript/gaps, transcript/captions, transcript/render,
+                vosk/messages
+    1 dialects  carriers/, deepgram/messages, deepgram/dialect, deepgram/flux, deepgram/usual, deepgram/words,
+                deepgram/extras, event_stream, outbox, answer, egress
     0 words     errors, failure, audio, events/, recognition, text, spelling, values
    -1 base      spans, pace, writing
 

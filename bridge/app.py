@@ -110,7 +110,7 @@ def build(settings: Settings) -> web.Application:
     async def keep_open(_: web.Application) -> AsyncIterator[None]:
         async with store, audio, retention(settings, recordings), AsyncExitStack() as stack:
             await _start_posting(stack, list(posting.values()), stop)
-            await stack.enter_async_context(Prober(origins, f"/v1/listen?{options.options.query()}"))
+            await stack.enter_async_context(Prober(origins, options.options.target()))
             await stack.enter_async_context(backfill)
             await stack.enter_async_context(Intake(store, settings.data_dir, wall=time.time))
             recovery = asyncio.create_task(_recover(registry, backfill))

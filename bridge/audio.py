@@ -134,6 +134,18 @@ class AudioFormat:
         """Octets of one second."""
         return self.block * SAMPLE_RATE
 
+    @property
+    def mono(self) -> "AudioFormat":
+        """The same of one channel."""
+        return AudioFormat(self.encoding, self.rate, 1)
+
+    def apart(self, audio: bytes) -> list[bytes]:
+        """Each channel's audio, whole positions, in the format `mono`."""
+        if self.encoding == "mulaw":
+            return [audio[channel :: self.channels] for channel in range(self.channels)]
+        interleaved = array("h", audio)
+        return [interleaved[channel :: self.channels].tobytes() for channel in range(self.channels)]
+
     def mulaw(self, audio: bytes, channel: int) -> bytes:
         """One channel's audio as mu-law, an octet a position; samples between positions are left out."""
         step = self.rate // SAMPLE_RATE * self.channels

@@ -18,7 +18,7 @@ def check_for_serving(settings: Settings, environment: Mapping[str, str] | None 
     Raises ConfigError with one sentence that says what to do.
     """
     environment = os.environ if environment is None else environment
-    if not settings.deepgram_api_key:
+    if not settings.deepgram_api_key and not settings.bridge_vosk_url:
         raise ConfigError("set DEEPGRAM_API_KEY, or start with --local to try the bridge without a key")
     others = settings.telnyx_secrets or settings.jambonz_pairs  # carriers other than Twilio
     if not settings.answers_twilio and not others:
@@ -72,12 +72,15 @@ def _contradictions(settings: Settings) -> Iterator[str]:
 
 def doubts(settings: Settings) -> Iterator[str]:
     """A sentence for each setting of a server that does nothing, or may not work: for its log."""
-    yield from (f"DEEPGRAM_OPTIONS: {doubt}" for doubt in options.doubts(options.parse(settings.deepgram_options)))
+    if not settings.bridge_vosk_url:
+        yield from (f"DEEPGRAM_OPTIONS: {doubt}" for doubt in options.doubts(options.parse(settings.deepgram_options)))
     asks_again = settings.twilio_auth_tokens and settings.public_url and settings.bridge_grace
     twilio_url = settings.bridge_twilio_transcription_url
     named = asks_again or twilio_url
     holds_lines = settings.public_url and settings.answers_twilio and not settings.bridge_dial
     for name, works, needs in (
+        ("DEEPGRAM_API_KEY", not settings.bridge_vosk_url, "with BRIDGE_VOSK_URL: calls are heard there"),
+        ("DEEPGRAM_OPTIONS", not settings.bridge_vosk_url, "with BRIDGE_VOSK_URL: a Vosk server has no options"),
         ("WEBHOOK_SECRET", settings.webhook_url, "without WEBHOOK_URL: events are only kept"),
         ("WEBHOOK_INTERIM", settings.webhook_url, "without WEBHOOK_URL: events are only kept"),
         ("WEBHOOK_SPEECH_STARTED", settings.webhook_url, "without WEBHOOK_URL: events are only kept"),

@@ -46,6 +46,10 @@ class Settings(BaseModel):
         "", description="Query string laid over the defaults, e.g. `model=nova-3&keyterm=Acme`"
     )
 
+    bridge_vosk_url: forms.SocketUrl | None = Field(
+        None, description="A Vosk server that hears calls in Deepgram's place, e.g. `ws://127.0.0.1:2700`"
+    )
+
     webhook_url: forms.WebhookUrl | None = Field(
         None, repr=False, description="Where events are posted; without it they are only kept"
     )

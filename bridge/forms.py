@@ -50,6 +50,7 @@ Passwords = Annotated[SecretStr, _hidden(values.passwords)]
 
 PublicOrigin = Annotated[str, AfterValidator(values.public_origin)]
 SocketOrigins = Annotated[str, AfterValidator(values.socket_origins)]
+SocketUrl = Annotated[str, AfterValidator(values.socket_url)]
 WebOrigin = Annotated[str, AfterValidator(values.web_origin)]
 WebhookUrl = Annotated[str, AfterValidator(values.webhook)]
 

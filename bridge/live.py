@@ -16,7 +16,7 @@ from typing import Protocol
 
 from bridge.errors import StoreError
 from bridge.event_stream import encode
-from bridge.events import TRACKS, CallEnded, Event, SpeechStarted, Track, TranscriptInterim
+from bridge.events import SLOTS, CallEnded, Event, slot
 from bridge.store.base import CallIndex, EventLog, Hint, LiveBus, Query, StoredEvent
 
 log = logging.getLogger("bridge.live")
@@ -206,16 +206,16 @@ class Feed:
         """Take the newest interims of a call from the store."""
         if call_id is None:
             return
-        newest = {_track(event): event for event in await self._store.interims(call_id)}
-        for track in TRACKS:
-            event, known = newest.get(track), self._interims.get((call_id, track))
+        newest = {slot(event.data): event for event in await self._store.interims(call_id)}
+        for place in SLOTS:
+            event, known = newest.get(place), self._interims.get((call_id, place))
             if known and known[1] is event:
                 continue
-            self._interims.pop((call_id, track), None)
+            self._interims.pop((call_id, place), None)
             if event:
                 self.version += 1
                 item = self._item(None, StoredEvent(call_id, 0, event.type, event.to_json()))
-                self._interims[call_id, track] = (self.version, event, item)
+                self._interims[call_id, place] = (self.version, event, item)
 
     def _item(self, cursor: int | None, event: StoredEvent) -> Item:
         if self.call_id is None:
@@ -334,11 +334,6 @@ class Live:
 def _named(cursor: int | None, event: StoredEvent) -> Item:
     """An item of the feed of all calls, in which each event names its call."""
     return Item(cursor, event.call_id, event.type, f'{{"call_id":"{event.call_id}",{event.body[1:]}')
-
-
-def _track(event: Event) -> Track:
-    assert isinstance(event.data, TranscriptInterim | SpeechStarted)
-    return event.data.track
 
 
 async def _next(hints: AsyncIterator[Hint], otherwise: Hint, seconds: float) -> Hint | None:

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Sequence
 from functools import partial
+from urllib.parse import urlsplit
 
 from bridge.align import AlignPolicy
 from bridge.call import CallPolicy, ContinuityPolicy
@@ -12,6 +13,7 @@ from bridge.call.call_options import CallOptions
 from bridge.call.control import Keys
 from bridge.certificates import trusted
 from bridge.config import Settings
+from bridge.deepgram import flux_options
 from bridge.deepgram.exchange import SessionPolicy
 from bridge.deepgram.options import parse
 from bridge.deepgram.origins import Origin, Origins
@@ -21,7 +23,7 @@ from bridge.delivery.sender import Sender
 from bridge.delivery.signing import Signer
 from bridge.delivery.twilio import TwilioForms
 from bridge.egress import Egress
-from bridge.events import SpeechStarted, TranscriptInterim
+from bridge.events import Data, SpeechStarted, TranscriptInterim, TurnEagerEnd, TurnResumed
 from bridge.store.audio import AudioStore, Recordings
 from bridge.store.audio.retention import Retention
 from bridge.store.base import ManagedStore
@@ -44,16 +46,28 @@ def deepgram(origins: Sequence[str], keys: Sequence[str], egress: Egress) -> Ori
 
 
 def deepgram_origins(settings: Settings, egress: Egress) -> Origins:
-    """Those of the settings; without a key they are there, and refuse."""
+    """Those of the settings, or the Vosk server in their place; without a key they are there, and refuse."""
+    if settings.bridge_vosk_url:
+        server = settings.bridge_vosk_url.removesuffix(_vosk_request(settings) or "")
+        return deepgram([server], [""], egress)
     origins = settings.deepgram_origins
     return deepgram(origins, settings.deepgram_keys or [""] * len(origins), egress)
+
+
+def _vosk_request(settings: Settings) -> str | None:
+    """Path and query of the Vosk server's URL; None without one."""
+    if settings.bridge_vosk_url is None:
+        return None
+    url = urlsplit(settings.bridge_vosk_url)
+    return url._replace(scheme="", netloc="").geturl()
 
 
 def call_policy(settings: Settings) -> CallPolicy:
     """The settings that all calls share."""
     labels = {"inbound": settings.bridge_label_inbound, "outbound": settings.bridge_label_outbound}
     return CallPolicy(
-        align=AlignPolicy(chunk_ms=settings.bridge_chunk_ms, hold_ms=settings.bridge_hold_ms),
+        vosk_request=_vosk_request(settings),
+        align=AlignPolicy(chunk_ms=_chunk_ms(settings), hold_ms=settings.bridge_hold_ms),
         session=SessionPolicy(
             window=settings.bridge_replay_window,
             speed=settings.bridge_replay_speed,
@@ -66,14 +80,24 @@ def call_policy(settings: Settings) -> CallPolicy:
     )
 
 
+def _chunk_ms(settings: Settings) -> int:
+    """What is set, or what suits the model."""
+    if "bridge_chunk_ms" not in settings.model_fields_set and parse(settings.deepgram_options).is_flux:
+        return flux_options.CHUNK_MS
+    return settings.bridge_chunk_ms
+
+
 def call_options(settings: Settings) -> CallOptions:
-    """Deepgram's options for calls, and which of them a call may override."""
+    """Deepgram's options for calls, and which of them a call may override; a Vosk server has none."""
+    if settings.bridge_vosk_url:
+        return CallOptions(parse(""))
     return CallOptions(parse(settings.deepgram_options), settings.overrides)
 
 
 def backfill_policy(settings: Settings) -> BackfillPolicy:
     """How kept audio is transcribed after the call."""
     return BackfillPolicy(
+        vosk_request=_vosk_request(settings),
         timeout=settings.bridge_backfill_timeout,
         keep=settings.bridge_backfill_days * 86400,
     )
@@ -109,8 +133,8 @@ def _webhook_sender(settings: Settings, store: ManagedStore, egress: Egress) -> 
         return None
     format_ = Envelopes(Signer(settings.webhook_secret.get_secret_value()))
     url, route = settings.webhook_url, egress.route(settings.webhook_url)
-    interims = ((settings.webhook_interim, TranscriptInterim), (settings.webhook_speech_started, SpeechStarted))
-    wanted = [type_ for is_wanted, type_ in interims if is_wanted]
+    wanted: list[type[Data]] = [TranscriptInterim, TurnEagerEnd, TurnResumed] if settings.webhook_interim else []
+    wanted += [SpeechStarted] if settings.webhook_speech_started else []
     return Sender(store, url, format_, endpoint=WEBHOOK, interims=wanted, route=route)
 
 

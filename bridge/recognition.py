@@ -1,8 +1,8 @@
 """What a recognizer says of a call's audio, in our own words, whatever made them.
 
 A recognizer's dialect (`deepgram/messages`) makes these, with positions in the audio of its own connection; the session
-moves them to their place in the call. Assembler and coverage know these and no vendor, so that a second recognizer is
-a package beside `deepgram/`. Positions are samples.
+moves them to their place in the call. Assembler and coverage know these and no vendor, so that another recognizer is
+a dialect beside Deepgram's, as `vosk/` is. Positions are samples.
 
 They are structs, which cost a tenth of a dataclass to make: every word that is heard is made one.
 """
@@ -139,4 +139,23 @@ class SpeechStart(msgspec.Struct, frozen=True, gc=False):
     at: int
 
 
-Recognized = Result | TurnEnd | SpeechStart
+class EagerEnd(msgspec.Struct, frozen=True, gc=False):
+    """The speaker may be done: if so, the turn's final will say what its interim says now."""
+
+    channel: int
+    at: int
+    """How far the audio was heard by then."""
+    text: str
+    confidence: float
+    """That the turn is over, 0 to 1."""
+
+
+class TurnGoesOn(msgspec.Struct, frozen=True, gc=False):
+    """The turn goes on after its `EagerEnd`."""
+
+    channel: int
+    at: int
+    """As there."""
+
+
+Recognized = Result | TurnEnd | SpeechStart | EagerEnd | TurnGoesOn

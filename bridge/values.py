@@ -140,6 +140,14 @@ def socket_origins(text: str) -> str:
     return " ".join(origins)
 
 
+def socket_url(text: str) -> str:
+    """Where a WebSocket server is, as it was given."""
+    what = "a ws:// or wss:// URL such as ws://127.0.0.1:2700"
+    if url(text, ("wss", "ws"), what).fragment:
+        raise ValueError(f"must be {what}")
+    return text
+
+
 def web_origin(text: str) -> str:
     """The origin of an HTTP server."""
     return origin(text, ("https", "http"), "an https:// or http:// origin such as https://api.twilio.com")

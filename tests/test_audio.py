@@ -96,6 +96,11 @@ def test_a_format_tells_sound_from_silence():
     assert LINEAR.is_audible(struct.pack("<100h", *[1000, -1000] * 50))
 
 
+def test_a_format_takes_channels_apart():
+    assert (TELEPHONE.mono, TELEPHONE.apart(b"aAbB")) == (AudioFormat("mulaw", 8000, 1), [b"ab", b"AB"])
+    assert AudioFormat("linear16", 16_000, 2).apart(b"aaAAbbBB") == [b"aabb", b"AABB"]
+
+
 def test_a_format_as_a_calls_audio_is_kept():
     pcm = struct.pack("<8h", *[1000, -1000] * 4)  # two positions of two samples of two channels
 

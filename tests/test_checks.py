@@ -82,12 +82,18 @@ def test_what_works_leaves_no_doubt():
         ({"BRIDGE_AUDIO_LIMIT": "0", "BRIDGE_BACKFILL_DAYS": "3"}, "BRIDGE_BACKFILL_DAYS"),
         ({"TWILIO_ACCOUNT_SID": "AC1", "BRIDGE_GRACE": "0"}, "TWILIO_ACCOUNT_SID"),
         ({"BRIDGE_REPLAY_SPEED": "2"}, "BRIDGE_REPLAY_SPEED"),
+        ({"BRIDGE_VOSK_URL": "ws://127.0.0.1:2700"}, "DEEPGRAM_API_KEY does nothing with BRIDGE_VOSK_URL"),
+        ({"DEEPGRAM_OPTIONS": "model=flux-general-en&diarize=true"}, "diarize is not sent"),
     ],
 )
 def test_what_may_not_work_is_for_the_log(changes, said):
     (doubt,) = doubts(load(SERVABLE | changes))
 
     assert said in doubt
+
+
+def test_a_vosk_server_needs_no_key_of_deepgrams():
+    check_for_serving(load({"BRIDGE_VOSK_URL": "ws://127.0.0.1:2700", "TWILIO_SIGNATURE": "off"}), {})
 
 
 def test_an_account_that_posts_name_does_something():

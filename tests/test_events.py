@@ -44,7 +44,9 @@ def test_from_is_a_word_of_python_but_not_of_json():
 
 def test_every_event_type_is_named_once():
     assert all(data.type == name for name, data in EVENT_TYPES.items())
-    assert [name for name, data in EVENT_TYPES.items() if not data.durable] == ["transcript.interim", "speech.started"]
+    assert [name for name, data in EVENT_TYPES.items() if not data.durable] == [
+        *("transcript.interim", "speech.started", "turn.eager_end", "turn.resumed")
+    ]
 
 
 @pytest.mark.parametrize("names", ["Direction", "EndReason", "ResumeReason", "Cause"])

@@ -135,6 +135,15 @@ async def test_each_track_has_its_interim(store, live):
         assert json.loads(changed.body)["data"]["segment_id"] == "o1"
 
 
+async def test_a_turn_that_may_be_over_is_told_after_its_words(store, live):
+    await store.append([words.started()])
+    await store.append([], [words.interim(), words.eager_end()])
+    async with live.follow("CA1", 1) as follower:
+        assert [item.type for item in await receive(follower)] == ["transcript.interim", "turn.eager_end"]
+        await store.append([], [words.turn_resumed()])
+        assert [item.type for item in await receive(follower)] == ["turn.resumed"]
+
+
 async def test_an_interim_that_stands_hides_no_other(store, live):
     await store.append([words.started()])
     await store.append([], [words.interim(track="outbound", segment_id="o1")])

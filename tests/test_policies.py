@@ -113,3 +113,28 @@ def test_what_goes_to_twilios_endpoint_is_signed_over_the_url_that_its_host_sees
     sender = policies.senders(settings, policies.event_store(settings), Egress({}, None))["twilio"]
 
     assert RequestValidator("new").validate(seen, {"a": "b"}, sender._format._sign({"a": "b"}))
+
+
+@pytest.mark.parametrize(
+    ("url", "server", "request_"),
+    [
+        ("ws://127.0.0.1:2700", "ws://127.0.0.1:2700", ""),
+        ("wss://vosk.example/en", "wss://vosk.example", "/en"),
+        ("ws://vosk.example:2700/?a=1&b=2", "ws://vosk.example:2700", "/?a=1&b=2"),
+    ],
+)
+def test_a_vosk_server_is_asked_in_deepgrams_place(url, server, request_):
+    settings = load({"BRIDGE_VOSK_URL": url, "DEEPGRAM_API_KEY": "key"})
+    (origin,) = policies.deepgram_origins(settings, Egress({}, None)).all
+
+    assert (origin.url, origin.key) == (server, "")
+    assert policies.call_policy(settings).vosk_request == request_
+    assert policies.backfill_policy(settings).vosk_request == request_
+
+
+def test_flux_gets_the_chunks_that_suit_it_unless_told_otherwise():
+    def chunk(**given):
+        return policies.call_policy(load(given)).align.chunk_ms
+
+    flux = {"DEEPGRAM_OPTIONS": "model=flux-general-en"}
+    assert (chunk(), chunk(**flux), chunk(**flux, BRIDGE_CHUNK_MS="40")) == (60, 80, 40)

@@ -93,6 +93,8 @@ def test_text_for_people_is_one_line_in_any_script():
         (values.socket_origins, "wss://api.deepgram.com, wss://api.eu.deepgram.com"),
         (values.socket_origins, "wss://api.deepgram.com wss://ann:hunter2@api.eu.deepgram.com"),
         (values.socket_origins, "wss://api.deepgram.com wss://api.deepgram.com/"),
+        (values.socket_url, "http://127.0.0.1:2700"),
+        (values.socket_url, "ws://127.0.0.1:2700/#a"),
         (values.web_origin, "wss://api.twilio.com"),
         (values.web_origin, "https://api.twilio.com/2010"),
         (values.webhook, "app.example.com/calls"),
@@ -118,6 +120,7 @@ def test_a_url_that_cannot_work_is_refused_and_its_password_not_told(form, text)
         (values.public_origin, "https://calls.example.com/", "https://calls.example.com"),
         (values.public_origin, "http://127.0.0.1:8080", "http://127.0.0.1:8080"),
         (values.socket_origin, "ws://[::1]:8080", "ws://[::1]:8080"),
+        (values.socket_url, "wss://vosk.example/en", "wss://vosk.example/en"),
         (values.webhook, "http://app:81/a%2Fb?token=x", "http://app:81/a%2Fb?token=x"),
     ],
 )

@@ -6,25 +6,27 @@ is handed nothing more, but what still comes is kept, to be transcribed from the
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from bridge.align import Aligner, Gap
 from bridge.align.source import Source
-from bridge.audio import CHANNELS, SAMPLE_RATE, SAMPLES_PER_MS
+from bridge.audio import CHANNELS, SAMPLE_RATE, SAMPLES_PER_MS, AudioFormat
 from bridge.call import describe
 from bridge.call.pauses import Pauses
 from bridge.call.services import Services
 from bridge.carriers.messages import Media
-from bridge.deepgram.client import Client
+from bridge.deepgram.client import Client, FetchAudio
 from bridge.deepgram.exchange import Finished, SessionEvent, Uncovered
 from bridge.deepgram.latency import LatencyMeter
+from bridge.deepgram.mono import AnyClient, dialect_of, open_clients
 from bridge.deepgram.options import Options
 from bridge.deepgram.session import Session
 from bridge.errors import StoreError
 from bridge.events import Cause, Latency, Request, Stretch, Track
 from bridge.spans import Span
 from bridge.store.base import CallAudio
+from bridge.vosk.messages import Vosk
 
 log = logging.getLogger("bridge.call")
 
@@ -33,7 +35,7 @@ class AudioPath:
     """Positions are samples since call time 0."""
 
     def __init__(
-        self, aligner: Aligner, client: Client, audio: CallAudio | None, chunk_ms: int, pauses: Pauses | None = None
+        self, aligner: Aligner, client: AnyClient, audio: CallAudio | None, chunk_ms: int, pauses: Pauses | None = None
     ) -> None:
         """`audio`: where the call's audio is kept. `chunk_ms`: milliseconds of audio in a message to Deepgram.
         `pauses`: what goes out of none of them."""
@@ -167,19 +169,29 @@ def open_path(
     if audio:
         audio.leap(start)
 
-    def request(wanted: Options) -> str:
-        return f"/v1/listen?{wanted.query([('extra', f'call_id:{call_id}')])}"
+    vosk = policy.vosk_request
+    meter = LatencyMeter(services.latency)
 
-    session = replace(policy.session, kept=audio is not None)
-    client = Client(
-        Session(services.origins.patience(session), services.random, start, LatencyMeter(services.latency)),
-        origins=services.origins,
-        request=request(options),
-        call_id=call_id,
-        on_event=on_event,
-        fetch=lambda position, samples: read_kept(audio, position, samples, call_id),
-        fallback=request(options.fallback) if options.fallback else None,
-    )
+    def request(wanted: Options, format_: AudioFormat) -> str:
+        return wanted.target([("extra", f"call_id:{call_id}")], format_) if vosk is None else vosk
+
+    def open_(format_: AudioFormat, on_event: Callable[[SessionEvent], None], fetch: FetchAudio | None) -> Client:
+        session = services.origins.patience(replace(policy.session, kept=audio is not None, format=format_))
+        spoken = dialect_of(options, format_) if vosk is None else Vosk(format_)
+        return Client(
+            Session(session, services.random, start, meter, spoken),
+            origins=services.origins,
+            request=request(options, format_),
+            call_id=call_id,
+            on_event=on_event,
+            fetch=fetch,
+            fallback=request(options.fallback, format_) if options.fallback else None,
+        )
+
+    def fetch(position: int, samples: int) -> Awaitable[tuple[int, bytes]]:
+        return read_kept(audio, position, samples, call_id)
+
+    client = open_clients(policy.session.format, open_, on_event, fetch, apart=options.is_flux or vosk is not None)
     client.start()
     return AudioPath(Aligner(policy.align, start, heard), client, audio, policy.align.chunk_ms, pauses)
 

@@ -19,7 +19,7 @@ from random import Random
 from aiohttp import ClientSession
 
 from bridge.audio import AudioFormat
-from bridge.call import describe, pieces
+from bridge.call import describe, pieces, vosk
 from bridge.call.call_options import CallOptions
 from bridge.call.event_writer import EventWriter
 from bridge.call.projection import Projection
@@ -46,6 +46,8 @@ _PATIENCE = 60.0  # seconds for which that is tried
 class BackfillPolicy:
     """How patient, and how busy."""
 
+    vosk_request: str | None = None
+    """What a Vosk server is asked, which hears calls in Deepgram's place: path and query."""
     timeout: float = 3600.0
     """Seconds after the end of a call in which its audio is tried."""
     keep: float = 7 * 86400.0
@@ -251,7 +253,9 @@ class Backfill:
         self, choice: Choice, options: Options, audio: bytes, format: AudioFormat, call_id: str
     ) -> tuple[Transcribed | Refusal, Options]:
         """What an origin says, and to which options: to the operator's where it refuses the call's own."""
-        http, origin = self._http[choice.place], choice.origin
+        http, origin, asked = self._http[choice.place], choice.origin, self._policy.vosk_request
+        if asked is not None:
+            return await vosk.transcribe(origin, asked, audio, call_id=call_id, format=format), options
         ask = partial(transcribe, http, origin.url, origin.key, audio=audio, call_id=call_id, format=format)
         outcome = await ask(options=options)
         if options.fallback and isinstance(outcome, Refusal) and outcome.may_be_over_options:

@@ -18,8 +18,9 @@ from bridge.call.record import Record
 from bridge.carriers.messages import Digit
 from bridge.deepgram.client import Client
 from bridge.deepgram.configuring import PATIENCE, Configuration, Configured
+from bridge.deepgram.mono import AnyClient, MonoClients
 from bridge.deepgram.options import Options
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, ConfigError
 from bridge.events import AskedBy, EndReason, PauseEnded, PauseStarted, TranscriptionConfigured
 from bridge.spans import Span
 
@@ -81,7 +82,7 @@ class Control:
         """`options`: of the call; `past`: what the log says of one that another process has begun. `reached` tells how
         far it has come; `end` ends it."""
         self.pauses = Pauses(past.pauses, past.paused) if past else Pauses()
-        self._client: Client | None = None
+        self._client: AnyClient | None = None
         self._taken = past.configured if past else None
         self._record = record
         self._keys = keys
@@ -93,10 +94,10 @@ class Control:
     def __repr__(self) -> str:
         return f"<Control {self.pauses!r}>"
 
-    def connect(self, client: Client) -> None:
+    def connect(self, client: AnyClient) -> None:
         """From here on there is a way to Deepgram, which is to be as the last one was made."""
         self._client = client
-        if self._taken:
+        if self._taken and isinstance(client, Client):
             client.session.asking.go_on_with(self._taken)
 
     @property
@@ -138,17 +139,20 @@ class Control:
         """
         self._check()
         configuration.check(self._options)
+        client = self._client
+        if isinstance(client, MonoClients):
+            raise ConfigError("the recognizer of this call takes no changes while it goes on")
         if self._change and not self._change.answer.done():
             raise NotNow("Deepgram has not answered another change yet; ask again in a moment")
-        if self._client is None or self._client.session.interruption:
+        if client is None or client.session.interruption:
             raise NotNow("Deepgram does not hear the call at this moment")
         change = self._change = _Change(configuration, by, asyncio.get_running_loop().create_future())
-        self._client.configure(configuration)
+        client.configure(configuration)
         try:
             async with asyncio.timeout(PATIENCE):
                 answer = await change.answer
         except TimeoutError:
-            self._client.session.asking.withdraw(configuration)
+            client.session.asking.withdraw(configuration)
             raise NotAnswered("Deepgram has not answered: it may have changed this, or not") from None
         if answer.refusal:
             raise NotTaken(f"Deepgram refuses: {answer.refusal}")

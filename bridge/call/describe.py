@@ -197,7 +197,7 @@ def request(socket: journal.Request) -> Request:
     return Request(
         request_id=socket.request_id,
         model=model.name if model else None,
-        version=model.version if model else None,
+        version=model.version or None if model else None,
         start=seconds(socket.start),
         origin=socket.origin,
     )
@@ -213,6 +213,8 @@ def latency(meter: LatencyMeter) -> Latency | None:
 
 def language(options: Options) -> str | None:
     """What was asked for; None where each result names its own."""
+    if options.is_flux:
+        return "en" if options.get("model") == "flux-general-en" else None
     language = options.get("language")
     return None if language == "multi" else language
 

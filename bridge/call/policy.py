@@ -13,6 +13,8 @@ from bridge.deepgram.exchange import SessionPolicy
 class CallPolicy:
     """What all calls have in common."""
 
+    vosk_request: str | None = None
+    """What a Vosk server is asked, which hears calls in Deepgram's place: path and query."""
     align: AlignPolicy = field(default_factory=AlignPolicy)
     session: SessionPolicy = field(default_factory=SessionPolicy)
     labels: Mapping[str, str] = field(default_factory=dict)

@@ -151,6 +151,19 @@ def deepgram(
     )
 
 
+def vosk(
+    host: Annotated[str, typer.Option(help="Address to listen on")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any")] = 2700,
+    script: Annotated[Path | None, typer.Option(help="Words and times to say instead of listening (JSON)")] = None,
+) -> None:
+    """Serve the Vosk server's protocol on this machine, with recognition from the sound."""
+    from bridge.local.vosk import serve
+
+    logs.configure("info", "text")
+    recognizers = _recognizers(script)
+    run(serve(recognizers, host=host, port=port, ready=lambda url: typer.echo(f"BRIDGE_VOSK_URL={url}")))
+
+
 def receive(
     host: Annotated[str, typer.Option(help="Address to listen on")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any")] = 8082,

@@ -31,6 +31,7 @@ COMMANDS = {
     "demo": "engine",
     "call": "engine",
     "deepgram": "engine",
+    "vosk": "engine",
     "receive": "engine",
 }
 """Each command, and the module of this package that has a function of its name, with `_` where Python has that word."""

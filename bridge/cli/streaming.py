@@ -7,11 +7,13 @@ import time
 from collections.abc import AsyncIterator, Callable
 from random import Random
 
+from bridge.audio import AudioFormat
 from bridge.call import describe
 from bridge.cli.sources import Source, SourceError
-from bridge.deepgram.client import Client
+from bridge.deepgram.client import Client, FetchAudio
 from bridge.deepgram.configuring import Configured
 from bridge.deepgram.exchange import AudioLost, Finished, Interrupted, Resumed, SessionEvent, SessionPolicy
+from bridge.deepgram.mono import dialect_of, open_clients
 from bridge.deepgram.options import Options
 from bridge.deepgram.origins import Origins
 from bridge.deepgram.prober import Prober
@@ -55,15 +57,19 @@ class Streaming:
         self._assembler = Assembler(self._name, speakers, describe.language(options))
         self._assembler.anchor = time.time()
         speed = speed or (_LIVE_SPEED if source.live else 1.0)
-        request = f"/v1/listen?{options.query(audio=source.format)}"
-        self._prober = Prober(origins, request)
-        self._client = Client(
-            Session(origins.patience(SessionPolicy(format=source.format, speed=speed)), Random()),
-            origins=origins,
-            request=request,
-            call_id=self._name,
-            on_event=self._receive,
-        )
+        self._prober = Prober(origins, options.target(audio=source.format))
+
+        def open_(format_: AudioFormat, on_event: Callable[[SessionEvent], None], _: FetchAudio | None) -> Client:
+            policy = origins.patience(SessionPolicy(format=format_, speed=speed))
+            return Client(
+                Session(policy, Random(), dialect=dialect_of(options, format_)),
+                origins=origins,
+                request=options.target(audio=format_),
+                call_id=self._name,
+                on_event=on_event,
+            )
+
+        self._client = open_clients(source.format, open_, self._receive, apart=options.is_flux)
 
     @property
     def requests(self) -> list[Request]:

@@ -71,6 +71,15 @@ def failed(line: Text, call: Json, data: Json) -> Text:
     return line.append(f"the stream failed: {plain(data['error'])}", style="bold yellow")
 
 
+def eager_end(line: Text, call: Json, data: Json) -> Text:
+    what = f"{plain(data['speaker'])} may be done ({data['confidence']:.0%})"
+    return line.append(f"{clock(data['at'])}  {what}", style="dim")
+
+
+def turn_resumed(line: Text, call: Json, data: Json) -> Text:
+    return line.append(f"{clock(data['at'])}  {plain(data['speaker'])} goes on", style="dim")
+
+
 def call_resumed(line: Text, call: Json, data: Json) -> Text:
     return line.append(f"{clock(data['at'])}  the call goes on: {plain(data['reason'])}", style="yellow")
 
@@ -103,6 +112,8 @@ def _told(figures: Json) -> str:
 
 WORDING: Mapping[str, tuple[Say, str | None]] = {
     "call.started": (started, None),
+    "turn.eager_end": (eager_end, "at"),
+    "turn.resumed": (turn_resumed, "at"),
     "dtmf.received": (digit, "at"),
     "audio.gap": (gap, "from"),
     "transcription.interrupted": (interrupted, None),

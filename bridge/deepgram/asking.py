@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 from bridge.audio import CHANNELS
 from bridge.deepgram.configuring import Configuration, Configured, Configuring
-from bridge.deepgram.messages import ConfigureAnswer, DeepgramError, finalize
+from bridge.deepgram.dialect import Dialect, Listen
+from bridge.deepgram.messages import ConfigureAnswer, DeepgramError
 from bridge.deepgram.standing import Standing
 from bridge.recognition import Result
 
@@ -19,8 +20,9 @@ _CONFIGURE_ERRORS = frozenset(("InvalidConfigureMessage", "KeytermsNotSupported"
 class Asking:
     """Of one call, over all its sockets. Positions are samples of the call."""
 
-    def __init__(self, patience: float, channels: int = CHANNELS) -> None:
-        """`patience`: seconds for which an interim may stand."""
+    def __init__(self, patience: float, channels: int = CHANNELS, dialect: Dialect | None = None) -> None:
+        """`patience`: seconds for which an interim may stand. `dialect`: by default Deepgram's `/v1/listen`."""
+        self._dialect = dialect or Listen()
         self._standing = Standing(patience)
         self._configuring = Configuring()
         self._channels = channels
@@ -67,13 +69,16 @@ class Asking:
 
     def pause(self) -> Iterator[str]:
         """What to send now that no audio comes."""
-        return map(finalize, self._standing.pause())
+        return self._finals(self._standing.pause())
 
     def due(self, sent: int, now: float) -> Iterator[str]:
         """What to send. `sent`: how much of the audio Deepgram has got."""
         if self._settle_at is not None and sent >= self._settle_at:
             self._settle_at = None
-            yield from map(finalize, range(self._channels))
-        yield from map(finalize, self._standing.due(sent, now))
+            yield from filter(None, map(self._dialect.settle, range(self._channels)))
+        yield from self._finals(self._standing.due(sent, now))
         if self._configuring.waits and (text := self._configuring.due(now)):
             yield text
+
+    def _finals(self, channels: Iterator[int]) -> Iterator[str]:
+        return filter(None, map(self._dialect.finalize, channels))

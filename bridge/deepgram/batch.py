@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from yarl import URL
 
 from bridge.audio import CHANNELS, SAMPLE_RATE, samples
+from bridge.deepgram import flux_options
 from bridge.deepgram.extras import Model, read_entities, read_hits, read_model
 from bridge.deepgram.options import Options, Pairs
 from bridge.deepgram.words import Oddities, clean, languages, number, read_words, share
@@ -65,7 +66,8 @@ def url(origin: str, options: Options) -> str:
 
 def query(options: Options) -> str:
     """The query string: of the live options those that this API has, utterances, and where those are to be split."""
-    pairs = [pair for pair in options.pairs if pair[0] not in _LEFT_OUT]
+    asked = flux_options.recorded(options.pairs) if options.is_flux else options.pairs
+    pairs = [pair for pair in asked if pair[0] not in _LEFT_OUT]
     pause = _pause(options)
     if pause and options.get("utt_split") is None:
         pairs.append(("utt_split", f"{pause / 1000:g}"))

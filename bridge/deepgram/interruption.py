@@ -5,6 +5,7 @@ Deepgram is back is said with its first answer.
 """
 
 from bridge.deepgram.exchange import Interrupted, Resumed
+from bridge.deepgram.messages import Refusal
 
 GIVEN_UP = "(the options of this call are given up; it goes on with everybody's)"
 """Behind the reason for which they were refused."""
@@ -19,19 +20,21 @@ class Interruption:
         self._told: set[tuple[int | None, str, str | None]] = set()  # of this interruption
         self._resumed: Resumed | None = None  # to be told with the first answer
 
-    def begin(self, interrupted: Interrupted) -> list[Interrupted]:
+    def begin(
+        self, lost: Refusal, attempt: int, waiting: float, origin: str | None, *, retry: bool
+    ) -> list[Interrupted]:
         """A socket was lost or refused; what of it is to be told."""
         self._resumed = None
-        self.now = interrupted.status, interrupted.reason
-        trouble = *self.now, interrupted.origin
+        self.now = lost.status, lost.reason
+        trouble = *self.now, origin
         if trouble in self._told:
             return []
         self._told.add(trouble)
-        return [interrupted]
+        return [Interrupted(lost.reason, lost.status, lost.request_id, attempt, waiting, retry, origin)]
 
-    def reopened(self, resumed: Resumed) -> None:
+    def reopened(self, attempt: int, waiting: float, request_id: str | None, origin: str | None) -> None:
         """Another socket is open."""
-        self._resumed = resumed
+        self._resumed = Resumed(attempt, waiting, request_id, origin)
 
     def answered(self) -> list[Resumed]:
         """Deepgram has said something; what is to be told before it."""

@@ -1,10 +1,11 @@
 """What a session's sockets were, and what they said that could not be read: for the record and Deepgram's support."""
 
-import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bridge.deepgram.extras import Model, read_model
-from bridge.deepgram.messages import Message, parse
+from bridge.deepgram.dialect import Dialect, Listen
+from bridge.deepgram.extras import Model
+from bridge.deepgram.messages import Message
 from bridge.errors import RemoteProtocolError
 from bridge.recognition import Result
 
@@ -27,7 +28,9 @@ class Request:
 class Journal:
     """Reads what the sockets of a session say, and keeps account of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, dialect: Dialect | None = None) -> None:
+        """`dialect`: by default Deepgram's `/v1/listen`."""
+        self._dialect = dialect or Listen()
         self.requests: list[Request] = []
         self.messages = 0
         """That could be read."""
@@ -48,21 +51,17 @@ class Journal:
         """Another socket is open, and is sent the call from `start` on."""
         self.requests.append(Request(request_id, start, origin=origin))
 
-    def read(self, text: str | bytes) -> Message | None:
-        """One message; None for one that cannot be read."""
+    def read(self, text: str | bytes) -> Sequence[Message]:
+        """What one frame says; nothing where it cannot be read."""
         try:
-            message, bad_words, bad_fields = parse(text)
+            messages, bad_words, bad_fields = self._dialect.read(text)
         except RemoteProtocolError:
             self.bad_messages += 1
-            return None
+            return ()
         self.messages += 1
         self.bad_words += bad_words
         self.bad_messages += bad_fields > 0
-        if type(message) is Result and self.requests and not self.requests[-1].is_known:
-            self._learn(self.requests[-1], text)
-        return message
-
-    def _learn(self, request: Request, text: str | bytes) -> None:
-        request.is_known = True
-        metadata = json.loads(text).get("metadata")
-        request.model = read_model(metadata.get("model_info") if isinstance(metadata, dict) else None)
+        if self.requests and not self.requests[-1].is_known and any(type(said) is Result for said in messages):
+            self.requests[-1].is_known = True
+            self.requests[-1].model = self._dialect.model(text)
+        return messages

@@ -7,6 +7,8 @@ beside it, and the changelog up to October 2026.
 
 import re
 
+from bridge.deepgram import flux_options
+
 MULTI = "multi"
 """The language that stands for several in one call."""
 
@@ -83,8 +85,8 @@ def fault_in_language(language: str) -> str | None:
 
 def fault_in_model(model: str) -> str | None:
     """What is wrong with a model's name, if anything is."""
-    if model.startswith("flux"):
-        return "Flux models hear one channel on another endpoint (/v2/listen); use a nova model"
+    if flux_options.is_flux(model):
+        return flux_options.fault_in_model(model)
     if model == "nova-3-phonecall":
         return "there is no nova-3-phonecall; use nova-3, or nova-2-phonecall, which knows English alone"
     return None
@@ -97,7 +99,7 @@ def family(model: str) -> str | None:
 
 def is_known(model: str) -> bool:
     """Whether a model is of a family that Deepgram has, or is named by its id."""
-    return model in _OLD or bool(_UUID.fullmatch(model)) or family(model) is not None
+    return model in (*_OLD, *flux_options.MODELS) or bool(_UUID.fullmatch(model)) or family(model) is not None
 
 
 def fault_in_pair(model: str, language: str) -> str | None:

@@ -9,11 +9,11 @@ Source: https://developers.deepgram.com/reference/speech-to-text/listen-streamin
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qsl, urlencode
 
 from bridge.audio import TELEPHONE, AudioFormat
-from bridge.deepgram import languages
+from bridge.deepgram import flux_options, languages
 from bridge.errors import ConfigError
 from bridge.spelling import nearest
 
@@ -53,6 +53,7 @@ _BOOLEANS = frozenset(
 _KNOWN = _BOOLEANS | frozenset(
     (
         *("model", "language", "language_hint", "version", "endpointing", "utterance_end_ms", "diarize_model"),
+        *flux_options.TURNS,
         *("redact", "keyterm", "keywords", "search", "replace", "tag", "extra", "tier", "alternatives"),
         *("diarize_version", "utterances", "utt_split"),  # the last two are for what is transcribed after the call
     )
@@ -83,6 +84,14 @@ class Options:
     fallback: "Options | None" = field(default=None, compare=False)
     """Of one call's own: everybody's, to go on with where Deepgram refuses these."""
 
+    left_out: tuple[str, ...] = field(default=(), compare=False)
+    """Parameters that were given, and that the model has not and would refuse."""
+
+    @property
+    def is_flux(self) -> bool:
+        """Whether the model is Flux, which hears one channel on a socket."""
+        return flux_options.is_flux(self.get("model"))
+
     @property
     def own(self) -> bool:
         """Whether they are one call's."""
@@ -97,8 +106,14 @@ class Options:
         return [value for key, value in self.pairs if key == name]
 
     def query(self, extra: Iterable[tuple[str, str]] = (), audio: AudioFormat = TELEPHONE) -> str:
-        """The query string of the request, the audio format included."""
+        """The query string of the request, the audio format included. `extra`: for where it is taken."""
+        if self.is_flux:
+            return urlencode([*_audio(audio)[:2], *self.pairs])
         return urlencode([*_audio(audio), *self.pairs, *extra])
+
+    def target(self, extra: Iterable[tuple[str, str]] = (), audio: AudioFormat = TELEPHONE) -> str:
+        """What follows the origin in the request's URL: the path and the query."""
+        return f"/{'v2' if self.is_flux else 'v1'}/listen?{self.query(extra, audio)}"
 
 
 def parse(text: str) -> Options:
@@ -114,7 +129,7 @@ def parse(text: str) -> Options:
     for name, value in given:
         if not value.strip() and name in _KNOWN and name not in defaults:
             raise ConfigError(f"{name} has no value")
-    return Options(_checked(_overlaid(DEFAULTS, given), frozenset(name for name, _ in given)))
+    return _checked(_overlaid(DEFAULTS, given), frozenset(name for name, _ in given))
 
 
 def override(options: Options, parameters: Mapping[str, str], allowed: frozenset[str]) -> Options:
@@ -136,7 +151,9 @@ def override(options: Options, parameters: Mapping[str, str], allowed: frozenset
     if not wanted:
         return options
     own = _checked(_overlaid(options.pairs, wanted), frozenset(name for name, _ in wanted))
-    return Options(own, fallback=options)
+    if own.is_flux != options.is_flux:
+        raise ConfigError("a call cannot choose between Flux and other models; DEEPGRAM_OPTIONS does")
+    return replace(own, fallback=options)
 
 
 def names(text: str) -> frozenset[str]:
@@ -152,6 +169,8 @@ def check_names(text: str) -> None:
 
 def doubts(options: Options) -> Iterator[str]:
     """A sentence for each thing that may not work, and that Deepgram alone knows."""
+    if options.is_flux:
+        yield from flux_options.doubts(options.pairs, options.left_out)
     tokens = _tokens(options)
     if tokens > _KEYTERM_TOKENS:
         yield (
@@ -180,21 +199,28 @@ def _overlaid(base: Pairs, given: list[tuple[str, str]]) -> Pairs:
     return tuple(kept + new)
 
 
-def _checked(pairs: Pairs, given: frozenset[str]) -> Pairs:
-    """The pairs, less what was there before and is ruled out by what is given now."""
+def _checked(pairs: Pairs, given: frozenset[str]) -> Options:
+    """The pairs, less what was there before and is ruled out by what is given now, and what Flux has not."""
     options = Options(pairs)
+    if options.is_flux:
+        foreign = {name for name, _ in pairs} & _KNOWN - flux_options.PARAMETERS
+        kept = tuple(pair for pair in pairs if pair[0] not in foreign)
+        options = Options(kept, left_out=tuple(sorted(given & foreign)))
     ruled_out = {
         "utterance_end_ms": options.get("interim_results") != "true",
         "language_hint": not _takes_hints(options),
     }
-    options = Options(tuple(pair for pair in pairs if pair[0] in given or not ruled_out.get(pair[0])))
+    kept = tuple(pair for pair in options.pairs if pair[0] in given or not ruled_out.get(pair[0]))
+    options = replace(options, pairs=kept)
     for name in sorted(given):
         _check_name(name)
-    for check in (_values, _extra, _model, _language, _keyterms, _utterance_end, _formatting):
+    for check in (_values, _extra, _model, _turns, _language, _keyterms, _utterance_end, _formatting):
         check(options)
-    if "redact" in given:  # else a call speaks another language than the operator's others, and must be transcribed
+    if (
+        "redact" in given and not options.is_flux
+    ):  # else a call speaks another language than the operator's others, and must be transcribed
         _redaction(options)
-    return options.pairs
+    return options
 
 
 def _check_name(name: str) -> None:
@@ -245,12 +271,19 @@ def _model(options: Options) -> None:
     if not languages.is_known(model) and (meant := nearest(model, languages.FAMILIES)):
         raise ConfigError(f"there is no model {model}: did you mean {meant}?")
     nova3 = languages.family(model) == "nova-3"
-    if options.all("keyterm") and not nova3:
+    if options.all("keyterm") and not nova3 and not options.is_flux:
         raise ConfigError(f"keyterm needs a nova-3 model, and model is {model}; below nova-3 it is keywords")
     if options.all("keywords") and nova3:
         raise ConfigError(f"keywords does not work with {model}; with nova-3 it is keyterm")
     if options.get("diarize_model") == "v2":
         raise ConfigError("diarize_model=v2 is not for live audio; use latest or v1")
+
+
+def _turns(options: Options) -> None:
+    if options.is_flux:
+        flux_options.check(options.pairs)
+    elif found := [name for name in flux_options.TURNS if options.get(name) is not None]:
+        raise ConfigError(f"{found[0]} needs a Flux model: {' or '.join(flux_options.MODELS)}")
 
 
 def _language(options: Options) -> None:
@@ -268,6 +301,8 @@ def _language(options: Options) -> None:
 
 def _takes_hints(options: Options) -> bool:
     model = options.get("model") or ""
+    if options.is_flux:
+        return model == "flux-general-multi"
     return options.get("language") == languages.MULTI and languages.family(model) in ("nova-3", None)
 
 

@@ -8,38 +8,28 @@ had in a final are dropped by their time, so nothing comes twice. What the windo
 the shell keeps it, or given up and told. A hole that finals have left is sent once more at most, with the next socket;
 what stays is named at the end. `backlog` keeps the audio; the tables of `states` and `ending` say what follows what.
 
-Sources: https://developers.deepgram.com/docs/recovering-from-connection-errors-and-timeouts-when-live-streaming-audio
-and the pages on KeepAlive and CloseStream beside it.
+Source: https://developers.deepgram.com/docs/recovering-from-connection-errors-and-timeouts-when-live-streaming-audio
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from random import Random
 
 from bridge.deepgram.asking import Asking
 from bridge.deepgram.backlog import Backlog
+from bridge.deepgram.dialect import Dialect, Listen
 from bridge.deepgram.ending import Ending
-from bridge.deepgram.exchange import (
-    Close,
-    Command,
-    Connect,
-    Finished,
-    Interrupted,
-    Resumed,
-    Send,
-    SessionEvent,
-    SessionPolicy,
-    Uncovered,
-)
+from bridge.deepgram.exchange import Close, Command, Connect, Finished, Send, SessionEvent, SessionPolicy, Uncovered
 from bridge.deepgram.interruption import GIVEN_UP, Interruption
 from bridge.deepgram.journal import Journal
 from bridge.deepgram.latency import LatencyMeter
-from bridge.deepgram.messages import CLOSE_STREAM, KEEP_ALIVE, Blame, ConfigureAnswer, DeepgramError, Metadata, Refusal
+from bridge.deepgram.messages import Blame, ConfigureAnswer, DeepgramError, Message, Metadata, Other, Refusal
 from bridge.deepgram.retries import Retries
 from bridge.deepgram.states import State, Trigger, follow
 from bridge.deepgram.watchdog import Watchdog
 from bridge.errors import LocalProtocolError
 from bridge.pace import Pace
-from bridge.recognition import Recognized, Result, SpeechStart, TurnEnd
+from bridge.recognition import Recognized, Result
 
 
 class Session:
@@ -47,15 +37,21 @@ class Session:
     and wake it when `get_timer` says. Every method that can need the time takes `now`, seconds on any steady clock."""
 
     def __init__(
-        self, policy: SessionPolicy, random: Random, start: int = 0, latency: LatencyMeter | None = None
+        self,
+        policy: SessionPolicy,
+        random: Random,
+        start: int = 0,
+        latency: LatencyMeter | None = None,
+        dialect: Dialect | None = None,
     ) -> None:
-        """`start`: position of the first sample that will come."""
+        """`start`: position of the first sample that will come. `dialect`: by default Deepgram's `/v1/listen`."""
         self.state = State.IDLE
         self.policy = policy
         self.request_id: str | None = None
-        self.journal = Journal()
+        self._dialect = dialect or Listen()
+        self.journal = Journal(self._dialect)
         self.latency = latency or LatencyMeter()
-        self.asking = Asking(policy.finalize, policy.format.channels)
+        self.asking = Asking(policy.finalize, policy.format.channels, self._dialect)
         """What is asked of Deepgram beside the audio; after a new question `ask` has it sent."""
         self.origin: str | None = None  # the name of the one that its socket is at, where the shell says so
         self._interruption = Interruption()
@@ -128,7 +124,6 @@ class Session:
 
     def receive_fetched(self, asked: int, start: int, audio: bytes, now: float) -> None:
         """What was fetched where `asked` was asked for; it begins at `start`, later where that is not kept any more.
-
         Raises LocalProtocolError if it was not asked for. For a socket that is gone it comes too late, and is let go.
         """
         if asked != self._asked:
@@ -155,44 +150,29 @@ class Session:
         `own`: over the call's own options, which the next one does without. `elsewhere`: another origin may take it.
         """
         if own:
-            self._lose_socket(f"{refusal.reason} {GIVEN_UP}", refusal.status, refusal.request_id, now)
+            self._lose_socket(replace(refusal, reason=f"{refusal.reason} {GIVEN_UP}"), now)
             self.retries.hasten(now)
         elif refusal.blame is not Blame.REQUEST or elsewhere:
-            slow = refusal.blame is Blame.ACCOUNT and not elsewhere
-            self._lose_socket(refusal.reason, refusal.status, refusal.request_id, now, slow=slow)
+            self._lose_socket(refusal, now, slow=refusal.blame is Blame.ACCOUNT and not elsewhere)
         elif self._become(Trigger.REFUSED):
             self.retries.fail_for_good()
-            self._tell(refusal.reason, refusal.status, refusal.request_id, retry=False)
+            self._tell(refusal, retry=False)
             if self._ending.begun:
                 self._end()
 
     def receive_text(self, text: str | bytes, now: float) -> None:
-        """One message of Deepgram's; a bad one is counted and changes nothing: its audio stays uncovered.
-
-        What a socket still says that was given up is not heard: the next one says it of the same audio.
-        """
+        """One frame; a bad one is counted and changes nothing. A socket that was given up is not heard any more."""
         self._become(Trigger.TEXT)
         if self.state not in (State.OPEN, State.CLOSING):
             return
-        match message := self.journal.read(text):
-            case Result(channel=channel) | TurnEnd(channel=channel) | SpeechStart(channel=channel):
-                if channel < self.policy.format.channels:
-                    self._watchdog.answered(now)
-                    self._hear(message, now)
-                else:
-                    self.journal.bad_messages += 1
-            case Metadata():
-                self._end(Trigger.FLUSHED)
-            case ConfigureAnswer() | DeepgramError():
-                if configured := self.asking.answered(message):
-                    self._events.append(configured)
-                elif isinstance(message, DeepgramError):
-                    self.journal.bad_messages += 1
-                    self._events.append(message)
+        for message in self.journal.read(text):
+            self._take(message, now)
 
     def closed(self, code: int | None, reason: str, now: float) -> None:
         """The socket is gone, open or not yet; `code` None if it went without a close frame."""
-        self._lose_socket(reason or "connection lost", code, self.request_id, now)
+        for message in self._dialect.closed(code) if self.state is State.CLOSING else ():
+            self._take(message, now)
+        self._lose_socket(Refusal(code, reason or "connection lost", self.request_id), now)
 
     def pause(self, now: float) -> None:
         """The carrier sends nothing for now: ask for what was said last, which no silence after it will settle."""
@@ -229,7 +209,7 @@ class Session:
         if self.state is State.OPEN:
             if self._backlog.ready:
                 times.append(self._pace.next_time())
-            elif self._backlog.begun:
+            elif self._backlog.begun and self._dialect.keep_alive:
                 times.append(self._last_sent + self.policy.keep_alive)
         return min(times, default=None)
 
@@ -240,11 +220,12 @@ class Session:
         elif self.retries.at is not None and now >= self.retries.at:
             self._connect()
         elif self.state is State.OPEN:
+            due = self._last_sent + self.policy.keep_alive
             if self._backlog.ready:
                 self._send_audio(now)
-            elif self._backlog.begun and now >= self._last_sent + self.policy.keep_alive:
+            elif (text := self._dialect.keep_alive) and self._backlog.begun and now >= due:
                 # Only after the first audio: Deepgram does not let a KeepAlive alone keep a stream.
-                self._commands.append(Send(KEEP_ALIVE))
+                self._commands.append(Send(text))
                 self._last_sent = now
 
     # Out.
@@ -272,9 +253,10 @@ class Session:
         self._watchdog.answered(now)
         self.asking.connected()
         if resumed:
-            self._interruption.reopened(Resumed(self.retries.attempt, self._backlog.waiting, request_id, self.origin))
+            self._interruption.reopened(self.retries.attempt, self._backlog.waiting, request_id, self.origin)
         self._events += self._backlog.rewind()
         self.journal.connected(request_id, self._backlog.sent, self.origin)
+        self._commands += map(Send, self._dialect.opened())
         if self._ending.begun:
             self._ending.plan(now, self._backlog.unsent)
         self._send_audio(now)
@@ -290,15 +272,15 @@ class Session:
         while not leaving and backlog.ready and self._pace.allows(now):
             chunk = backlog.next_chunk()
             self._pace.take(len(chunk) / self.policy.format.octets)
-            self._commands.append(Send(chunk))
+            self._commands.append(Send(self._dialect.encode(chunk)))
             self._last_sent = now
             self._watchdog.sent(chunk, now)
         if leaving or (self._ending.begun and not backlog.unsent):
             self._become(Trigger.ALL_SENT)
-            self._commands.append(Send(CLOSE_STREAM))
+            self._commands.append(Send(self._dialect.closing))
             self._ending.all_sent(now)
         elif self._watchdog.is_deaf(now):
-            self._lose_socket("no results", None, self.request_id, now)
+            self._lose_socket(Refusal(None, "no results", self.request_id), now)
             self._commands.append(Close())
         else:
             self._ask(self.asking.due(backlog.sent, now), now)
@@ -311,9 +293,7 @@ class Session:
             self._commands.append(Send(text))
             self._last_sent = now
 
-    def _lose_socket(
-        self, reason: str, status: int | None, request_id: str | None, now: float, *, slow: bool = False
-    ) -> None:
+    def _lose_socket(self, lost: Refusal, now: float, *, slow: bool = False) -> None:
         """However it was lost: what is owed decides whether there is another. Told twice, it is lost once."""
         self._backlog.settle_quiet()
         if self.state is State.CLOSING and (self._ending.leaving or not self._backlog.uncovered):
@@ -322,14 +302,31 @@ class Session:
             self._become(Trigger.DONE)
         elif self._become(Trigger.LOST):
             self.retries.fail(now, slow=slow)
-            self._tell(reason, status, request_id, retry=not slow)
+            self._tell(lost, retry=not slow)
 
-    def _tell(self, reason: str, status: int | None, request_id: str | None, *, retry: bool) -> None:
+    def _tell(self, lost: Refusal, *, retry: bool) -> None:
         attempt, waiting = self.retries.attempt, self._backlog.waiting
-        told = Interrupted(reason, status, request_id, attempt, waiting, retry, self.origin)
-        self._events += self._interruption.begin(told)
+        self._events += self._interruption.begin(lost, attempt, waiting, self.origin, retry=retry)
+
+    def _take(self, message: Message, now: float) -> None:
+        match message:
+            case Metadata():
+                self._end(Trigger.FLUSHED)
+            case ConfigureAnswer() | DeepgramError():
+                if configured := self.asking.answered(message):
+                    self._events.append(configured)
+                elif isinstance(message, DeepgramError):
+                    self.journal.bad_messages += 1
+                    self._events.append(message)
+            case Other():
+                pass
+            case _ if message.channel < self.policy.format.channels:
+                self._hear(message, now)
+            case _:
+                self.journal.bad_messages += 1
 
     def _hear(self, message: Recognized, now: float) -> None:
+        self._watchdog.answered(now)
         self._events += self._interruption.answered()
         settled = self.settled
         if fresh := self._backlog.hear(message, partial=self._ending.partial):

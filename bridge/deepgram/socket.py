@@ -113,7 +113,7 @@ class Socket:
             self._url,
             create_connection=_Connection,
             sock=await dial(self._url, proxy) if proxy else None,
-            additional_headers={"Authorization": f"Token {self._key}"},
+            additional_headers={"Authorization": f"Token {self._key}"} if self._key else None,
             proxy=None,
             ssl=(self._route.tls or True) if self._url.startswith("wss:") else None,
             compression=None,

@@ -8,7 +8,7 @@ from bisect import bisect_left, bisect_right
 
 from msgspec.structs import replace
 
-from bridge.recognition import Recognized, Result, SpeechStart, TurnEnd, moved
+from bridge.recognition import EagerEnd, Recognized, Result, SpeechStart, TurnEnd, TurnGoesOn, moved
 from bridge.spans import Span
 
 
@@ -49,7 +49,7 @@ class Timeline:
                 if self._is_the_calls(message):
                     return message
                 return moved(message, self.place)
-            case SpeechStart():
+            case SpeechStart() | EagerEnd() | TurnGoesOn():
                 return replace(message, at=self.start(message.at))
             case TurnEnd(last_word_end=ended):
                 return message if ended is None else replace(message, last_word_end=self.end(ended))

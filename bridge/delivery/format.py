@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 from bridge.delivery.envelope import batch_id, envelope, interim_id, start_id
 from bridge.delivery.signing import Signer
-from bridge.events import Event, SpeechStarted, TranscriptInterim
+from bridge.events import Event, TranscriptInterim
 from bridge.outbox import Lane
 from bridge.store.base import StoredEvent
 
@@ -85,5 +85,4 @@ def _interim_id(event: Event) -> str:
     """The webhook-id of an event without a `seq`."""
     if isinstance(event.data, TranscriptInterim):
         return interim_id(event.call_id, event.data.segment_id, event.data.revision)
-    assert isinstance(event.data, SpeechStarted)
     return start_id(event.call_id, event.id)

@@ -1,5 +1,5 @@
-"""Interims, and starts of speech, at an endpoint: at most once each, only while a call's lane is idle, and counting for
-nothing.
+"""Interims, starts of speech, and what becomes of turns, at an endpoint: at most once each, only while a call's lane is
+idle, and counting for nothing.
 
 Beside the sender and deliberately no part of its duty: an interim is never retried and never waited for, the newest
 replaces what was not sent, and how it was answered changes nothing. One that is on its way when its final is posted
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from bridge.delivery.format import Format
 from bridge.delivery.lane import Answer, classify
 from bridge.delivery.poster import Poster
-from bridge.events import Data, Event, SpeechStarted, TranscriptInterim
+from bridge.events import Data, Event, TranscriptInterim, slot
 from bridge.store.base import LiveBus
 
 IN_FLIGHT = 16
@@ -29,7 +29,7 @@ class _InterimPosting:
     idle: bool = True
     sending: bool = False
     shown: dict[str, int | str] = field(default_factory=dict)
-    """What was sent last: of a segment its revision, of a track the start of speech."""
+    """What was sent last: of a segment its revision, of another slot the event."""
 
 
 class InterimSender:
@@ -132,5 +132,4 @@ def _told(event: Event) -> tuple[str, int | str]:
     data = event.data
     if isinstance(data, TranscriptInterim):
         return data.segment_id, data.revision
-    assert isinstance(data, SpeechStarted)
-    return f"speech {data.track}", event.id
+    return f"{slot(data)} {data.type}", event.id

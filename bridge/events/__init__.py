@@ -42,11 +42,15 @@ from bridge.events.parts import (
     timestamp,
 )
 from bridge.events.speech import (
+    SLOTS,
     SpeechStarted,
     Transcript,
     TranscriptFinal,
     TranscriptInterim,
+    TurnEagerEnd,
+    TurnResumed,
     UtteranceCompleted,
+    slot,
 )
 
 __all__ = [
@@ -74,6 +78,7 @@ __all__ = [
     "PauseStarted",
     "Request",
     "ResumeReason",
+    "SLOTS",
     "SearchHit",
     "SpeechStarted",
     "StreamFailed",
@@ -87,7 +92,10 @@ __all__ = [
     "TranscriptionConfigured",
     "TranscriptionInterrupted",
     "TranscriptionResumed",
+    "TurnEagerEnd",
+    "TurnResumed",
     "UtteranceCompleted",
     "Word",
+    "slot",
     "timestamp",
 ]

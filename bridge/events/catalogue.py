@@ -26,7 +26,14 @@ from bridge.events.parts import (
     Stretch,
     Track,
 )
-from bridge.events.speech import SpeechStarted, TranscriptFinal, TranscriptInterim, UtteranceCompleted
+from bridge.events.speech import (
+    SpeechStarted,
+    TranscriptFinal,
+    TranscriptInterim,
+    TurnEagerEnd,
+    TurnResumed,
+    UtteranceCompleted,
+)
 
 
 class CallStarted(Data):
@@ -262,6 +269,8 @@ EVENT_TYPES: Mapping[str, type[Data]] = {
         TranscriptFinal,
         UtteranceCompleted,
         SpeechStarted,
+        TurnEagerEnd,
+        TurnResumed,
         DtmfReceived,
         AudioGap,
         StreamFailed,

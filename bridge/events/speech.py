@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from bridge.events.data import Data
-from bridge.events.parts import Alternative, EndedBy, Entity, Overlap, SearchHit, Track, Word, is_empty, is_none
+from bridge.events.parts import TRACKS, Alternative, EndedBy, Entity, Overlap, SearchHit, Track, Word, is_empty, is_none
 
 
 class Transcript(Data):
@@ -89,6 +89,46 @@ class UtteranceCompleted(Data):
     """None in records of earlier versions."""
 
 
+class TurnEagerEnd(Data):
+    """A speaker may be done: if so, the next final is the last interim. With Flux and `eager_eot_threshold`."""
+
+    type: ClassVar[str] = "turn.eager_end"
+    durable: ClassVar[bool] = False
+
+    segment_id: str
+    """The segment that would be final."""
+    track: Track
+    channel: int
+    """As a transcript's."""
+    speaker: str
+    """The track's label."""
+    at: float
+    """How far Deepgram had heard the call by then."""
+    at_time: str
+    text: str
+    """What was said in the turn."""
+    confidence: float
+    """Deepgram's, that the turn is over, 0 to 1."""
+
+
+class TurnResumed(Data):
+    """A speaker goes on after a `turn.eager_end`."""
+
+    type: ClassVar[str] = "turn.resumed"
+    durable: ClassVar[bool] = False
+
+    segment_id: str
+    """The segment that goes on."""
+    track: Track
+    channel: int
+    """As a transcript's."""
+    speaker: str
+    """The track's label."""
+    at: float
+    """How far Deepgram had heard the call by then."""
+    at_time: str
+
+
 class SpeechStarted(Data):
     """A speaker began; the words follow."""
 
@@ -103,3 +143,17 @@ class SpeechStarted(Data):
     at: float
     """By Deepgram's detector of voice activity: no word need start there."""
     at_time: str
+
+
+SLOTS = (*TRACKS, *(f"turn {track}" for track in TRACKS))
+"""Of what is told without a `seq` the newest counts, in each of these."""
+
+
+def slot(data: Data) -> str | None:
+    """The one of an event without a `seq`."""
+    match data:
+        case TranscriptInterim() | SpeechStarted():
+            return data.track
+        case TurnEagerEnd() | TurnResumed():
+            return f"turn {data.track}"
+    return None

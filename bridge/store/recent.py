@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from bridge.events import Event, SpeechStarted, TranscriptFinal, TranscriptInterim
+from bridge.events import Event, SpeechStarted, TranscriptFinal, TranscriptInterim, slot
 from bridge.store.base import StoredEvent
 
 TAIL = 8
@@ -20,7 +20,7 @@ TAIL = 8
 class _RecentCall:
     tail: deque[StoredEvent] = field(default_factory=lambda: deque(maxlen=TAIL))
     interims: dict[str, Event] = field(default_factory=dict)
-    """By track."""
+    """By what they tell the state of: a track, or the turn on it."""
 
 
 class Recent:
@@ -60,22 +60,23 @@ class Recent:
         return [event for event in call.tail if event.seq > after]
 
     def put_interim(self, event: Event) -> bool:
-        """Keep the newest of its track; False: it says less than what is there, or its call is not going on."""
+        """Keep the newest of its slot; False: it says less than what is there, or its call is not going on."""
         call = self._calls.get(event.call_id)
-        data = event.data
-        if call is None or not isinstance(data, TranscriptInterim | SpeechStarted):
+        data, place = event.data, slot(event.data)
+        if call is None or place is None:
             return False
-        newest = call.interims.get(data.track)
+        newest = call.interims.get(place)
         if newest is not None and isinstance(newest.data, TranscriptInterim):
             if isinstance(data, SpeechStarted):
                 return False
+            assert isinstance(data, TranscriptInterim)
             if data.segment_id == newest.data.segment_id and data.revision <= newest.data.revision:
                 return False
-        call.interims[data.track] = event
+        call.interims[place] = event
         return True
 
     def interims(self, call_id: str) -> list[Event]:
-        """As `Store.interims`: the newest of every track."""
+        """As `Store.interims`: the newest of every slot."""
         call = self._calls.get(call_id)
         return list(call.interims.values()) if call else []
 
@@ -83,6 +84,7 @@ class Recent:
 def _settle(interims: dict[str, Event], final: Event) -> None:
     data = final.data
     assert isinstance(data, TranscriptFinal)
+    interims.pop(f"turn {data.track}", None)  # the turn is over
     newest = interims.get(data.track)
     if newest is None:
         return

@@ -26,11 +26,13 @@ from bridge.events import (
     Transcript,
     TranscriptFinal,
     TranscriptInterim,
+    TurnEagerEnd,
+    TurnResumed,
     UtteranceCompleted,
     Word,
     timestamp,
 )
-from bridge.recognition import Recognized, Result, SpeechStart, TurnEnd
+from bridge.recognition import EagerEnd, Recognized, Result, SpeechStart, TurnEnd, TurnGoesOn
 from bridge.recognition import Word as HeardWord
 from bridge.transcript.speech import SHORTEST_OVERLAP, by_voice, chained, join, runs
 from bridge.writing import joined
@@ -123,15 +125,14 @@ class Assembler:
                 if ended is not None and channel.last_word_end <= ended + _EPSILON:
                     self._complete_turn(channel, "utterance_end")
             case SpeechStart():
-                self._events.append(
-                    SpeechStarted(
-                        track=channel.track,
-                        channel=channel.index,
-                        speaker=channel.speaker,
-                        at=seconds(message.at),
-                        at_time=timestamp(self.anchor + message.at / SAMPLE_RATE),
-                    )
+                self._events.append(SpeechStarted(**self._place(channel, message.at)))
+            case EagerEnd(at=at, text=text, confidence=confidence) if shown := channel.shown:
+                told = TurnEagerEnd(
+                    segment_id=shown.segment_id, text=text, confidence=confidence, **self._place(channel, at)
                 )
+                self._events.append(told)
+            case TurnGoesOn(at=at) if shown := channel.shown:
+                self._events.append(TurnResumed(segment_id=shown.segment_id, **self._place(channel, at)))
 
     def finish(self, *, retract: bool = False, turns: bool = True) -> None:
         """Nothing more comes: what is open is closed with what was last heard of it.
@@ -151,6 +152,11 @@ class Assembler:
         """What has become of it since the last call, in order."""
         events, self._events = self._events, []
         return events
+
+    def _place(self, channel: _Channel, at: int) -> dict[str, Any]:
+        """Who, and when."""
+        when = {"at": seconds(at), "at_time": timestamp(self.anchor + at / SAMPLE_RATE)}
+        return {"track": channel.track, "channel": channel.index, "speaker": channel.speaker, **when}
 
     def _receive_result(self, channel: _Channel, result: Result) -> None:
         if result.is_final:

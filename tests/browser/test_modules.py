@@ -298,6 +298,27 @@ async def test_the_end_takes_what_never_settled(page):
     assert (await conversation(page, said))["items"] == [["one", True], "ended"]
 
 
+async def test_a_turn_that_may_be_over_is_marked_until_it_goes_on_or_is(page):
+    shown = say(1, "one", 1.0, final=False)
+    about = {"segment_id": shown.segment_id, "track": "inbound", "channel": 0, "speaker": "caller"}
+    early = events.TurnEagerEnd(**about, at=2.0, at_time="", text="one", confidence=0.5)
+    resumed = events.TurnResumed(**about, at=2.5, at_time="")
+    said = recorded(shown, early, resumed, early, say(1, "one", 1.0, revision=9))
+    marked = await page.evaluate(
+        """async (said) => {
+            const { Conversation } = await import("/static/conversation.js");
+            const conversation = new Conversation();
+            return said.map((event) => {
+                conversation.receive(event);
+                return conversation.items.map(({ ending }) => ending);
+            });
+        }""",
+        said,
+    )
+
+    assert marked == [[], [False], [True], [False], [True], [False]]
+
+
 async def test_times_are_told_as_a_clock_tells_them(page):
     told = await page.evaluate(
         """async () => {

@@ -110,6 +110,14 @@ async def test_deepgram_serves_a_script_to_the_bridge(tmp_path):
                 assert (await finished(caller))[0] == 0
 
 
+async def test_vosk_serves_a_script_to_the_bridge(tmp_path):
+    path = tmp_path / "script.json"
+    path.write_text(SCRIPT.to_json())
+    async with command("vosk", "--port", "0", "--script", str(path)) as process:
+        url = (await line_with(process, "BRIDGE_VOSK_URL=")).partition("=")[2]
+        assert url.startswith("ws://127.0.0.1:")
+
+
 async def test_receive_prints_what_the_bridge_delivers(tmp_path):
     port = free_port()
     async with command("receive", "--port", str(port), WEBHOOK_SECRET=WEBHOOK_SECRET) as process:

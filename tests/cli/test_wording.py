@@ -56,6 +56,8 @@ def test_what_went_wrong_is_said() -> None:
     assert said(DtmfReceived(track="inbound", digit="#", at=2.0)) == ["00:02.0  key # pressed (inbound)"]
     failed = StreamFailed(stream_id="MZ1", error="31924\x1b[2J")
     assert said(failed) == ["the stream failed: 31924[2J"]
+    assert said(words.eager_end().data) == ["00:02.0  caller may be done (45%)"]
+    assert said(words.turn_resumed().data) == ["00:02.5  caller goes on"]
     back = CallResumed(reason="bridge_restarted", stream_id="MZ2", at=8.0)
     assert said(back) == ["00:08.0  the call goes on: bridge_restarted"]
     assert said(EventLost()) == ["what stood here is lost: the database was damaged"]
@@ -107,6 +109,8 @@ def test_every_line_begins_as_it_is_given() -> None:
 def test_what_stands_at_a_time_of_the_call_has_one() -> None:
     assert WORDING.keys() <= EVENT_TYPES.keys()
     assert {kind: time for kind, (_, time) in WORDING.items() if time} == {
+        "turn.eager_end": "at",
+        "turn.resumed": "at",
         "dtmf.received": "at",
         "audio.gap": "from",
         "call.resumed": "at",

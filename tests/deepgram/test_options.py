@@ -2,6 +2,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
+from bridge.audio import TELEPHONE
 from bridge.deepgram.options import check_names, doubts, names, override, parse
 from bridge.errors import ConfigError
 
@@ -73,7 +74,7 @@ def test_a_call_id_can_be_added_to_the_query():
         ("utterance_end_ms=soon", "1000 to 5000"),
         ("dictation=true&smart_format=false", "punctuate"),
         ("diarize_model=v2", "v2"),
-        ("model=flux-general-en", "Flux"),
+        ("model=flux-general", "Flux is flux-general-en and flux-general-multi"),
         ("model=", "oldest"),
         ("endpointing=short", "milliseconds or false"),
         ("language=en_US", "en-US"),
@@ -273,3 +274,32 @@ def test_no_wishes_change_nothing():
     options = parse("")
 
     assert override(options, {"from": "+15550100"}, ALLOWED) is options
+
+
+def test_flux_is_asked_on_its_own_path_for_one_channel_and_for_nothing_that_it_refuses():
+    options = parse("model=flux-general-en&eot_threshold=0.8&keyterm=Acme&endpointing=500&diarize=true&smart_format=")
+
+    assert options.is_flux
+    assert options.target([("extra", "call_id:CA1")], TELEPHONE.mono) == (
+        "/v2/listen?encoding=mulaw&sample_rate=8000&model=flux-general-en&eot_threshold=0.8&keyterm=Acme"
+    )
+    assert list(doubts(options)) == [
+        f"{name} is not sent: Flux has no such parameter, and would refuse every call"
+        for name in ("diarize", "endpointing")
+    ]
+    assert parse("").target().startswith("/v1/listen?encoding=mulaw&sample_rate=8000&channels=2&multichannel=true&")
+
+
+def test_a_call_keeps_to_flux_or_away_from_it():
+    flux = parse("model=flux-general-en")
+
+    assert override(flux, {"deepgram.keyterm": "Acme"}, ALLOWED).get("keyterm") == "Acme"
+    assert override(flux, {"deepgram.language": "es"}, ALLOWED).left_out == ("language",)
+    for options, model in ((flux, "nova-3"), (parse(""), "flux-general-en")):
+        with pytest.raises(ConfigError, match="cannot choose"):
+            override(options, {"deepgram.model": model}, ALLOWED)
+
+
+def test_what_flux_alone_has_needs_flux():
+    with pytest.raises(ConfigError, match="needs a Flux model"):
+        parse("eot_threshold=0.7")

@@ -42,6 +42,13 @@ async def test_what_is_sent_is_answered_and_its_end_is_known(deepgram):
     assert one.blocked_for(asyncio.get_running_loop().time()) == 0.0
 
 
+async def test_without_a_key_no_header_offers_one(deepgram):
+    one = Socket(f"{deepgram.url}/v1/listen?{options.parse('').query()}", "", DIRECT)
+
+    assert (await one.open()).status == 401
+    assert "Authorization" not in deepgram.connections[0].headers
+
+
 async def test_a_refusal_has_status_reason_and_request(deepgram):
     deepgram.faults = Faults(refuse=401)
     refusal = await socket(deepgram).open()

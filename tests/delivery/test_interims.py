@@ -12,7 +12,7 @@ from bridge.delivery.lane import RetryPolicy
 from bridge.delivery.poster import Timeouts
 from bridge.delivery.sender import Sender
 from bridge.delivery.signing import Signer, format_secret
-from bridge.events import SpeechStarted, TranscriptInterim
+from bridge.events import SpeechStarted, TranscriptInterim, TurnEagerEnd, TurnResumed
 from bridge.local.receiver import Fault, Receiver
 from bridge.store.sqlite import SQLiteStore
 from tests.fakes import words
@@ -187,6 +187,20 @@ async def test_the_start_of_speech_can_be_posted_too(store: SQLiteStore, receive
         await store.append([words.final()])
         await receiver.until(lambda: receiver.seqs("CA1") == [1, 2])
     assert [event["type"] for event in receiver.calls["CA1"].interims] == ["speech.started"]
+
+
+async def test_what_becomes_of_a_turn_can_be_posted_too(store: SQLiteStore, receiver: Receiver) -> None:
+    types = [TranscriptInterim, TurnEagerEnd, TurnResumed]
+    async with Sender(store, receiver.url, Envelopes(Signer(SECRET)), interims=types) as sender:
+        await store.append([words.started()])
+        await until(lambda: sender.counters["delivered"] == 1)
+        await store.append([], [words.interim(), early := words.eager_end()])
+        await receiver.until(lambda: receiver.counters["interims"] == 2)
+        assert receiver.deliveries[-1].webhook_id == f"int_CA1_{early.id}"
+        await store.append([], [words.turn_resumed()])
+        await receiver.until(lambda: receiver.counters["interims"] == 3)
+    told = [event["type"] for event in receiver.calls["CA1"].interims]
+    assert told == ["transcript.interim", "turn.eager_end", "turn.resumed"]
 
 
 async def test_an_ended_call_is_forgotten(store: SQLiteStore, receiver: Receiver, sender: Sender) -> None:

@@ -162,10 +162,12 @@ FIELDS = {
     "utterance.completed": {"voice", "ended_by"},
     "transcript.interim": set(),
     "speech.started": {"at"},
+    "turn.eager_end": {"text", "confidence"},
+    "turn.resumed": set(),
     "call.ended": {"requests"},
     "transcription.backfilled": {"request_id", "model"},
 }
-"""What the test above finds, and those of `test_backfill` and `test_interims`."""
+"""What the test above finds, and those of `test_backfill`, `test_interims` and `test_flux`."""
 
 
 def test_the_readmes_table_names_what_is_tested():

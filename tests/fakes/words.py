@@ -13,6 +13,8 @@ from bridge.events import (
     TranscriptFinal,
     TranscriptInterim,
     TranscriptionBackfilled,
+    TurnEagerEnd,
+    TurnResumed,
     timestamp,
 )
 
@@ -75,6 +77,26 @@ def speech(call_id: str = "CA1", track: str = "inbound", at: float = 1.0) -> Eve
     channel = 0 if track == "inbound" else 1
     speaker = "caller" if track == "inbound" else "agent"
     data = SpeechStarted(track=track, channel=channel, speaker=speaker, at=at, at_time=timestamp(STARTED_AT + at))
+    return event(call_id, None, data)
+
+
+def eager_end(call_id: str = "CA1", segment_id: str = "s1", text: str = "hello") -> Event:
+    data = TurnEagerEnd(
+        segment_id=segment_id,
+        track="inbound",
+        channel=0,
+        speaker="caller",
+        at=2.0,
+        at_time=timestamp(STARTED_AT + 2),
+        text=text,
+        confidence=0.45,
+    )
+    return event(call_id, None, data)
+
+
+def turn_resumed(call_id: str = "CA1", segment_id: str = "s1") -> Event:
+    at, at_time = 2.5, timestamp(STARTED_AT + 2.5)
+    data = TurnResumed(segment_id=segment_id, track="inbound", channel=0, speaker="caller", at=at, at_time=at_time)
     return event(call_id, None, data)
 
 

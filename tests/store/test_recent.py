@@ -65,6 +65,17 @@ def test_a_final_takes_its_own_interim_and_no_other() -> None:
     assert shown(memory) == [other]
 
 
+def test_what_becomes_of_a_turn_stands_beside_its_words_and_goes_with_its_final() -> None:
+    memory = recent()
+    memory.put_interim(said := words.interim(segment_id="a"))
+    assert memory.put_interim(early := words.eager_end(segment_id="a"))
+    assert shown(memory) == [said, early]
+    assert memory.put_interim(resumed := words.turn_resumed(segment_id="a"))
+    assert shown(memory) == [said, resumed]
+    memory.keep([], [words.final(segment_id="a")])
+    assert shown(memory) == []
+
+
 def test_the_start_of_speech_stands_until_there_are_words() -> None:
     memory = recent()
     assert memory.put_interim(begun := words.speech(at=2.0))

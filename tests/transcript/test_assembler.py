@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from bridge.audio import samples
-from bridge.events import Overlap, SpeechStarted, TranscriptFinal, TranscriptInterim, UtteranceCompleted
-from bridge.recognition import Alternative, Entity, Hit, Result, SpeechStart, TurnEnd, Word
+from bridge.events import Overlap, SpeechStarted, TranscriptFinal, TranscriptInterim, TurnEagerEnd, UtteranceCompleted
+from bridge.recognition import Alternative, EagerEnd, Entity, Hit, Result, SpeechStart, TurnEnd, TurnGoesOn, Word
 from bridge.spans import Span
 from bridge.transcript.assembler import Assembler, Progress
 from tests.fakes.speech import span
@@ -194,6 +194,27 @@ def test_speech_that_starts_is_told(assembler):
     assert heard(assembler, SpeechStart(1, samples(2.25))) == [
         SpeechStarted(track="outbound", channel=1, speaker="agent", at=2.25, at_time="2023-11-14T22:13:22.250Z")
     ]
+
+
+def test_a_turn_that_may_be_over_names_its_segment_and_so_does_one_that_goes_on(assembler):
+    shown, early = heard(assembler, results(0, 0.0, 1.0, ("Hi", 0.5), final=False), EagerEnd(0, 8000, "Hi", 0.45))
+    (resumed,) = heard(assembler, TurnGoesOn(0, 12_000))
+
+    assert early == TurnEagerEnd(
+        segment_id=shown.segment_id,
+        track="inbound",
+        channel=0,
+        speaker="caller",
+        at=1.0,
+        at_time="2023-11-14T22:13:21.000Z",
+        text="Hi",
+        confidence=0.45,
+    )
+    assert (resumed.segment_id, resumed.at) == (shown.segment_id, 1.5)
+
+
+def test_where_nothing_is_open_no_turn_ends_early(assembler):
+    assert heard(assembler, EagerEnd(0, 8000, "Hi", 0.45), TurnGoesOn(0, 12_000)) == []
 
 
 def test_the_language_of_a_result_goes_before_the_one_asked_for(assembler):

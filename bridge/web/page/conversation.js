@@ -109,6 +109,8 @@ export class Conversation {
     "transcript.interim": (data) => this.#segment(data),
     "transcript.final": (data) => this.#segment(data),
     "speech.started": (data) => this.#speaking(data),
+    "turn.eager_end": (data) => this.#ending(data, true),
+    "turn.resumed": (data) => this.#ending(data, false),
     "dtmf.received": ({ at, track, digit }, event) => this.#note(event.id, at, { what: "dtmf", track, digit }),
     "pause.started": ({ at, by }, event) => this.#pause({ key: event.id, at, by }),
     "pause.ended": ({ at }) => this.#pauseEnded(at),
@@ -212,6 +214,14 @@ export class Conversation {
     this.#quiet(data.track);
     // Shown at the end: the place of the words is known only when they come.
     this.#put({ key: `speaking-${data.track}`, kind: "speaking", at: END, track: data.track, speaker: data.speaker });
+  }
+
+  /** Mark the segment whose speaker may be done, or take the mark away. */
+  #ending({ segment_id }, ending) {
+    const segment = this.#segments.get(segment_id);
+    if (!segment || segment.final) return;
+    segment.ending = ending;
+    this.#touch(segment);
   }
 
   /** Remove the mark of a speaker who has begun: the words have come, or none follow. */
@@ -346,6 +356,7 @@ function turnOf({ key, parts: [...parts] }, over) {
     end: Math.max(...parts.map((part) => part.end)),
     time: first.time,
     final: parts.every((part) => part.final),
+    ending: parts.some((part) => part.ending && !part.final),
     parts,
     over,
     text,

@@ -287,6 +287,7 @@ const fill = {
     }
     element.classList.toggle("interim", !item.parts.some(({ final }) => final));
     element.classList.toggle("final", item.final);
+    element.classList.toggle("ending", item.ending);
     element.classList.toggle("voiced", item.parts[0].who !== item.track); // the next may be another's of this track
     if (item.language) element.lang = item.language;
     said.replaceChildren(...runs(item).map(run));
