@@ -118,7 +118,8 @@ class Shown:
     def showing(self, recordings: int) -> Iterator[None]:
         """While they are imported."""
         self._bar = self._progress.add_task("", total=recordings, audio=clock(0))
-        with self._progress:
+        # Older versions of rich end a progress that is disabled with an empty line.
+        with contextlib.nullcontext() if self._progress.disable else self._progress:
             yield
 
     def imported(self, name: str, call_id: str, seconds: float, words: int) -> None:

@@ -10,6 +10,7 @@ be written yet stays in a socket's outbox, and what the outbox holds is in the s
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from bridge.deepgram.choice import Choice
 from bridge.deepgram.configuring import Configuration
@@ -141,7 +142,7 @@ class Client:
                 place = self._choice.place
                 self._socket = socket = self._make_socket(place)
                 self.session.origin = self._choice.origin.name
-                self._spawn(self._serve_socket(socket, self._run_socket(socket, place, turned_away)))
+                self._spawn(self._serve_socket(socket, partial(self._run_socket, socket, place, turned_away)))
             case Fetch(start, samples):
                 self._spawn(self._read_kept(start, samples))
             case Close():
@@ -192,10 +193,10 @@ class Client:
         self.session.handle_timer(max(due, self._loop.time()))
         self._pump()
 
-    async def _serve_socket(self, socket: Socket, work: Awaitable[None]) -> None:
+    async def _serve_socket(self, socket: Socket, work: Callable[[], Awaitable[None]]) -> None:
         """One socket, from the handshake to its end; none ends without the session's being told."""
         try:
-            await work
+            await work()
         except Exception:
             log.exception("a socket to deepgram failed", extra={"call_id": self._call_id})
             socket.abort()
@@ -258,7 +259,7 @@ class Client:
         if place is not None and self._socket:
             self._returning = True
             socket = self._make_socket(place)
-            self._spawn(self._serve_socket(socket, self._return(socket, place, self._socket)))
+            self._spawn(self._serve_socket(socket, partial(self._return, socket, place, self._socket)))
 
     async def _return(self, socket: Socket, place: int, old: Socket) -> None:
         """Open a socket at a better origin, and give up the old one for it."""

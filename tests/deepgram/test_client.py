@@ -1,6 +1,7 @@
 """The client's shell against a real socket: the local Deepgram server, reading coded audio."""
 
 import asyncio
+import gc
 from dataclasses import replace
 from random import Random
 
@@ -770,3 +771,13 @@ async def test_a_call_that_ends_while_it_goes_back_ends_where_it_was(deepgram, o
 
     assert caller.words(0) == spoken(0)
     assert [request.origin for request in caller.client.session.journal.requests] == [name(other)]
+
+
+async def test_work_that_is_cancelled_before_it_begins_leaves_nothing_behind():
+    before = asyncio.all_tasks()
+    Caller("ws://127.0.0.1:1")
+    work = asyncio.all_tasks() - before
+    for task in work:
+        task.cancel()
+    await asyncio.gather(*work, return_exceptions=True)
+    gc.collect()  # what was not awaited would be a warning, and warnings are errors
