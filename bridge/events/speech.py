@@ -89,60 +89,47 @@ class UtteranceCompleted(Data):
     """None in records of earlier versions."""
 
 
-class TurnEagerEnd(Data):
-    """A speaker may be done: if so, the next final is the last interim. With Flux and `eager_eot_threshold`."""
+class Moment(Data):
+    """What a speaker did at one moment."""
 
-    type: ClassVar[str] = "turn.eager_end"
     durable: ClassVar[bool] = False
 
-    segment_id: str
-    """The segment that would be final."""
     track: Track
     channel: int
     """As a transcript's."""
     speaker: str
     """The track's label."""
     at: float
-    """How far Deepgram had heard the call by then."""
+    """The moment; of a turn, how far Deepgram had heard the call by then."""
     at_time: str
+
+
+class SpeechStarted(Moment):
+    """A speaker began, by Deepgram's detector of voice activity: no word need start there. The words follow."""
+
+    type: ClassVar[str] = "speech.started"
+
+
+class TurnEagerEnd(Moment):
+    """A speaker may be done: if so, the next final is the last interim. With Flux and `eager_eot_threshold`."""
+
+    type: ClassVar[str] = "turn.eager_end"
+
+    segment_id: str
+    """The segment that would be final."""
     text: str
     """What was said in the turn."""
     confidence: float
     """Deepgram's, that the turn is over, 0 to 1."""
 
 
-class TurnResumed(Data):
+class TurnResumed(Moment):
     """A speaker goes on after a `turn.eager_end`."""
 
     type: ClassVar[str] = "turn.resumed"
-    durable: ClassVar[bool] = False
 
     segment_id: str
     """The segment that goes on."""
-    track: Track
-    channel: int
-    """As a transcript's."""
-    speaker: str
-    """The track's label."""
-    at: float
-    """How far Deepgram had heard the call by then."""
-    at_time: str
-
-
-class SpeechStarted(Data):
-    """A speaker began; the words follow."""
-
-    type: ClassVar[str] = "speech.started"
-    durable: ClassVar[bool] = False
-
-    track: Track
-    channel: int
-    """As a transcript's."""
-    speaker: str
-    """The track's label."""
-    at: float
-    """By Deepgram's detector of voice activity: no word need start there."""
-    at_time: str
 
 
 SLOTS = (*TRACKS, *(f"turn {track}" for track in TRACKS))
