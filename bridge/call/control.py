@@ -160,8 +160,8 @@ class Control:
     def configured(self, answer: Configured) -> None:
         """Deepgram has answered."""
         change = self._change
-        if change is None or change.configuration is not answer.configuration:
-            if answer.refusal:  # it had taken it before, on another socket
+        if answer.again or change is None or change.configuration is not answer.configuration:
+            if answer.refusal:
                 extra = {"call_id": self._record.events.call_id, "reason": answer.refusal}
                 log.warning("deepgram takes changed options no more", extra=extra)
             return

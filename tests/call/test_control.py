@@ -291,6 +291,10 @@ async def test_options_are_changed_on_this_socket_and_on_the_next(call, store, s
     server.connections[0].drop()
     await until(lambda: len(server.connections) > 1)
     await until(lambda: names.message in server.connections[1].texts)
+    speak(call, clock, 1.02, 2.0)
+    await until(lambda: not call.interrupted)
+    await call.control.written()
+    assert len(await datas(store, "transcription.configured")) == 1
 
 
 async def answered(call, clock):
@@ -334,7 +338,8 @@ async def test_deepgrams_refusal_comes_back_in_its_words(call, store, server):
 
 
 async def test_what_deepgram_takes_no_more_is_logged(call, caplog):
-    call.control.configured(Configured(Configuration(numerals=True), None, "CONFIGURE_INTERNAL_ERROR"))
+    refused = Configured(Configuration(numerals=True), None, "CONFIGURE_INTERNAL_ERROR", again=True)
+    call.control.configured(refused)
 
     assert [record.reason for record in caplog.records] == ["CONFIGURE_INTERNAL_ERROR"]
 
