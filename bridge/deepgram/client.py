@@ -48,7 +48,7 @@ class Client:
         """
         self.session = session
         self._origins = origins
-        self._choice = Choice(origins)
+        self._choice = Choice(origins, call_id)
         self._request = request
         self._call_id = call_id
         self._on_event = on_event
@@ -224,7 +224,8 @@ class Client:
         now = self._loop.time()
         if own := self._give_way(refusal):
             self._choice.ask_again()
-        self.session.refused(refusal, now, own=own, elsewhere=self._choice.is_elsewhere)
+        elsewhere, left = self._choice.is_elsewhere, self._choice.is_left
+        self.session.refused(refusal, now, own=own, elsewhere=elsewhere, left=left)
         if self._choice.is_fresh(now):
             self.session.retries.hasten(now)
 

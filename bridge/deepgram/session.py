@@ -144,16 +144,19 @@ class Session:
             raise LocalProtocolError("a session that owes much, or nothing, is not moved")
         self._begin(request_id, now, resumed=True)
 
-    def refused(self, refusal: Refusal, now: float, *, own: bool = False, elsewhere: bool = False) -> None:
+    def refused(
+        self, refusal: Refusal, now: float, *, own: bool = False, elsewhere: bool = False, left: bool = False
+    ) -> None:
         """The socket could not be opened. An error of an open one may be told so too, before or instead of its end.
 
-        `own`: over the call's own options, which the next one does without. `elsewhere`: another origin may take it.
+        `own`: over the call's own options, which the next one does without. `elsewhere`: another origin may take it;
+        `left`: it may once a person has mended something.
         """
         if own:
             self._lose_socket(replace(refusal, reason=f"{refusal.reason} {GIVEN_UP}"), now)
             self.retries.hasten(now)
-        elif refusal.blame is not Blame.REQUEST or elsewhere:
-            self._lose_socket(refusal, now, slow=refusal.blame is Blame.ACCOUNT and not elsewhere)
+        elif refusal.blame is not Blame.REQUEST or elsewhere or left:
+            self._lose_socket(refusal, now, slow=refusal.blame is not Blame.PASSING and not elsewhere)
         elif self._become(Trigger.REFUSED):
             self.retries.fail_for_good()
             self._tell(refusal, retry=False)

@@ -700,6 +700,20 @@ async def test_an_origin_that_is_away_is_tried_again_though_another_refuses_the_
     assert [server.accepted for server in (deepgram, other)] == [3, 1]
 
 
+async def test_a_call_waits_for_an_account_to_be_mended_where_another_origin_has_not_its_model(deepgram, other):
+    deepgram.faults, other.faults = Faults(refuse=401), Faults(refuse=400)
+    account = CircuitBreakerPolicy(account_probe=0.02)
+    origins = at(deepgram.url, other.url, breaker=account, **SWIFT)
+    caller = Caller("", replace(QUICK, longest_retry=0.02), origins=origins)
+    await until(lambda: other.accepted == 1 and caller.client.session.interruption)
+    deepgram.faults = Faults()
+    await speak(caller)
+    await caller.end()
+
+    assert caller.words(0) == spoken(0)
+    assert other.accepted == 1
+
+
 async def test_options_of_the_calls_own_are_given_up_before_the_origin_is(deepgram, other):
     deepgram.faults = Faults(first=1, refuse=400)
     everybodys = f"/v1/listen?{options.parse('model=nova-2').query()}"

@@ -1181,6 +1181,16 @@ def test_an_account_that_another_origin_may_accept_is_not_waited_for():
     assert machine.events_received()[0].retry
 
 
+def test_where_an_origin_is_left_that_a_person_must_mend_it_is_tried_again_seldom():
+    machine = session()
+    machine.start(0.0)
+    machine.refused(Refusal(400, "no such model", None), 0.0, left=True)
+
+    assert machine.state is State.WAITING
+    assert machine.get_timer() >= 2.0
+    assert not machine.events_received()[0].retry
+
+
 def test_only_a_session_that_waits_can_be_hastened():
     machine = opened()
     feed(machine, 1.0)
