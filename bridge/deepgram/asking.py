@@ -27,6 +27,7 @@ class Asking:
         self._configuring = Configuring()
         self._channels = channels
         self._settle_at: int | None = None
+        self._settled_at = 0  # what was asked for last
 
     def __repr__(self) -> str:
         return f"<Asking {self._standing!r} {self._configuring!r} settle at {self._settle_at}>"
@@ -62,8 +63,10 @@ class Asking:
             return None
         return self._configuring.answered(answer)
 
-    def connected(self) -> None:
-        """Another socket is open: it hears the words again, and is as the last one was made."""
+    def connected(self, start: int = 0) -> None:
+        """Another socket is open: from `start` on it hears the words again, and is as the last one was made."""
+        if self._settled_at > start:
+            self.finalize(self._settled_at)
         self._standing.clear()
         self._configuring.connected()
 
@@ -74,7 +77,7 @@ class Asking:
     def due(self, sent: int, now: float) -> Iterator[str]:
         """What to send. `sent`: how much of the audio Deepgram has got."""
         if self._settle_at is not None and sent >= self._settle_at:
-            self._settle_at = None
+            self._settled_at, self._settle_at = self._settle_at, None
             yield from filter(None, map(self._dialect.settle, range(self._channels)))
         yield from self._finals(self._standing.due(sent, now))
         if self._configuring.waits and (text := self._configuring.due(now)):

@@ -40,7 +40,7 @@ class Choice:
 
     @property
     def is_left(self) -> bool:
-        """Another origin has not said that it will never take the request, whoever must mend what is wrong there."""
+        """Another origin has not said that it will never take the request, though a person may have to mend it."""
         return any(place != self.place and place not in self._hopeless for place in range(len(self._origins)))
 
     @property

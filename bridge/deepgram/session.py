@@ -254,10 +254,10 @@ class Session:
         """A socket that was opened is the one that is sent the audio. `resumed`: its first answer is news."""
         self.request_id = request_id
         self._watchdog.answered(now)
-        self.asking.connected()
         if resumed:
             self._interruption.reopened(self.retries.attempt, self._backlog.waiting, request_id, self.origin)
         self._events += self._backlog.rewind()
+        self.asking.connected(self._backlog.sent)
         self.journal.connected(request_id, self._backlog.sent, self.origin)
         self._commands += map(Send, self._dialect.opened())
         if self._ending.begun:
