@@ -76,12 +76,16 @@ class Asking:
 
     def due(self, sent: int, now: float) -> Iterator[str]:
         """What to send. `sent`: how much of the audio Deepgram has got."""
-        if self._settle_at is not None and sent >= self._settle_at:
-            self._settled_at, self._settle_at = self._settle_at, None
-            yield from filter(None, map(self._dialect.settle, range(self._channels)))
+        yield from self.settling(sent)
         yield from self._finals(self._standing.due(sent, now))
         if self._configuring.waits and (text := self._configuring.due(now)):
             yield text
+
+    def settling(self, sent: int) -> Iterator[str]:
+        """Of that what is to be sent before any more audio, which may hold half a word."""
+        if self._settle_at is not None and sent >= self._settle_at:
+            self._settled_at, self._settle_at = self._settle_at, None
+            yield from filter(None, map(self._dialect.settle, range(self._channels)))
 
     def _finals(self, channels: Iterator[int]) -> Iterator[str]:
         return filter(None, map(self._dialect.finalize, channels))

@@ -35,7 +35,7 @@ class Channels:
         """`sessions`: by channel; each hears that channel alone, and all have one meter."""
         self.sessions = sessions
         self._away: set[int] = set()
-        self._told: set[tuple[int | None, str, str | None]] = set()  # of this interruption
+        self._told: set[tuple[int | None, str, str | None, bool]] = set()  # of this interruption
         self._origins: dict[int, str | None] = {}  # where each has been heard again
         self._finished: dict[int, Finished] = {}
 
@@ -106,7 +106,7 @@ class Channels:
 
     def _news(self, event: Interrupted) -> Interrupted | None:
         """The same trouble at an origin is said once, not once a channel."""
-        trouble = (event.status, event.reason, event.origin)
+        trouble = (event.status, event.reason, event.origin, event.retry)
         if trouble in self._told:
             return None
         self._told.add(trouble)

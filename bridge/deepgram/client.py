@@ -15,7 +15,7 @@ from functools import partial
 from bridge.deepgram.choice import Choice
 from bridge.deepgram.configuring import Configuration
 from bridge.deepgram.exchange import Close, Command, Connect, Fetch, Finished, Send, SessionEvent
-from bridge.deepgram.messages import DeepgramError, Refusal
+from bridge.deepgram.messages import Blame, DeepgramError, Refusal
 from bridge.deepgram.origins import Origins
 from bridge.deepgram.session import Session
 from bridge.deepgram.socket import Socket
@@ -224,8 +224,8 @@ class Client:
         now = self._loop.time()
         if own := self._give_way(refusal):
             self._choice.ask_again()
-        elsewhere, left = self._choice.is_elsewhere, self._choice.is_left
-        self.session.refused(refusal, now, own=own, elsewhere=elsewhere, left=left)
+        elsewhere = self._choice.is_left if refusal.blame is Blame.REQUEST else self._choice.is_elsewhere
+        self.session.refused(refusal, now, own=own, elsewhere=elsewhere)
         if self._choice.is_fresh(now):
             self.session.retries.hasten(now)
 

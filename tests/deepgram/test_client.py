@@ -705,13 +705,15 @@ async def test_a_call_waits_for_an_account_to_be_mended_where_another_origin_has
     account = CircuitBreakerPolicy(account_probe=0.02)
     origins = at(deepgram.url, other.url, breaker=account, **SWIFT)
     caller = Caller("", replace(QUICK, longest_retry=0.02), origins=origins)
-    await until(lambda: other.accepted == 1 and caller.client.session.interruption)
+    await until(lambda: any(isinstance(event, Interrupted) and not event.retry for event in caller.happenings))
     deepgram.faults = Faults()
     await speak(caller)
     await caller.end()
 
     assert caller.words(0) == spoken(0)
     assert other.accepted == 1
+    told = [(event.status, event.retry) for event in caller.happenings if isinstance(event, Interrupted)]
+    assert told == [(401, True), (400, True), (401, False)]
 
 
 async def test_options_of_the_calls_own_are_given_up_before_the_origin_is(deepgram, other):

@@ -1181,16 +1181,6 @@ def test_an_account_that_another_origin_may_accept_is_not_waited_for():
     assert machine.events_received()[0].retry
 
 
-def test_where_an_origin_is_left_that_a_person_must_mend_it_is_tried_again_seldom():
-    machine = session()
-    machine.start(0.0)
-    machine.refused(Refusal(400, "no such model", None), 0.0, left=True)
-
-    assert machine.state is State.WAITING
-    assert machine.get_timer() >= 2.0
-    assert not machine.events_received()[0].retry
-
-
 def test_only_a_session_that_waits_can_be_hastened():
     machine = opened()
     feed(machine, 1.0)
@@ -1229,6 +1219,21 @@ def test_a_socket_that_takes_over_is_sent_what_no_final_covers():
         ("r1", 0.0, None),
         ("r2", 4.0, "better"),
     ]
+
+
+def test_a_move_is_no_end_of_an_interruption_that_is_over():
+    machine = opened()
+    now = feed(machine, 1.0)
+    machine.closed(1011, "gone", now)
+    machine.handle_timer(now + 1.0)
+    machine.connected("r2", now + 1.0)
+    machine.receive_text(results(0, 0.0, 0.5, ("One", 0.2), final=False), now + 1.0)
+    assert machine.retries.attempt == 1  # nothing is settled there yet
+    machine.moved("r3", now + 1.0)
+    machine.receive_text(results(0, 0.0, 0.5, ("One", 0.2), final=False), now + 1.0)
+
+    resumed = [event for event in machine.events_received() if isinstance(event, Resumed)]
+    assert [(event.request_id, event.attempt) for event in resumed] == [("r2", 1), ("r3", 0)]
 
 
 def test_a_call_is_quiet_once_no_word_waits_and_none_is_said():
