@@ -179,6 +179,20 @@ async def test_a_pause_that_is_asked_for_twice_is_one(call, store, clock):
     ]
 
 
+async def test_a_pause_that_is_over_and_its_place_in_the_call_are_kept_together(call, store, clock, monkeypatch):
+    kept, append = [], store.append
+    speak(call, clock, 0.0, 1.0)
+    call.control.pause("api")
+    await call.control.written()
+    monkeypatch.setattr(store, "append", lambda *events: kept.append(events[0]) or append(*events))
+    speak(call, clock, 1.0, 2.0)
+    call.control.resume("api")
+
+    assert [[event.data.type for event in events] for events in kept if events] == [
+        ["pause.ended", "audio.gap", "audio.gap"]
+    ]
+
+
 async def test_a_call_that_ends_in_a_pause_tells_of_it_before_its_end(call, store, clock, tmp_path):
     speak(call, clock, 0.0, FROM)
     call.control.pause("api")
