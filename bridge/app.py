@@ -323,7 +323,7 @@ def _by_origin(origins: Origins) -> list[ByOrigin]:
         ),
         ByOrigin(
             "deepgram_origin_returns",
-            "Calls that have gone back there from one that is less preferred",
+            "Sockets of calls that have gone back there from one that is less preferred",
             lambda: origins.returns,
             counts=True,
         ),

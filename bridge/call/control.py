@@ -127,9 +127,11 @@ class Control:
         self._record.tell(PauseEnded(at=seconds(span.end), by=by), *_gaps(span))
 
     def finalize(self) -> None:
-        """Have what was said so far settled. Raises NotNow."""
+        """Have what was said so far settled. Raises NotNow, and ConfigError where that can never be."""
         self._check()
         if self._client:
+            if not self._client.settles:
+                raise ConfigError("the recognizer of this call settles nothing when it is asked to")
             self._client.finalize(self._reached().received)
 
     async def configure(self, configuration: Configuration, by: AskedBy) -> None:

@@ -37,6 +37,11 @@ class Asking:
         """Whether no words wait for their final."""
         return self._standing.is_empty
 
+    @property
+    def settles(self) -> bool:
+        """Whether the recognizer can be asked for that."""
+        return self._dialect.settle(0) is not None
+
     def finalize(self, position: int) -> None:
         """Have everything settled that was said before `position`."""
         self._settle_at = max(position, self._settle_at or 0)

@@ -88,6 +88,11 @@ class Client:
         self.session.pause(self._loop.time())
         self._pump()
 
+    @property
+    def settles(self) -> bool:
+        """Whether `finalize` can do anything."""
+        return self.session.asking.settles
+
     def finalize(self, position: int) -> None:
         """Have everything settled that was said before `position`, in samples of the call."""
         self.session.asking.finalize(position)

@@ -139,7 +139,7 @@ class Origins:
         self.failures: Counter[str] = Counter({origin.name: 0 for origin in origins})
         """Handshakes and probes that failed, and sockets that were lost."""
         self.returns: Counter[str] = Counter({origin.name: 0 for origin in origins})
-        """Calls that have come back to it from one that is less preferred."""
+        """Sockets of calls that have come back to it from one that is less preferred; a call may have two."""
         self._health = [_Health(self.policy, breaker) for _ in origins]
         self._returning = Pace(self.policy.moves, 1.0)
 

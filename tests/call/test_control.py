@@ -16,6 +16,8 @@ from bridge.deepgram.configuring import Configuration, Configured
 from bridge.deepgram.messages import finalize
 from bridge.errors import ConfigError
 from bridge.local.deepgram import Faults
+from bridge.local.script import CodedRecognizers
+from bridge.local.vosk import LocalVosk
 from bridge.store.audio import AudioStore
 from bridge.store.base import Query
 from bridge.store.sqlite import SQLiteStore
@@ -281,6 +283,17 @@ async def test_finalize_asks_for_what_has_been_said(call, server, clock):
     call.control.finalize()
 
     await until(lambda: server.connections[0].texts[-2:] == [finalize(0), finalize(1)])
+
+
+async def test_what_a_recognizer_can_never_do_is_refused(store, clock):
+    async with LocalVosk(CodedRecognizers(SCRIPT)) as vosk:
+        call = Call("CA1", started(), given(store, vosk, clock, vosk_request=""))
+        call.attach(started())
+        with pytest.raises(ConfigError, match="settles nothing when it is asked to"):
+            call.control.finalize()
+        with pytest.raises(ConfigError, match="takes no changes while it goes on"):
+            await call.control.configure(Configuration(numerals=True), "api")
+        await over(call)
 
 
 async def test_stop_ends_the_transcription_with_its_last_words(call, store, clock):
