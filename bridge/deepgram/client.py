@@ -218,16 +218,16 @@ class Client:
             socket.abort()  # given up meanwhile
         elif refusal:
             self._socket = None
-            self._tell_refusal(refusal)
+            self._tell_refusal(refusal, asked=not turned_away)
             self._pump()
         else:
             self.session.connected(socket.request_id, self._loop.time())
             self._pump()
             await self._read(socket, place)
 
-    def _tell_refusal(self, refusal: Refusal) -> None:
+    def _tell_refusal(self, refusal: Refusal, *, asked: bool) -> None:
         now = self._loop.time()
-        if own := self._give_way(refusal):
+        if own := asked and self._give_way(refusal):  # else it is about what another call has asked for
             self._choice.ask_again()
         elsewhere = self._choice.is_left if refusal.blame is Blame.REQUEST else self._choice.is_elsewhere
         self.session.refused(refusal, now, own=own, elsewhere=elsewhere)

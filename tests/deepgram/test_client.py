@@ -13,7 +13,7 @@ from bridge.deepgram import client, options
 from bridge.deepgram.breaker import CircuitBreakerPolicy
 from bridge.deepgram.client import Client
 from bridge.deepgram.exchange import AudioLost, Finished, Interrupted, Resumed, SessionPolicy
-from bridge.deepgram.messages import CLOSE_STREAM
+from bridge.deepgram.messages import CLOSE_STREAM, Refusal
 from bridge.deepgram.origins import Origin, Origins
 from bridge.deepgram.prober import Prober
 from bridge.deepgram.session import Session
@@ -433,6 +433,18 @@ async def test_a_call_whose_own_options_are_refused_goes_on_with_everybodys(deep
     assert one.words(0) == spoken(0)
     assert [dict(connection.query)["model"] for connection in deepgram.connections] == ["nova-3", "nova-2"]
     assert origins.is_closed
+
+
+async def test_a_call_that_is_turned_away_keeps_its_own_options(deepgram):
+    origins = at(deepgram.url, breaker=CircuitBreakerPolicy(account_probe=0.05))
+    origins.refused(0, Refusal(403, "no access to the model", None), asyncio.get_running_loop().time())
+    policy = replace(QUICK, longest_retry=0.05)
+    one = Caller(deepgram.url, policy, origins=origins, fallback=f"/v1/listen?{options.parse('model=nova-2').query()}")
+    one.say()
+    await one.end()
+
+    assert one.words(0) == spoken(0)
+    assert [dict(connection.query)["model"] for connection in deepgram.connections] == ["nova-3"]
 
 
 async def test_what_is_refused_with_everybodys_options_too_is_refused(deepgram):
