@@ -11,17 +11,21 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 from random import Random
 
 from aiohttp import web
 
 from bridge import process
+from bridge.audio import TELEPHONE
 from bridge.call import CallRegistry, Services
 from bridge.call.backfill import Backfill
 from bridge.call.eraser import Eraser
 from bridge.call.intake import Intake
 from bridge.clock import SystemClock
 from bridge.config import Settings
+from bridge.deepgram.mono import dialect_of
+from bridge.deepgram.options import Options
 from bridge.deepgram.origins import Origins
 from bridge.deepgram.prober import Prober
 from bridge.delivery.sender import Sender
@@ -110,7 +114,7 @@ def build(settings: Settings) -> web.Application:
     async def keep_open(_: web.Application) -> AsyncIterator[None]:
         async with store, audio, retention(settings, recordings), AsyncExitStack() as stack:
             await _start_posting(stack, list(posting.values()), stop)
-            await stack.enter_async_context(Prober(origins, options.options.target()))
+            await stack.enter_async_context(_prober(origins, options.options))
             await stack.enter_async_context(backfill)
             await stack.enter_async_context(Intake(store, settings.data_dir, wall=time.time))
             recovery = asyncio.create_task(_recover(registry, backfill))
@@ -141,6 +145,11 @@ def build(settings: Settings) -> web.Application:
     app.add_routes(BackupHandlers(store.copy, settings.data_dir, access).routes())
     app.add_routes(carriers.webhook_routes(settings, token_secret, registry, issued.note))
     return app
+
+
+def _prober(origins: Origins, options: Options) -> Prober:
+    """Asks for what a call without options of its own does."""
+    return Prober(origins, options.target(), dialect=partial(dialect_of, options, TELEPHONE.mono))
 
 
 async def _start_posting(stack: AsyncExitStack, posting: Sequence[Sender], stop: "_StopDeadline") -> None:
@@ -314,7 +323,7 @@ def _by_origin(origins: Origins) -> list[ByOrigin]:
         ),
         ByOrigin(
             "deepgram_origin_returns",
-            "Calls that have gone back there from one that is less preferred",
+            "Sockets of calls that have gone back there from one that is less preferred",
             lambda: origins.returns,
             counts=True,
         ),

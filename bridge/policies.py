@@ -48,8 +48,8 @@ def deepgram(origins: Sequence[str], keys: Sequence[str], egress: Egress) -> Ori
 def deepgram_origins(settings: Settings, egress: Egress) -> Origins:
     """Those of the settings, or the Vosk server in their place; without a key they are there, and refuse."""
     if settings.bridge_vosk_url:
-        server = settings.bridge_vosk_url.removesuffix(_vosk_request(settings) or "")
-        return deepgram([server], [""], egress)
+        url = urlsplit(settings.bridge_vosk_url)
+        return deepgram([f"{url.scheme}://{url.netloc}"], [""], egress)
     origins = settings.deepgram_origins
     return deepgram(origins, settings.deepgram_keys or [""] * len(origins), egress)
 
@@ -59,7 +59,7 @@ def _vosk_request(settings: Settings) -> str | None:
     if settings.bridge_vosk_url is None:
         return None
     url = urlsplit(settings.bridge_vosk_url)
-    return url._replace(scheme="", netloc="").geturl()
+    return f"{url.path}?{url.query}" if url.query else url.path
 
 
 def call_policy(settings: Settings) -> CallPolicy:

@@ -121,6 +121,7 @@ def test_what_goes_to_twilios_endpoint_is_signed_over_the_url_that_its_host_sees
         ("ws://127.0.0.1:2700", "ws://127.0.0.1:2700", ""),
         ("wss://vosk.example/en", "wss://vosk.example", "/en"),
         ("ws://vosk.example:2700/?a=1&b=2", "ws://vosk.example:2700", "/?a=1&b=2"),
+        ("WSS://vosk.example/?", "wss://vosk.example", "/"),
     ],
 )
 def test_a_vosk_server_is_asked_in_deepgrams_place(url, server, request_):

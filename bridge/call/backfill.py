@@ -225,7 +225,7 @@ class Backfill:
     ) -> Transcribed | TooLarge | None:
         """What Deepgram hears in it; None where it can never say, or the deadline is near. Raises `_NotNow`."""
         clock = asyncio.get_running_loop().time
-        choice, refusals = Choice(self._origins), list[Refusal]()
+        choice, refusals = Choice(self._origins, call_id), list[Refusal]()
         while True:
             if choice.next(clock()) is None:
                 probing = self._origins.is_probing(choice.place)

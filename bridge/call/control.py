@@ -21,7 +21,7 @@ from bridge.deepgram.configuring import PATIENCE, Configuration, Configured
 from bridge.deepgram.mono import AnyClient, MonoClients
 from bridge.deepgram.options import Options
 from bridge.errors import BridgeError, ConfigError
-from bridge.events import AskedBy, EndReason, PauseEnded, PauseStarted, TranscriptionConfigured
+from bridge.events import AskedBy, AudioGap, EndReason, PauseEnded, PauseStarted, TranscriptionConfigured
 from bridge.spans import Span
 
 log = logging.getLogger("bridge.call")
@@ -123,13 +123,15 @@ class Control:
         if (span := self.pauses.resume(reached.received, reached.elapsed)) is None:
             return
         log.info("transcription goes on", extra={"call_id": self._record.events.call_id, "reason": by})
-        self._record.tell(PauseEnded(at=seconds(span.end), by=by))
-        self._tell_gaps(span)
+        # Together: a process that dies in between would leave a pause that is over and has no place in the call.
+        self._record.tell(PauseEnded(at=seconds(span.end), by=by), *_gaps(span))
 
     def finalize(self) -> None:
-        """Have what was said so far settled. Raises NotNow."""
+        """Have what was said so far settled. Raises NotNow, and ConfigError where that can never be."""
         self._check()
         if self._client:
+            if not self._client.settles:
+                raise ConfigError("the recognizer of this call settles nothing when it is asked to")
             self._client.finalize(self._reached().received)
 
     async def configure(self, configuration: Configuration, by: AskedBy) -> None:
@@ -160,8 +162,8 @@ class Control:
     def configured(self, answer: Configured) -> None:
         """Deepgram has answered."""
         change = self._change
-        if change is None or change.configuration is not answer.configuration:
-            if answer.refusal:  # it had taken it before, on another socket
+        if answer.again or change is None or change.configuration is not answer.configuration:
+            if answer.refusal:
                 extra = {"call_id": self._record.events.call_id, "reason": answer.refusal}
                 log.warning("deepgram takes changed options no more", extra=extra)
             return
@@ -200,7 +202,7 @@ class Control:
     def end(self, position: int) -> None:
         """The call is over there, in a pause or not."""
         if (span := self.pauses.end(position)) is not None:
-            self._tell_gaps(span)
+            self._record.tell(*_gaps(span))
 
     async def written(self) -> None:
         """Until all that was told is durable."""
@@ -210,7 +212,8 @@ class Control:
         if self.pauses.state is State.OVER:
             raise NotNow("the call is over")
 
-    def _tell_gaps(self, span: Span) -> None:
-        """Nothing of either track was heard."""
-        stretches = describe.stretches((channel, span) for channel in range(CHANNELS))
-        self._record.tell(*(describe.gap(stretch, "paused") for stretch in stretches))
+
+def _gaps(span: Span) -> list[AudioGap]:
+    """Nothing of either track was heard."""
+    stretches = describe.stretches((channel, span) for channel in range(CHANNELS))
+    return [describe.gap(stretch, "paused") for stretch in stretches]

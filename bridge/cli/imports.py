@@ -54,8 +54,7 @@ def import_(
 ) -> None:
     """Transcribe recordings into the record; run again, it goes on where it was stopped."""
     settings = config.load(None, **({"deepgram_url": host} if host else {}))
-    if not settings.deepgram_api_key and any(origin.endswith("deepgram.com") for origin in settings.deepgram_origins):
-        raise ConfigError("set DEEPGRAM_API_KEY: Deepgram transcribes the recordings")
+    _check(settings, host)
     if webhook and not settings.webhook_url:
         raise ConfigError("--webhook needs WEBHOOK_URL")
     logs.configure("error", "text")  # what else there is to say is shown
@@ -75,6 +74,15 @@ def import_(
     if not found:
         raise ConfigError("there is no recording")
     run(import_all(settings, found, wanted))
+
+
+def _check(settings: Settings, host: str | None) -> None:
+    """Whether the recordings can be transcribed where they are to be. Raises ConfigError."""
+    if settings.bridge_vosk_url:
+        if host:
+            raise ConfigError("--host is for Deepgram, and with BRIDGE_VOSK_URL nothing goes there")
+    elif not settings.deepgram_api_key and any(url.endswith("deepgram.com") for url in settings.deepgram_origins):
+        raise ConfigError("set DEEPGRAM_API_KEY: Deepgram transcribes the recordings")
 
 
 async def import_all(settings: Settings, found: Sequence[Recording], wanted: Wanted) -> None:

@@ -5,6 +5,7 @@ reconnects, replays, pace and times.
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from random import Random
 
 from bridge.audio import AudioFormat
@@ -57,7 +58,8 @@ class Streaming:
         self._assembler = Assembler(self._name, speakers, describe.language(options))
         self._assembler.anchor = time.time()
         speed = speed or (_LIVE_SPEED if source.live else 1.0)
-        self._prober = Prober(origins, options.target(audio=source.format))
+        dialect = partial(dialect_of, options, source.format.mono)
+        self._prober = Prober(origins, options.target(audio=source.format), dialect=dialect)
 
         def open_(format_: AudioFormat, on_event: Callable[[SessionEvent], None], _: FetchAudio | None) -> Client:
             policy = origins.patience(SessionPolicy(format=format_, speed=speed))

@@ -27,6 +27,7 @@ class Asking:
         self._configuring = Configuring()
         self._channels = channels
         self._settle_at: int | None = None
+        self._settled_at = 0  # what was asked for last
 
     def __repr__(self) -> str:
         return f"<Asking {self._standing!r} {self._configuring!r} settle at {self._settle_at}>"
@@ -35,6 +36,11 @@ class Asking:
     def is_settled(self) -> bool:
         """Whether no words wait for their final."""
         return self._standing.is_empty
+
+    @property
+    def settles(self) -> bool:
+        """Whether the recognizer can be asked for that."""
+        return self._dialect.settle(0) is not None
 
     def finalize(self, position: int) -> None:
         """Have everything settled that was said before `position`."""
@@ -62,8 +68,10 @@ class Asking:
             return None
         return self._configuring.answered(answer)
 
-    def connected(self) -> None:
-        """Another socket is open: it hears the words again, and is as the last one was made."""
+    def connected(self, start: int = 0) -> None:
+        """Another socket is open: from `start` on it hears the words again, and is as the last one was made."""
+        if self._settled_at > start:
+            self.finalize(self._settled_at)
         self._standing.clear()
         self._configuring.connected()
 
@@ -73,12 +81,16 @@ class Asking:
 
     def due(self, sent: int, now: float) -> Iterator[str]:
         """What to send. `sent`: how much of the audio Deepgram has got."""
-        if self._settle_at is not None and sent >= self._settle_at:
-            self._settle_at = None
-            yield from filter(None, map(self._dialect.settle, range(self._channels)))
+        yield from self.settling(sent)
         yield from self._finals(self._standing.due(sent, now))
         if self._configuring.waits and (text := self._configuring.due(now)):
             yield text
+
+    def settling(self, sent: int) -> Iterator[str]:
+        """Of that what is to be sent before any more audio, which may hold half a word."""
+        if self._settle_at is not None and sent >= self._settle_at:
+            self._settled_at, self._settle_at = self._settle_at, None
+            yield from filter(None, map(self._dialect.settle, range(self._channels)))
 
     def _finals(self, channels: Iterator[int]) -> Iterator[str]:
         return filter(None, map(self._dialect.finalize, channels))

@@ -35,7 +35,8 @@ class Channels:
         """`sessions`: by channel; each hears that channel alone, and all have one meter."""
         self.sessions = sessions
         self._away: set[int] = set()
-        self._told: set[tuple[int | None, str]] = set()  # of this interruption
+        self._told: set[tuple[int | None, str, str | None, bool]] = set()  # of this interruption
+        self._origins: dict[int, str | None] = {}  # where each has been heard again
         self._finished: dict[int, Finished] = {}
 
     def __repr__(self) -> str:
@@ -85,8 +86,9 @@ class Channels:
                 return self._news(event)
             case Resumed():
                 self._away.discard(channel)
-                if self._away:
-                    return None
+                self._origins[channel] = event.origin
+                if self._away or (event.attempt == 0 and set(self._origins.values()) != {event.origin}):
+                    return None  # the call is where all its channels are
                 self._told.clear()
                 return event
             case AudioLost():
@@ -103,8 +105,8 @@ class Channels:
                 return structs.replace(event, channel=channel)
 
     def _news(self, event: Interrupted) -> Interrupted | None:
-        """The same trouble is said once, not once a channel."""
-        trouble = (event.status, event.reason)
+        """The same trouble at an origin is said once, not once a channel."""
+        trouble = (event.status, event.reason, event.origin, event.retry)
         if trouble in self._told:
             return None
         self._told.add(trouble)

@@ -16,10 +16,11 @@ _OWN_FAULT = 1008
 class Choice:
     """Of one call. Origins are named by their places in the order of preference, from 0."""
 
-    def __init__(self, origins: Origins) -> None:
+    def __init__(self, origins: Origins, call_id: str) -> None:
         self.place = 0
         """Where the call's socket is, is being opened, or was last."""
         self._origins = origins
+        self._call_id = call_id
         self._lost: dict[int, float] = {}  # when this call has last lost a socket there, or was refused
         self._hopeless: set[int] = set()  # will never take the request
         self._better_since: float | None = None
@@ -36,6 +37,11 @@ class Choice:
     def is_hopeless(self) -> bool:
         """No origin will ever take the request."""
         return len(self._hopeless) == len(self._origins)
+
+    @property
+    def is_left(self) -> bool:
+        """Another origin has not said that it will never take the request, though a person may have to mend it."""
+        return any(place != self.place and place not in self._hopeless for place in range(len(self._origins)))
 
     @property
     def is_elsewhere(self) -> bool:
@@ -85,7 +91,7 @@ class Choice:
         """An open socket was lost, with this close code. `deaf`: as the origins'."""
         self._lost[self.place] = now
         if code != _OWN_FAULT:
-            self._origins.dropped(self.place, now, deaf=deaf)
+            self._origins.dropped(self.place, self._call_id, now, deaf=deaf)
 
     def better(self, now: float, *, quiet: bool) -> int | None:
         """Where to go back to now; None: stay. `quiet`: it would be a good moment; without one it is waited for, but

@@ -15,7 +15,7 @@ from functools import partial
 from bridge.deepgram.choice import Choice
 from bridge.deepgram.configuring import Configuration
 from bridge.deepgram.exchange import Close, Command, Connect, Fetch, Finished, Send, SessionEvent
-from bridge.deepgram.messages import DeepgramError, Refusal
+from bridge.deepgram.messages import Blame, DeepgramError, Refusal
 from bridge.deepgram.origins import Origins
 from bridge.deepgram.session import Session
 from bridge.deepgram.socket import Socket
@@ -48,7 +48,7 @@ class Client:
         """
         self.session = session
         self._origins = origins
-        self._choice = Choice(origins)
+        self._choice = Choice(origins, call_id)
         self._request = request
         self._call_id = call_id
         self._on_event = on_event
@@ -87,6 +87,11 @@ class Client:
         """The carrier sends nothing for now: as the session's."""
         self.session.pause(self._loop.time())
         self._pump()
+
+    @property
+    def settles(self) -> bool:
+        """Whether `finalize` can do anything."""
+        return self.session.asking.settles
 
     def finalize(self, position: int) -> None:
         """Have everything settled that was said before `position`, in samples of the call."""
@@ -213,18 +218,19 @@ class Client:
             socket.abort()  # given up meanwhile
         elif refusal:
             self._socket = None
-            self._tell_refusal(refusal)
+            self._tell_refusal(refusal, asked=not turned_away)
             self._pump()
         else:
             self.session.connected(socket.request_id, self._loop.time())
             self._pump()
             await self._read(socket, place)
 
-    def _tell_refusal(self, refusal: Refusal) -> None:
+    def _tell_refusal(self, refusal: Refusal, *, asked: bool) -> None:
         now = self._loop.time()
-        if own := self._give_way(refusal):
+        if own := asked and self._give_way(refusal):  # else it is about what another call has asked for
             self._choice.ask_again()
-        self.session.refused(refusal, now, own=own, elsewhere=self._choice.is_elsewhere)
+        elsewhere = self._choice.is_left if refusal.blame is Blame.REQUEST else self._choice.is_elsewhere
+        self.session.refused(refusal, now, own=own, elsewhere=elsewhere)
         if self._choice.is_fresh(now):
             self.session.retries.hasten(now)
 

@@ -69,6 +69,8 @@ class Configured:
     request_id: str | None
     refusal: str | None = None
     """In Deepgram's words why it would not; None: it has."""
+    again: bool = False
+    """It had been taken before, on another socket."""
 
 
 class Configuring:
@@ -121,10 +123,9 @@ class Configuring:
         asked, self._asked = self._asked, None
         if asked is None:
             return None
+        again = asked is self._taken  # then a refusal is this socket's alone: the next may be at another origin
         if isinstance(answer, ConfigureAnswer) and answer.code is None:
             self._taken = asked.over(self._taken)
-            return Configured(asked, answer.request_id)
-        if asked is self._taken:
-            self._taken = None  # this socket is another's, which does not take it; nor will the next
+            return Configured(asked, answer.request_id, again=again)
         request_id = answer.request_id if isinstance(answer, ConfigureAnswer) else None
-        return Configured(asked, request_id, f"{answer.code}: {answer.description}".rstrip(": "))
+        return Configured(asked, request_id, f"{answer.code}: {answer.description}".rstrip(": "), again)

@@ -17,7 +17,7 @@ class Interruption:
     def __init__(self) -> None:
         self.now: tuple[int | None, str] | None = None
         """Status and reason, as they were told last, while no socket answers after one was lost."""
-        self._told: set[tuple[int | None, str, str | None]] = set()  # of this interruption
+        self._told: set[tuple[int | None, str, str | None, bool]] = set()  # of this interruption
         self._resumed: Resumed | None = None  # to be told with the first answer
 
     def begin(
@@ -26,7 +26,7 @@ class Interruption:
         """A socket was lost or refused; what of it is to be told."""
         self._resumed = None
         self.now = lost.status, lost.reason
-        trouble = *self.now, origin
+        trouble = *self.now, origin, retry
         if trouble in self._told:
             return []
         self._told.add(trouble)

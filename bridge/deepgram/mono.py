@@ -65,6 +65,11 @@ class MonoClients:
         for client in self._clients:
             client.pause()
 
+    @property
+    def settles(self) -> bool:
+        """As a client's."""
+        return all(client.settles for client in self._clients)
+
     def finalize(self, position: int) -> None:
         """As a client's."""
         for client in self._clients:

@@ -38,6 +38,8 @@ class Trigger(Enum):
 
     DROPPED = auto()
     """A socket that was open was lost."""
+    DROPPED_AGAIN = auto()
+    """The same, by the call that has lost the last one there: it may have two, one for each channel."""
     FAILED = auto()
     """A handshake was refused or not answered, a socket was deaf, a probe failed."""
     RECOVERED = auto()
@@ -47,16 +49,19 @@ class Trigger(Enum):
 TRANSITIONS: dict[State, dict[Trigger, State]] = {
     State.WELL: {
         Trigger.DROPPED: State.DOUBTED,
+        Trigger.DROPPED_AGAIN: State.DOUBTED,
         Trigger.FAILED: State.ASIDE,
         Trigger.RECOVERED: State.WELL,
     },
     State.DOUBTED: {
         Trigger.DROPPED: State.ASIDE,
+        Trigger.DROPPED_AGAIN: State.DOUBTED,
         Trigger.FAILED: State.ASIDE,
         Trigger.RECOVERED: State.WELL,
     },
     State.ASIDE: {
         Trigger.DROPPED: State.ASIDE,
+        Trigger.DROPPED_AGAIN: State.ASIDE,
         Trigger.FAILED: State.ASIDE,
         Trigger.RECOVERED: State.WELL,
     },
@@ -108,6 +113,7 @@ class _Health:
     def __init__(self, policy: OriginsPolicy, breaker: CircuitBreakerPolicy | None) -> None:
         self.breaker = CircuitBreaker(breaker)
         self.state = State.WELL
+        self.dropped: str | None = None  # the call that has lost a socket there last
         self.account = False  # what failed last is for a person to mend
         self.failed_at = 0.0
         self.recovered_at: float | None = None
@@ -133,7 +139,7 @@ class Origins:
         self.failures: Counter[str] = Counter({origin.name: 0 for origin in origins})
         """Handshakes and probes that failed, and sockets that were lost."""
         self.returns: Counter[str] = Counter({origin.name: 0 for origin in origins})
-        """Calls that have come back to it from one that is less preferred."""
+        """Sockets of calls that have come back to it from one that is less preferred; a call may have two."""
         self._health = [_Health(self.policy, breaker) for _ in origins]
         self._returning = Pace(self.policy.moves, 1.0)
 
@@ -211,9 +217,12 @@ class Origins:
         health.account = refusal.blame is Blame.ACCOUNT
         self._fail(place, Trigger.FAILED, now)
 
-    def dropped(self, place: int, now: float, *, deaf: bool = False) -> None:
-        """An open socket was lost. `deaf`: it was given up, because it has answered nothing."""
-        self._fail(place, Trigger.FAILED if deaf else Trigger.DROPPED, now)
+    def dropped(self, place: int, call_id: str, now: float, *, deaf: bool = False) -> None:
+        """A call has lost an open socket. `deaf`: it was given up, because it has answered nothing."""
+        health = self._health[place]
+        dropped = Trigger.DROPPED_AGAIN if health.dropped == call_id else Trigger.DROPPED
+        health.dropped = call_id
+        self._fail(place, Trigger.FAILED if deaf else dropped, now)
 
     # Probes.
 

@@ -6,10 +6,13 @@ no audio comes, says its last message: one that takes sockets and never answers 
 
 import asyncio
 import logging
+from collections.abc import Callable, Sequence
 
-from bridge.deepgram.messages import CLOSE_STREAM, Refusal
+from bridge.deepgram.dialect import Dialect, Listen
+from bridge.deepgram.messages import Message, Other, Refusal
 from bridge.deepgram.origins import Origins
 from bridge.deepgram.socket import Socket
+from bridge.errors import RemoteProtocolError
 from bridge.failure import Failure
 
 log = logging.getLogger("bridge.deepgram")
@@ -18,11 +21,14 @@ log = logging.getLogger("bridge.deepgram")
 class Prober:
     """`async with Prober(…):`, while calls may go on."""
 
-    def __init__(self, origins: Origins, request: str, look: float = 1.0) -> None:
+    def __init__(
+        self, origins: Origins, request: str, look: float = 1.0, dialect: Callable[[], Dialect] = Listen
+    ) -> None:
         """`request`: of a call without options of its own, as path and query. `look`: seconds between two looks whether
-        a probe is due."""
+        a probe is due. `dialect`: makes the one in which the request is answered."""
         self._origins = origins
         self._request = request
+        self._dialect = dialect
         self._look = look
         self._watcher: asyncio.Task[None] | None = None
 
@@ -52,7 +58,7 @@ class Prober:
         refusal: Refusal | None = Refusal(None, str(Failure("protocol", "a fault of the bridge")), None)
         try:
             patience = self._origins.policy.handshake
-            refusal = await socket.open(patience) or await _last_message(socket, patience)
+            refusal = await socket.open(patience) or await _last_message(socket, patience, self._dialect())
         except Exception:
             log.exception("a probe failed", extra={"origin": origin.name})
         finally:
@@ -65,13 +71,23 @@ class Prober:
             log.info("deepgram's origin is well again", extra={"origin": origin.name})
 
 
-async def _last_message(socket: Socket, patience: float) -> Refusal | None:
-    """None if the server has something to say."""
+async def _last_message(socket: Socket, patience: float, dialect: Dialect) -> Refusal | None:
+    """None if the server has something to say, beyond a greeting."""
     heard: list[str | bytes] = []
-    socket.send(CLOSE_STREAM)
+    dialect.opened()
+    socket.send(dialect.closing)
     try:
         async with asyncio.timeout(patience):
             await socket.read(lambda _, text: heard.append(text))
     except TimeoutError:
         pass  # it has said so, and leaves the closing to us
-    return None if heard else Refusal(None, str(Failure("timeout")), None)
+    said = [*(message for text in heard for message in _read(dialect, text)), *dialect.closed(socket.close_code)]
+    answered = any(not isinstance(message, Other) for message in said)
+    return None if answered else Refusal(None, str(Failure("timeout")), None)
+
+
+def _read(dialect: Dialect, text: str | bytes) -> Sequence[Message]:
+    try:
+        return dialect.read(text).messages
+    except RemoteProtocolError:
+        return ()

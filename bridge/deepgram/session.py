@@ -136,13 +136,13 @@ class Session:
     def connected(self, request_id: str | None, now: float) -> None:
         """The socket is open: ready at once, Deepgram sends no greeting."""
         if self._become(Trigger.CONNECTED):
-            self._begin(request_id, now, resumed=self.interruption is not None)
+            self._begin(request_id, now, self.retries.attempt if self.interruption else None)
 
     def moved(self, request_id: str | None, now: float) -> None:
         """Another socket, opened beside this one, takes over. Raises LocalProtocolError unless `movable`."""
         if not self.movable:
             raise LocalProtocolError("a session that owes much, or nothing, is not moved")
-        self._begin(request_id, now, resumed=True)
+        self._begin(request_id, now, self.retries.attempt if self.interruption else 0)
 
     def refused(self, refusal: Refusal, now: float, *, own: bool = False, elsewhere: bool = False) -> None:
         """The socket could not be opened. An error of an open one may be told so too, before or instead of its end.
@@ -247,14 +247,14 @@ class Session:
         state, self.state = self.state, follow(self.state, trigger)
         return self.state is not state
 
-    def _begin(self, request_id: str | None, now: float, *, resumed: bool) -> None:
-        """A socket that was opened is the one that is sent the audio. `resumed`: its first answer is news."""
+    def _begin(self, request_id: str | None, now: float, resumed: int | None) -> None:
+        """A socket that was opened is sent the audio. `resumed`: its first answer is news, after so many failures."""
         self.request_id = request_id
         self._watchdog.answered(now)
-        self.asking.connected()
-        if resumed:
-            self._interruption.reopened(self.retries.attempt, self._backlog.waiting, request_id, self.origin)
+        if resumed is not None:
+            self._interruption.reopened(resumed, self._backlog.waiting, request_id, self.origin)
         self._events += self._backlog.rewind()
+        self.asking.connected(self._backlog.sent)
         self.journal.connected(request_id, self._backlog.sent, self.origin)
         self._commands += map(Send, self._dialect.opened())
         if self._ending.begun:
@@ -275,6 +275,7 @@ class Session:
             self._commands.append(Send(self._dialect.encode(chunk)))
             self._last_sent = now
             self._watchdog.sent(chunk, now)
+            self._ask(self.asking.settling(backlog.sent), now)
         if leaving or (self._ending.begun and not backlog.unsent):
             self._become(Trigger.ALL_SENT)
             self._commands.append(Send(self._dialect.closing))

@@ -139,7 +139,7 @@ class TranscriptionInterrupted(Data):
     """Seconds of audio that are kept for it."""
     retry: bool
     """Whether it can heal by itself. False: a person must mend the account (`status` 401, 402, 403), which is looked
-    for now and then, or the request (any other), which is not tried again in this call.
+    for now and then, or the request (any other), which this call does not try there again.
     """
     origin: str | None = None
     """Host and port of the one of `DEEPGRAM_URL` at which that happened."""

@@ -16,6 +16,8 @@ from bridge.deepgram.configuring import Configuration, Configured
 from bridge.deepgram.messages import finalize
 from bridge.errors import ConfigError
 from bridge.local.deepgram import Faults
+from bridge.local.script import CodedRecognizers
+from bridge.local.vosk import LocalVosk
 from bridge.store.audio import AudioStore
 from bridge.store.base import Query
 from bridge.store.sqlite import SQLiteStore
@@ -179,6 +181,20 @@ async def test_a_pause_that_is_asked_for_twice_is_one(call, store, clock):
     ]
 
 
+async def test_a_pause_that_is_over_and_its_place_in_the_call_are_kept_together(call, store, clock, monkeypatch):
+    kept, append = [], store.append
+    speak(call, clock, 0.0, 1.0)
+    call.control.pause("api")
+    await call.control.written()
+    monkeypatch.setattr(store, "append", lambda *events: kept.append(events[0]) or append(*events))
+    speak(call, clock, 1.0, 2.0)
+    call.control.resume("api")
+
+    assert [[event.data.type for event in events] for events in kept if events] == [
+        ["pause.ended", "audio.gap", "audio.gap"]
+    ]
+
+
 async def test_a_call_that_ends_in_a_pause_tells_of_it_before_its_end(call, store, clock, tmp_path):
     speak(call, clock, 0.0, FROM)
     call.control.pause("api")
@@ -269,6 +285,17 @@ async def test_finalize_asks_for_what_has_been_said(call, server, clock):
     await until(lambda: server.connections[0].texts[-2:] == [finalize(0), finalize(1)])
 
 
+async def test_what_a_recognizer_can_never_do_is_refused(store, clock):
+    async with LocalVosk(CodedRecognizers(SCRIPT)) as vosk:
+        call = Call("CA1", started(), given(store, vosk, clock, vosk_request=""))
+        call.attach(started())
+        with pytest.raises(ConfigError, match="settles nothing when it is asked to"):
+            call.control.finalize()
+        with pytest.raises(ConfigError, match="takes no changes while it goes on"):
+            await call.control.configure(Configuration(numerals=True), "api")
+        await over(call)
+
+
 async def test_stop_ends_the_transcription_with_its_last_words(call, store, clock):
     speak(call, clock, 0.0, 12.0)
     call.control.stop()
@@ -291,6 +318,10 @@ async def test_options_are_changed_on_this_socket_and_on_the_next(call, store, s
     server.connections[0].drop()
     await until(lambda: len(server.connections) > 1)
     await until(lambda: names.message in server.connections[1].texts)
+    speak(call, clock, 1.02, 2.0)
+    await until(lambda: not call.interrupted)
+    await call.control.written()
+    assert len(await datas(store, "transcription.configured")) == 1
 
 
 async def answered(call, clock):
@@ -334,7 +365,8 @@ async def test_deepgrams_refusal_comes_back_in_its_words(call, store, server):
 
 
 async def test_what_deepgram_takes_no_more_is_logged(call, caplog):
-    call.control.configured(Configured(Configuration(numerals=True), None, "CONFIGURE_INTERNAL_ERROR"))
+    refused = Configured(Configuration(numerals=True), None, "CONFIGURE_INTERNAL_ERROR", again=True)
+    call.control.configured(refused)
 
     assert [record.reason for record in caplog.records] == ["CONFIGURE_INTERNAL_ERROR"]
 

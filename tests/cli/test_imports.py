@@ -20,6 +20,7 @@ from bridge.cli.recordings import find
 from bridge.deepgram import options
 from bridge.local.deepgram import Faults, LocalDeepgram
 from bridge.local.script import TimedRecognizers, random_script
+from bridge.local.vosk import LocalVosk
 from bridge.store.audio import Recordings
 from bridge.store.base import CallFilter
 from bridge.store.sqlite import SQLiteStore
@@ -224,3 +225,20 @@ async def test_what_cannot_be(tmp_path, monkeypatch, arguments, sentence):
 async def test_without_a_key(tmp_path):
     told = await command("import", str(tmp_path), DEEPGRAM_API_KEY="")
     assert (told.status, told.err) == (2, "bridge: set DEEPGRAM_API_KEY: Deepgram transcribes the recordings\n")
+
+
+async def test_at_a_vosk_server_without_a_key(deepgram, tmp_path):
+    path = str(wav(tmp_path / "talk.wav"))
+    async with LocalVosk(TimedRecognizers(SCRIPT)) as server:
+        given = {"DEEPGRAM_API_KEY": "", "DEEPGRAM_URL": "wss://api.deepgram.com", "BRIDGE_VOSK_URL": server.url}
+        told = await run(deepgram, tmp_path / "data", path, **given)
+    refused = await command("import", path, "--host", "wss://api.deepgram.com", **given)
+
+    assert (told.status, told.err) == (0, "")
+    (call_id,) = await calls(tmp_path / "data")
+    made = await events(tmp_path / "data", call_id)
+    assert words(made, 0) == words(made, 1) == said(0)  # each socket is told the same
+    assert (refused.status, refused.err) == (
+        2,
+        "bridge: --host is for Deepgram, and with BRIDGE_VOSK_URL nothing goes there\n",
+    )

@@ -58,6 +58,41 @@ def test_a_session_without_a_socket_asks_with_the_next_one():
     assert sent(machine) == (1.0, [*BOTH, NAMES.message])
 
 
+def test_what_was_to_be_settled_and_is_not_is_asked_of_the_next_socket():
+    asking = Asking(3.0)
+    asking.finalize(8000)
+    assert list(asking.due(8000, 0.0)) == BOTH
+
+    asking.connected(7000)
+    assert [list(asking.due(sent, 1.0)) for sent in (7999, 8000, 8001)] == [[], BOTH, []]
+    asking.connected(8000)
+    assert list(asking.due(8000, 2.0)) == []
+
+
+def test_what_is_sent_again_is_settled_where_it_was_to_be_and_not_half_a_word_later():
+    machine = opened()
+    now = feed(machine, 2.0)
+    machine.asking.finalize(8000)
+    machine.data_to_send()
+    machine.moved("r2", now)
+
+    commands = machine.data_to_send()
+    settling = [number for number, command in enumerate(commands) if getattr(command, "data", None) == BOTH[0]]
+    before = sum(len(command.data) for command in commands[: settling[0]])
+    assert before == 2 * 8000
+
+
+def test_a_session_that_is_moved_asks_the_new_socket():
+    machine = opened()
+    now = feed(machine, 1.0)
+    machine.asking.finalize(8000)
+    machine.ask(now)
+    machine.data_to_send()
+    machine.moved("r2", now)
+
+    assert sent(machine) == (1.0, BOTH)
+
+
 def test_a_change_is_answered_and_asked_for_on_the_next_socket():
     machine = opened()
     now = feed(machine, 1.0)

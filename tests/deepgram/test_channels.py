@@ -1,5 +1,6 @@
 """Two sessions as one."""
 
+from dataclasses import replace
 from random import Random
 
 from bridge.audio import AudioFormat
@@ -43,6 +44,25 @@ def test_one_trouble_of_both_is_told_once_and_is_over_when_both_are_back():
     assert told == [AWAY, None, other, None]
     assert pair.receive(1, BACK) == BACK
     assert pair.receive(1, AWAY) == AWAY
+
+
+def test_a_trouble_is_told_once_for_each_origin_at_which_it_is_met():
+    pair = channels()
+    one, two = (replace(AWAY, origin=origin) for origin in ("one", "two"))
+
+    assert [pair.receive(channel, met) for met in (one, two) for channel in (0, 1)] == [one, None, two, None]
+
+
+def test_that_the_call_has_gone_back_to_an_origin_is_told_when_all_its_channels_have():
+    pair = channels()
+    back, moved = replace(BACK, origin="two"), Resumed(0, 0.0, "r3", "one")
+    for channel in (0, 1):
+        pair.receive(channel, AWAY)
+        pair.receive(channel, back)
+
+    assert [pair.receive(channel, moved) for channel in (1, 0)] == [None, moved]
+    pair.receive(0, AWAY)  # one alone
+    assert [pair.receive(0, news) for news in (back, moved)] == [back, moved]
 
 
 def test_it_has_finished_when_all_have_and_names_what_each_lacks():

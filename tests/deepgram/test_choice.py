@@ -16,7 +16,7 @@ URLS = ("wss://one", "wss://two", "wss://three")
 
 
 def choice(count=2, **policy):
-    return Choice(at(*URLS[:count], **policy))
+    return Choice(at(*URLS[:count], **policy), "CA1")
 
 
 def connected(one, now=0.0):
@@ -84,7 +84,7 @@ def test_one_alone_is_never_fresh_after_it_has_failed():
 
 def test_one_that_fails_everyone_comes_last():
     one = choice()
-    other = Choice(one._origins)
+    other = Choice(one._origins, "CA2")
     connected(one)
     one.refused(0, AWAY, 0.0)
 
@@ -123,6 +123,19 @@ def test_when_none_ever_will_that_is_the_end_of_it():
 
     assert one.is_hopeless
     assert not one.is_elsewhere
+    assert not one.is_left
+
+
+def test_one_that_only_a_person_can_mend_is_left():
+    one = choice()
+    connected(one)
+    one.refused(0, NO_KEY, 0.0)
+    connected(one)
+    one.refused(1, BAD, 0.0)
+
+    assert one.is_left
+    assert not one.is_elsewhere
+    assert connected(one, 20.0) == 0
 
 
 def test_what_is_refused_over_options_of_the_calls_own_may_be_taken_with_others():
@@ -155,7 +168,7 @@ def test_accounts_that_all_must_be_mended_are_nowhere_else_to_go():
 
 
 def test_while_all_breakers_are_open_it_is_turned_away_in_the_words_of_the_preferred_one():
-    one = Choice(at(*URLS[:2], breaker=CircuitBreakerPolicy(failures=1)))
+    one = Choice(at(*URLS[:2], breaker=CircuitBreakerPolicy(failures=1)), "CA1")
     connected(one)
     one.refused(0, AWAY, 0.0)
     connected(one)
@@ -198,7 +211,7 @@ def test_that_wait_begins_again_when_the_better_one_fails_again():
     one = away()
     recover(one._origins, 20.0)
     assert one.better(20.0, quiet=False) is None
-    one._origins.dropped(0, 30.0)
+    one._origins.dropped(0, "CA2", 30.0)
     assert one.better(31.0, quiet=True) is None
     recover(one._origins, 60.0)
 
@@ -217,7 +230,7 @@ def test_one_that_this_call_has_just_lost_is_no_better():
 
 def test_not_all_go_back_at_once():
     origins = at(*URLS[:2], moves=2.0)
-    calls = [Choice(origins) for _ in range(20)]
+    calls = [Choice(origins, f"CA{number}") for number in range(20)]
     origins.refused(0, AWAY, 0.0)
     for each in calls:
         connected(each)
@@ -237,7 +250,7 @@ def test_not_all_go_back_at_once():
 )
 def test_whatever_happens_a_call_is_never_left_without_a_way_that_may_work(count, happened):
     origins = at(*URLS[:count], breaker=CircuitBreakerPolicy(failures=2))
-    one, other, now, hopeless = Choice(origins), Choice(origins), 0.0, set()
+    one, other, now, hopeless = Choice(origins, "CA1"), Choice(origins, "CA2"), 0.0, set()
     for what, later, others in happened:
         now += later
         call = other if others else one
@@ -262,6 +275,6 @@ def test_whatever_happens_a_call_is_never_left_without_a_way_that_may_work(count
                     hopeless.add(place)
         assert one.is_hopeless == (len(hopeless) == count)
         if place in call._hopeless and not call.is_hopeless:
-            assert call.is_elsewhere or any(origins.needs_person(p) for p in range(count))
+            assert call.is_left
         better = call.better(now, quiet=True)
         assert better is None or (better < call.place and origins.is_well(better))

@@ -13,7 +13,7 @@ from bridge.deepgram import client, options
 from bridge.deepgram.breaker import CircuitBreakerPolicy
 from bridge.deepgram.client import Client
 from bridge.deepgram.exchange import AudioLost, Finished, Interrupted, Resumed, SessionPolicy
-from bridge.deepgram.messages import CLOSE_STREAM
+from bridge.deepgram.messages import CLOSE_STREAM, Refusal
 from bridge.deepgram.origins import Origin, Origins
 from bridge.deepgram.prober import Prober
 from bridge.deepgram.session import Session
@@ -435,6 +435,18 @@ async def test_a_call_whose_own_options_are_refused_goes_on_with_everybodys(deep
     assert origins.is_closed
 
 
+async def test_a_call_that_is_turned_away_keeps_its_own_options(deepgram):
+    origins = at(deepgram.url, breaker=CircuitBreakerPolicy(account_probe=0.05))
+    origins.refused(0, Refusal(403, "no access to the model", None), asyncio.get_running_loop().time())
+    policy = replace(QUICK, longest_retry=0.05)
+    one = Caller(deepgram.url, policy, origins=origins, fallback=f"/v1/listen?{options.parse('model=nova-2').query()}")
+    one.say()
+    await one.end()
+
+    assert one.words(0) == spoken(0)
+    assert [dict(connection.query)["model"] for connection in deepgram.connections] == ["nova-3"]
+
+
 async def test_what_is_refused_with_everybodys_options_too_is_refused(deepgram):
     deepgram.faults = Faults(refuse=400)
     one = Caller(deepgram.url, BRIEF, fallback=REQUEST)
@@ -698,6 +710,22 @@ async def test_an_origin_that_is_away_is_tried_again_though_another_refuses_the_
 
     assert caller.words(0) == spoken(0)
     assert [server.accepted for server in (deepgram, other)] == [3, 1]
+
+
+async def test_a_call_waits_for_an_account_to_be_mended_where_another_origin_has_not_its_model(deepgram, other):
+    deepgram.faults, other.faults = Faults(refuse=401), Faults(refuse=400)
+    account = CircuitBreakerPolicy(account_probe=0.02)
+    origins = at(deepgram.url, other.url, breaker=account, **SWIFT)
+    caller = Caller("", replace(QUICK, longest_retry=0.02), origins=origins)
+    await until(lambda: any(isinstance(event, Interrupted) and not event.retry for event in caller.happenings))
+    deepgram.faults = Faults()
+    await speak(caller)
+    await caller.end()
+
+    assert caller.words(0) == spoken(0)
+    assert other.accepted == 1
+    told = [(event.status, event.retry) for event in caller.happenings if isinstance(event, Interrupted)]
+    assert told == [(401, True), (400, True), (401, False)]
 
 
 async def test_options_of_the_calls_own_are_given_up_before_the_origin_is(deepgram, other):

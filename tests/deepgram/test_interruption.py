@@ -5,8 +5,8 @@ from bridge.deepgram.interruption import Interruption
 from bridge.deepgram.messages import Refusal
 
 
-def lose(interruption, reason="gone", status=1011, origin="one", attempt=1):
-    return interruption.begin(Refusal(status, reason, None), attempt, 0.0, origin, retry=True)
+def lose(interruption, reason="gone", status=1011, origin="one", attempt=1, retry=True):
+    return interruption.begin(Refusal(status, reason, None), attempt, 0.0, origin, retry=retry)
 
 
 LOST = Interrupted("gone", 1011, None, 1, 0.0, True, "one")
@@ -19,6 +19,12 @@ def test_the_same_trouble_is_told_once_at_each_origin():
 
     assert [len(lose(interruption, **case)) for case in cases] == [1, 0, 1, 1, 0]
     assert interruption.now == (1011, "gone")
+
+
+def test_that_it_will_not_heal_by_itself_any_more_is_told():
+    interruption = Interruption()
+
+    assert [len(lose(interruption, retry=retry)) for retry in (True, False, False)] == [1, 1, 0]
 
 
 def test_that_it_is_back_is_told_once_with_the_first_answer():

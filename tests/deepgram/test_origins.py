@@ -61,8 +61,8 @@ def test_an_origin_is_named_without_its_scheme_and_shows_no_key():
         (lambda origins: origins.refused(0, AWAY, 0.0), True),
         (lambda origins: origins.refused(0, NO_KEY, 0.0), True),
         (lambda origins: origins.refused(0, BAD, 0.0), True),  # everybody's request
-        (lambda origins: origins.dropped(0, 0.0, deaf=True), True),
-        (lambda origins: origins.dropped(0, 0.0), False),
+        (lambda origins: origins.dropped(0, "CA1", 0.0, deaf=True), True),
+        (lambda origins: origins.dropped(0, "CA1", 0.0), False),
     ],
 )
 def test_what_others_would_meet_too_sends_them_elsewhere(what, aside):
@@ -77,9 +77,22 @@ def test_what_others_would_meet_too_sends_them_elsewhere(what, aside):
 
 def test_a_second_drop_is_no_accident():
     origins = two()
-    origins.dropped(0, 0.0)
-    origins.dropped(0, 3.0)
+    origins.dropped(0, "CA1", 0.0)
+    origins.dropped(0, "CA2", 3.0)
 
+    assert used(origins) == ["two"]
+
+
+def test_two_sockets_that_one_call_loses_say_as_little_as_one():
+    """Flux has one for each channel."""
+    origins = two()
+    for now in (0.0, 0.1):
+        origins.dropped(0, "CA1", now)
+
+    assert used(origins) == ["one"]
+    assert not origins.is_well(0)
+    assert origins.failures["one"] == 2
+    origins.dropped(0, "CA2", 0.2)
     assert used(origins) == ["two"]
 
 
@@ -103,7 +116,7 @@ def test_where_all_fail_the_first_is_used():
 @pytest.mark.parametrize("dropped", [True, False])
 def test_it_is_well_once_nothing_has_failed_for_a_while(dropped):
     origins = two()
-    origins.dropped(0, 1.0, deaf=not dropped)
+    origins.dropped(0, "CA1", 1.0, deaf=not dropped)
 
     assert probe(origins, POLICY.recovery) == [6.0, 11.0]
     assert not origins.is_well(0)
@@ -116,7 +129,7 @@ def test_a_failure_begins_that_while_again():
     origins = two()
     origins.refused(0, AWAY, 0.0)
     probe(origins, 10.0)
-    origins.dropped(0, 10.0)  # of a call that was there still
+    origins.dropped(0, "CA1", 10.0)  # of a call that was there still
     probe(origins, 24.9)
     assert not origins.is_well(0)
     probe(origins, 25.0, now=24.9)
@@ -168,14 +181,14 @@ def test_an_account_is_for_a_person_until_it_is_something_else(outcome):
 def test_one_that_fails_soon_after_it_was_well_is_trusted_later():
     origins, now, waits = two(), 0.0, []
     for _ in range(9):
-        origins.dropped(0, now, deaf=True)
+        origins.dropped(0, "CA1", now, deaf=True)
         while not origins.is_well(0):
             now = origins.get_timer()
             probe(origins, now)
         waits.append(now - origins._health[0].failed_at)
 
     assert waits == [15.0, 30.0, 60.0, 120.0, 240.0, 480.0, 600.0, 600.0, 600.0]
-    origins.dropped(0, now + POLICY.longest_recovery, deaf=True)
+    origins.dropped(0, "CA1", now + POLICY.longest_recovery, deaf=True)
     assert origins._health[0].recovery == POLICY.recovery
 
 
@@ -219,7 +232,7 @@ def test_whatever_happens_one_origin_is_used_and_each_that_is_not_well_is_probed
             case "refused":
                 origins.refused(place, AWAY, now)
             case _:
-                origins.dropped(place, now, deaf=what == "deaf")
+                origins.dropped(place, "CA1", now, deaf=what == "deaf")
         if what != "probed":
             failed[place] = now
         assert len(used(origins)) == 1

@@ -1,17 +1,21 @@
 """Probes against real sockets: what they find, and that they cost little."""
 
 import asyncio
+from functools import partial
 
 import pytest
 
+from bridge.audio import TELEPHONE
 from bridge.deepgram import options
 from bridge.deepgram.messages import Refusal
+from bridge.deepgram.mono import dialect_of
 from bridge.deepgram.prober import Prober
 from bridge.local.deepgram import Faults, LocalDeepgram
 from bridge.local.script import CodedRecognizers, random_script
 from tests.fakes.origins import at
 
 REQUEST = f"/v1/listen?{options.parse('').query()}"
+FLUX = options.parse("model=flux-general-en")
 AWAY = Refusal(503, "away", None)
 NOWHERE = "ws://127.0.0.1:1"
 
@@ -70,6 +74,17 @@ async def test_an_origin_that_does_not_answer_is_not_well(deepgram, faults, reas
     assert not origins.is_well(0)
     (record, *_) = [record for record in caplog.records if record.message == "deepgram's origin fails still"]
     assert reason in (record.reason, str(record.status))
+
+
+@pytest.mark.parametrize("well", [True, False])
+async def test_flux_is_well_if_it_closes_the_stream_and_not_for_its_greeting(deepgram, well):
+    deepgram.faults = Faults(close=well)
+    origins = failing(deepgram.url, NOWHERE)
+    async with Prober(origins, FLUX.target(), 0.005, partial(dialect_of, FLUX, TELEPHONE.mono)):
+        failures = origins.failures[origins.all[0].name]
+        await until(lambda: origins.is_well(0) or origins.failures[origins.all[0].name] > failures + 1)
+
+    assert origins.is_well(0) == well
 
 
 async def test_one_that_hangs_holds_up_no_other(deepgram):

@@ -1221,6 +1221,21 @@ def test_a_socket_that_takes_over_is_sent_what_no_final_covers():
     ]
 
 
+def test_a_move_is_no_end_of_an_interruption_that_is_over():
+    machine = opened()
+    now = feed(machine, 1.0)
+    machine.closed(1011, "gone", now)
+    machine.handle_timer(now + 1.0)
+    machine.connected("r2", now + 1.0)
+    machine.receive_text(results(0, 0.0, 0.5, ("One", 0.2), final=False), now + 1.0)
+    assert machine.retries.attempt == 1  # nothing is settled there yet
+    machine.moved("r3", now + 1.0)
+    machine.receive_text(results(0, 0.0, 0.5, ("One", 0.2), final=False), now + 1.0)
+
+    resumed = [event for event in machine.events_received() if isinstance(event, Resumed)]
+    assert [(event.request_id, event.attempt) for event in resumed] == [("r2", 1), ("r3", 0)]
+
+
 def test_a_call_is_quiet_once_no_word_waits_and_none_is_said():
     machine = moving(5.0)
     assert not machine.quiet
