@@ -5,6 +5,7 @@ sounddevice, with PortAudio; both come with the `stream` extra. What they raise 
 """
 
 import asyncio
+import os
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -79,7 +80,8 @@ def _decoded(name: str, raw: Raw | None) -> Source:
     options = {"sample_rate": str(raw.rate), "ch_layout": "stereo" if raw.channels == 2 else "mono"} if raw else {}
     live = name.startswith(("http://", "https://"))
     with _said_plainly(name):
-        file: Any = sys.stdin.buffer if name == "-" else name
+        # What stands before a colon FFmpeg takes for a protocol, in the name of a file, too.
+        file: Any = sys.stdin.buffer if name == "-" else os.path.abspath(name) if os.path.exists(name) else name
         container = av.open(file, format=RAW[raw.encoding] if raw else None, options=options)
         if not container.streams.audio:
             raise SourceError(f"{_shown(name)} has no audio")

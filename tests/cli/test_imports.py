@@ -205,6 +205,8 @@ def test_on_a_terminal_it_shows_how_far_it_is():
         (("empty",), "there is no recording"),
         (("a.wav", "--option", "x"), "--option takes name=value"),
         (("a.wav", "--started-at", "noon"), "--started-at takes a time such as"),
+        (("a.wav", "--started-at", "9999-12-31T23:59:59Z"), "--started-at takes a time such as"),
+        (("a.wav", "--started-at", "0001-01-01T00:00:00"), "--started-at takes a time such as"),
         (("a.wav", "--webhook"), "--webhook needs WEBHOOK_URL"),
         (("a.wav", "--direction", "up"), "is not one of 'inbound', 'outbound'"),
         (("a.wav", "--host", "https://api.deepgram.com"), "must be a wss:// or ws:// URL"),

@@ -53,6 +53,13 @@ async def heard(source):
     return [chunk async for chunk in chunks(source)]
 
 
+@pytest.mark.parametrize("name", ["10:30.wav", "file:x.wav", "http:x.wav"])
+def test_a_colon_in_a_name_is_no_protocol(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    wav(tmp_path / name)
+    assert open_source(name).seconds == 1.0
+
+
 async def test_a_file_is_read_whole_in_chunks_of_a_tenth_of_a_second(tmp_path):
     source = open_source(str(wav(tmp_path / "a.wav", 1.05)))
     found = await heard(source)
