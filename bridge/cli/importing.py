@@ -54,6 +54,9 @@ class Told(Protocol):
     def failed(self, name: str, reason: str) -> None:
         """It cannot be imported."""
 
+    def broken(self, name: str, packets: int) -> None:
+        """So many packets of it cannot be decoded, and are left out."""
+
     def transcribed(self, seconds: float) -> None:
         """So much more audio is."""
 
@@ -187,6 +190,8 @@ class Importing:
     async def _import(self, call_id: str, recording: Recording, store: ManagedStore, backfill: Backfill) -> str:
         try:
             ready = await self._readying.ready(call_id, recording)
+            if ready.broken:
+                self._told.broken(recording.name, ready.broken)
             await self._transcribe(ready, store, backfill)
         except SourceError:
             self._readying.forget(call_id, recording)  # it may be another one when it is tried again

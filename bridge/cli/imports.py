@@ -19,6 +19,7 @@ from bridge.cli.importing import Importing
 from bridge.cli.loop import run
 from bridge.cli.readying import YEARS, Wanted
 from bridge.cli.recordings import Recording, find
+from bridge.cli.sources import undecoded
 from bridge.config import Settings
 from bridge.errors import ConfigError
 from bridge.events import Direction
@@ -134,6 +135,10 @@ class Shown:
     def failed(self, name: str, reason: str) -> None:
         """It cannot be imported."""
         self._say(self._errors, f"{name} is not imported: {reason}")
+
+    def broken(self, name: str, packets: int) -> None:
+        """So many packets of it cannot be decoded, and are left out."""
+        self._errors.print(plain(f"{name}: {undecoded(packets)}"), markup=False, soft_wrap=True)
 
     def transcribed(self, seconds: float) -> None:
         """So much more audio is."""

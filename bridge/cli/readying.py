@@ -51,6 +51,8 @@ class Ready:
     call_id: str
     started: CallStarted
     audio: DecodedAudio
+    broken: int = 0
+    """Packets of it that could not be decoded now."""
 
     @property
     def seconds(self) -> float:
@@ -93,7 +95,7 @@ class Readying:
             audio = await asyncio.to_thread(decode, source, self.decoded(call_id), self.stopped)
         except SourceError as error:  # without a folder of ours
             raise SourceError(str(error).replace(str(place), "it" if recording.address else place.name)) from None
-        return Ready(call_id, self._started(call_id, recording, source, place, about), audio)
+        return Ready(call_id, self._started(call_id, recording, source, place, about), audio, source.broken.packets)
 
     def decoded(self, call_id: str) -> Path:
         """Where its audio is while it is imported."""

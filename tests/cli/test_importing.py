@@ -17,6 +17,7 @@ from bridge.local.script import TimedRecognizers, random_script
 from bridge.policies import backfill_policy
 from bridge.store.audio import Recordings
 from tests.cli.test_imports import calls, events, said, wav, words
+from tests.cli.test_sources import encoded
 from tests.fakes.running import WEBHOOK_SECRET, bridge, settings
 from tests.fakes.twilio_rest import ACCOUNT, AUTH_TOKEN, FakeTwilioRest
 from tests.twiml.test_recordings import CALL, SID
@@ -46,6 +47,9 @@ class Heard:
 
     def failed(self, name, reason):
         self.lines.append((name, "failed", reason))
+
+    def broken(self, name, packets):
+        self.lines.append((name, "broken", packets))
 
     def transcribed(self, seconds):
         self.seconds.append(seconds)
@@ -107,6 +111,13 @@ async def test_what_is_no_audio_does_not_cost_the_others(deepgram, tmp_path):
         ("none.wav", "failed", "none.wav cannot be read: No such file or directory"),
     ]
     assert len(await calls(tmp_path)) == 1
+
+
+async def test_what_is_damaged_comes_in_and_is_said(deepgram, tmp_path):
+    file = encoded(tmp_path / "a.mp3", "mp3")
+    file.write_bytes(file.read_bytes() + b"rubbish behind it" * 50)
+    _, told = await run(importing(deepgram, tmp_path), named(file))
+    assert [(name, what) for name, what, *_ in told] == [("a.mp3", "broken"), ("a.mp3", "imported")]
 
 
 async def test_a_recording_that_deepgram_refuses_is_said_in_its_words_and_the_next_goes_on(deepgram, tmp_path):

@@ -191,11 +191,14 @@ def test_on_a_terminal_it_shows_how_far_it_is():
         shown.imported("b.wav", "import-2", 70.0, 1)
         for _ in range(2):
             shown.waits("TOO_MANY_REQUESTS (request r1)")
+        shown.broken("c.mp3", 2)
 
     assert "a.wav is in the record already: import-1\n" in written.getvalue()
     assert "b.wav: import-2, 01:10.0, 1 word\n" in written.getvalue()
     assert "2/3" in written.getvalue() and "01:10.0 transcribed" in written.getvalue()
-    assert complained.getvalue() == "waiting for Deepgram: TOO_MANY_REQUESTS (request r1)\n"
+    assert complained.getvalue() == (
+        "waiting for Deepgram: TOO_MANY_REQUESTS (request r1)\nc.mp3: 2 packets of its audio could not be decoded\n"
+    )
 
 
 @pytest.mark.parametrize(

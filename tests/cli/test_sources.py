@@ -35,12 +35,12 @@ def wav(path, seconds=1.0, rate=SECOND, channels=1):
     return path
 
 
-def encoded(path, codec, seconds=2.0):
+def encoded(path, codec, seconds=2.0, rate=48_000):
     """The tone in another container and encoding."""
-    source = av.open(str(wav(path.with_suffix(".wav"), seconds, 48_000, 2)))
+    source = av.open(str(wav(path.with_suffix(".wav"), seconds, rate, 2)))
     with av.open(str(path), "w") as out:
-        stream = out.add_stream(codec, rate=48_000, layout="stereo")
-        resampler = av.AudioResampler(format=stream.format, layout="stereo", rate=48_000, frame_size=stream.frame_size)
+        stream = out.add_stream(codec, rate=rate, layout="stereo")
+        resampler = av.AudioResampler(format=stream.format, layout="stereo", rate=rate, frame_size=stream.frame_size)
         for frame in [*source.decode(audio=0), None]:
             for piece in resampler.resample(frame):
                 out.mux(stream.encode(piece))
@@ -188,6 +188,26 @@ async def test_what_is_cut_short_is_heard_as_far_as_it_goes(tmp_path):
     found = b"".join(await heard(open_source(str(file))))
 
     assert len(found) / 4 / RATE == pytest.approx(1.0, abs=0.15)
+
+
+async def test_what_is_damaged_costs_itself(tmp_path):
+    file = encoded(tmp_path / "a.mp3", "mp3")
+    whole = file.read_bytes()
+    half = len(whole) // 2
+    file.write_bytes(whole[:half] + bytes(300) + whole[half + 300 :] + b"rubbish behind it" * 50)
+    source = open_source(str(file))
+    found = b"".join(await heard(source))
+
+    assert len(found) / 4 / RATE == pytest.approx(2.0, abs=0.15)
+    assert 1 <= source.broken.packets <= 5
+
+
+async def test_a_stream_that_changes_its_rate_is_heard_on(tmp_path):
+    both = tmp_path / "both.aac"
+    both.write_bytes(
+        b"".join(encoded(tmp_path / f"{rate}.aac", "aac", 1.0, rate).read_bytes() for rate in (48_000, 24_000))
+    )
+    assert len(b"".join(await heard(open_source(str(both))))) / 4 / RATE == pytest.approx(2.0, abs=0.15)
 
 
 def test_the_names_of_encodings_are_deepgrams():
