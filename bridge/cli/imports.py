@@ -55,8 +55,11 @@ def import_(
     ] = 600.0,
 ) -> None:
     """Transcribe recordings into the record; run again, it goes on where it was stopped."""
-    settings = config.load(None, **({"deepgram_url": host} if host else {}))
-    if not settings.deepgram_api_key and any(origin.endswith("deepgram.com") for origin in settings.deepgram_origins):
+    settings = config.load(None, **({"deepgram_url": host, "bridge_vosk_url": None} if host else {}))
+    at_deepgram = not settings.bridge_vosk_url and any(
+        origin.endswith("deepgram.com") for origin in settings.deepgram_origins
+    )
+    if at_deepgram and not settings.deepgram_api_key:
         raise ConfigError("set DEEPGRAM_API_KEY: Deepgram transcribes the recordings")
     if webhook and not settings.webhook_url:
         raise ConfigError("--webhook needs WEBHOOK_URL")

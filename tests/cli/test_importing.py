@@ -14,6 +14,7 @@ from bridge.egress import Egress
 from bridge.local.deepgram import Faults, LocalDeepgram
 from bridge.local.receiver import Receiver
 from bridge.local.script import TimedRecognizers, random_script
+from bridge.local.vosk import LocalVosk
 from bridge.policies import backfill_policy
 from bridge.store.audio import Recordings
 from tests.cli.test_imports import calls, events, said, wav, words
@@ -118,6 +119,17 @@ async def test_what_is_damaged_comes_in_and_is_said(deepgram, tmp_path):
     file.write_bytes(file.read_bytes() + b"rubbish behind it" * 50)
     _, told = await run(importing(deepgram, tmp_path), named(file))
     assert [(name, what) for name, what, *_ in told] == [("a.mp3", "broken"), ("a.mp3", "imported")]
+
+
+async def test_a_vosk_server_hears_them_in_deepgrams_place(deepgram, tmp_path):
+    async with LocalVosk(TimedRecognizers(SCRIPT)) as vosk:
+        configured = settings(tmp_path, deepgram.url, bridge_vosk_url=vosk.url)
+        _, ((_, _, call_id, *_),) = await run(
+            importing(deepgram, tmp_path, configured=configured), named(wav(tmp_path / "a.wav"))
+        )
+    happened = await events(tmp_path, call_id)
+    assert words(happened, 0) == said(0)
+    assert deepgram.requests == []
 
 
 async def test_a_recording_that_deepgram_refuses_is_said_in_its_words_and_the_next_goes_on(deepgram, tmp_path):

@@ -229,3 +229,9 @@ async def test_what_cannot_be(tmp_path, monkeypatch, arguments, sentence):
 async def test_without_a_key(tmp_path):
     told = await command("import", str(tmp_path), DEEPGRAM_API_KEY="")
     assert (told.status, told.err) == (2, "bridge: set DEEPGRAM_API_KEY: Deepgram transcribes the recordings\n")
+
+
+@pytest.mark.parametrize(("host", "sentence"), [((), "no recording"), (("--host", "wss://api.deepgram.com"), "KEY")])
+async def test_a_vosk_server_needs_no_key_of_deepgrams(tmp_path, host, sentence):
+    told = await command("import", str(tmp_path), *host, DEEPGRAM_API_KEY="", BRIDGE_VOSK_URL="ws://127.0.0.1:1")
+    assert told.status == 2 and sentence in told.err
