@@ -95,8 +95,18 @@ async def test_the_same_recording_twice_is_one_call(deepgram, tmp_path):
     first, again = named(wav(tmp_path / "a.wav")), named(wav(tmp_path / "b.wav"))
     _, told = await run(importing(deepgram, tmp_path), first, again)
 
-    assert [(name, what) for name, what, *_ in told] == [("b.wav", "known"), ("a.wav", "imported")]
+    assert [(name, what) for name, what, *_ in told] == [("a.wav", "imported"), ("b.wav", "known")]
     assert len(await calls(tmp_path)) == len(deepgram.requests) == 1
+
+
+async def test_what_is_the_same_as_one_that_fails_is_not_said_to_be_in_the_record(deepgram, tmp_path):
+    for name in ("a.wav", "b.wav"):
+        (tmp_path / name).write_bytes(b"no audio at all")
+    work = importing(deepgram, tmp_path)
+    _, told = await run(work, named(tmp_path / "a.wav"), named(tmp_path / "b.wav"))
+
+    assert [(name, what) for name, what, *_ in told] == [("a.wav", "failed"), ("b.wav", "failed")]
+    assert told[1][2] == "it is the same as a.wav" and work.counts.failed == 2
 
 
 async def test_what_is_no_audio_does_not_cost_the_others(deepgram, tmp_path):
