@@ -112,7 +112,9 @@ class Prerecorded:
                 body += chunk
                 if len(body) > self._most:
                     return batch.TOO_LARGE
-        except (ConnectionError, aiohttp.ClientError, web.RequestPayloadError):
+        except web.RequestPayloadError:
+            return batch.CORRUPT  # its encoding is not what its headers say
+        except (ConnectionError, aiohttp.ClientError):
             return None  # what was uploaded so far is of no use
         return bytes(body)
 
