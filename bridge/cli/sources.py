@@ -20,6 +20,7 @@ RATE = 16_000
 """Samples a second: what recognizers are trained with."""
 
 _PIECE = 0.1  # seconds of a chunk
+_RATES = range(1000, 400_000)  # samples a second: less would make gigabytes of a small file, more would take minutes
 _WAITING = 8  # chunks that may wait for the loop
 
 RAW = {
@@ -95,6 +96,10 @@ def _decoded(name: str, raw: Raw | None) -> Source:
         if not container.streams.audio:
             raise SourceError(f"{_shown(name)} has no audio")
         stream = container.streams.audio[0]
+        if stream.codec_context is None:
+            raise SourceError(f"{_shown(name)} has audio of a kind that FFmpeg cannot decode")
+        if stream.rate not in _RATES:
+            raise SourceError(f"{_shown(name)} claims {stream.rate} samples a second, which is no audio")
         channels = 2 if stream.layout.nb_channels == 2 else 1
         length = container.duration / av.time_base if container.duration and not live else None
         codec, rate, made_at = stream.codec.canonical_name, stream.rate, container.metadata.get("creation_time")
@@ -125,11 +130,15 @@ def _frames(container: Any, stream: Any, broken: Broken) -> Iterator[Any]:
             frames = next(packets).decode()
         except StopIteration:
             break
-        except av.error.InvalidDataError:
+        except (av.error.InvalidDataError, IndexError):  # an index, where it tells of streams that are not there
             broken.packets += 1
             continue  # where it cannot be taken apart any more there is no next one
-        heard = heard or bool(frames)
-        yield from frames
+        for frame in frames:
+            if frame.sample_rate not in _RATES:
+                broken.packets += 1
+                continue
+            heard = True
+            yield frame
     if broken.packets and not heard:
         raise av.error.InvalidDataError(0, "")
 

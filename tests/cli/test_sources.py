@@ -202,6 +202,22 @@ async def test_what_is_damaged_costs_itself(tmp_path):
     assert 1 <= source.broken.packets <= 5
 
 
+@pytest.mark.parametrize(
+    ("at", "octets", "said"),
+    [
+        (20, b"\x34\x12", "of a kind that FFmpeg cannot decode"),
+        (24, b"\x01\0\0\0", "claims 1 samples a second"),
+        (24, b"\0\0\0\x20", "claims 536870912 samples a second"),
+    ],
+)
+def test_a_header_that_lies_is_said(tmp_path, at, octets, said):
+    file = wav(tmp_path / "a.wav")
+    whole = file.read_bytes()
+    file.write_bytes(whole[:at] + octets + whole[at + len(octets) :])
+    with pytest.raises(SourceError, match=said):
+        open_source(str(file))
+
+
 async def test_a_stream_that_changes_its_rate_is_heard_on(tmp_path):
     both = tmp_path / "both.aac"
     both.write_bytes(
