@@ -10,6 +10,7 @@ from bridge.call.imported import Parties
 from bridge.errors import RemoteProtocolError
 from bridge.events import MediaFormat
 from tests.fakes.words import STARTED_AT, final
+from tests.store.test_audio import small_files
 
 ID = "stream-1"
 STARTED = imported.started(
@@ -114,6 +115,12 @@ def test_a_record_takes_the_place_of_one_that_was_refused(tmp_path):
     (tmp_path / f"{ID}.refused").write_text("of an older writer")
     handover.hand_over(tmp_path, whole(), Terms())
     assert names(tmp_path) == [f"{ID}.jsonl"]
+
+
+def test_what_cannot_be_written_leaves_nothing(tmp_path):
+    with small_files(1), pytest.raises(OSError, match="too large"):
+        handover.put(tmp_path / "a.ask", "[]")
+    assert names(tmp_path) == []
 
 
 def test_a_question_is_answered_once(tmp_path):
