@@ -93,7 +93,8 @@ class Prerecorded:
             pass
         if request.transport is None:
             return None
-        return batch.answer(
+        return await self._work(
+            batch.answer,
             asked,
             Writer(listen, posted.request_id),
             hearing.finals,
