@@ -9,7 +9,7 @@ import logging
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from random import Random
@@ -29,7 +29,7 @@ from bridge.deepgram.options import Options
 from bridge.deepgram.origins import Origins
 from bridge.deepgram.prober import Prober
 from bridge.delivery.sender import Sender
-from bridge.errors import StoreError
+from bridge.errors import StoreError, StoreInUse
 from bridge.live import Live
 from bridge.policies import (
     TWILIO,
@@ -68,6 +68,8 @@ _PREFIXES = {WEBHOOK: "", TWILIO: "twilio_"}
 
 _LARGEST_BODY = 64 * 1024  # octets of a request
 _SHARE_OF_LAST_WORDS = 0.75  # of the time to stop; the rest is for delivering them
+
+_STORE_PATIENCE, _STORE_PAUSE = 5.0, 0.05  # seconds for which the store is waited for, and between two tries
 
 REQUESTS = "backfill"
 """Folder in `DATA_DIR` through which `bridge backfill` asks a running server."""
@@ -112,7 +114,7 @@ def build(settings: Settings) -> web.Application:
     operations = _operations(registry, services, store, audio, backfill, posting, live, connections, refusals, access)
 
     async def keep_open(_: web.Application) -> AsyncIterator[None]:
-        async with store, audio, retention(settings, recordings), AsyncExitStack() as stack:
+        async with _opened(store), audio, retention(settings, recordings), AsyncExitStack() as stack:
             await _start_posting(stack, list(posting.values()), stop)
             await stack.enter_async_context(_prober(origins, options.options))
             await stack.enter_async_context(backfill)
@@ -222,6 +224,22 @@ async def backfill(settings: Settings, call_id: str, patience: float) -> bool:
 def read_tokens(settings: Settings) -> tuple[str, ...]:
     """The tokens that give access; the record's own if none is set. Raises StoreError if that cannot be kept."""
     return settings.read_tokens or (own_token(settings.data_dir),)
+
+
+@asynccontextmanager
+async def _opened(store: ManagedStore) -> AsyncIterator[None]:
+    """Open the store, as soon as a command such as `bridge import` lets it go. Raises StoreError."""
+    ends = time.monotonic() + _STORE_PATIENCE
+    async with AsyncExitStack() as stack:
+        while True:
+            try:
+                await stack.enter_async_context(store)
+                break
+            except StoreInUse:
+                if time.monotonic() > ends:
+                    raise
+            await asyncio.sleep(_STORE_PAUSE)
+        yield
 
 
 def _access(settings: Settings) -> Access:

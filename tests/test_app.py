@@ -11,9 +11,10 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from bridge import app
-from bridge.errors import ConfigError
+from bridge.errors import ConfigError, StoreInUse
 from bridge.local.deepgram import Faults
 from bridge.local.receiver import Fault, Receiver
+from bridge.store.sqlite import SQLiteStore
 from tests.fakes import frames
 from tests.fakes.proxy import Proxy
 from tests.fakes.running import AUDIO, SCRIPT, TWILIO_TOKEN, WEBHOOK_SECRET, bridge, deepgram, record, settings
@@ -309,3 +310,36 @@ async def test_a_stop_takes_no_longer_than_it_may(configured, server, receiver):
         began = asyncio.get_running_loop().time()
         await stack.aclose()
     assert asyncio.get_running_loop().time() - began < 2.0
+
+
+class Refused(SQLiteStore):
+    """Tells that another has it."""
+
+    def __init__(self, data_dir):
+        super().__init__(data_dir)
+        self.refused = asyncio.Event()
+
+    async def __aenter__(self):
+        try:
+            return await super().__aenter__()
+        except StoreInUse:
+            self.refused.set()
+            raise
+
+
+async def test_a_store_that_a_command_has_for_a_moment_is_waited_for(tmp_path):
+    store = Refused(tmp_path)
+    opened = app._opened(store)
+    async with SQLiteStore(tmp_path):
+        opening = asyncio.create_task(opened.__aenter__())
+        await store.refused.wait()
+    await opening
+    assert await store.calls() == []
+    await opened.__aexit__(None, None, None)
+
+
+async def test_a_store_that_another_server_has_is_not_waited_for_for_ever(tmp_path, monkeypatch):
+    monkeypatch.setattr(app, "_STORE_PATIENCE", 0.0)
+    async with SQLiteStore(tmp_path):
+        with pytest.raises(StoreInUse):
+            await app._opened(SQLiteStore(tmp_path)).__aenter__()

@@ -14,8 +14,11 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TextIO
+
+import msgspec
 
 from bridge.call import describe, imported
 from bridge.errors import RemoteProtocolError
@@ -40,6 +43,7 @@ class Terms:
 def hand_over(folder: Path, events: Sequence[Event], terms: Terms) -> None:
     """Put a whole record where the process that has the store finds it. Raises OSError."""
     call_id = events[0].call_id
+    (folder / f"{call_id}{REFUSED}").unlink(missing_ok=True)  # of an earlier one
     lines = [json.dumps(asdict(terms)), *(event.to_json() for event in events)]
     put(folder / f"{call_id}{RECORD}", "".join(f"{line}\n" for line in lines))
 
@@ -48,11 +52,15 @@ def put(path: Path, text: str) -> None:
     """Write a file that is there whole, or not at all. Raises OSError."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     new = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    new.rename(path)
+    try:
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        new.rename(path)
+    except OSError:
+        new.unlink(missing_ok=True)
+        raise
 
 
 def read(path: Path) -> tuple[Terms, list[Event]]:
@@ -118,7 +126,11 @@ def complete(path: Path, now: float) -> bool:
             return False  # it has just been handed over, and is another's
         terms, events = _parsed(path, torn=True)
         seconds = max((float(getattr(event.data, "end", 0.0)) for event in events), default=0.0)
-        hand_over(path.parent, _ended(events, seconds, terms, now, "bridge_restarted"), terms)
+        try:
+            ended = _ended(events, seconds, terms, now, "bridge_restarted")
+        except (ValueError, OverflowError):
+            raise RemoteProtocolError("a record ends in a time that there is") from None
+        hand_over(path.parent, ended, terms)
         path.unlink()
     return True
 
@@ -153,7 +165,7 @@ def _parsed(path: Path, *, torn: bool = False) -> tuple[Terms, list[Event]]:
         lines = lines[:-1]
     try:
         terms = Terms(**json.loads(lines[0]))
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         raise RemoteProtocolError("a record begins with its terms") from None
     found = parsed(path.stem, lines[1:])
     _check(found)
@@ -164,7 +176,7 @@ def parsed(call_id: str, lines: Iterable[str]) -> list[Event]:
     """Events, from the JSON of each. Raises RemoteProtocolError for what is none."""
     try:
         return [_written(call_id, line) for line in lines]
-    except (ValueError, LookupError, TypeError, RecursionError):  # pydantic's is a ValueError
+    except (msgspec.DecodeError, ValueError, LookupError, TypeError, RecursionError):  # pydantic's is a ValueError
         raise RemoteProtocolError("this is no record of events") from None
 
 
@@ -179,7 +191,7 @@ class _Written(Event):
 
 
 def _written(call_id: str, line: str) -> Event:
-    said = json.loads(line)
+    said = msgspec.json.decode(line)  # which takes no half of a character, as the store does not
     data = EVENT_TYPES[said["type"]].model_validate(said["data"])
     return _Written(call_id, said["seq"], said["id"], said["time"], data, line)
 
@@ -191,6 +203,18 @@ def _check(events: Sequence[Event]) -> None:
         raise RemoteProtocolError("only what is imported is taken in")
     if any(event.seq != seq or not event.data.durable for seq, event in enumerate(events, 1)):
         raise RemoteProtocolError("a record's events are numbered from 1")
+    for event in events:
+        if isinstance(event.data, CallStarted):
+            _check_time(event.data.started_at)
+        elif isinstance(event.data, CallEnded):
+            _check_time(event.data.ended_at)
+
+
+def _check_time(said: str) -> None:
+    try:
+        datetime.fromisoformat(said).timestamp()
+    except (ValueError, OverflowError):
+        raise RemoteProtocolError("a record says when it began and ended") from None
 
 
 def ask(folder: Path, name: str, call_ids: Iterable[str]) -> None:

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
+
 from bridge.call import handover
 from bridge.errors import RemoteProtocolError, StoreError
 from bridge.store.audio.store import CALL_ID, RECORDINGS
@@ -36,6 +38,8 @@ class Intake:
         self._recordings = data_dir / RECORDINGS
         self._wall = wall
         self._watcher: asyncio.Task[None] | None = None
+        self._waiting: dict[str, str] = {}
+        """What could not be taken in at the last look, and why, which is said once."""
 
     async def __aenter__(self) -> "Intake":
         self._watcher = asyncio.create_task(self._watch())
@@ -54,6 +58,8 @@ class Intake:
             handover.ASK: self._answer,
         }
         there = await asyncio.to_thread(_listed, self._folder)
+        names = {path.name for path in there}
+        self._waiting = {name: reason for name, reason in self._waiting.items() if name in names}
         for suffix, settle in ways.items():
             for path in there:
                 if path.suffix == suffix:
@@ -70,16 +76,24 @@ class Intake:
             await asyncio.sleep(pause)
 
     async def _settle(self, path: Path, settle: "Settle") -> None:
-        """One file; what is no record goes aside, what cannot be kept now stays."""
+        """One file; what is no record goes aside, what cannot be kept now stays. It does not cost the others."""
         try:
-            await settle(path)
+            try:
+                await settle(path)
+            except RemoteProtocolError as error:
+                log.error("no record", extra={"call_id": path.stem, "reason": str(error)})
+                await asyncio.to_thread(path.rename, path.with_suffix(handover.REFUSED))
         except FileNotFoundError:
             pass  # its writer has taken it back
         except StoreError as error:
-            log.error("not taken in", extra={"call_id": path.stem, "reason": str(error)})
-        except RemoteProtocolError as error:
-            log.error("no record", extra={"call_id": path.stem, "reason": str(error)})
-            await asyncio.to_thread(path.rename, path.with_suffix(handover.REFUSED))
+            self._waits(path, str(error))
+        except OSError as error:
+            self._waits(path, error.strerror or "it cannot be read")
+
+    def _waits(self, path: Path, reason: str) -> None:
+        if self._waiting.get(path.name) != reason:
+            log.error("not taken in", extra={"call_id": path.stem, "reason": reason})
+        self._waiting[path.name] = reason
 
     async def _complete(self, path: Path) -> None:
         if await asyncio.to_thread(handover.complete, path, self._wall()):
@@ -102,8 +116,8 @@ class Intake:
 
     async def _answer(self, path: Path) -> None:
         try:
-            asked = json.loads(await asyncio.to_thread(path.read_text))
-        except ValueError:
+            asked = msgspec.json.decode(await asyncio.to_thread(path.read_bytes), type=list[str])
+        except (msgspec.MsgspecError, ValueError, RecursionError):
             raise RemoteProtocolError("a question is a list of calls") from None
         known = [call_id for call_id in asked if await self._store.calls(call_id=call_id, limit=1)]
         await asyncio.to_thread(handover.put, path.with_suffix(handover.KNOWN), json.dumps(known))
@@ -117,8 +131,10 @@ class Settle(Protocol):
 
 
 def _listed(folder: Path) -> list[Path]:
-    """The files that are named as such, in the order of their names."""
+    """The files that are named as such, in the order of their names; who reads from a pipe may wait for ever."""
     try:
-        return sorted(path for path in folder.iterdir() if path.suffix and CALL_ID.fullmatch(path.stem))
+        return sorted(
+            path for path in folder.iterdir() if path.suffix and CALL_ID.fullmatch(path.stem) and path.is_file()
+        )
     except FileNotFoundError:
         return []  # nothing has ever been imported

@@ -53,16 +53,24 @@ async def _settled(settings: Settings, waiting: Callable[[], bool]) -> None:
     clock = asyncio.get_running_loop().time
     ends = clock() + _PATIENCE
     while waiting():
-        try:
-            async with event_store(settings) as store:
-                await Intake(store, settings.data_dir, wall=time.time).look()
-        except StoreInUse:
-            pass
+        has_looked = await _look(settings)
         if not waiting():
             return
+        if has_looked:
+            raise StoreError("the record takes nothing in now, as said above; it is tried again the next time")
         if clock() > ends:
             raise StoreError("the bridge that uses this DATA_DIR takes nothing in: see its log, or is it an older one?")
         await asyncio.sleep(_PAUSE)
+
+
+async def _look(settings: Settings) -> bool:
+    """Take in what is there; False: another process has the store."""
+    try:
+        async with event_store(settings) as store:
+            await Intake(store, settings.data_dir, wall=time.time).look()
+    except StoreInUse:
+        return False
+    return True
 
 
 def _is_refused(folder: Path, call_id: str) -> bool:

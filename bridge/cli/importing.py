@@ -7,6 +7,7 @@ goes on after the last piece that was transcribed. In the record there is nothin
 import asyncio
 import math
 import time
+from collections import defaultdict
 from collections.abc import Awaitable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -53,6 +54,9 @@ class Told(Protocol):
 
     def failed(self, name: str, reason: str) -> None:
         """It cannot be imported."""
+
+    def broken(self, name: str, packets: int) -> None:
+        """So many packets of it cannot be decoded, and are left out."""
 
     def transcribed(self, seconds: float) -> None:
         """So much more audio is."""
@@ -138,10 +142,11 @@ class Importing:
 
     async def _all(self, recordings: Sequence[Recording], store: ManagedStore, backfill: Backfill) -> None:
         named: dict[str, Recording] = {}
+        again: dict[str, list[Recording]] = defaultdict(list)  # the same under other names
         for recording in recordings:
             call_id = await self._spared(recording, self._readying.name(recording))
             if call_id in named:
-                self._tell_known(recording, call_id)  # twice in this run
+                again[call_id].append(recording)
             elif call_id:
                 named[call_id] = recording
         there = await known(self._settings, named) if named else set()
@@ -149,11 +154,13 @@ class Importing:
             recording = named.pop(call_id)
             self._tell_known(recording, call_id)
             await self._tidy(call_id, recording, store)
+            self._settle(again[call_id], call_id, recording, is_in=True)
         slots = asyncio.Semaphore(self._wanted.at_once)
 
         async def one(call_id: str, recording: Recording) -> None:
             async with slots:
-                await self._spared(recording, self._import(call_id, recording, store, backfill))
+                done = await self._spared(recording, self._import(call_id, recording, store, backfill))
+            self._settle(again[call_id], call_id, recording, is_in=done is not None)
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -165,6 +172,16 @@ class Importing:
     def _tell_known(self, recording: Recording, call_id: str) -> None:
         self.counts.known += 1
         self._told.known(recording.name, call_id)
+
+    def _settle(self, others: Sequence[Recording], call_id: str, recording: Recording, *, is_in: bool) -> None:
+        """Those that are the same as one of which it is known now whether it is in the record."""
+        for other in others:
+            self._readying.forget(call_id, other)
+            if is_in:
+                self._tell_known(other, call_id)
+            else:
+                self.counts.failed += 1
+                self._told.failed(other.name, f"it is the same as {recording.name}")
 
     async def _tidy(self, call_id: str, recording: Recording, store: ManagedStore) -> None:
         """It is in the record: nothing of it is needed here."""
@@ -187,6 +204,8 @@ class Importing:
     async def _import(self, call_id: str, recording: Recording, store: ManagedStore, backfill: Backfill) -> str:
         try:
             ready = await self._readying.ready(call_id, recording)
+            if ready.broken:
+                self._told.broken(recording.name, ready.broken)
             await self._transcribe(ready, store, backfill)
         except SourceError:
             self._readying.forget(call_id, recording)  # it may be another one when it is tried again

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import signal
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -16,8 +17,9 @@ from bridge.call.imported import Parties
 from bridge.cli.arguments import deepgram_options, seconds, socket_urls
 from bridge.cli.importing import Importing
 from bridge.cli.loop import run
-from bridge.cli.readying import Wanted
+from bridge.cli.readying import YEARS, Wanted
 from bridge.cli.recordings import Recording, find
+from bridge.cli.sources import undecoded
 from bridge.config import Settings
 from bridge.errors import ConfigError
 from bridge.events import Direction
@@ -142,6 +144,10 @@ class Shown:
         """It cannot be imported."""
         self._say(self._errors, f"{name} is not imported: {reason}")
 
+    def broken(self, name: str, packets: int) -> None:
+        """So many packets of it cannot be decoded, and are left out."""
+        self._errors.print(plain(f"{name}: {undecoded(packets)}"), markup=False, soft_wrap=True)
+
     def transcribed(self, seconds: float) -> None:
         """So much more audio is."""
         self._seconds += seconds
@@ -162,7 +168,12 @@ class Shown:
 
 def _moment(text: str | None) -> float | None:
     """Seconds since 1970; of this machine's time zone if it names none. Raises ConfigError."""
+    if not text:
+        return None
     try:
-        return datetime.fromisoformat(text).timestamp() if text else None
-    except ValueError:
-        raise ConfigError("--started-at takes a time such as 2026-11-20T10:00:00Z") from None
+        at = datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError):
+        at = math.nan
+    if not YEARS[0] <= at < YEARS[1]:
+        raise ConfigError("--started-at takes a time such as 2026-11-20T10:00:00Z")
+    return at

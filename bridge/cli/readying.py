@@ -23,6 +23,9 @@ from twiml import recordings as twilio
 WORK = "work"
 """The folder of what is being imported, in that of the imports."""
 
+YEARS = (-62_104_060_800.0, 253_370_764_800.0)
+"""Seconds since 1970 of the years 2 to 9998, in which a time may be told in any time zone, and a day later."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -48,6 +51,8 @@ class Ready:
     call_id: str
     started: CallStarted
     audio: DecodedAudio
+    broken: int = 0
+    """Packets of it that could not be decoded now."""
 
     @property
     def seconds(self) -> float:
@@ -77,7 +82,7 @@ class Readying:
 
     async def ready(self, call_id: str, recording: Recording) -> Ready:
         """Everything that there is to do before it is transcribed; of what has been done nothing is done again."""
-        place, about = self._place(recording), None
+        place, about = self._place(recording).absolute(), None  # a file's name may be `mic`, too
         if recording.of_twilio:
             account = twilio_account(self._settings, self._egress)
             about = await twilio.describe(account, recording.of_twilio)
@@ -90,7 +95,7 @@ class Readying:
             audio = await asyncio.to_thread(decode, source, self.decoded(call_id), self.stopped)
         except SourceError as error:  # without a folder of ours
             raise SourceError(str(error).replace(str(place), "it" if recording.address else place.name)) from None
-        return Ready(call_id, self._started(call_id, recording, source, place, about), audio)
+        return Ready(call_id, self._started(call_id, recording, source, place, about), audio, source.broken.packets)
 
     def decoded(self, call_id: str) -> Path:
         """Where its audio is while it is imported."""
@@ -111,7 +116,7 @@ class Readying:
         parties, at = self._wanted.parties, self._wanted.started_at
         parameters = {"recording": recording.name, "options": urlencode(self._wanted.options.pairs)}
         if about:
-            at = at or (about.started_at.timestamp() if about.started_at else None)
+            at = about.started_at.timestamp() if at is None and about.started_at else at
             parties = replace(
                 parties,
                 from_=parties.from_ or about.from_,
@@ -119,13 +124,17 @@ class Readying:
                 direction=parties.direction or about.direction,
             )
             parameters |= {"call_sid": about.call_sid} if about.call_sid else {}
-        at = at or _made_at(source) or place.stat().st_mtime
+        at = _made_at(source) if at is None else at
+        at = place.stat().st_mtime if at is None else at
+        if not YEARS[0] <= at < YEARS[1]:
+            raise SourceError("its file is of a time that there is not; --started-at gives it another")
         media_format = MediaFormat(encoding=source.codec, sample_rate=source.rate, channels=source.format.channels)
         return imported.started(call_id, imported.CARRIERS[0], parties, media_format, at, parameters)
 
 
 def _made_at(source: Source) -> float | None:
     try:
-        return datetime.fromisoformat(source.made_at or "").timestamp()
-    except ValueError:
+        at = datetime.fromisoformat(source.made_at or "").timestamp()
+    except (ValueError, OverflowError):
         return None
+    return at if YEARS[0] <= at < YEARS[1] else None

@@ -6,6 +6,7 @@ Should this process die, the bridge completes what it has written, and takes tha
 import secrets
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -79,7 +80,8 @@ class Recorder:
         except OSError as error:
             self._fault = error.strerror
         finally:
-            self._journal.close()
+            with suppress(OSError):  # of what could not be written before, and is told
+                self._journal.close()
         if self._fault:
             raise StoreError(f"not all of it is recorded: {self._fault}")
         self.ended = True

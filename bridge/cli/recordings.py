@@ -55,16 +55,34 @@ def find(sources: Iterable[str], twilio_api: str) -> tuple[list[Recording], int]
             found.append(_at(source, twilio_api))
             continue
         path = Path(source)
-        if path.is_dir():
-            files = sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
-            audio = [file for file in files if file.suffix.lower() in SUFFIXES]
-            found += [Recording(str(file.relative_to(path)), file) for file in audio]
-            others += len(files) - len(audio)
-        elif path.exists():
-            found.append(Recording(path.name, path))
-        else:
-            raise SourceError(f"there is no {source}")
+        try:
+            if path.is_dir():
+                files = _files(path)
+                audio = [file for file in files if file.suffix.lower() in SUFFIXES]
+                found += [Recording(_text(str(file.relative_to(path))), file) for file in audio]
+                others += len(files) - len(audio)
+            elif path.is_file():
+                found.append(Recording(_text(path.name), path))
+            else:
+                raise SourceError(f"{source} is no file" if path.exists() else f"there is no {source}")
+        except OSError as error:
+            raise SourceError(f"{error.filename} cannot be read: {error.strerror}") from None
     return found, others
+
+
+def _files(folder: Path) -> list[Path]:
+    """Of a folder and those within, but for hidden ones, in order. Raises OSError for one that cannot be read."""
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    files = (Path(within, name) for within, _, names in os.walk(folder, onerror=fail) for name in names)
+    return sorted(file for file in files if file.is_file() and not file.name.startswith("."))
+
+
+def _text(name: str) -> str:
+    """A name as text: what names a file may be any octets."""
+    return os.fsencode(name).decode(errors="replace")
 
 
 def _at(address: str, twilio_api: str) -> Recording:
@@ -75,7 +93,8 @@ def _at(address: str, twilio_api: str) -> Recording:
         raise SourceError("an address cannot be read") from None
     if named:
         return Recording(named.sid, address=address, of_twilio=named)
-    return Recording(PurePosixPath(parts.path).name or parts.hostname or "the address", address=address)
+    name = _text(PurePosixPath(parts.path).name) or parts.hostname or "the address"
+    return Recording(name, address=address)
 
 
 def content_id(path: Path) -> str:
@@ -133,6 +152,6 @@ async def _get(recording: Recording, egress: Egress) -> AsyncIterator[aiohttp.Cl
 
 def _moment(said: str) -> float | None:
     try:
-        return parsedate_to_datetime(said).timestamp()
+        return max(0.0, parsedate_to_datetime(said).timestamp())
     except (TypeError, ValueError):
         return None

@@ -5,11 +5,12 @@ sounddevice, with PortAudio; both come with the `stream` extra. What they raise 
 """
 
 import asyncio
+import os
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bridge.audio import AudioFormat
@@ -19,6 +20,7 @@ RATE = 16_000
 """Samples a second: what recognizers are trained with."""
 
 _PIECE = 0.1  # seconds of a chunk
+_RATES = range(1000, 400_000)  # samples a second: less would make gigabytes of a small file, more would take minutes
 _WAITING = 8  # chunks that may wait for the loop
 
 RAW = {
@@ -43,6 +45,13 @@ class Raw:
     channels: int = 1
 
 
+@dataclass(slots=True)
+class Broken:
+    """What of a source cannot be decoded."""
+
+    packets: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """Audio that has been opened."""
@@ -60,6 +69,8 @@ class Source:
     """Samples a second, likewise."""
     made_at: str | None = None
     """When it was recorded, as it says itself, in ISO 8601."""
+    broken: Broken = field(default_factory=Broken)
+    """Counted while it is read."""
 
 
 def open_source(name: str, raw: Raw | None = None) -> Source:
@@ -79,34 +90,75 @@ def _decoded(name: str, raw: Raw | None) -> Source:
     options = {"sample_rate": str(raw.rate), "ch_layout": "stereo" if raw.channels == 2 else "mono"} if raw else {}
     live = name.startswith(("http://", "https://"))
     with _said_plainly(name):
-        file: Any = sys.stdin.buffer if name == "-" else name
+        # What stands before a colon FFmpeg takes for a protocol, in the name of a file, too.
+        file: Any = sys.stdin.buffer if name == "-" else os.path.abspath(name) if os.path.exists(name) else name
         container = av.open(file, format=RAW[raw.encoding] if raw else None, options=options)
         if not container.streams.audio:
             raise SourceError(f"{_shown(name)} has no audio")
         stream = container.streams.audio[0]
+        if stream.codec_context is None:
+            raise SourceError(f"{_shown(name)} has audio of a kind that FFmpeg cannot decode")
+        if stream.rate not in _RATES:
+            raise SourceError(f"{_shown(name)} claims {stream.rate} samples a second, which is no audio")
         channels = 2 if stream.layout.nb_channels == 2 else 1
         length = container.duration / av.time_base if container.duration and not live else None
         codec, rate, made_at = stream.codec.canonical_name, stream.rate, container.metadata.get("creation_time")
 
+    broken = Broken()
+
     def read() -> Iterator[bytes]:
-        resampler = av.AudioResampler(format="s16", layout="stereo" if channels == 2 else "mono", rate=RATE)
         held = bytearray()
         with _said_plainly(name), container:
-            for frame in _frames(container.decode(stream)):
-                for piece in resampler.resample(frame):
-                    held += bytes(piece.planes[0])[: piece.samples * 2 * channels]
+            for piece in _resampled(_frames(container, stream, broken), "stereo" if channels == 2 else "mono"):
+                held += bytes(piece.planes[0])[: piece.samples * 2 * channels]
                 whole = len(held) // _size(channels) * _size(channels)
                 yield from _cut(bytes(held[:whole]), _size(channels))
                 del held[:whole]
         yield bytes(held)
 
-    return Source(AudioFormat("linear16", RATE, channels), length, live, read, codec, rate, made_at)
+    return Source(AudioFormat("linear16", RATE, channels), length, live, read, codec, rate, made_at, broken)
 
 
-def _frames(frames: Iterator[Any]) -> Iterator[Any]:
-    """The frames, and None, which has the resampler give what it holds back."""
-    yield from frames
-    yield None
+def _frames(container: Any, stream: Any, broken: Broken) -> Iterator[Any]:
+    """A packet that cannot be decoded costs itself, and a file that breaks off what follows, unless that is all."""
+    import av
+
+    heard = False
+    packets = container.demux(stream)
+    while True:
+        try:
+            frames = next(packets).decode()
+        except StopIteration:
+            break
+        except (av.error.InvalidDataError, IndexError):  # an index, where it tells of streams that are not there
+            broken.packets += 1
+            continue  # where it cannot be taken apart any more there is no next one
+        for frame in frames:
+            if frame.sample_rate not in _RATES:
+                broken.packets += 1
+                continue
+            heard = True
+            yield frame
+    if broken.packets and not heard:
+        raise av.error.InvalidDataError(0, "")
+
+
+def _resampled(frames: Iterator[Any], layout: str) -> Iterator[Any]:
+    """The frames at our rate, also where a stream changes its own on the way."""
+    import av
+
+    resampler = av.AudioResampler(format="s16", layout=layout, rate=RATE)
+    frame: Any = None
+    for frame in frames:
+        try:
+            pieces = resampler.resample(frame)
+        except ValueError:
+            yield from resampler.resample(None)
+            resampler = av.AudioResampler(format="s16", layout=layout, rate=RATE)
+            pieces = resampler.resample(frame)
+        yield from pieces
+    if frame:
+        yield from resampler.resample(None)  # what it holds back
 
 
 def _microphone() -> Source:
@@ -128,6 +180,11 @@ def _microphone() -> Source:
             raise SourceError("there is no microphone, or another program has it") from None
 
     return Source(AudioFormat("linear16", RATE, 1), None, True, read)
+
+
+def undecoded(packets: int) -> str:
+    """So many could not be decoded, as a sentence."""
+    return f"{packets} {'packet' if packets == 1 else 'packets'} of its audio could not be decoded"
 
 
 async def chunks(source: Source) -> AsyncIterator[bytes]:
@@ -179,7 +236,7 @@ def _said_plainly(name: str) -> Iterator[None]:
         raise SourceError(f"no server answers at {_shown(name)}") from None
     except (av.error.InvalidDataError, av.error.EOFError):
         raise SourceError(f"{_shown(name)} is no audio that can be decoded") from None
-    except (av.error.FFmpegError, OSError) as error:
+    except (av.error.FFmpegError, OSError, ValueError) as error:
         if type(error).__name__.startswith("HTTP"):  # some versions have a class for each status, others one for all
             raise SourceError(f"the server does not give what is at {_shown(name)}") from None
         raise SourceError(f"{_shown(name)} cannot be read") from None

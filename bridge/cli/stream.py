@@ -18,7 +18,7 @@ from bridge.cli.arguments import deepgram_options, socket_urls
 from bridge.cli.handing import taken_in
 from bridge.cli.loop import run
 from bridge.cli.recorded import Recorder
-from bridge.cli.sources import Raw, Source, SourceError, chunks, open_source
+from bridge.cli.sources import Raw, Source, SourceError, chunks, open_source, undecoded
 from bridge.cli.streamed import Shown, printer
 from bridge.cli.streaming import Streaming
 from bridge.config import Settings
@@ -143,6 +143,8 @@ async def _stream(
         finally:
             if recorder:
                 recorder.end(streaming.position, streaming.requests, refused=streaming.refusal is not None)
+    if source.broken.packets:
+        typer.echo(undecoded(source.broken.packets), err=True)
     if refusal := streaming.refusal:
         request = f" (request {refusal.request_id})" if refusal.request_id else ""
         raise StreamError(f"Deepgram refuses it: {refusal.reason}{request}")

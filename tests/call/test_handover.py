@@ -10,6 +10,7 @@ from bridge.call.imported import Parties
 from bridge.errors import RemoteProtocolError
 from bridge.events import MediaFormat
 from tests.fakes.words import STARTED_AT, final
+from tests.store.test_audio import small_files
 
 ID = "stream-1"
 STARTED = imported.started(
@@ -29,6 +30,11 @@ def written(events):
 def whole():
     end = imported.ending(STARTED, [FINAL.data], 4.0, call_id=ID)
     return imported.numbered(ID, [STARTED, FINAL.data, end], STARTED_AT)
+
+
+def begun(at):
+    """The first event of a call that began then."""
+    return imported.numbered(ID, [STARTED.model_copy(update={"started_at": at})], STARTED_AT)[0].to_json()
 
 
 def test_a_record_is_read_as_it_was_handed_over(tmp_path):
@@ -83,6 +89,10 @@ def test_what_a_writer_has_left_is_completed_but_for_its_last_half_line(tmp_path
         (["{}", whole()[0].to_json(), whole()[2].to_json()], "numbered"),
         (["{}", whole()[0].to_json().replace('"stream"', '"twilio"')], "only what is imported"),
         (["{}", whole()[0].to_json().replace(f'"{ID}"', '"CA1"')], "only what is imported"),
+        (["[" * 100_000], "terms"),
+        (["{}", whole()[0].to_json().replace('"from":null', '"from":"\\ud800"')], "no record"),
+        (["{}", begun("once upon a time")], "when it began"),
+        (["{}", begun("0001-01-01T00:00:00")], "when it began"),
     ],
 )
 def test_what_is_no_record_is_refused(tmp_path, lines, reason):
@@ -91,6 +101,26 @@ def test_what_is_no_record_is_refused(tmp_path, lines, reason):
 
     with pytest.raises(RemoteProtocolError, match=reason):
         handover.read(path)
+
+
+def test_what_is_left_of_a_time_that_there_is_not_is_refused(tmp_path):
+    part = tmp_path / f"{ID}.part"
+    began = STARTED.model_copy(update={"started_at": "9999-12-31T23:59:59.000Z"})
+    part.write_text("\n".join(["{}", *written(imported.numbered(ID, [began, FINAL.data], STARTED_AT))]) + "\n")
+    with pytest.raises(RemoteProtocolError, match="a time that there is"):
+        handover.complete(part, STARTED_AT)
+
+
+def test_a_record_takes_the_place_of_one_that_was_refused(tmp_path):
+    (tmp_path / f"{ID}.refused").write_text("of an older writer")
+    handover.hand_over(tmp_path, whole(), Terms())
+    assert names(tmp_path) == [f"{ID}.jsonl"]
+
+
+def test_what_cannot_be_written_leaves_nothing(tmp_path):
+    with small_files(1), pytest.raises(OSError, match="too large"):
+        handover.put(tmp_path / "a.ask", "[]")
+    assert names(tmp_path) == []
 
 
 def test_a_question_is_answered_once(tmp_path):

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 
 import pytest
 
@@ -59,6 +60,26 @@ async def test_what_is_no_record_goes_aside_and_the_next_is_taken(store, tmp_pat
 
     assert len(await store.read(Query(ID))) == 3
     assert names(folder) == ["a.refused", "b.refused"]
+
+
+async def test_what_can_be_no_file_of_ours_costs_nothing_but_itself(store, tmp_path, folder, caplog):
+    handover.hand_over(folder, whole(), handover.Terms())
+    (folder / "a.jsonl").mkdir()
+    os.mkfifo(folder / "b.jsonl")
+    (folder / "c.part").symlink_to("c.part")
+    (folder / "d.known").mkdir()
+    handover.ask(folder, "d", [ID])
+    for name, asked in (("e", "5"), ("f", '["\\ud800"]'), ("g", "[" * 100_000), ("h", "[null]")):
+        handover.put(folder / f"{name}.ask", asked)
+    work = intake(store, tmp_path)
+    for _ in range(2):
+        await work.look()
+
+    assert len(await store.read(Query(ID))) == 3
+    refused = ["e.refused", "f.refused", "g.refused", "h.refused"]
+    assert [path.name for path in sorted(folder.iterdir()) if path.is_file()] == ["d.ask", *refused]
+    said = [(log.call_id, log.reason) for log in caplog.records if log.message == "not taken in"]
+    assert said == [("d", "Is a directory")], "once"
 
 
 async def test_what_a_writer_has_left_is_completed_and_taken_in(store, tmp_path, folder):

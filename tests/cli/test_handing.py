@@ -48,6 +48,15 @@ async def test_a_server_that_takes_nothing_is_said(configured, tmp_path, monkeyp
             await known(configured, [ID])
 
 
+async def test_what_this_command_cannot_take_in_is_said_at_once(configured, tmp_path):
+    (tmp_path / "recordings").write_text("a file")
+    (tmp_path / "imports").mkdir()
+    (tmp_path / "imports" / f"{ID}.ulaw").write_bytes(b"")
+    handover.hand_over(tmp_path / "imports", whole(), Terms())
+    with pytest.raises(StoreError, match="takes nothing in now"):
+        await taken_in(configured, ID)
+
+
 async def test_a_folder_that_cannot_be_used_is_said(configured, tmp_path):
     (tmp_path / "imports").write_text("a file")
     with pytest.raises(StoreError, match="cannot use"):

@@ -14,9 +14,11 @@ from bridge.egress import Egress
 from bridge.local.deepgram import Faults, LocalDeepgram
 from bridge.local.receiver import Receiver
 from bridge.local.script import TimedRecognizers, random_script
+from bridge.local.vosk import LocalVosk
 from bridge.policies import backfill_policy
 from bridge.store.audio import Recordings
 from tests.cli.test_imports import calls, events, said, wav, words
+from tests.cli.test_sources import encoded
 from tests.fakes.running import WEBHOOK_SECRET, bridge, settings
 from tests.fakes.twilio_rest import ACCOUNT, AUTH_TOKEN, FakeTwilioRest
 from tests.twiml.test_recordings import CALL, SID
@@ -46,6 +48,9 @@ class Heard:
 
     def failed(self, name, reason):
         self.lines.append((name, "failed", reason))
+
+    def broken(self, name, packets):
+        self.lines.append((name, "broken", packets))
 
     def transcribed(self, seconds):
         self.seconds.append(seconds)
@@ -90,8 +95,18 @@ async def test_the_same_recording_twice_is_one_call(deepgram, tmp_path):
     first, again = named(wav(tmp_path / "a.wav")), named(wav(tmp_path / "b.wav"))
     _, told = await run(importing(deepgram, tmp_path), first, again)
 
-    assert [(name, what) for name, what, *_ in told] == [("b.wav", "known"), ("a.wav", "imported")]
+    assert [(name, what) for name, what, *_ in told] == [("a.wav", "imported"), ("b.wav", "known")]
     assert len(await calls(tmp_path)) == len(deepgram.requests) == 1
+
+
+async def test_what_is_the_same_as_one_that_fails_is_not_said_to_be_in_the_record(deepgram, tmp_path):
+    for name in ("a.wav", "b.wav"):
+        (tmp_path / name).write_bytes(b"no audio at all")
+    work = importing(deepgram, tmp_path)
+    _, told = await run(work, named(tmp_path / "a.wav"), named(tmp_path / "b.wav"))
+
+    assert [(name, what) for name, what, *_ in told] == [("a.wav", "failed"), ("b.wav", "failed")]
+    assert told[1][2] == "it is the same as a.wav" and work.counts.failed == 2
 
 
 async def test_what_is_no_audio_does_not_cost_the_others(deepgram, tmp_path):
@@ -107,6 +122,24 @@ async def test_what_is_no_audio_does_not_cost_the_others(deepgram, tmp_path):
         ("none.wav", "failed", "none.wav cannot be read: No such file or directory"),
     ]
     assert len(await calls(tmp_path)) == 1
+
+
+async def test_what_is_damaged_comes_in_and_is_said(deepgram, tmp_path):
+    file = encoded(tmp_path / "a.mp3", "mp3")
+    file.write_bytes(file.read_bytes() + b"rubbish behind it" * 50)
+    _, told = await run(importing(deepgram, tmp_path), named(file))
+    assert [(name, what) for name, what, *_ in told] == [("a.mp3", "broken"), ("a.mp3", "imported")]
+
+
+async def test_a_vosk_server_hears_them_in_deepgrams_place(deepgram, tmp_path):
+    async with LocalVosk(TimedRecognizers(SCRIPT)) as vosk:
+        configured = settings(tmp_path, deepgram.url, bridge_vosk_url=vosk.url)
+        _, ((_, _, call_id, *_),) = await run(
+            importing(deepgram, tmp_path, configured=configured), named(wav(tmp_path / "a.wav"))
+        )
+    happened = await events(tmp_path, call_id)
+    assert words(happened, 0) == said(0)
+    assert deepgram.requests == []
 
 
 async def test_a_recording_that_deepgram_refuses_is_said_in_its_words_and_the_next_goes_on(deepgram, tmp_path):

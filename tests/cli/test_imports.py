@@ -192,11 +192,14 @@ def test_on_a_terminal_it_shows_how_far_it_is():
         shown.imported("b.wav", "import-2", 70.0, 1)
         for _ in range(2):
             shown.waits("TOO_MANY_REQUESTS (request r1)")
+        shown.broken("c.mp3", 2)
 
     assert "a.wav is in the record already: import-1\n" in written.getvalue()
     assert "b.wav: import-2, 01:10.0, 1 word\n" in written.getvalue()
     assert "2/3" in written.getvalue() and "01:10.0 transcribed" in written.getvalue()
-    assert complained.getvalue() == "waiting for Deepgram: TOO_MANY_REQUESTS (request r1)\n"
+    assert complained.getvalue() == (
+        "waiting for Deepgram: TOO_MANY_REQUESTS (request r1)\nc.mp3: 2 packets of its audio could not be decoded\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -206,6 +209,8 @@ def test_on_a_terminal_it_shows_how_far_it_is():
         (("empty",), "there is no recording"),
         (("a.wav", "--option", "x"), "--option takes name=value"),
         (("a.wav", "--started-at", "noon"), "--started-at takes a time such as"),
+        (("a.wav", "--started-at", "9999-12-31T23:59:59Z"), "--started-at takes a time such as"),
+        (("a.wav", "--started-at", "0001-01-01T00:00:00"), "--started-at takes a time such as"),
         (("a.wav", "--webhook"), "--webhook needs WEBHOOK_URL"),
         (("a.wav", "--direction", "up"), "is not one of 'inbound', 'outbound'"),
         (("a.wav", "--host", "https://api.deepgram.com"), "must be a wss:// or ws:// URL"),

@@ -1,6 +1,8 @@
 """What is known of a recording before it is transcribed."""
 
 import os
+from dataclasses import replace
+from pathlib import Path
 
 import av
 import pytest
@@ -8,9 +10,10 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from bridge.call.imported import Parties
+from bridge.cli import readying as module
 from bridge.cli.readying import Readying, Wanted
 from bridge.cli.recordings import Recording
-from bridge.cli.sources import SourceError
+from bridge.cli.sources import SourceError, open_source
 from bridge.deepgram import options
 from bridge.egress import Egress
 from tests.cli.test_imports import wav
@@ -56,6 +59,25 @@ async def test_its_own_time_goes_over_its_files_and_what_is_given_over_both(tmp_
     ready = await readying(tmp_path, started_at=given).ready("import-1", Recording("talk.mka", file))
 
     assert ready.started.started_at == told
+
+
+async def test_a_file_may_be_named_as_a_microphone_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    wav(tmp_path / "mic", seconds=0.5)
+    assert (await readying(tmp_path).ready("import-1", Recording("mic", Path("mic")))).seconds == 0.5
+
+
+async def test_the_first_second_of_1970_is_a_time_and_a_year_out_of_range_is_none(tmp_path, monkeypatch):
+    recording = Recording("talk.wav", wav(tmp_path / "talk.wav", seconds=0.5))
+    ready = await readying(tmp_path, started_at=0.0).ready("import-1", recording)
+    assert ready.started.started_at == "1970-01-01T00:00:00.000Z"
+    opened = open_source(str(recording.path))
+    monkeypatch.setattr(module, "open_source", lambda _: replace(opened, made_at="9999-12-31T23:59:59Z"))
+    os.utime(recording.path, (MADE, MADE))
+    assert (await readying(tmp_path).ready("import-1", recording)).started.started_at == "2026-11-20T10:00:00.000Z"
+    monkeypatch.setattr(module, "YEARS", (0.0, MADE))
+    with pytest.raises(SourceError, match="a time that there is not"):
+        await readying(tmp_path).ready("import-1", recording)
 
 
 async def test_what_is_at_an_address_is_fetched_once_and_forgotten_at_the_end(tmp_path):

@@ -10,7 +10,8 @@ from bridge.cli.sources import Source
 from bridge.errors import StoreError
 from bridge.events import Request
 from tests.call.test_handover import names
-from tests.fakes.words import final, interim
+from tests.fakes.words import STARTED_AT, final, interim
+from tests.store.test_audio import small_files
 
 SOURCE = Source(AudioFormat("linear16", 16_000, 1), None, True, lambda: iter(()), "mp3", 44_100)
 SOCKET = Request(request_id="r1", model="nova-3", version=None, start=0.0)
@@ -62,3 +63,16 @@ def test_what_is_not_whole_is_said_and_stays_for_the_bridge(tmp_path):
 
     assert not recorded.ended
     assert (tmp_path / "imports" / f"{recorded.call_id}.part").exists()
+
+
+def test_a_disk_that_takes_no_more_is_said_and_what_it_took_stays(tmp_path):
+    recorded = recorder(tmp_path, keep=True)
+    with small_files(700):
+        for seq in range(2, 5):
+            recorded.receive(final(recorded.call_id, seq))
+            recorded.hear(bytes(100_000))
+        with pytest.raises(StoreError, match="not all of it is recorded: File too large"):
+            recorded.end(0.1, [], refused=False)
+
+    part = tmp_path / "imports" / f"{recorded.call_id}.part"
+    assert not recorded.ended and handover.complete(part, STARTED_AT)

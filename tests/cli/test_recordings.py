@@ -1,6 +1,7 @@
 """Which recordings are meant, and what names them."""
 
 import hashlib
+import os
 
 import pytest
 from aiohttp import web
@@ -45,6 +46,29 @@ def test_what_is_not_there_is_said(tmp_path):
         find(["http://[x"], API)
     with pytest.raises(SourceError, match="cannot be read"):
         content_id(tmp_path)
+
+
+def test_what_is_no_file_is_said(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "pipe.wav")
+    with pytest.raises(SourceError, match=r"pipe.wav is no file"):
+        find([str(tmp_path / "pipe.wav")], API)
+    assert find([str(tmp_path)], API) == ([], 0)
+    with pytest.raises(SourceError, match="cannot be read: File name too long"):
+        find(["x" * 300], API)
+    (tmp_path / "deep").mkdir()
+    monkeypatch.chdir(tmp_path / "deep")
+    for _ in range(20):  # deeper than a path may be long: no folder within is left out without a word
+        os.mkdir("x" * 250)
+        os.chdir("x" * 250)
+    with pytest.raises(SourceError, match="cannot be read: File name too long"):
+        find([str(tmp_path / "deep")], API)
+
+
+def test_a_name_that_is_no_text_is_told_as_text(tmp_path):
+    (tmp_path / os.fsdecode(b"caf\xe9.wav")).write_bytes(b"x")
+    for source in (tmp_path, tmp_path / os.fsdecode(b"caf\xe9.wav"), "http://host/caf\udce9.wav"):
+        (found,), _ = find([str(source)], API)
+        assert found.name == "caf\ufffd.wav"
 
 
 def test_a_file_is_known_by_its_content(tmp_path):

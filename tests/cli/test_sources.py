@@ -35,12 +35,12 @@ def wav(path, seconds=1.0, rate=SECOND, channels=1):
     return path
 
 
-def encoded(path, codec, seconds=2.0):
+def encoded(path, codec, seconds=2.0, rate=48_000):
     """The tone in another container and encoding."""
-    source = av.open(str(wav(path.with_suffix(".wav"), seconds, 48_000, 2)))
+    source = av.open(str(wav(path.with_suffix(".wav"), seconds, rate, 2)))
     with av.open(str(path), "w") as out:
-        stream = out.add_stream(codec, rate=48_000, layout="stereo")
-        resampler = av.AudioResampler(format=stream.format, layout="stereo", rate=48_000, frame_size=stream.frame_size)
+        stream = out.add_stream(codec, rate=rate, layout="stereo")
+        resampler = av.AudioResampler(format=stream.format, layout="stereo", rate=rate, frame_size=stream.frame_size)
         for frame in [*source.decode(audio=0), None]:
             for piece in resampler.resample(frame):
                 out.mux(stream.encode(piece))
@@ -51,6 +51,13 @@ def encoded(path, codec, seconds=2.0):
 
 async def heard(source):
     return [chunk async for chunk in chunks(source)]
+
+
+@pytest.mark.parametrize("name", ["10:30.wav", "file:x.wav", "http:x.wav"])
+def test_a_colon_in_a_name_is_no_protocol(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    wav(tmp_path / name)
+    assert open_source(name).seconds == 1.0
 
 
 async def test_a_file_is_read_whole_in_chunks_of_a_tenth_of_a_second(tmp_path):
@@ -181,6 +188,42 @@ async def test_what_is_cut_short_is_heard_as_far_as_it_goes(tmp_path):
     found = b"".join(await heard(open_source(str(file))))
 
     assert len(found) / 4 / RATE == pytest.approx(1.0, abs=0.15)
+
+
+async def test_what_is_damaged_costs_itself(tmp_path):
+    file = encoded(tmp_path / "a.mp3", "mp3")
+    whole = file.read_bytes()
+    half = len(whole) // 2
+    file.write_bytes(whole[:half] + bytes(300) + whole[half + 300 :] + b"rubbish behind it" * 50)
+    source = open_source(str(file))
+    found = b"".join(await heard(source))
+
+    assert len(found) / 4 / RATE == pytest.approx(2.0, abs=0.15)
+    assert 1 <= source.broken.packets <= 5
+
+
+@pytest.mark.parametrize(
+    ("at", "octets", "said"),
+    [
+        (20, b"\x34\x12", "of a kind that FFmpeg cannot decode"),
+        (24, b"\x01\0\0\0", "claims 1 samples a second"),
+        (24, b"\0\0\0\x20", "claims 536870912 samples a second"),
+    ],
+)
+def test_a_header_that_lies_is_said(tmp_path, at, octets, said):
+    file = wav(tmp_path / "a.wav")
+    whole = file.read_bytes()
+    file.write_bytes(whole[:at] + octets + whole[at + len(octets) :])
+    with pytest.raises(SourceError, match=said):
+        open_source(str(file))
+
+
+async def test_a_stream_that_changes_its_rate_is_heard_on(tmp_path):
+    both = tmp_path / "both.aac"
+    both.write_bytes(
+        b"".join(encoded(tmp_path / f"{rate}.aac", "aac", 1.0, rate).read_bytes() for rate in (48_000, 24_000))
+    )
+    assert len(b"".join(await heard(open_source(str(both))))) / 4 / RATE == pytest.approx(2.0, abs=0.15)
 
 
 def test_the_names_of_encodings_are_deepgrams():

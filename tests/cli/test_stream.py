@@ -11,6 +11,7 @@ import pytest
 from bridge.local.deepgram import Faults, LocalDeepgram
 from bridge.local.script import TimedRecognizers, random_script
 from bridge.store.audio import Recordings
+from tests.cli.test_sources import encoded
 from tests.fakes.command import command
 from tests.fakes.running import ROOT, record
 
@@ -80,6 +81,13 @@ async def test_standard_input_without_a_header_as_captions(deepgram):
     assert out.startswith("1\n00:00:0")
     text = " ".join(out.split())
     assert all(word.text in text for word in SCRIPT.channels[0])
+
+
+async def test_what_is_damaged_is_said(deepgram, tmp_path):
+    damaged = encoded(tmp_path / "a.mp3", "mp3", 1.0)
+    damaged.write_bytes(damaged.read_bytes() + b"rubbish behind it" * 50)
+    status, _, err = await stream(damaged, "--host", deepgram.url)
+    assert status == 0 and "of its audio could not be decoded" in err
 
 
 async def test_a_refusal_in_deepgrams_own_words(deepgram, file):

@@ -61,7 +61,7 @@ class Keys:
                 algorithms=[_ALGORITHM],
                 options={"verify_exp": False, "verify_iat": False},
             )
-        except jwt.InvalidTokenError:
+        except (jwt.InvalidTokenError, UnicodeError):
             return None
         return float(claims["exp"])
 

@@ -9,6 +9,9 @@ from bridge.local.deepgram.request import Refusal
 
 log = logging.getLogger(__name__)
 
+_LONGEST = 1000
+"""Characters of a header: clients take lines of some thousand octets."""
+
 
 class Answers:
     """The answers of one server, which stands for one project."""
@@ -23,8 +26,8 @@ class Answers:
     def refusal(self, request_id: str, refusal: Refusal) -> web.Response:
         """No, in Deepgram's shape."""
         log.info("refused", extra={"request_id": request_id, "status": refusal.status})
-        # The message may quote the query: nothing of it may break out of the header.
-        error = "".join(c if c.isascii() and c.isprintable() else "?" for c in refusal.message)
+        # The message may quote the query: nothing of it may break out of the header, nor fill it.
+        error = "".join(c if c.isascii() and c.isprintable() else "?" for c in refusal.message[:_LONGEST])
         return web.json_response(
             refusal_body(refusal, request_id),
             status=refusal.status,

@@ -40,4 +40,5 @@ def is_accepted(credentials: Credentials | None, key: str | None) -> bool:
     """Whether these credentials are accepted: those with `key`, or any at all if `key` is None."""
     if credentials is None:
         return False
-    return key is None or hmac.compare_digest(credentials.key.encode(), key.encode())
+    # A header may hold octets that are no text.
+    return key is None or hmac.compare_digest(credentials.key.encode(errors="surrogateescape"), key.encode())

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from bridge.audio import SAMPLE_RATE, pcm_to_mulaw
 from bridge.errors import RemoteProtocolError
 from bridge.local.deepgram.decoder import Decoding, SampleDecoder, Undecodable, deinterleaved
-from bridge.local.deepgram.request import MAX_CHANNELS, ListenRequest, Refusal
+from bridge.local.deepgram.request import MAX_CHANNELS, SAMPLE_RATES, ListenRequest, Refusal
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -266,6 +266,9 @@ class _Opened:
                 file, format=raw, options={} if raw else options, buffer_size=_READ
             )
             self._stream = self._container.streams.audio[0]
+            # Without a decoder there is no codec; and a rate of next to nothing makes hours of a few octets.
+            if self._stream.codec_context is None or not _is_sane(self._stream.rate):
+                raise Undecodable
             layout = self._stream.layout
             self._shaped = _Shaped(request, layout.nb_channels, layout.name)
         except (av.error.FFmpegError, ValueError, IndexError):
@@ -284,15 +287,25 @@ class _Opened:
             try:
                 for packet in self._container.demux(self._stream):
                     yield from self._decoded(packet)
-            except av.error.FFmpegError:
+            except (av.error.FFmpegError, IndexError):  # an index, where it tells of streams that are not there
                 self.broken += 1  # the file breaks off here; what came before it was heard
-            yield self._shaped.mulaw(None)
+            try:
+                yield self._shaped.mulaw(None)
+            except av.error.FFmpegError:
+                self.broken += 1
 
     def _decoded(self, packet: Any) -> Iterator[bytes]:
         import av
 
         try:
             for frame in packet.decode():
-                yield self._shaped.mulaw(frame)
+                if _is_sane(frame.sample_rate):
+                    yield self._shaped.mulaw(frame)
+                else:
+                    self.broken += 1
         except av.error.InvalidDataError:
             self.broken += 1
+
+
+def _is_sane(rate: int) -> bool:
+    return SAMPLE_RATES[0] <= rate <= SAMPLE_RATES[1]

@@ -76,7 +76,7 @@ def read_text(text: str) -> ClientMessage:
     """Read one text message; the complaints are worded as Deepgram's JSON library words them."""
     try:
         message = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a number may be too long for Python, and good JSON
         line, column = (error.lineno, error.colno) if isinstance(error, json.JSONDecodeError) else (1, 1)
         return Unreadable(f"expected value at line {line} column {column}")
     end = f"at line {text.count(chr(10)) + 1} column {len(text) - text.rfind(chr(10)) - 1}"

@@ -93,7 +93,8 @@ class Prerecorded:
             pass
         if request.transport is None:
             return None
-        return batch.answer(
+        return await self._work(
+            batch.answer,
             asked,
             Writer(listen, posted.request_id),
             hearing.finals,
@@ -112,7 +113,9 @@ class Prerecorded:
                 body += chunk
                 if len(body) > self._most:
                     return batch.TOO_LARGE
-        except (ConnectionError, aiohttp.ClientError, web.RequestPayloadError):
+        except web.RequestPayloadError:
+            return batch.CORRUPT  # its encoding is not what its headers say
+        except (ConnectionError, aiohttp.ClientError):
             return None  # what was uploaded so far is of no use
         return bytes(body)
 

@@ -4,11 +4,14 @@ Both files grow while the audio comes, so an abrupt end loses nothing; the WAV's
 the end.
 """
 
+import logging
 import struct
 from pathlib import Path
 
 from bridge.audio import WAVE_FORMAT_MULAW, WAVE_FORMAT_PCM, wav_header
 from bridge.local.deepgram.request import ListenRequest
+
+log = logging.getLogger(__name__)
 
 _FORMATS = {"linear16": WAVE_FORMAT_PCM, "mulaw": WAVE_FORMAT_MULAW}
 _RATE_AT = 24
@@ -22,6 +25,7 @@ class Recording:
         directory.mkdir(parents=True, exist_ok=True)
         self._request = request
         self._octets = 0
+        self._failed = False
         self.raw = directory / f"{name}.raw"
         self.wav = directory / f"{name}.wav" if request.encoding in _FORMATS else None
         self._raw = self.raw.open("wb")
@@ -35,20 +39,36 @@ class Recording:
         return self.wav or self.raw
 
     def write(self, data: bytes) -> None:
-        """Add some audio."""
+        """Add some audio; a disk that takes no more ends the files, not the connection."""
+        if self._failed:
+            return
         self._octets += len(data)
-        self._raw.write(data)
-        if self._wav:
-            self._wav.write(data)
+        try:
+            self._raw.write(data)
+            if self._wav:
+                self._wav.write(data)
+        except OSError as error:
+            self._fail(error)
 
     def close(self) -> None:
         """Finish both files; may be called twice."""
-        self._raw.close()
+        for finish in (self._raw.close, self._finish_wav):
+            try:
+                finish()
+            except OSError as error:
+                self._fail(error)
+
+    def _finish_wav(self) -> None:
         if self._wav and not self._wav.closed:
-            self._wav.write(b"\0" * (self._octets & 1))
-            self._wav.seek(0)
-            self._wav.write(self._header())
-            self._wav.close()
+            with self._wav:
+                self._wav.write(b"\0" * (self._octets & 1))
+                self._wav.seek(0)
+                self._wav.write(self._header())
+
+    def _fail(self, error: OSError) -> None:
+        if not self._failed:
+            log.error("audio cannot be kept", extra={"file": self.raw.name, "reason": error.strerror})
+        self._failed = True
 
     def _header(self) -> bytes:
         encoding = _FORMATS[self._request.encoding or ""]

@@ -251,7 +251,10 @@ class LocalDeepgram:
         if self._save_dir:
             moment = datetime.fromtimestamp(started, UTC)
             name = f"{moment:%Y%m%d_%H%M%S}_{connection.request_id[:8]}"
-            connection.recording = Recording(self._save_dir, name, connection.request)
+            try:
+                connection.recording = Recording(self._save_dir, name, connection.request)
+            except OSError as error:
+                log.error("audio cannot be kept", extra={"file": name, "reason": error.strerror})
         if connection.request.heard_channels == 0:
             log.warning(
                 "channels without multichannel=true: nothing will be heard",

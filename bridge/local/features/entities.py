@@ -27,6 +27,7 @@ LABELS = _words(
 
 _BEFORE = 6  # words before a number that may say what it is
 
+_YEAR = 8  # words that a year takes, at the most
 _MONTHS = _words("january february march april may june july august september october november december")
 _DAYS = _words("monday tuesday wednesday thursday friday saturday sunday")
 _MONEY = _words("dollar dollars cent cents euro euros pound pounds")
@@ -129,7 +130,7 @@ def _dates(words: Words, said: list[str]) -> Iterator[tuple[str, Span]]:
     for place, word in enumerate(said):
         if word in _MONTHS and (word not in ("may", "march") or _is_meant(said, place)):
             end = place + 1 + _is_day(said, place + 1)
-            following = read_numbers(words[end:])
+            following = read_numbers(words[end : end + _YEAR])
             if following and following[0].words.start == 0 and len(following[0].digits) == 4:
                 end += following[0].words.end
             yield _date(said, place), Span(place, end)

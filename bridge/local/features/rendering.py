@@ -5,7 +5,9 @@ be written; then what the words that are left name; and last what is not to be r
 among the words as they were heard, and shown as they are written.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
+from itertools import takewhile
 
 from msgspec.structs import replace
 
@@ -81,5 +83,8 @@ def _as_said(entity: Entity, words: Words, heard: Words) -> Entity:
     """An entity with its raw value from before its numbers were written in digits."""
     named = words[entity.words.start : entity.words.end]
     span = Span(named[0].span.start, named[-1].span.end)
-    said = [word.word for word in heard if span.start <= word.span.start and word.span.end <= span.end]
+    first = bisect_left(heard, span.start, key=lambda word: word.span.start)
+    following = (heard[place] for place in range(first, len(heard)))
+    near = takewhile(lambda word: word.span.start <= span.end, following)
+    said = [word.word for word in near if word.span.end <= span.end]
     return replace(entity, raw_value=joined(said) or entity.raw_value)

@@ -38,6 +38,7 @@ def test_a_token_lets_in_until_it_ends():
     now = 1030.0
     assert not keys.is_let_in(bearer(token))
     assert keys.is_let_in(bearer("secret"))
+    assert not keys.is_let_in(bearer("\udcff")), "octets that are no text"
 
 
 def test_where_any_key_is_good_a_token_still_ends():

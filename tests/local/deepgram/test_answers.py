@@ -16,3 +16,5 @@ def test_a_refusal_says_the_same_in_its_body_and_its_header():
 def test_nothing_breaks_out_of_the_header():
     answer = Answers("project").refusal("id", Refusal(400, "Bad Request", "a\r\nSet-Cookie: ä"))
     assert answer.headers["dg-error"] == "a??Set-Cookie: ?"
+    answer = Answers("project").refusal("id", Refusal(400, "Bad Request", "a" * 9000))
+    assert len(answer.headers["dg-error"]) == 1000

@@ -55,3 +55,4 @@ def test_any_key_opens_the_door_unless_one_is_set():
     assert is_accepted(credentials, "abc")
     assert not is_accepted(credentials, "abd")
     assert not is_accepted(Credentials("token", "ключ", None), "abd")
+    assert not is_accepted(Credentials("token", "\udcff", None), "abd"), "octets that are no text"

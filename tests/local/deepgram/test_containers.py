@@ -263,3 +263,10 @@ def test_without_the_library_the_extra_is_named(monkeypatch):
 
 def test_with_it_nothing_is_missing():
     assert missing(request()) is None
+
+
+@pytest.mark.parametrize(("at", "octets"), [(20, b"\x34\x12"), (24, b"\x01\0\0\0"), (24, b"\0\0\0\x20")])
+def test_a_header_that_lies_is_no_audio(at, octets):
+    whole = encode("wav", TONE, QUIET)
+    with pytest.raises(Undecodable):
+        decode_file(request(), whole[:at] + octets + whole[at + len(octets) :], 8000 * 60)

@@ -100,6 +100,7 @@ def test_configure_with_a_wrong_key():
         "{}",
         '{"type":null}',
         '{"type":["KeepAlive"]}',
+        '{"type":"Finalize","channel":' + "1" * 5000 + "}",
         '{"type":"Finalize","channel":"0"}',
         '{"type":"Finalize","channel":-1}',
         '{"type":"Finalize","channel":true}',

@@ -155,6 +155,12 @@ async def test_bodies_that_are_no_audio_are_400(body, query):
     assert answer["err_msg"] == "Bad Request: failed to process audio: corrupt or unsupported data"
 
 
+async def test_a_body_that_is_not_encoded_as_it_says_is_400():
+    async with server() as local:
+        response, answer = await post(local, headers=KEY | {"Content-Encoding": "gzip"})
+    assert (response.status, "corrupt" in answer["err_msg"]) == (400, True)
+
+
 async def test_urls_that_cannot_be_fetched_are_400(unused_tcp_port):
     headers = {**KEY, "Content-Type": "application/json"}
     async with server() as local:

@@ -73,3 +73,14 @@ def test_closing_twice_does_no_harm(tmp_path):
     recording = Recording(tmp_path, "call", MULAW)
     recording.close()
     recording.close()
+
+
+@pytest.mark.parametrize("full", ["raw", "wav"])
+def test_a_disk_that_is_full_is_said_once_and_ends_nothing(tmp_path, caplog, full):
+    (tmp_path / f"call.{full}").symlink_to("/dev/full")
+    recording = Recording(tmp_path, "call", MULAW)
+    for _ in range(3):
+        recording.write(bytes(20_000))
+    recording.close()
+    recording.close()
+    assert [log.reason for log in caplog.records] == ["No space left on device"]

@@ -265,6 +265,13 @@ async def test_an_abrupt_disconnect_loses_no_file(tmp_path):
         assert connection.close_code == 1006
 
 
+async def test_where_audio_cannot_be_kept_it_is_heard_all_the_same(tmp_path, caplog):
+    (tmp_path / "calls").write_text("a file")
+    async with server(save_dir=tmp_path / "calls") as local, dial(local) as ws:
+        assert len(said(await transcribe(ws))) == len(SCRIPT.words)
+    assert "audio cannot be kept" in caplog.messages
+
+
 async def test_stopping_the_server_cuts_what_is_open_and_saves_it(tmp_path):
     local = server(save_dir=tmp_path)
     await local.start()

@@ -92,6 +92,11 @@ def test_numbers_that_follow_one_another_are_a_run_up_to_a_full_stop():
     assert [run.digits for run in found] == ["56", "722", "8"]
 
 
+def test_a_year_of_many_words_belongs_to_its_date():
+    (found,) = detect(said("may fifth one thousand nine hundred and ninety nine"))
+    assert (found.label, found.value) == ("DATE", "may fifth 1999")
+
+
 SPOKEN = "one two oh hundred may july first dot com at a m is my name Ann this . 55 $".split()  # noqa: SIM905
 
 

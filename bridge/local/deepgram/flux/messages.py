@@ -52,7 +52,7 @@ def read_text(text: str) -> ClientMessage:
     """Read one text message."""
     try:
         message = json.loads(text)
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return Unparsable()
     match message:
         case {"type": "CloseStream"}:

@@ -55,6 +55,7 @@ def test_what_clients_say():
         '{"type":"Configure","keyterms":"a"}',
         '{"type":"Configure","language_hints":[1]}',
         '{"type":"Configure","numerals":"true"}',
+        '{"type":"CloseStream","more":' + "1" * 5000 + "}",
     ],
 )
 def test_what_flux_cannot_read(text):
