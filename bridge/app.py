@@ -8,7 +8,7 @@ import asyncio
 import logging
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -31,9 +31,8 @@ from bridge.deepgram.prober import Prober
 from bridge.delivery.sender import Sender
 from bridge.errors import StoreError, StoreInUse
 from bridge.live import Live
+from bridge.outbox import WEBHOOK
 from bridge.policies import (
-    TWILIO,
-    WEBHOOK,
     audio_store,
     backfill_policy,
     call_options,
@@ -44,7 +43,7 @@ from bridge.policies import (
     retention,
     senders,
 )
-from bridge.store.audio import AudioStore, Recordings
+from bridge.store.audio import Recordings
 from bridge.store.base import ManagedStore
 from bridge.store.sessions import EndedSessions
 from bridge.store.token import own_token
@@ -55,16 +54,12 @@ from bridge.web.calls import CallHandlers
 from bridge.web.control import ControlHandlers
 from bridge.web.deliveries import DeliveryHandlers
 from bridge.web.feed import FeedHandlers
-from bridge.web.operations import ByOrigin, Gauge, OperationsHandlers
-from bridge.web.refusals import Refusals
+from bridge.web.metering import metered, metered_routes
 from bridge.web.server import Connections, file_limit, listen, raise_file_limit, read_in_time
 from bridge.web.static import PageHandlers
 from twiml.issued import IssuedTokens
 
 log = logging.getLogger("bridge.app")
-
-_PREFIXES = {WEBHOOK: "", TWILIO: "twilio_"}
-"""What the metrics of the delivery to an endpoint begin with."""
 
 _LARGEST_BODY = 64 * 1024  # octets of a request
 _SHARE_OF_LAST_WORDS = 0.75  # of the time to stop; the rest is for delivering them
@@ -111,7 +106,7 @@ def build(settings: Settings) -> web.Application:
     )
     media = carriers.media_handlers(registry, settings, token_secret)
     stop, access = _StopDeadline(settings.bridge_stop_timeout), _access(settings)
-    operations = _operations(registry, services, store, audio, backfill, posting, live, connections, refusals, access)
+    operations = metered(registry, services, store, audio, backfill, posting, live, connections, refusals, access)
 
     async def keep_open(_: web.Application) -> AsyncIterator[None]:
         async with _opened(store), audio, retention(settings, recordings), AsyncExitStack() as stack:
@@ -137,7 +132,7 @@ def build(settings: Settings) -> web.Application:
     app[METRICS] = operations.metrics
     app.cleanup_ctx.append(keep_open)
     app.on_shutdown.append(lambda _: finish_calls())
-    app.add_routes([*media.routes(), *_operations_routes(settings, operations, access), *PageHandlers().routes()])
+    app.add_routes([*media.routes(), *metered_routes(settings, operations, access), *PageHandlers().routes()])
     eraser = Eraser(store, audio, recordings, backfill)
     shown = [WEBHOOK, *(name for name in posting if name != WEBHOOK)]
     calls = CallHandlers(store, access, endpoints=shown, delete=eraser.erase, recordings=recordings, wall=time.time)
@@ -266,94 +261,3 @@ class _StopDeadline:
     def left(self) -> float:
         """Seconds until the deadline; all of them before `begin`."""
         return self._seconds if self._ends is None else max(0.0, self._ends - asyncio.get_running_loop().time())
-
-
-def _operations(
-    registry: CallRegistry,
-    services: Services,
-    store: ManagedStore,
-    audio: AudioStore,
-    backfill: Backfill,
-    posting: Mapping[str, Sender],
-    live: Live,
-    connections: Connections,
-    refusals: Refusals,
-    access: Access,
-) -> OperationsHandlers:
-    counters = {
-        "calls": registry.counters,
-        "ended_calls": registry.ended,
-        "store": store.counters,
-        "audio": audio.counters,
-        "backfill": backfill.counters,
-        "connections": connections.counters,
-        "requests": refusals.counters,
-        "readers": access.counters,
-    }
-    gauges: dict[str, Gauge] = {
-        "calls": ("Calls going on", lambda: len(registry.calls)),
-        "calls_interrupted": ("Calls that wait for Deepgram", lambda: registry.interrupted),
-        "deepgram_refuses": (
-            "1: Deepgram is down or refuses, and the circuit breakers of all its origins are open",
-            lambda: not services.origins.is_closed,
-        ),
-        "calls_to_backfill": ("Calls that have ended and whose kept audio is transcribed", lambda: backfill.waiting),
-        "readers": ("Readers of live feeds", lambda: live.followers),
-        "connections": ("Open connections of carriers and readers", lambda: len(connections.open)),
-        "connections_waiting": (
-            "Those of them that wait for a request, its body, or `start`",
-            lambda: len(connections.idle),
-        ),
-        "store_fails": ("1: the store cannot keep anything now", lambda: store.trouble is not None),
-        "events_waiting": ("Events of calls that are not durable yet", lambda: registry.backlog.waiting),
-    }
-    for name, sender in posting.items():
-        counters[f"{_PREFIXES[name]}delivery"] = sender.counters
-        gauges |= _delivery_gauges(name, sender, store)
-    trouble, by_origin = lambda: store.trouble, _by_origin(services.origins)
-    return OperationsHandlers(registry, counters, gauges, trouble, services.latency, by_origin)
-
-
-def _delivery_gauges(name: str, sender: Sender, store: ManagedStore) -> dict[str, Gauge]:
-    """How the delivery to an endpoint stands."""
-    whom = "the webhook" if name == WEBHOOK else "the endpoint of Twilio's format"
-    return {
-        f"{_PREFIXES[name]}calls_to_deliver": (
-            f"Calls of which something waits for {whom}",
-            lambda: store.lanes_waiting(name),
-        ),
-        "webhook_refuses" if name == WEBHOOK else "twilio_delivery_refuses": (
-            f"1: {whom} is down or gone, and its circuit breaker is open",
-            lambda: not sender.healthy,
-        ),
-    }
-
-
-def _by_origin(origins: Origins) -> list[ByOrigin]:
-    return [
-        ByOrigin("deepgram_origin_in_use", "1: where a call that begins now is sent", lambda: origins.in_use),
-        ByOrigin("deepgram_origin_sockets", "Sockets of calls that are open there", lambda: origins.sockets),
-        ByOrigin(
-            "deepgram_origin_failures",
-            "Handshakes and probes that failed there, sockets that were lost",
-            lambda: origins.failures,
-            counts=True,
-        ),
-        ByOrigin(
-            "deepgram_origin_returns",
-            "Sockets of calls that have gone back there from one that is less preferred",
-            lambda: origins.returns,
-            counts=True,
-        ),
-    ]
-
-
-def _operations_routes(settings: Settings, operations: OperationsHandlers, access: Access) -> list[web.RouteDef]:
-    """The operators' routes; the metrics are not among them if they have a port of their own."""
-    match settings.bridge_metrics:
-        case "open":
-            return [*operations.routes(), web.get("/metrics", operations.metrics)]
-        case "token":
-            return [*operations.routes(), web.get("/metrics", access.only(operations.metrics))]
-        case _:
-            return operations.routes()

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from bridge.errors import LocalProtocolError
 from bridge.events import CallStarted, Event
 
+WEBHOOK, TWILIO = "webhook", "twilio"
+"""The endpoints' names in the lanes, which stay when an endpoint's URL changes; metrics and API use them too."""
+
 
 @dataclass(frozen=True, slots=True)
 class Batching:

@@ -24,14 +24,12 @@ from bridge.delivery.signing import Signer
 from bridge.delivery.twilio import TwilioForms
 from bridge.egress import Egress
 from bridge.events import Data, SpeechStarted, TranscriptInterim, TurnEagerEnd, TurnResumed
+from bridge.outbox import TWILIO, WEBHOOK
 from bridge.store.audio import AudioStore, Recordings
 from bridge.store.audio.retention import Retention
 from bridge.store.base import ManagedStore
 from bridge.store.opening import open_store
 from twiml.signature import sign_form
-
-WEBHOOK, TWILIO = "webhook", "twilio"
-"""The endpoints' names in the lanes, which stay when an endpoint's URL changes; metrics and API use them too."""
 
 
 def own_egress() -> Egress:
