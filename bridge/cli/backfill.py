@@ -20,7 +20,7 @@ def backfill(
 ) -> None:
     """Transcribe what a call lacks from its kept audio; the finals are delivered as usual."""
     settings = config.load()
-    if not settings.deepgram_api_key:
+    if not settings.deepgram_api_key and not settings.bridge_vosk_url:
         raise ConfigError("set DEEPGRAM_API_KEY: Deepgram transcribes the kept audio")
     logs.configure(settings.bridge_log_level, settings.bridge_log_format)
     try:

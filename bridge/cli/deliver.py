@@ -30,9 +30,9 @@ def deliver(
     if not calls:
         typer.echo("Everything has been delivered.", err=True)
     elif call:
-        typer.echo(f"{call} is delivered now.")
+        typer.echo(f"{call} is posted now.")
     else:
-        typer.echo(f"{calls} {'call is' if calls == 1 else 'calls are'} delivered now.")
+        typer.echo(f"{calls} {'call is' if calls == 1 else 'calls are'} posted now.")
 
 
 async def _deliver(address: BridgeAddress, call: str | None, after: int | None, endpoint: str | None) -> int:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Annotated
 
 import typer
+from pydantic import SecretStr
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
@@ -56,7 +57,7 @@ def import_(
 ) -> None:
     """Transcribe recordings into the record; run again, it goes on where it was stopped."""
     settings = config.load(None, **({"deepgram_url": host} if host else {}))
-    _check(settings, host)
+    settings = _checked(settings, host)
     if webhook and not settings.webhook_url:
         raise ConfigError("--webhook needs WEBHOOK_URL")
     logs.configure("error", "text")  # what else there is to say is shown
@@ -78,13 +79,18 @@ def import_(
     run(import_all(settings, found, wanted))
 
 
-def _check(settings: Settings, host: str | None) -> None:
-    """Whether the recordings can be transcribed where they are to be. Raises ConfigError."""
+def _checked(settings: Settings, host: str | None) -> Settings:
+    """Settings with which the recordings can be transcribed: a server of one's own may need no key, and is given a word
+    in its place, as by `bridge stream`. Raises ConfigError."""
     if settings.bridge_vosk_url:
         if host:
             raise ConfigError("--host is for Deepgram, and with BRIDGE_VOSK_URL nothing goes there")
-    elif not settings.deepgram_api_key and any(url.endswith("deepgram.com") for url in settings.deepgram_origins):
+        return settings
+    if settings.deepgram_api_key:
+        return settings
+    if any(url.endswith("deepgram.com") for url in settings.deepgram_origins):
         raise ConfigError("set DEEPGRAM_API_KEY: Deepgram transcribes the recordings")
+    return settings.model_copy(update={"deepgram_api_key": SecretStr("none")})
 
 
 async def import_all(settings: Settings, found: Sequence[Recording], wanted: Wanted) -> None:

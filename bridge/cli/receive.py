@@ -22,5 +22,5 @@ async def serve(secret: str, *, host: str, port: int, console: Console | None = 
             keep=1000,
         )
         async with receiver:
-            conversation.note(f"waiting for events at {receiver.url}")
+            conversation.note(f"waiting for events: WEBHOOK_URL={receiver.url}")
             await asyncio.Event().wait()

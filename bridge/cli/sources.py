@@ -86,7 +86,7 @@ def _decoded(name: str, raw: Raw | None) -> Source:
     try:
         import av
     except ImportError:
-        raise ConfigError("decoding needs PyAV: pip install 'media-stream-bridge[stream]'") from None
+        raise ConfigError("decoding needs PyAV: in the bridge's folder, pip install '.[stream]'") from None
     options = {"sample_rate": str(raw.rate), "ch_layout": "stereo" if raw.channels == 2 else "mono"} if raw else {}
     live = name.startswith(("http://", "https://"))
     with _said_plainly(name):
@@ -166,8 +166,8 @@ def _microphone() -> Source:
         import sounddevice  # type: ignore[import-untyped]
     except (ImportError, OSError):
         raise ConfigError(
-            "the microphone needs sounddevice and PortAudio: pip install 'media-stream-bridge[stream]', and on Debian "
-            "apt install libportaudio2"
+            "the microphone needs sounddevice and PortAudio: in the bridge's folder, pip install '.[stream]', "
+            "and on Debian apt install libportaudio2"
         ) from None
 
     def read() -> Iterator[bytes]:

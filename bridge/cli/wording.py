@@ -35,7 +35,8 @@ def gap(line: Text, call: Json, data: Json) -> Text:
 
 def interrupted(line: Text, call: Json, data: Json) -> Text:
     then = "trying again" if data["retry"] else "it must be fixed by hand"
-    return line.append(f"transcription interrupted: {plain(data['reason'])}; {then}", style="bold yellow")
+    at = f" at {plain(data['origin'])}" if data.get("origin") else ""
+    return line.append(f"transcription interrupted{at}: {plain(data['reason'])}; {then}", style="bold yellow")
 
 
 def resumed(line: Text, call: Json, data: Json) -> Text:

@@ -31,6 +31,8 @@ BURST = 64
 Frames = Iterable[tuple[float, bytes]]
 """Seconds since the stream began, and the WebSocket frame that is due then."""
 
+_NO_SOCKET = "what answers there is no media socket; a bridge has one for Twilio at /media/twilio"
+
 
 @dataclass(slots=True)
 class Summary:
@@ -227,10 +229,12 @@ async def _listen(socket: ClientConnection) -> int:
 
 def _refusal(error: Exception) -> str:
     if isinstance(error, InvalidStatus):
+        if error.response.status_code < 300:  # a page, or the like
+            return f"no connection: {_NO_SOCKET}"
         body = (error.response.body or b"").decode(errors="replace").strip()
         return f"the server refused the call with {error.response.status_code}: {body[:200]}".removesuffix(": ")
     if isinstance(error, InvalidURI):
         return f"no connection: {error.uri} is no ws:// or wss:// address"
     if isinstance(error, InvalidHandshake):
-        return "no connection: what answers there is no media socket"
+        return f"no connection: {_NO_SOCKET}"
     return f"no connection: {failure(error, 'connect')}"

@@ -232,7 +232,9 @@ def _verifiers(secret: str) -> list[Callable[[bytes, dict[str, str]], object]]:
     try:
         from standardwebhooks import Webhook
     except ImportError as error:
-        raise ConfigError("the receiver needs the package standardwebhooks: install the extra `local`") from error
+        raise ConfigError(
+            "the receiver needs standardwebhooks: in the bridge's folder, pip install '.[local]'"
+        ) from error
     return [Webhook(octets).verify for octets in parse_secrets(secret)]
 
 

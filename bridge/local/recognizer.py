@@ -39,7 +39,9 @@ _PAUSE = 0.3  # seconds of silence that end an utterance, at the least
 def available() -> str | None:
     """Why recognition cannot run here, in one line; None if it can."""
     if importlib.util.find_spec("pocketsphinx") is None:
-        return "PocketSphinx is not installed (it comes with the extra `local`, where it has a wheel for this Python)"
+        return (
+            "PocketSphinx is not installed (in the bridge's folder, pip install '.[local]', if this Python has a wheel)"
+        )
     return None
 
 

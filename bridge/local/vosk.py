@@ -17,7 +17,7 @@ from typing import Any, Self
 from websockets.asyncio import server as websocket
 from websockets.exceptions import ConnectionClosed
 
-from bridge.audio import SAMPLE_RATE, pcm_to_mulaw, resample
+from bridge.audio import SAMPLE_RATE, pcm_to_mulaw, resample, samples
 from bridge.local.recognition import Listening, Recognizer, RecognizerFactory
 from bridge.recognition import Result, Word
 from bridge.vosk.messages import END
@@ -39,6 +39,8 @@ class Listener:
         self._words = True
         self._settled: list[Word] = []  # since the last final
         self._open: Sequence[Word] = ()  # what may still change
+        self._until = 0  # sample up to which all is settled; what is being said began after it
+        self._speaks = False  # something is being said
 
     def configure(self, text: str) -> None:
         """A text with `config` in it. Raises ValueError, KeyError or TypeError for one that is none."""
@@ -54,7 +56,11 @@ class Listener:
         for item in self._recognizer.receive_audio(mulaw):
             if isinstance(item, Result):
                 ends = self._take(item)
-        return self._final() if ends else json.dumps({"partial": _text([*self._settled, *self._open])})
+            else:
+                self._speaks = True
+        if ends or self._has_paused():
+            return self._final()
+        return json.dumps({"partial": _text([*self._settled, *self._open])})
 
     def end(self) -> str:
         """The answer to the end."""
@@ -69,8 +75,13 @@ class Listener:
             self._open = result.words
             return False
         self._settled += result.words
-        self._open = ()
+        self._open, self._until, self._speaks = (), result.span.end, False
         return result.ends_turn or not self._settled
+
+    def _has_paused(self) -> bool:
+        """Whether nothing was said since speech that was settled at a breath."""
+        quiet = len(self.audio) - self._until
+        return bool(self._settled) and not self._speaks and not self._open and quiet >= samples(_PAUSE)
 
     def _final(self) -> str:
         words, self._settled, self._open = self._settled, [], ()

@@ -96,6 +96,11 @@ def test_a_call_that_nothing_is_kept_of_is_said(tmp_path):
     assert run(tmp_path, "CA9", DEEPGRAM_API_KEY="key") == (2, "", "bridge: no audio is kept of CA9\n")
 
 
+def test_a_vosk_server_needs_no_key(tmp_path):
+    told = run(tmp_path, "CA9", BRIDGE_VOSK_URL="ws://127.0.0.1:9")
+    assert told == (2, "", "bridge: no audio is kept of CA9\n")
+
+
 def test_without_a_key_it_says_what_to_do(tmp_path):
     code, _, said = run(tmp_path, "CA9")
 

@@ -40,7 +40,7 @@ async def test_after_a_410_everything(origin, receiver):
     await play(origin)
     await receiver.until(lambda: len(receiver.deliveries) == 1)
 
-    assert await deliver(origin) == (0, "1 call is delivered now.\n", "")
+    assert await deliver(origin) == (0, "1 call is posted now.\n", "")
     await receiver.until(lambda: ended(receiver))
 
 
@@ -48,7 +48,7 @@ async def test_one_call_once_more_from_the_first_event(origin, receiver):
     await play(origin)
     await receiver.until(lambda: ended(receiver))
 
-    assert await deliver(origin, frames.CALL, "--after", "0") == (0, f"{frames.CALL} is delivered now.\n", "")
+    assert await deliver(origin, frames.CALL, "--after", "0") == (0, f"{frames.CALL} is posted now.\n", "")
     await receiver.until(lambda: receiver.counters["duplicate"] == len(receiver.seqs(frames.CALL)))
 
 

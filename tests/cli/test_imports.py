@@ -247,3 +247,8 @@ async def test_at_a_vosk_server_without_a_key(deepgram, tmp_path):
         2,
         "bridge: --host is for Deepgram, and with BRIDGE_VOSK_URL nothing goes there\n",
     )
+
+
+async def test_a_server_of_ones_own_needs_no_key(deepgram, tmp_path):
+    told = await run(deepgram, tmp_path, wav(tmp_path / "a.wav"), DEEPGRAM_API_KEY="")
+    assert (told.status, told.err) == (0, "")

@@ -31,7 +31,7 @@ async def test_what_comes_is_printed() -> None:
     serving = asyncio.create_task(serve(SECRET, host="127.0.0.1", port=0, console=Console(file=out, width=100)))
     await until(lambda: out.getvalue().endswith("\n"))
     first = out.getvalue()
-    assert (address := re.fullmatch(r"waiting for events at (http://127\.0\.0\.1:\d+/webhook)\n", first))
+    assert (address := re.fullmatch(r"waiting for events: WEBHOOK_URL=(http://127\.0\.0\.1:\d+/webhook)\n", first))
     assert await post(address[1], words.conversation(), SECRET) == 204
     assert await post(address[1], [words.final(seq=9)], ANOTHER) == 401
     serving.cancel()

@@ -145,7 +145,7 @@ def test_an_encoding_that_is_none():
 def test_a_library_that_is_missing_is_named(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "av", None)
     monkeypatch.setitem(sys.modules, "sounddevice", None)
-    with pytest.raises(ConfigError, match=r"pip install 'media-stream-bridge\[stream\]'"):
+    with pytest.raises(ConfigError, match=r"pip install '\.\[stream\]'"):
         open_source(str(tmp_path / "a.wav"))
     with pytest.raises(ConfigError, match="PortAudio"):
         open_source("mic")

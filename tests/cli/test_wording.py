@@ -50,6 +50,10 @@ def test_what_went_wrong_is_said() -> None:
     assert said(gap) == ["00:03.0  1.5 s of inbound audio are missing: frames lost"]
     away = TranscriptionInterrupted(reason="refused", status=401, attempt=1, waiting=0.0, retry=False)
     assert said(away) == ["transcription interrupted: refused; it must be fixed by hand"]
+    there = TranscriptionInterrupted(
+        reason="no results", status=None, attempt=1, waiting=0.0, retry=True, origin="api.deepgram.com"
+    )
+    assert said(there) == ["transcription interrupted at api.deepgram.com: no results; trying again"]
     assert said(TranscriptionResumed(attempt=2, waiting=4.0)) == ["transcription resumed, 4.0 s behind"]
     back = TranscriptionResumed(attempt=0, waiting=0.5, origin="api.deepgram.com")
     assert said(back) == ["transcription goes on at api.deepgram.com again"]

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from aiohttp import WSMsgType, web
+from aiohttp.test_utils import TestServer
 
 from bridge.errors import ConfigError
 from bridge.local.caller import Summary, Tape, Target, frame, play, play_many
@@ -187,6 +188,20 @@ async def test_a_refusal_is_told_with_its_words() -> None:
     assert summary.error == "the server refused the call with 404: 404: Not Found"
     assert summary.close_code is None
     assert summary.messages == 0
+
+
+async def test_a_page_is_no_media_socket_and_not_shown() -> None:
+    async def page(_: web.Request) -> web.Response:
+        return web.Response(text="<html>", content_type="text/html")
+
+    app = web.Application()
+    app.router.add_get("/", page)
+    async with TestServer(app) as there:
+        summary = await play(Target(f"ws://127.0.0.1:{there.port}/", FAST), RECORDING)
+
+    assert summary.error == (
+        "no connection: what answers there is no media socket; a bridge has one for Twilio at /media/twilio"
+    )
 
 
 async def test_nobody_there() -> None:

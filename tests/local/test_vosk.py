@@ -5,9 +5,12 @@ import json
 import pytest
 from websockets.asyncio.client import connect
 
-from bridge.audio import mulaw_to_pcm
+from bridge.audio import mulaw_to_pcm, samples
+from bridge.local.recognition import result
 from bridge.local.script import CodedRecognizers, encode, random_script
 from bridge.local.vosk import Listener, LocalVosk
+from bridge.recognition import SpeechStart, Word
+from bridge.spans import Span
 from bridge.vosk.messages import END
 
 SCRIPT = random_script(3, 6.0)
@@ -55,3 +58,25 @@ def test_words_have_no_times_where_none_are_wanted():
 
     assert len(listener.audio) == 8000
     assert json.loads(listener.end()) == {"text": ""}
+
+
+class AtABreath:
+    """Settles a word at the end of the first message, as in speech that goes on; hears nothing in the next ones."""
+
+    def __init__(self, channel, listening):
+        self.heard = 0
+
+    def receive_audio(self, mulaw):
+        begun, self.heard = self.heard, self.heard + len(mulaw)
+        if begun:
+            return []
+        word = Word("well", "well", Span(0, self.heard), 1.0)
+        return [SpeechStart(0, 0), result(0, Span(0, self.heard), [word], is_final=True)]
+
+
+def test_what_was_settled_at_a_breath_is_a_final_once_a_pause_follows():
+    listener = Listener(AtABreath)
+    answers = [json.loads(listener.hear(bytes(2 * samples(0.3)))) for _ in range(4)]
+
+    assert [answer.get("text") for answer in answers] == [None, None, "well", None]
+    assert [answer.get("partial") for answer in answers] == ["well", "well", None, ""]

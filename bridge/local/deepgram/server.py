@@ -92,11 +92,14 @@ class LocalDeepgram:
         self._save_dir, self._notices = save_dir, notices
         self._open_to_all = notices and key is None
         self._keys, self._answers = Keys(key), Answers(str(uuid.uuid4()))
-        self._executor = (
-            ThreadPoolExecutor(os.cpu_count(), "recognizer") if getattr(recognizers, "in_thread", True) else None
+        self._executors = (
+            # Of their own, since live audio must not wait until long recordings are done.
+            {what: ThreadPoolExecutor(os.cpu_count(), what) for what in ("live", "recordings")}
+            if getattr(recognizers, "in_thread", True)
+            else {}
         )
-        self._options = PumpOptions(self._executor, remember, limits.goodbye)
-        self._prerecorded = Prerecorded(recognizers, self._executor, limits.body, route)
+        self._options = PumpOptions(self._executors.get("live"), remember, limits.goodbye)
+        self._prerecorded = Prerecorded(recognizers, self._executors.get("recordings"), limits.body, route)
         self._tasks: set[asyncio.Task[object]] = set()
         self._arrived = asyncio.Condition()
         self._runner: web.AppRunner | None = None
@@ -137,8 +140,8 @@ class LocalDeepgram:
             task.cancel()
         if self._runner:
             await self._runner.cleanup()
-        if self._executor:
-            self._executor.shutdown(wait=False, cancel_futures=True)
+        for executor in self._executors.values():
+            executor.shutdown(wait=False, cancel_futures=True)
 
     async def connection(self, index: int) -> Connection:
         """The connection of that index, as soon as there is one."""

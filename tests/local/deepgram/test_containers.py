@@ -257,7 +257,8 @@ def test_without_the_library_the_extra_is_named(monkeypatch):
         assert missing(request(**parameters)) == Refusal(
             400,
             "Bad Request",
-            f"Bad Request: this local server needs PyAV to decode {what}: pip install 'media-stream-bridge[stream]'.",
+            f"Bad Request: this local server needs PyAV to decode {what}: "
+            "in the bridge's folder, pip install '.[stream]'.",
         )
 
 

@@ -4,12 +4,14 @@ import asyncio
 import hashlib
 import json
 import logging
+import os
 import threading
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import aiohttp
 import pytest
+from websockets.asyncio.client import connect
 
 from bridge.audio import WAVE_FORMAT_PCM, interleave, mulaw_to_pcm, silence, wav_header
 from bridge.local.deepgram import Faults, Limits, LocalDeepgram
@@ -299,6 +301,48 @@ async def test_slow_recognizers_work_in_threads():
     assert words(answer, 0) == spoken(0)
     assert recognizers.threads
     assert threading.get_ident() not in recognizers.threads
+
+
+LONG = bytes(8000)
+
+
+class LongRecordings:
+    """Recognizers that are at work on `LONG` until `done` is set, and quick with everything else."""
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+        self.begun = threading.Semaphore(0)
+
+    def __call__(self, channel: int, listening: Listening) -> "LongRecording":
+        return LongRecording(self, listening)
+
+
+class LongRecording(CodedRecognizer):
+    def __init__(self, factory: LongRecordings, listening: Listening) -> None:
+        super().__init__(SCRIPT, listening)
+        self._factory = factory
+
+    def receive_audio(self, mulaw: bytes) -> Sequence[Heard]:
+        if LONG.startswith(mulaw or b"none"):
+            self._factory.begun.release()
+            self._factory.done.wait(60)
+        return super().receive_audio(mulaw)
+
+
+async def test_live_audio_does_not_wait_for_recordings():
+    recognizers, threads = LongRecordings(), os.cpu_count() or 1
+    async with LocalDeepgram(recognizers) as local:
+        posts = [asyncio.ensure_future(post(local, LONG)) for _ in range(threads + 1)]
+        for _ in range(threads):
+            assert await asyncio.to_thread(recognizers.begun.acquire, timeout=60)
+        async with connect(f"{local.url}/v1/listen?{RAW}", additional_headers=KEY) as socket:
+            await socket.send(AUDIO)
+            await socket.send('{"type":"CloseStream"}')
+            heard = [json.loads(message) async for message in socket]
+        assert any(message["type"] == "Results" for message in heard)
+        assert not any(each.done() for each in posts)
+        recognizers.done.set()
+        await asyncio.gather(*posts)
 
 
 async def test_timed_recognizers_know_what_is_said_whatever_the_sound():
