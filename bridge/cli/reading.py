@@ -162,6 +162,9 @@ def _when(call: Json, now: datetime) -> str:
 
 
 def _parties(call: Json) -> str:
+    """Who called whom; of a recording of which that is not known, its name."""
+    if (name := call.get("name")) and not call.get("from") and not call.get("to"):
+        return plain(name)
     return " → ".join(plain(call.get(name) or "?") for name in ("from", "to"))
 
 

@@ -4,6 +4,7 @@ Pure; `calls` handles the requests. Of every call, in a list and alone:
 
     id, carrier, carrier_call_id, continues, from, to, direction, speakers, started_at
                 as the `call` object of a webhook's envelope has them
+    name        of a recording that was imported: its file's, or Twilio's id; else null
     continued_by
                 the record that continues this one; null where there is none
     ended_at    wall clock; null while the call goes on
@@ -57,6 +58,7 @@ def summary(call: FoundCall) -> dict[str, Any]:
     return {
         "id": call.row.id,
         **{name: header.get(name) for name in _SUMMARY},
+        "name": header.get("parameters", {}).get("recording") if header.get("carrier") == "import" else None,
         "continued_by": call.continued_by,
         "ended_at": end.get("ended_at") or _time(call.row.ended_at),
         "active": call.row.ended_at is None,

@@ -319,6 +319,21 @@ async def test_a_turn_that_may_be_over_is_marked_until_it_goes_on_or_is(page):
     assert marked == [[], [False], [True], [False], [True], [False]]
 
 
+async def test_a_recording_of_which_no_one_knows_who_called_has_its_name(page):
+    told = await page.evaluate(
+        """async () => {
+            const { parties } = await import("/static/format.js");
+            return [{ name: "talk.wav" }, { name: "talk.wav", from: "ann", to: "bob" }, { name: null }].map(parties);
+        }"""
+    )
+
+    assert told == [
+        {"other": "talk.wav", "ours": None},
+        {"other": "ann", "ours": "bob"},
+        {"other": "Unknown", "ours": None},
+    ]
+
+
 async def test_times_are_told_as_a_clock_tells_them(page):
     told = await page.evaluate(
         """async () => {

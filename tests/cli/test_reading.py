@@ -89,6 +89,18 @@ def test_what_has_no_words_is_told_with_their_number(told, shown):
     assert reading._words({"figures": figures, **told}) == shown
 
 
+@pytest.mark.parametrize(
+    ("call", "shown"),
+    [
+        ({"name": "a\x1b[31m.wav", "from": None, "to": None}, "a[31m.wav"),
+        ({"name": "a.wav", "from": "ann", "to": None}, "ann → ?"),
+        ({"name": None, "from": None, "to": None}, "? → ?"),
+    ],
+)
+def test_a_recording_of_which_no_one_knows_who_called_has_its_name(call, shown):
+    assert reading._parties(call) == shown
+
+
 @pytest.mark.parametrize(("now", "shown"), [(2026, "2027-01-15"), (2027, "Jan 15 08:00"), (2028, "2027-01-15")])
 def test_when_a_call_began(utc, now, shown):
     moment = {"started_at": timestamp(words.STARTED_AT)}

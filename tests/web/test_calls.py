@@ -93,6 +93,7 @@ async def test_the_list(calls, session):
     assert body["next"] is None
     assert body["calls"][0] == {
         "id": "CA2",
+        "name": None,
         "carrier": "twilio",
         "carrier_call_id": "CA2",
         "continues": None,

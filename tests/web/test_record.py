@@ -24,6 +24,13 @@ def test_what_is_not_known_is_null():
     assert (summary["seq"], summary["active"]) == (7, True)
 
 
+@pytest.mark.parametrize(("carrier", "name"), [("import", "talk.wav"), ("twilio", None)])
+def test_a_recording_that_was_imported_has_its_name(carrier, name):
+    header = json.dumps({"id": "CA1", "carrier": carrier, "parameters": {"recording": "talk.wav"}})
+    found = call()
+    assert record.summary(replace(found, row=replace(found.row, header=header)))["name"] == name
+
+
 def test_a_call_that_ended_before_ends_were_remembered_has_at_least_a_time():
     assert record.summary(call(ended_at=words.STARTED_AT))["ended_at"] == "2027-01-15T08:00:00.000Z"
 

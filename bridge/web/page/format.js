@@ -63,10 +63,10 @@ export function party(address) {
   return american ? `+1 ${american[1]} ${american[2]} ${american[3]}` : address;
 }
 
-/** The party at the other end, and our own number. */
+/** The party at the other end, and our own number; of a recording of which that is not known, its name. */
 export function parties(call) {
   const [other, ours] = call.direction === "outbound" ? [call.to, call.from] : [call.from, call.to];
-  return { other: party(other ?? ours), ours: other && ours ? party(ours) : null };
+  return { other: party(other ?? ours ?? call.name), ours: other && ours ? party(ours) : null };
 }
 
 /** A search text that looks like a telephone number, as the record writes it; null for words. */
