@@ -134,6 +134,8 @@ export class CallView {
 
   /** Ask for nothing of the call any more: it is about to be deleted. */
   release() {
+    this.#timers.forEach(clearTimeout);
+    this.#timers = [];
     this.#feed?.stop();
     this.#player.unload();
   }
@@ -142,6 +144,7 @@ export class CallView {
   resume() {
     this.#feed?.start();
     this.#recording();
+    this.#learn();
   }
 
   close() {
@@ -149,8 +152,6 @@ export class CallView {
     this.#follow.mode = null;
     this.#transcript.live = false;
     cancelAnimationFrame(this.#frame);
-    this.#timers.forEach(clearTimeout);
-    this.#timers = [];
     [this.#frame, this.#id, this.#feed, this.#call, this.#back, this.#holes] = [0, null, null, null, null, 0];
     [this.#known, this.#caughtUp, this.#shown, this.#tip] = [false, false, "", Infinity];
     this.#pausedShown = false;
