@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from bridge.audio import TELEPHONE, seconds
+from bridge.audio import TELEPHONE
 from bridge.deepgram import options
 from bridge.deepgram.client import Client
 from bridge.deepgram.exchange import Finished, Interrupted, Resumed
@@ -14,12 +14,12 @@ from bridge.deepgram.mono import MonoClients
 from bridge.deepgram.session import Session
 from bridge.local.deepgram import Faults, LocalDeepgram
 from bridge.local.script import CodedRecognizers
-from bridge.recognition import Result
-from tests.deepgram.test_client import AUDIO, CHUNK, QUICK, SCRIPT, spoken, until
+from tests.deepgram import test_client
+from tests.deepgram.test_client import AUDIO, QUICK, SCRIPT, spoken, until
 from tests.fakes.origins import at
 
 
-class Caller:
+class Caller(test_client.Caller):
     def __init__(self, url, policy=QUICK, fetch=None):
         self.happenings = []
 
@@ -35,25 +35,8 @@ class Caller:
                 fetch=fetch,
             )
 
-        self.clients = MonoClients(TELEPHONE, open_, self.happenings.append, fetch)
-        self.clients.start()
-
-    def say(self, audio=AUDIO):
-        for start in range(0, len(audio), CHUNK):
-            self.clients.receive_audio(audio[start : start + CHUNK])
-
-    async def end(self):
-        self.clients.finish()
-        async with asyncio.timeout(10):
-            await self.clients.wait_ended()
-
-    def words(self, channel):
-        return [
-            (word.word, seconds(word.span.start))
-            for event in self.happenings
-            if isinstance(event, Result) and event.is_final and event.channel == channel
-            for word in event.words
-        ]
+        self.client = MonoClients(TELEPHONE, open_, self.happenings.append, fetch)
+        self.client.start()
 
 
 @pytest.fixture
@@ -83,7 +66,7 @@ async def test_a_socket_that_is_lost_is_told_once_and_costs_and_doubles_no_word(
         Interrupted,
         Resumed,
     ]
-    assert len(caller.clients.session.journal.requests) == 3
+    assert len(caller.client.session.journal.requests) == 3
 
 
 async def test_each_fetches_its_channel_of_what_is_kept(deepgram):
@@ -93,7 +76,7 @@ async def test_each_fetches_its_channel_of_what_is_kept(deepgram):
     deepgram.faults = Faults(handshake_delay=0.1)
     caller = Caller(deepgram.url, replace(QUICK, kept=True, held=1.0), fetch)
     caller.say()
-    caller.clients.spare(len(AUDIO) // 2)
+    caller.client.spare(len(AUDIO) // 2)
     await caller.end()
 
     assert [caller.words(channel) for channel in range(2)] == [spoken(0), spoken(1)]
@@ -102,20 +85,20 @@ async def test_each_fetches_its_channel_of_what_is_kept(deepgram):
 async def test_what_is_given_up_is_uncovered_on_both_channels(deepgram):
     caller = Caller(deepgram.url)
     caller.say()
-    caller.clients.pause()
-    caller.clients.abort()
+    caller.client.pause()
+    caller.client.abort()
     async with asyncio.timeout(10):
-        await caller.clients.wait_ended()
+        await caller.client.wait_ended()
 
     (finished,) = [event for event in caller.happenings if isinstance(event, Finished)]
     assert {channel for channel, _ in finished.uncovered} == {0, 1}
-    assert repr(caller.clients).startswith("<MonoClients [<Client CA1")
+    assert repr(caller.client).startswith("<MonoClients [<Client CA1")
 
 
 async def test_what_was_said_is_settled_on_every_channel(deepgram):
     caller = Caller(deepgram.url)
     caller.say()
-    caller.clients.finalize(len(AUDIO) // 2)
+    caller.client.finalize(len(AUDIO) // 2)
     await until(lambda: sum("Finalize" in str(connection.texts) for connection in deepgram.connections) == 2)
     await caller.end()
 

@@ -5,22 +5,9 @@ import asyncio
 import pytest
 
 from bridge.local.deepgram import Faults
-from bridge.local.receiver import Receiver
 from tests.end_to_end.test_losses import of_type, spoken, until_ended, words
-from tests.fakes.running import WEBHOOK_SECRET, bridge, deepgram, settings
+from tests.fakes.running import WEBHOOK_SECRET, bridge, settings
 from tests.fakes.talk import play
-
-
-@pytest.fixture
-async def server():
-    async with deepgram() as local:
-        yield local
-
-
-@pytest.fixture
-async def receiver():
-    async with Receiver(WEBHOOK_SECRET) as webhook:
-        yield webhook
 
 
 @pytest.fixture

@@ -6,9 +6,8 @@ import json
 import pytest
 
 from bridge.local.deepgram import Faults
-from bridge.local.receiver import Receiver
 from tests.fakes import frames
-from tests.fakes.running import SCRIPT, WEBHOOK_SECRET, bridge, deepgram, settings
+from tests.fakes.running import SCRIPT, WEBHOOK_SECRET, bridge, settings
 from tests.fakes.talk import play
 from tests.fakes.twilio_rest import ACCOUNT, AUTH_TOKEN, FakeTwilioRest
 from twiml import signature
@@ -16,18 +15,6 @@ from twiml import signature
 PART = 5.76
 HALF = round(PART * 8000)
 """Octets of one track, to a pause in both."""
-
-
-@pytest.fixture
-async def server():
-    async with deepgram() as local:
-        yield local
-
-
-@pytest.fixture
-async def receiver():
-    async with Receiver(WEBHOOK_SECRET) as webhook:
-        yield webhook
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import pytest
 
-from bridge.local.receiver import Receiver
 from bridge.local.script import CodedRecognizers
 from bridge.local.vosk import LocalVosk, VoskFaults
 from tests.end_to_end.test_losses import of_type, spoken, until_ended, words
@@ -14,12 +13,6 @@ from tests.fakes.talk import play
 async def server():
     async with LocalVosk(CodedRecognizers(SCRIPT)) as local:
         yield local
-
-
-@pytest.fixture
-async def receiver():
-    async with Receiver(WEBHOOK_SECRET) as webhook:
-        yield webhook
 
 
 @pytest.fixture
