@@ -1,200 +1,217 @@
-"""Wires the application: constructs everything that must be closed, and closes it in the right order.
+"""Wires the application: opens what must be closed, in the right order, and gives every handler its routes.
 
 The order is store, sender, calls; closing goes the other way, so that on SIGTERM the last words of every call reach the
-store, then the webhook, before the store is closed.
+store, then the webhook, before the store is closed. What is opened is constructed in `parts`.
 """
 
 import asyncio
 import logging
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
-from functools import partial
 from random import Random
 
 from aiohttp import web
 
 from bridge import process
-from bridge.audio import TELEPHONE
-from bridge.call import CallRegistry, Services
+from bridge.call import CallRegistry
 from bridge.call.backfill import Backfill
-from bridge.call.eraser import Eraser
 from bridge.call.intake import Intake
-from bridge.clock import SystemClock
 from bridge.config import Settings
-from bridge.deepgram.mono import dialect_of
-from bridge.deepgram.options import Options
 from bridge.deepgram.origins import Origins
-from bridge.deepgram.prober import Prober
-from bridge.delivery.sender import Sender
-from bridge.errors import StoreError, StoreInUse
-from bridge.live import Live
+from bridge.doctor.starting import StartChecks
+from bridge.errors import ConfigError, StoreError
 from bridge.outbox import WEBHOOK
+from bridge.parts import Parts, construct, read_tokens
 from bridge.policies import (
+    archive,
     audio_store,
     backfill_policy,
     call_options,
-    call_policy,
     deepgram_origins,
     event_store,
     own_egress,
     retention,
-    senders,
 )
-from bridge.store.audio import Recordings
-from bridge.store.base import ManagedStore
-from bridge.store.sessions import EndedSessions
-from bridge.store.token import own_token
+from bridge.stop import Stop
+from bridge.store.archive.archive import Archive
 from bridge.web import carriers
-from bridge.web.access import Access, Handler
 from bridge.web.backup import BackupHandlers
 from bridge.web.calls import CallHandlers
+from bridge.web.contract import ContractHandlers
 from bridge.web.control import ControlHandlers
 from bridge.web.deliveries import DeliveryHandlers
+from bridge.web.elsewhere import here
 from bridge.web.feed import FeedHandlers
-from bridge.web.metering import metered, metered_routes
-from bridge.web.server import Connections, file_limit, listen, raise_file_limit, read_in_time
+from bridge.web.http import refuse_in_json
+from bridge.web.metering import listen_apart, metered_routes
+from bridge.web.operations import OperationsHandlers
+from bridge.web.server import Connections, listen, raise_file_limit, read_in_time
 from bridge.web.static import PageHandlers
-from twiml.issued import IssuedTokens
 
 log = logging.getLogger("bridge.app")
 
 _LARGEST_BODY = 64 * 1024  # octets of a request
-_SHARE_OF_LAST_WORDS = 0.75  # of the time to stop; the rest is for delivering them
-
-_STORE_PATIENCE, _STORE_PAUSE = 5.0, 0.05  # seconds for which the store is waited for, and between two tries
-
-REQUESTS = "backfill"
-"""Folder in `DATA_DIR` through which `bridge backfill` asks a running server."""
-
 
 REGISTRY = web.AppKey("registry", CallRegistry)
 
 CONNECTIONS = web.AppKey("connections", Connections)
 
-METRICS: web.AppKey[Handler] = web.AppKey("metrics")
-"""Its handler, for a port of its own."""
+ORIGINS = web.AppKey("origins", Origins)
 
-FINISH_CALLS: web.AppKey[Callable[[], Awaitable[None]]] = web.AppKey("finish_calls")
-"""Leaves or ends every call. The server calls it while it still reads its sockets: from the moment at which aiohttp
-shuts down it drops what carriers send, also on sockets that are open."""
+OPERATIONS = web.AppKey("operations", OperationsHandlers)
+"""For a port of their own."""
+
+Stopping = Callable[[], Awaitable[None]]
+
+STOPPING = web.AppKey("stopping", Stop)
+"""What the server does when it is asked to stop."""
 
 
 def build(settings: Settings) -> web.Application:
     """The application, checked but not started. Raises ConfigError for settings that cannot work."""
-    refusals, egress = carriers.refusals(settings), own_egress()
-    connections = Connections(settings.bridge_idle_connections, file_limit())
-    app = web.Application(client_max_size=_LARGEST_BODY, middlewares=[refusals.middleware, read_in_time])
-    token_secret, issued = carriers.token_secret(settings), IssuedTokens()
-    store = event_store(settings)
-    recordings = Recordings(settings.data_dir, unfinished=settings.bridge_recordings)
-    posting = senders(settings, store, egress)
-    audio, live, origins = audio_store(settings), Live(store), deepgram_origins(settings, egress)
-    options = call_options(settings)
-    policy, requests = backfill_policy(settings), settings.data_dir / REQUESTS
-    backfill = Backfill(store, audio, origins, policy, options, wall=time.time, random=Random(), requests=requests)
-    reforks = carriers.reforks(settings, token_secret, egress)
-    services = Services(call_policy(settings), store, origins, options, SystemClock(), Random(), reforks)
-    registry = CallRegistry(
-        services,
-        max_calls=settings.bridge_max_calls,
-        audio=audio if settings.bridge_audio_limit else None,
-        on_uncovered=backfill.offer,
-        had_token=issued.issued,
-    )
-    media = carriers.media_handlers(registry, settings, token_secret)
-    stop, access = _StopDeadline(settings.bridge_stop_timeout), _access(settings)
-    operations = metered(registry, services, store, audio, backfill, posting, live, connections, refusals, access)
-
-    async def keep_open(_: web.Application) -> AsyncIterator[None]:
-        async with _opened(store), audio, retention(settings, recordings), AsyncExitStack() as stack:
-            await _start_posting(stack, list(posting.values()), stop)
-            await stack.enter_async_context(_prober(origins, options.options))
-            await stack.enter_async_context(backfill)
-            await stack.enter_async_context(Intake(store, settings.data_dir, wall=time.time))
-            recovery = asyncio.create_task(_recover(registry, backfill))
-            yield
-            recovery.cancel()
-            await asyncio.gather(recovery, return_exceptions=True)
-
-    async def finish_calls() -> None:
-        if operations.stopping:
-            return
-        operations.stopping = True
-        stop.begin()
-        finish = registry.end_all if settings.bridge_stop == "end" else registry.leave_all
-        await finish(stop.left() * _SHARE_OF_LAST_WORDS, close_streams=media.close)
-        await live.finish()  # after the calls, so that their followers get the end
-
-    app[REGISTRY], app[FINISH_CALLS], app[CONNECTIONS] = registry, finish_calls, connections
-    app[METRICS] = operations.metrics
-    app.cleanup_ctx.append(keep_open)
-    app.on_shutdown.append(lambda _: finish_calls())
-    app.add_routes([*media.routes(), *metered_routes(settings, operations, access), *PageHandlers().routes()])
-    eraser = Eraser(store, audio, recordings, backfill)
-    shown = [WEBHOOK, *(name for name in posting if name != WEBHOOK)]
-    calls = CallHandlers(store, access, endpoints=shown, delete=eraser.erase, recordings=recordings, wall=time.time)
-    app.add_routes(FeedHandlers(live, store, access, calls.events, Random()).routes())
-    app.add_routes([*access.routes(), *calls.routes(), *ControlHandlers(registry, store, access).routes()])
-    app.add_routes(DeliveryHandlers({name: sender.resume for name, sender in posting.items()}, store, access).routes())
-    app.add_routes(BackupHandlers(store.copy, settings.data_dir, access).routes())
-    app.add_routes(carriers.webhook_routes(settings, token_secret, registry, issued.note))
+    parts = construct(settings)
+    middlewares = [refuse_in_json, parts.refusals.middleware, read_in_time]
+    app = web.Application(client_max_size=_LARGEST_BODY, middlewares=middlewares)
+    media = carriers.media_handlers(parts.registry, settings, parts.token_secret, parts.services.delay)
+    operations, stopping = parts.operations(media), Stop(settings, parts.registry, parts.services, parts.live, media)
+    operations.stopping = lambda: stopping.begun
+    operations.standing_by = lambda: stopping.standby.is_waiting
+    app[REGISTRY], app[CONNECTIONS], app[STOPPING] = parts.registry, parts.connections, stopping
+    app[OPERATIONS], app[ORIGINS] = operations, parts.origins
+    app.cleanup_ctx.append(lambda _: _keep_open(parts, stopping))
+    app.on_shutdown.append(lambda _: stopping.finish_calls())
+    app.on_response_prepare.append(parts.audit.note)
+    app.add_routes([*here(settings.roles, [*media.routes(), *_routes(parts)])])
+    app.add_routes(metered_routes(settings, operations, parts.access))
     return app
 
 
-def _prober(origins: Origins, options: Options) -> Prober:
-    """Asks for what a call without options of its own does."""
-    return Prober(origins, options.target(), dialect=partial(dialect_of, options, TELEPHONE.mono))
+def _routes(parts: Parts) -> Iterator[web.RouteDef]:
+    """Those of readers, and of Twilio's webhooks."""
+    settings, store, access, posting = parts.settings, parts.store, parts.access, parts.posting
+    endpoints = [WEBHOOK, *(name for name in posting.senders if name != WEBHOOK)]
+    calls = CallHandlers(
+        store, access, endpoints=endpoints, delete=parts.eraser.erase, recordings=parts.recordings, wall=time.time
+    )
+    yield from PageHandlers().routes()
+    yield from ContractHandlers().routes()
+    yield from FeedHandlers(parts.live, store, access, calls.events, Random()).routes()
+    yield from [*access.routes(), *parts.audit.routes()]
+    yield from calls.routes()
+    yield from ControlHandlers(parts.controlling, access).routes()
+    yield from DeliveryHandlers(posting, store, access, time.time).routes()
+    yield from BackupHandlers(store.copy, settings.data_dir, access).routes()
+    yield from carriers.webhook_routes(settings, parts.token_secret, parts.controlling.note_stream, parts.issued.note)
 
 
-async def _start_posting(stack: AsyncExitStack, posting: Sequence[Sender], stop: "_StopDeadline") -> None:
-    """Deliver until `stack` is left, and then what can be delivered before the deadline, to all endpoints at once."""
-    for sender in posting:
-        await stack.enter_async_context(sender)
+async def _keep_open(parts: Parts, stopping: Stop) -> AsyncIterator[None]:
+    """Open what must be closed; what needs the store only once no other process has it."""
+    standby, closing = stopping.standby, asyncio.Event()
+    holding = asyncio.create_task(_hold(parts, stopping, closing))
+    begun = asyncio.create_task(standby.begun.wait())
+    await asyncio.wait({holding, begun}, return_when=asyncio.FIRST_COMPLETED)
+    begun.cancel()
+    if holding.done():
+        holding.result()
+    holding.add_done_callback(lambda _: stopping.failed.set())
+    yield
+    closing.set()
+    if not standby.is_open:
+        holding.cancel()
+    with suppress(asyncio.CancelledError):
+        await holding
 
-    async def drain() -> None:
-        await asyncio.gather(*(sender.drain(stop.left()) for sender in posting))
 
-    stack.push_async_callback(drain)
+async def _hold(parts: Parts, stopping: Stop, closing: asyncio.Event) -> None:
+    """Have everything open until `closing`, in the order in which one needs the other."""
+    settings, store, standby = parts.settings, parts.store, stopping.standby
+    async with parts.traces, AsyncExitStack() as stack:
+        stack.push_async_callback(stopping.holder.close)  # the last, so that the next process finds the store closed
+        await standby.open(stack, store, stopping.holder)
+        await stack.enter_async_context(_archiving(parts.archive, stopping.left))
+        await stack.enter_async_context(parts.audio)
+        await stack.enter_async_context(retention(settings, parts.recordings, store))
+        await stack.enter_async_context(parts.loop_delay)
+        await stack.enter_async_context(parts.usage)
+        await stack.enter_async_context(parts.posting)
+        stack.push_async_callback(lambda: parts.posting.drain(stopping.left()))
+        if settings.transcribes:
+            await stack.enter_async_context(parts.prober())
+            await stack.enter_async_context(parts.backfill)
+        await stack.enter_async_context(parts.expiry)
+        await stack.enter_async_context(parts.others)
+        await stack.enter_async_context(
+            Intake(store, settings.data_dir, wall=time.time, mute=settings.bridge_redact_audio)
+        )
+        calls = parts.registry if "media" in settings.roles else None
+        if calls is None and store.hand_overs:
+            await store.hand_overs.take_none()
+        recovery = asyncio.create_task(_recover(calls, parts.backfill if settings.transcribes else None, store.lease))
+        standby.begun.set()
+        await closing.wait()
+        recovery.cancel()
+        await asyncio.gather(recovery, return_exceptions=True)
 
 
-async def _recover(registry: CallRegistry, backfill: Backfill) -> None:
-    """Take up the calls and backfills that another process has left; streams are accepted meanwhile."""
+async def _recover(registry: CallRegistry | None, backfill: Backfill | None, lease: float | None) -> None:
+    """Take up the calls and backfills that another process has left; streams are accepted meanwhile.
+
+    `registry`, `backfill`: None where they are other processes' affair. `lease`: seconds after which one that says
+    nothing has left its calls; None: there is no other.
+    """
     try:
-        await registry.recover()
-        await backfill.recover()
+        if registry:
+            await registry.recover()
+        if backfill:
+            await backfill.recover()
     except StoreError as error:
         log.error("not all was recovered", extra={"reason": str(error)})
+    while registry and lease is not None:
+        await asyncio.sleep(lease / 4)
+        with suppress(StoreError):  # the store says what is wrong with it, and it is tried again
+            await registry.recover()
 
 
-async def serve(settings: Settings, started: Callable[[str], None] = lambda url: None) -> int:
-    """Serve until SIGTERM or SIGINT, then finish what can be finished. `started` is called with the local URL.
-
-    Returns how many events could not be kept.
+async def serve(
+    settings: Settings,
+    started: Callable[[str], None] = lambda url: None,
+    stopping: Stopping | None = None,
+    shared: bool = False,
+) -> int:
+    """Serve until SIGTERM or SIGINT, then finish what can be finished. `started` is called with the local URL,
+    `stopping` before the first call is turned away. `shared`: other processes listen at the port, too. Returns how many
+    events could not be kept.
     """
     process.share_interpreter()
     raise_file_limit(settings.bridge_max_calls)
     application = build(settings)
-    stop = asyncio.Event()
+    stop = application[STOPPING]
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, stop.ask)
     async with AsyncExitStack() as stack:
-        site = await listen(stack, application, application[CONNECTIONS], settings.host, settings.port)
-        if settings.metrics_address:
-            metrics = web.Application(middlewares=[read_in_time])
-            metrics.add_routes([web.get("/metrics", application[METRICS])])
-            apart = await listen(stack, metrics, application[CONNECTIONS], *settings.metrics_address)
-            log.info("serving metrics", extra={"url": f"{apart.name}/metrics"})
+        where, connections = (settings.host, settings.port), application[CONNECTIONS]
+        try:
+            site = await listen(stack, application, connections, *where, stop.may_listen, shared)
+        except ConfigError:
+            if stop.asked:
+                return 0  # while it waited for another process
+            raise
+        stop.standby.listening.set()
+        await listen_apart(stack, settings, application[OPERATIONS], connections, stop.may_listen)
         log.info("serving", extra={"url": site.name, "public_url": settings.public_url})
+        await stack.enter_async_context(StartChecks(settings, application[ORIGINS]))
         process.spare_collector()
         started(site.name)
-        await stop.wait()
+        await stop.wait_asked()
         log.info("stopping")
-        await site.stop()
-        await application[FINISH_CALLS]()
+        if stopping:
+            await stopping()
+        await stop.give(site.stop)
+        await stop.finish_calls()
     return application[REGISTRY].unkept
 
 
@@ -205,59 +222,29 @@ async def backfill(settings: Settings, call_id: str, patience: float) -> bool:
     server is running, or no audio is kept.
     """
     store = event_store(settings)
-    async with store, audio_store(settings) as audio:
-        if call_id not in audio.kept():
+    there = archive(settings, store)
+    async with store, _archiving(there, lambda: patience), audio_store(settings, there) as audio:
+        if not await audio.has(call_id):
             raise StoreError(f"no audio is kept of {call_id}")
         policy = replace(backfill_policy(settings), timeout=0.0)  # `patience` bounds it instead
         origins = deepgram_origins(settings, own_egress())
         async with Backfill(
-            store, audio, origins, policy, call_options(settings), wall=time.time, random=Random()
+            store, audio, origins, policy, call_options(settings), wall=time.time, random=Random(), owners=store
         ) as service:
             return await service.offer(call_id, patience)
 
 
-def read_tokens(settings: Settings) -> tuple[str, ...]:
-    """The tokens that give access; the record's own if none is set. Raises StoreError if that cannot be kept."""
-    return settings.read_tokens or (own_token(settings.data_dir),)
-
-
 @asynccontextmanager
-async def _opened(store: ManagedStore) -> AsyncIterator[None]:
-    """Open the store, as soon as a command such as `bridge import` lets it go. Raises StoreError."""
-    ends = time.monotonic() + _STORE_PATIENCE
-    async with AsyncExitStack() as stack:
-        while True:
-            try:
-                await stack.enter_async_context(store)
-                break
-            except StoreInUse:
-                if time.monotonic() > ends:
-                    raise
-            await asyncio.sleep(_STORE_PAUSE)
+async def _archiving(archive: Archive | None, left: Callable[[], float]) -> AsyncIterator[None]:
+    """The archive, if there is one, open around the audio that it is told of; at the end it has the seconds `left`."""
+    if archive is None:
         yield
-
-
-def _access(settings: Settings) -> Access:
-    ended = EndedSessions(settings.data_dir, time.time())
-    return Access(read_tokens(settings), settings.public_url, time.time, ended)
+        return
+    async with archive:
+        yield
+        await archive.drain(left())
 
 
 def login_link(settings: Settings, url: str) -> str:
     """A link that opens the page at this address and logs in; a browser sends no server what follows the `#`."""
     return f"{settings.public_url or url}/#token={read_tokens(settings)[0]}"
-
-
-class _StopDeadline:
-    """One deadline for everything that is done after SIGTERM."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._ends: float | None = None
-
-    def begin(self) -> None:
-        """Start the time at the present moment."""
-        self._ends = asyncio.get_running_loop().time() + self._seconds
-
-    def left(self) -> float:
-        """Seconds until the deadline; all of them before `begin`."""
-        return self._seconds if self._ends is None else max(0.0, self._ends - asyncio.get_running_loop().time())

@@ -4,6 +4,8 @@
     ├── ConfigError            a setting or an option that cannot work: reported once, at the start
     ├── LocalProtocolError     we used a machine wrongly: a bug of ours, never caught
     ├── RemoteProtocolError    a peer sent what its protocol does not allow: counted, and the stream goes on
+    ├── ReadingError           a bridge's record cannot be read over its API
+    │   └── Unreachable        there was no answer: another attempt may succeed
     └── StoreError             the store cannot keep what it was given
         ├── StoreInUse         another process has it
         ├── StoreDamaged       it must be repaired before it can be used
@@ -27,6 +29,14 @@ class LocalProtocolError(BridgeError):
 
 class RemoteProtocolError(BridgeError):
     """A peer sent what its protocol does not allow."""
+
+
+class ReadingError(BridgeError):
+    """The bridge's record cannot be read."""
+
+
+class Unreachable(ReadingError):
+    """There was no answer, or half of one: another attempt may succeed."""
 
 
 class StoreError(BridgeError):

@@ -5,7 +5,7 @@ The parser is a machine without socket or clock, one per connection. To reconnec
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bridge.errors import RemoteProtocolError
 from bridge.text import json_line
@@ -40,6 +40,8 @@ class ServerSentEvent:
 
     event: str
     data: str
+    id: str = field(default="", compare=False)
+    """The id to resume after, when this one was read."""
 
 
 class Parser:
@@ -95,6 +97,6 @@ class Parser:
 
     def _dispatch(self) -> ServerSentEvent | None:
         self.last_id = self._id
-        message = ServerSentEvent(self._event or "message", "\n".join(self._data)) if self._data else None
+        message = ServerSentEvent(self._event or "message", "\n".join(self._data), self._id) if self._data else None
         self._event, self._data, self._size = "", [], 0
         return message

@@ -9,9 +9,9 @@ import re
 import ssl
 from dataclasses import dataclass
 from socket import gaierror
-from typing import Literal
+from typing import Literal, get_args
 
-Kind = Literal["timeout", "dns", "connect", "proxy", "tls", "reset", "protocol"]
+Kind = Literal["timeout", "dns", "blocked", "connect", "proxy", "tls", "reset", "protocol"]
 
 _OPENSSL_REASON = re.compile(r"[A-Z0-9_]{1,60}")
 
@@ -27,19 +27,37 @@ _CERTIFICATE = {
 }
 """By OpenSSL's verify code (`X509_V_ERR_…`)."""
 
+_PRIVATE = frozenset(_CERTIFICATE[code] for code in (18, 19, 20, 21))
+"""Of these, what a private authority looks like to who does not know it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
     """A try that came to nothing."""
 
     kind: Kind
-    """`timeout`: too slow; `dns`: no such name; `connect`: refused, or no way there; `proxy`: the proxy cannot be
-    reached, or refuses; `tls`: no secure connection; `reset`: closed before the answer; `protocol`: no sensible answer.
+    """`timeout`: too slow; `dns`: no such name; `blocked`: an address that we do not dial; `connect`: refused, or no
+    way there; `proxy`: the proxy cannot be reached, or refuses; `tls`: no secure connection; `reset`: closed before the
+    answer; `protocol`: no sensible answer.
     """
     detail: str | None = None
 
     def __str__(self) -> str:
         return f"{self.kind} ({self.detail})" if self.detail else self.kind
+
+
+def advised(failure: Failure) -> str:
+    """For a person at a terminal: with what makes a private authority trusted, where that may be missing."""
+    if failure.detail in _PRIVATE:
+        return f"{failure}: if its authority is your own, name that in SSL_CERT_FILE"
+    return str(failure)
+
+
+def read(text: str) -> Failure:
+    """The failure that was written by its `str`; `protocol` for words that no failure has."""
+    word, _, detail = text.partition(" (")
+    kinds: tuple[Kind, ...] = get_args(Kind)
+    return Failure(next((kind for kind in kinds if kind == word), "protocol"), detail.removesuffix(")") or None)
 
 
 def failure(error: BaseException, otherwise: Kind) -> Failure:

@@ -11,6 +11,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from types import TracebackType
 from typing import Any, Literal
 
@@ -22,16 +23,25 @@ from bridge.errors import BridgeError
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
 
-def configure(level: str, style: Literal["json", "text"]) -> None:
-    """Send everything at `level` and above to standard error."""
+def configure(level: str, style: Literal["json", "text"] | None, *, pid: int | None = None) -> None:
+    """Send everything at `level` and above to standard error; by default as text on a terminal, elsewhere as JSON.
+    `pid`: of this process, where others write there, too."""
+    style = style or ("text" if sys.stderr.isatty() else "json")
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
     handler.addFilter(Throttle())
+    if pid is not None:
+        handler.addFilter(partial(_name, pid))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.getLogger("websockets").setLevel(logging.WARNING)  # it would log every frame's size at debug
     logging.getLogger("aiohttp.server").addFilter(quote_no_request)
     logging.getLogger("asyncio").addFilter(quote_no_future)
     sys.excepthook = report
+
+
+def _name(pid: int, record: logging.LogRecord) -> bool:
+    record.pid = pid
+    return True
 
 
 def report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

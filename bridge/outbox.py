@@ -8,8 +8,10 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from typing_extensions import TypedDict
+
 from bridge.errors import LocalProtocolError
-from bridge.events import CallStarted, Event
+from bridge.events import CallStarted, Direction, Event
 
 WEBHOOK, TWILIO = "webhook", "twilio"
 """The endpoints' names in the lanes, which stay when an endpoint's URL changes; metrics and API use them too."""
@@ -81,6 +83,35 @@ class ParkedLane:
 
 
 @dataclass(frozen=True, slots=True)
+class Backlog:
+    """What is not delivered to one endpoint."""
+
+    endpoint: str
+    waiting: int
+    """Calls of which something waits."""
+    parked: int
+    """Calls that were given up."""
+    due: float | None
+    """The next try of those that wait, seconds since 1970; 0: at once. None: none waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class StuckLane:
+    """A lane whose last try failed, or that was given up."""
+
+    endpoint: str
+    call_id: str
+    cursor: int
+    tip: int
+    attempts: int
+    due: float
+    """The next try, seconds since 1970."""
+    first_failure: float | None
+    parked: str | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class LaneState:
     """How far the delivery of a call has got."""
 
@@ -94,6 +125,31 @@ class LaneState:
     """Why it was given up."""
     reason: str | None = None
     """Why the last try failed."""
+
+
+Parties = TypedDict("Parties", {"from": str | None, "to": str | None})
+"""Who calls, and who is called: a number, or what else the carrier calls by. None where it is not known."""
+
+
+class CallHeader(Parties):
+    """The call that events belong to, as its first event tells it."""
+
+    id: str
+    """The record's."""
+    carrier: str
+    """As `call.started` has it; so are the others."""
+    carrier_call_id: str
+    """The carrier's own id of the call."""
+    continues: str | None
+    """The record before this one, where the carrier came back to a call whose record had ended."""
+    direction: Direction | None
+    """None where it is not known."""
+    speakers: dict[str, str]
+    """Track to label."""
+    started_at: str
+    """Wall clock of call time 0."""
+    parameters: dict[str, str]
+    """The stream's own, as they were sent."""
 
 
 def batch_end(cursor: int, events: Iterable[tuple[int, int]], batching: Batching) -> int:
@@ -115,7 +171,7 @@ def call_header(event: Event) -> str:
     started = event.data
     if not isinstance(started, CallStarted):
         raise LocalProtocolError(f"a call begins with {CallStarted.type}, not with {started.type}")
-    header = {
+    header: CallHeader = {
         "id": event.call_id,
         "carrier": started.carrier,
         "carrier_call_id": started.carrier_call_id,

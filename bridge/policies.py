@@ -2,10 +2,13 @@
 
 import os
 import time
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 from urllib.parse import urlsplit
 
+from bridge import endpoints
 from bridge.align import AlignPolicy
 from bridge.call import CallPolicy, ContinuityPolicy
 from bridge.call.backfill import BackfillPolicy
@@ -18,17 +21,31 @@ from bridge.deepgram.exchange import SessionPolicy
 from bridge.deepgram.options import parse
 from bridge.deepgram.origins import Origin, Origins
 from bridge.delivery.address import parse_address
+from bridge.delivery.allowed import Allowed
 from bridge.delivery.format import Envelopes
+from bridge.delivery.posting import Posting
 from bridge.delivery.sender import Sender
 from bridge.delivery.signing import Signer
+from bridge.delivery.timing import Timing
 from bridge.delivery.twilio import TwilioForms
 from bridge.egress import Egress
-from bridge.events import Data, SpeechStarted, TranscriptInterim, TurnEagerEnd, TurnResumed
-from bridge.outbox import TWILIO, WEBHOOK
+from bridge.endpoints import Endpoint
+from bridge.errors import ConfigError
+from bridge.events import TranscriptInterim
+from bridge.guard import Guard
+from bridge.outbox import TWILIO
+from bridge.outlets import Named, Outlets, pattern_of
+from bridge.redaction.rules import Pattern, Rules, kinds, parse_patterns
+from bridge.rights import Reader
+from bridge.rights import parse as parse_readers
+from bridge.store.archive.archive import Archive
+from bridge.store.archive.base import Objects
+from bridge.store.archive.objects import open_objects
 from bridge.store.audio import AudioStore, Recordings
 from bridge.store.audio.retention import Retention
-from bridge.store.base import ManagedStore
+from bridge.store.base import ManagedStore, Ownership
 from bridge.store.opening import open_store
+from bridge.traces import NO_TRACES, Traces
 from twiml.signature import sign_form
 
 
@@ -88,8 +105,22 @@ def _chunk_ms(settings: Settings) -> int:
 def call_options(settings: Settings) -> CallOptions:
     """Deepgram's options for calls, and which of them a call may override; a Vosk server has none."""
     if settings.bridge_vosk_url:
-        return CallOptions(parse(""))
-    return CallOptions(parse(settings.deepgram_options), settings.overrides)
+        return CallOptions(parse(""), redaction=redaction(settings))
+    return CallOptions(parse(settings.deepgram_options), settings.overrides, redaction(settings))
+
+
+def redaction(settings: Settings) -> Rules:
+    """What is taken out of transcripts. Raises ConfigError for patterns that cannot be used."""
+    path = settings.bridge_redact_patterns
+    patterns: tuple[Pattern, ...] = ()
+    if path:
+        try:
+            patterns = parse_patterns(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError):
+            raise ConfigError("BRIDGE_REDACT_PATTERNS: the file cannot be read as text in UTF-8") from None
+        except ConfigError as error:
+            raise ConfigError(f"BRIDGE_REDACT_PATTERNS: {error}") from None
+    return Rules(kinds(settings.bridge_redact), patterns, mute=settings.bridge_redact_audio)
 
 
 def backfill_policy(settings: Settings) -> BackfillPolicy:
@@ -101,42 +132,111 @@ def backfill_policy(settings: Settings) -> BackfillPolicy:
     )
 
 
-def audio_store(settings: Settings) -> AudioStore:
-    """The store of kept audio and recordings, in `DATA_DIR`."""
+def archive(settings: Settings, owners: Ownership) -> Archive | None:
+    """Where audio goes that must outlive this disk. `owners`: say whose a call is, where there may be other processes.
+    Raises ConfigError."""
+    objects = object_store(settings)
+    shared = None if owners.lease is None else owners
+    return Archive(objects, settings.data_dir, owners=shared) if objects else None
+
+
+def object_store(settings: Settings) -> Objects | None:
+    """The one of the settings; nothing is asked of it. Raises ConfigError where it cannot be used."""
+    if settings.bridge_audio_url is None:
+        return None
+    try:
+        return open_objects(settings.bridge_audio_url)
+    except ConfigError as error:
+        raise ConfigError(f"BRIDGE_AUDIO_URL: {error}") from None
+
+
+def audio_store(settings: Settings, archive: Archive | None = None) -> AudioStore:
+    """The store of kept audio and recordings, in `DATA_DIR`. `archive`: open while that is."""
     limit = settings.bridge_audio_limit * 1_000_000
-    return AudioStore(settings.data_dir, limit=limit, keep=settings.bridge_recordings)
+    return AudioStore(settings.data_dir, limit=limit, keep=settings.bridge_recordings, archive=archive)
 
 
-def endpoints(settings: Settings) -> list[str]:
-    """The names of those that events are posted to."""
-    urls = {WEBHOOK: settings.webhook_url, TWILIO: settings.bridge_twilio_transcription_url}
-    return [name for name, url in urls.items() if url]
+def may_be_heard_early(settings: Settings) -> bool:
+    """Whether recordings can be heard while the call goes on: what is to be silent in them is silent after it only."""
+    return settings.bridge_recordings and not settings.bridge_redact_audio
+
+
+def outlets(settings: Settings) -> Outlets:
+    """Which endpoints a call goes to. Raises ConfigError."""
+    return endpoints.outlets(settings, os.environ)
 
 
 def event_store(settings: Settings) -> ManagedStore:
-    return open_store(settings.data_dir, endpoints(settings))
+    """The record, in `DATA_DIR` or in PostgreSQL; not open. Raises ConfigError, and StoreError without the driver."""
+    url = settings.database_url.get_secret_value() if settings.database_url else None
+    return open_store(settings.data_dir, outlets(settings), database_url=url)
 
 
-def senders(settings: Settings, store: ManagedStore, egress: Egress) -> dict[str, Sender]:
-    """What posts to each endpoint, by its name."""
-    made = {
-        WEBHOOK: _webhook_sender(settings, store, egress),
-        TWILIO: _twilio_sender(settings, store, egress),
+def posting(settings: Settings, store: ManagedStore, egress: Egress, traces: Traces = NO_TRACES) -> Posting:
+    """What posts to each endpoint. Raises ConfigError."""
+    found = {endpoint.name: endpoint for endpoint in endpoints.endpoints(settings, os.environ)}
+    guard = endpoints.own_guard(settings)
+    delivers = "worker" in settings.roles
+    all_have: dict[str, Any] = {"traces": traces, "delivers": delivers}
+    senders = {
+        name: _sender(endpoint, Named(name, endpoint.url), store, egress, guard, **all_have)
+        for name, endpoint in found.items()
+        if endpoint.url
     }
-    return {name: sender for name, sender in made.items() if sender}
+    twilio = _twilio_sender(settings, store, egress, guard, traces)
+    if twilio:
+        senders[TWILIO] = twilio
+    if not any(endpoint.allow for endpoint in found.values()):
+        return Posting(store, senders, delivers=delivers)
+    allowed, named_guard = allowed_urls(settings, egress), endpoints.named_guard(settings)
+    counters = {name: senders[name].counters if name in senders else Counter[str]() for name in found}
+    timings = {name: senders[name].attempts.timing if name in senders else Timing() for name in found}
+
+    def make(named: Named) -> Sender | str:
+        if not allowed.allows(named.endpoint, named.url):
+            return "it is not in the allow-list any more"
+        name = pattern_of(named.endpoint) or ""
+        options = {"follows": False, "counters": counters[name], "timing": timings[name]}
+        return _sender(found[name], named, store, egress, named_guard, **options, **all_have)
+
+    return Posting(store, senders, make, counters=counters, timings=timings, delivers=delivers)
 
 
-def _webhook_sender(settings: Settings, store: ManagedStore, egress: Egress) -> Sender | None:
-    if not settings.webhook_url or not settings.webhook_secret:
-        return None
-    format_ = Envelopes(Signer(settings.webhook_secret.get_secret_value()))
-    url, route = settings.webhook_url, egress.route(settings.webhook_url)
-    wanted: list[type[Data]] = [TranscriptInterim, TurnEagerEnd, TurnResumed] if settings.webhook_interim else []
-    wanted += [SpeechStarted] if settings.webhook_speech_started else []
-    return Sender(store, url, format_, endpoint=WEBHOOK, interims=wanted, route=route)
+def allowed_urls(settings: Settings, egress: Egress) -> Allowed:
+    """The URLs that calls may name. Raises ConfigError for a proxy on the way there that cannot be used."""
+    patterns = {endpoint.name: endpoint.allow for endpoint in endpoints.endpoints(settings, os.environ)}
+    for secure in {prefix.secure for prefixes in patterns.values() for prefix in prefixes}:
+        egress.route(f"http{'s' if secure else ''}://named.invalid/")  # a proxy that cannot be used stops the start
+
+    def proxied(url: str) -> bool:
+        return egress.route(url).proxy is not None
+
+    return Allowed(patterns, endpoints.named_guard(settings), proxied=proxied)
 
 
-def _twilio_sender(settings: Settings, store: ManagedStore, egress: Egress) -> Sender | None:
+def _sender(
+    endpoint: Endpoint, named: Named, store: ManagedStore, egress: Egress, guard: Guard, **options: Any
+) -> Sender:
+    """Raises ConfigError."""
+    format_ = Envelopes(Signer(endpoint.secrets), types=endpoint.events, transcript=endpoint.transcript)
+    try:
+        return Sender(
+            store,
+            named.url,
+            format_,
+            endpoint=named.endpoint,
+            interims=endpoint.interims,
+            route=egress.route(named.url),
+            guard=guard,
+            **options,
+        )
+    except ConfigError as error:
+        raise ConfigError(f"endpoint {endpoint.name}: {error}") from None
+
+
+def _twilio_sender(
+    settings: Settings, store: ManagedStore, egress: Egress, guard: Guard, traces: Traces
+) -> Sender | None:
     url, account, tokens = (
         settings.bridge_twilio_transcription_url,
         settings.twilio_account_sid,
@@ -149,9 +249,31 @@ def _twilio_sender(settings: Settings, store: ManagedStore, egress: Egress) -> S
     # host sees it.
     format_ = TwilioForms(account, partial(sign_form, tokens[0], parse_address(url).absolute), interims=interims)
     wanted = [TranscriptInterim] if interims else []
-    return Sender(store, url, format_, endpoint=TWILIO, interims=wanted, route=egress.route(url))
+    route = egress.route(url)
+    more: dict[str, Any] = {"route": route, "guard": guard, "traces": traces, "delivers": "worker" in settings.roles}
+    return Sender(store, url, format_, endpoint=TWILIO, interims=wanted, **more)
 
 
-def retention(settings: Settings, recordings: Recordings) -> Retention:
-    max_age = settings.bridge_recording_days * 86400 or None
-    return Retention(recordings, max_age, settings.bridge_recording_limit * 1_000_000 or None, time.time)
+def retention(settings: Settings, recordings: Recordings, owners: Ownership) -> Retention:
+    """How long recordings stay. `owners`: say which process looks at those of all."""
+    max_age, limit = settings.bridge_recording_days * 86400 or None, settings.bridge_recording_limit * 1_000_000 or None
+    return Retention(recordings, max_age, limit, time.time, owners.chore)
+
+
+def file_readers(settings: Settings, all_may: Sequence[Reader] = ()) -> list[Reader]:
+    """The readers in BRIDGE_TOKENS_FILE, beside those who may do everything. Raises ConfigError for a file that cannot
+    be read, or makes no sense."""
+    if not settings.bridge_tokens_file:
+        return []
+    try:
+        some_may = parse_readers(settings.bridge_tokens_file.read_text())
+    except OSError as error:
+        raise ConfigError(f"BRIDGE_TOKENS_FILE: it cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError("BRIDGE_TOKENS_FILE: it is no text in UTF-8") from None
+    except ConfigError as error:
+        raise ConfigError(f"BRIDGE_TOKENS_FILE: {error}") from None
+    for what in ("name", "token"):
+        if {getattr(reader, what) for reader in all_may} & {getattr(reader, what) for reader in some_may}:
+            raise ConfigError(f"BRIDGE_TOKENS_FILE: it has a {what} of BRIDGE_READ_TOKENS, which may do everything")
+    return some_may

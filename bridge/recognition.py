@@ -66,6 +66,13 @@ class Entity(msgspec.Struct, frozen=True, gc=False):
     """Which of the result's words, half-open."""
 
 
+class Redaction(msgspec.Struct, frozen=True, gc=False):
+    """Where something was said that is not to be read."""
+
+    kind: str
+    span: Span
+
+
 class Result(msgspec.Struct, frozen=True, gc=False):
     """What is believed of one span of one channel."""
 
@@ -92,6 +99,8 @@ class Result(msgspec.Struct, frozen=True, gc=False):
     """Of terms that were searched for."""
     entities: tuple[Entity, ...] = ()
     """In the order of their words."""
+    redacted: tuple[Redaction, ...] = ()
+    """What was taken out here, in order."""
 
     @property
     def language(self) -> str | None:

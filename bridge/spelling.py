@@ -35,7 +35,7 @@ def misspelt(names: Collection[str], known: Collection[str], *, prefix: str, com
                 name[len(prefix) :], [other[len(prefix) :] for other in rare if other.startswith(prefix)], HINT
             )
             hint = f" (did you mean {prefix}{meant}?)" if meant else ""
-            yield f"unknown setting {_shown(name)}{hint}; the README lists them all"
+            yield f"unknown setting {_shown(name)}{hint}; bridge/docs/settings.md lists them all"
         elif meant := nearest(name, rare, VERY_LIKE) or nearest(name, absent, 1.0):
             yield (
                 f"{_shown(name)} is no setting of the bridge (did you mean {meant}?); "

@@ -74,10 +74,11 @@ def telephone_key(text: str) -> str:
 
 def secrets(text: str) -> str:
     """One or more tokens, with a blank between them."""
-    return " ".join(_token(token) for token in _BREAKS.split(text))
+    return " ".join(secret(token) for token in _BREAKS.split(text))
 
 
-def _token(token: str) -> str:
+def secret(token: str) -> str:
+    """One token."""
     if not _WORD.fullmatch(token) or token[0] in _QUOTES or token[-1] in _QUOTES:
         raise ValueError("must be one or more of letters, digits and signs, with one blank between two, without quotes")
     return token
@@ -158,6 +159,26 @@ def webhook(text: str) -> str:
     what = "an https:// or http:// URL such as https://app.example.com/calls"
     if url(text, ("https", "http"), what).fragment:
         raise ValueError("must have no # in it: what follows is never sent")
+    return text
+
+
+def object_store(text: str) -> str:
+    """Where an object store is: a bucket, a container or a folder, and what every key begins with."""
+    what = "an address such as s3://bucket/prefix, gs://bucket, az://container or file:///mnt/shared"
+    if text.startswith("file:"):
+        if not re.fullmatch(r"file:///[^/?#][^?#]*", one_line(text)):
+            raise ValueError(f"must be {what}, with three slashes before a folder")
+        return text
+    parts = url(text, ("s3", "gs", "az"), what)
+    if parts.query or parts.fragment or parts.port:
+        raise ValueError(f"must be {what}: a name and a path; the rest is set in the environment")
+    return text
+
+
+def database(text: str) -> str:
+    """Where a PostgreSQL server is, as it was given; it may name several hosts, which is no URL to others."""
+    if not one_line(text).startswith(("postgresql://", "postgres://")):
+        raise ValueError("must begin with postgresql://, as in postgresql://user:password@host/name")
     return text
 
 

@@ -30,6 +30,7 @@ BRIDGE = {
     "WEBHOOK_SECRET": SECRET,
     "TWILIO_SIGNATURE": "off",
     "BRIDGE_LOG_LEVEL": "warning",
+    "BRIDGE_START_CHECKS": "false",
     "BRIDGE_STOP_TIMEOUT": "1",
 }
 

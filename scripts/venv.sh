@@ -27,16 +27,36 @@ prepare() {
     fi
     if ! [ -x "$python" ]; then
         interpreter=$(find_python) || exit 1
+        echo "Making $venv with $interpreter (once) …" >&2
         "$interpreter" -m venv "$venv" || { echo "Could not make $venv with $interpreter." >&2; exit 1; }
     fi
-    echo "Installing into $venv (once) …" >&2
+    echo "Installing into $venv (once, some 40 packages) …" >&2
     # Without a wheel of PocketSphinx for this interpreter the rest still works: recognition then follows a script.
-    pip="$python -m pip --disable-pip-version-check -q install -c $constraints"
-    if ! $pip -e ".[local,$1]" 2>"$venv/install.log"; then
-        $pip -e ".[$1]" || exit 1
+    if ! install -e ".[local,$1]"; then
+        install -e ".[$1]" || { tail -n 20 "$venv/install.log" >&2; exit 1; }
         echo "PocketSphinx does not install on this Python; the local engine will follow the script instead." >&2
     fi
     touch "$stamp"
+}
+
+# install REQUIREMENTS: by pip. What it is at is shown on a terminal in one line, elsewhere as dots; all that it says
+# stays in install.log.
+install() {
+    : >"$venv/install.log"
+    {
+        status=0
+        "$python" -m pip --disable-pip-version-check install --progress-bar off -c "$constraints" "$@" 2>&1 || status=$?
+        echo "$status" >"$venv/install.status"
+    } | while IFS= read -r line; do
+        printf '%s\n' "$line" >>"$venv/install.log"
+        case $line in
+        Collecting* | Obtaining* | *Building* | "Installing collected"*)
+            if [ -t 2 ]; then printf '\r\033[K  %.60s' "${line#"${line%%[! ]*}"}" >&2; else printf . >&2; fi
+            ;;
+        esac
+    done
+    if [ -t 2 ]; then printf '\r\033[K' >&2; else echo >&2; fi
+    return "$(cat "$venv/install.status")"
 }
 
 # prepare_browser: Chromium for the tests of the page, from the system's packages where we may install them.

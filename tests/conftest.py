@@ -1,11 +1,18 @@
 """What holds for every test."""
 
 import asyncio
+import contextlib
+import gc
+import importlib
 import os
+import sys
+from pathlib import Path
 
 import pytest
 import uvloop
 from hypothesis import Phase, settings
+
+from tests.fakes import contract
 
 # No deadline: how long an example takes is the machine's affair. HYPOTHESIS_PROFILE=thorough looks much longer.
 settings.register_profile("default", deadline=None, max_examples=30)
@@ -17,11 +24,32 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
+# A machine that writes no bytecode compiles all tests in every worker of every run, for a third of the suite's time.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# The contract of the bridge with machines: what any test sees it answer and tell must stand in it.
+contract.look_at_everything()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item):
+    """After the servers are closed: their last answers count, too."""
+    result = yield
+    if faults := contract.faults():
+        pytest.fail("not in the contract:\n" + "\n".join(faults), pytrace=False)
+    return result
+
+
 def pytest_addoption(parser):
     parser.addoption(
         "--browser", action="store_true", help="run the tests of the page in a real browser, and only those"
     )
     parser.addoption("--foreign", action="store_true", help="run the programs of foreign clients, and only those")
+    parser.addoption("--examples", action="store_true", help="run the programs of scripts/examples, and only those")
+    parser.addoption("--objects", action="store_true", help="keep audio in a real object store, and only that")
+    parser.addoption("--postgres", action="store_true", help="run what needs a PostgreSQL server, and only that")
+    parser.addoption("--hosts", action="store_true", help="check what hosts run the bridge with, and only that")
 
 
 def pytest_xdist_auto_num_workers(config):
@@ -29,10 +57,30 @@ def pytest_xdist_auto_num_workers(config):
     return max(2, (os.cpu_count() or 1) * 3 // 2)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session):
+    """Each worker begins with files of its own: else all of them compile the same file at the same time."""
+    if (worker := getattr(session.config, "workerinput", None)) is None:
+        return
+    files = sorted(file for given in session.config.args for file in Path(given).rglob("test_*.py"))
+    for file in files[int(worker["workerid"].removeprefix("gw")) :: worker["workercount"]]:
+        # The collection comes to it again, and tells what is wrong, or skipped because of what is not installed.
+        with contextlib.suppress(Exception, pytest.skip.Exception):
+            importlib.import_module(
+                ".".join(file.absolute().relative_to(session.config.rootpath).with_suffix("").parts)
+            )
+
+
+def pytest_collection_finish():
+    """What is loaded by now stays: no collection of garbage need look at it again."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_collection_modifyitems(config, items):
-    """The browser's tests, and those of foreign clients, have runs of their own: they need what has to be installed
-    first, and more seconds than all the rest of a file."""
-    own_runs = ("browser", "foreign")
+    """The browser's tests, and those of foreign clients, examples, hosts, S3 and PostgreSQL, have runs of their own:
+    they need what has to be installed first, and more seconds than all the rest of a file."""
+    own_runs = ("browser", "foreign", "examples", "hosts", "objects", "postgres")
     for name in own_runs:
         if config.getoption(f"--{name}"):
             config.hook.pytest_deselected(items=[item for item in items if not item.get_closest_marker(name)])

@@ -4,10 +4,8 @@ from pathlib import Path
 import pytest
 
 from bridge.align import AlignPolicy
-from bridge.config import Settings, load
+from bridge.config import Settings, examine, load
 from bridge.errors import ConfigError
-
-README = Path(__file__).parent.parent / "README.md"
 
 
 def test_the_defaults_stand():
@@ -38,6 +36,17 @@ def test_what_is_given_goes_before_the_environment():
 )
 def test_the_metrics_may_have_an_address_of_their_own(given, address):
     assert load({"HOST": "10.0.0.1", "BRIDGE_METRICS": given}).metrics_address == address
+
+
+def test_a_process_does_all_unless_it_is_told_its_part():
+    assert load({}).roles == load({"BRIDGE_ROLE": ""}).roles == {"media", "web", "worker"}
+    assert load({"BRIDGE_ROLE": "web, Worker"}).roles == {"web", "worker"}
+    assert [load({"BRIDGE_ROLE": role}).transcribes for role in ("media", "web", "worker")] == [True, False, True]
+
+
+def test_what_programs_that_read_are_told_stops_no_start():
+    """`BRIDGE_URL` and `BRIDGE_TOKEN`, exported for one of the examples."""
+    assert load({"BRIDGE_URL": "https://calls.example.com", "BRIDGE_TOKEN": "t" * 20}) == load({})
 
 
 def test_a_misspelt_setting_stops_the_start():
@@ -87,6 +96,7 @@ def test_a_misspelt_setting_stops_the_start():
         ("TWILIO_AUTH_TOKEN", "a1\u00a0b2", "one blank"),
         ("BRIDGE_READ_TOKENS", "short", "16"),
         ("BRIDGE_METRICS", "closed", "open, token"),
+        ("BRIDGE_ROLE", "medium", "must be any of media, web, worker"),
         ("BRIDGE_METRICS", "70000", "port"),
         ("BRIDGE_METRICS", ":9100", "address:port"),
     ],
@@ -165,6 +175,14 @@ def test_no_secret_shows_in_a_repr_or_an_error():
     assert "sesame" not in str(caught.value)
 
 
+def test_a_database_is_postgresql():
+    two = "postgresql://ann:sesame@one:5432,two:5432/calls?target_session_attrs=read-write"
+    assert load({"DATABASE_URL": two}).database_url.get_secret_value() == two
+    with pytest.raises(ConfigError, match="DATABASE_URL: must begin with postgresql://") as caught:
+        load({"DATABASE_URL": "mysql://ann:sesame@db/x"})
+    assert "sesame" not in str(caught.value)
+
+
 def test_signatures_are_checked_unless_somebody_says_otherwise():
     assert load({}).twilio_signature == "strict"
     assert load({"TWILIO_SIGNATURE": "warn"}).twilio_signature == "warn"
@@ -181,21 +199,6 @@ def test_auth_tokens_may_be_several_while_rotating():
     assert load({"TWILIO_AUTH_TOKEN": "new old"}).twilio_auth_tokens == ("new", "old")
 
 
-def test_the_readmes_table_is_the_settings():
-    rows = re.findall(r"^\| `([A-Z_]+)` \| ([^|]*) \| (.*) \|$", README.read_text(), re.MULTILINE)
-    expected = [
-        (name.upper(), _shown(field.default), field.description) for name, field in Settings.model_fields.items()
-    ]
-
-    assert [(name, default.strip(), said) for name, default, said in rows] == expected
-
-
-def _shown(default):
-    if default in (None, ""):
-        return ""
-    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
-
-
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [("BRIDGE_TELNYX_SECRET", "short", "16"), ("BRIDGE_JAMBONZ_AUTH", "ann", "user:password")],
@@ -203,3 +206,34 @@ def _shown(default):
 def test_a_secret_of_a_carrier_has_its_form(name, value, said):
     with pytest.raises(ConfigError, match=said):
         load({name: value})
+
+
+def test_all_that_cannot_be_meant_is_named_and_the_rest_is_kept():
+    given = {"PORT": "x", "BRIDGE_CHUNKS": "1", "BRIDGE_MAX_CALLS": "0", "BRIDGE_SAY": "Hello", "HOST": "::"}
+    settings, faults = examine(given)
+
+    assert [fault.partition(":")[0] for fault in faults[1:]] == ["PORT", "BRIDGE_MAX_CALLS"]
+    assert "BRIDGE_CHUNKS" in faults[0]
+    assert (settings.port, settings.bridge_say, settings.host) == (8080, "Hello", "::")
+
+
+def test_a_value_that_is_wrong_only_beside_another_is_left_out_too():
+    settings, faults = examine({"DEEPGRAM_URL": "nonsense", "DEEPGRAM_API_KEY": "one two"})
+
+    assert settings.deepgram_api_key is None
+    assert any("DEEPGRAM_URL" in fault for fault in faults)
+
+
+def test_a_variable_that_the_file_of_endpoints_names_is_no_misspelt_setting(tmp_path):
+    file = tmp_path / "endpoints.toml"
+    named = ("BRIDGE_CRM_SECRET", "WEBHOOK_SECRETS", "PORT")
+    file.write_text("".join(f'[[endpoint]]\nsecret_env = "{name}"\n' for name in named))
+    given = {"BRIDGE_CRM_SECRET": "whsec_x", "WEBHOOK_SECRETS": "whsec_y", "PORT": "9000"}
+
+    assert load({"BRIDGE_ENDPOINTS": f" {file}", **given}).port == 9000
+    with pytest.raises(ConfigError, match="unknown setting BRIDGE_CHUNKS.*did you mean"):
+        load({"BRIDGE_ENDPOINTS": str(file), **given, "BRIDGE_CHUNKS": "60"})
+    for broken in ("no TOML", "endpoint = 1", "[[endpoint]]\nsecret_env = 1", "[endpoint]\nsecret_env = 'X'"):
+        file.write_text(broken)
+        with pytest.raises(ConfigError, match="unknown setting BRIDGE_CRM_SECRET"):
+            load({"BRIDGE_ENDPOINTS": str(file), **given})

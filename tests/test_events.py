@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from bridge import events
-from bridge.events import EVENT_TYPES, AudioGap, Cause, DtmfReceived, EndReason, Event, timestamp
+from bridge.events import EVENT_TYPES, AudioGap, Cause, DtmfReceived, EndReason, Event, SpeechStarted, timestamp
 
 EVENTS = Path(events.__file__).parent
 WORDS_OF_THE_PAGE = EVENTS.parent / "web" / "page" / "format.js"
@@ -31,7 +31,8 @@ def test_an_event_is_json_with_its_seq_first():
 
 
 def test_an_event_that_is_not_durable_has_no_seq():
-    event = Event("CA1", None, "x", timestamp(0), DtmfReceived(track="inbound", digit="5", at=1.5))
+    said = SpeechStarted(track="inbound", channel=0, speaker="caller", at=1.5, at_time=timestamp(1.5))
+    event = Event("CA1", None, "x", timestamp(0), said)
 
     assert "seq" not in json.loads(event.to_json())
 
@@ -45,7 +46,7 @@ def test_from_is_a_word_of_python_but_not_of_json():
 def test_every_event_type_is_named_once():
     assert all(data.type == name for name, data in EVENT_TYPES.items())
     assert [name for name, data in EVENT_TYPES.items() if not data.durable] == [
-        *("transcript.interim", "speech.started", "turn.eager_end", "turn.resumed")
+        *("transcript.interim", "speech.started", "turn.eager_end", "turn.resumed", "webhook.test")
     ]
 
 

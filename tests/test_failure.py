@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from bridge.failure import Failure, Kind, failure
+from bridge.failure import Failure, Kind, failure, read
 
 
 def certificate(code: int) -> ssl.SSLCertVerificationError:
@@ -67,3 +67,13 @@ def test_an_error_that_says_little_is_of_the_given_kind(kind: Kind) -> None:
 
 def test_a_name_that_does_not_exist_is_the_proxys_where_one_is_asked() -> None:
     assert failure(gaierror(-2, ""), "proxy") == Failure("proxy", "dns")
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+@pytest.mark.parametrize("detail", [None, "certificate expired", "status 407"])
+def test_a_failure_that_was_written_can_be_read(kind: Kind, detail: str | None) -> None:
+    assert read(str(Failure(kind, detail))) == Failure(kind, detail)
+
+
+def test_words_of_no_failure_are_no_sensible_answer() -> None:
+    assert read("no connection within 10 seconds").kind == "protocol"

@@ -28,7 +28,7 @@ async def live(store):
 
 async def receive(follower):
     """What comes; empty at the end."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (items := await follower.receive()) == []:
             pass
         return items or []
@@ -258,7 +258,7 @@ async def test_a_store_that_closes_ends_the_feed(tmp_path):
             waiting = asyncio.ensure_future(follower.receive())
             await asyncio.sleep(0)
             await stack.aclose()
-            assert await asyncio.wait_for(waiting, 5) is None
+            assert await asyncio.wait_for(waiting, 60) is None
 
 
 def test_an_item_is_written_down_once():

@@ -2,10 +2,30 @@ import json
 import logging
 import sys
 
+import pytest
 from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
 
 from bridge.errors import StoreError
-from bridge.logs import JsonFormatter, TextFormatter, Throttle, quote_no_future, quote_no_request, report
+from bridge.logs import JsonFormatter, TextFormatter, Throttle, configure, quote_no_future, quote_no_request, report
+from tests.fakes.command import logging_kept
+
+
+@pytest.mark.parametrize(
+    ("terminal", "style", "formatter"),
+    [(True, None, TextFormatter), (False, None, JsonFormatter), (True, "json", JsonFormatter)],
+)
+def test_a_terminal_gets_text_unless_it_is_set(terminal, style, formatter, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    with logging_kept():
+        configure("info", style)
+        assert type(logging.getLogger().handlers[0].formatter) is formatter
+
+
+def test_one_of_several_processes_says_which_it_is(capsys):
+    with logging_kept():
+        configure("info", "json", pid=17)
+        logging.getLogger("bridge.app").info("serving")
+    assert json.loads(capsys.readouterr().err)["pid"] == 17
 
 
 def record(**fields):

@@ -4,6 +4,7 @@ from twilio.request_validator import RequestValidator
 from bridge import policies
 from bridge.config import load
 from bridge.egress import Egress
+from bridge.errors import ConfigError
 
 
 def test_a_call_has_what_the_settings_say():
@@ -71,7 +72,7 @@ def test_without_a_webhook_nothing_is_posted(tmp_path):
     settings = load({"DATA_DIR": str(tmp_path)})
     store = policies.event_store(settings)
 
-    assert policies.senders(settings, store, Egress({}, None)) == {}
+    assert policies.posting(settings, store, Egress({}, None)).senders == {}
 
 
 TWO = {
@@ -87,17 +88,18 @@ def test_each_endpoint_has_its_lanes_and_its_route(tmp_path):
     settings = load({"DATA_DIR": str(tmp_path), **TWO})
     egress = Egress({"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "one.example"}, None)
 
-    made = policies.senders(settings, policies.event_store(settings), egress)
+    made = policies.posting(settings, policies.event_store(settings), egress).senders
 
-    assert list(made) == policies.endpoints(settings) == ["webhook", "twilio"]
+    assert list(made) == list(policies.outlets(settings).names) == ["webhook", "twilio"]
     assert [sender.poster._route.proxy_url for sender in made.values()] == [None, "http://127.0.0.1:9"]
 
 
 def test_the_endpoints_are_told_apart(tmp_path):
     settings = load({"BRIDGE_TWILIO_TRANSCRIPTION_URL": "https://two.example/", "DATA_DIR": str(tmp_path)})
 
-    assert policies.endpoints(settings) == ["twilio"]
-    assert policies.senders(settings, policies.event_store(settings), Egress({}, None)) == {}, "it could not sign"
+    assert policies.outlets(settings).names == ("twilio",)
+    made = policies.posting(settings, policies.event_store(settings), Egress({}, None))
+    assert made.senders == {}, "it could not sign"
 
 
 @pytest.mark.parametrize(
@@ -110,7 +112,7 @@ def test_the_endpoints_are_told_apart(tmp_path):
 )
 def test_what_goes_to_twilios_endpoint_is_signed_over_the_url_that_its_host_sees(tmp_path, given, seen):
     settings = load({"DATA_DIR": str(tmp_path), **TWO, "BRIDGE_TWILIO_TRANSCRIPTION_URL": given})
-    sender = policies.senders(settings, policies.event_store(settings), Egress({}, None))["twilio"]
+    sender = policies.posting(settings, policies.event_store(settings), Egress({}, None)).senders["twilio"]
 
     assert RequestValidator("new").validate(seen, {"a": "b"}, sender._format._sign({"a": "b"}))
 
@@ -139,3 +141,41 @@ def test_flux_gets_the_chunks_that_suit_it_unless_told_otherwise():
 
     flux = {"DEEPGRAM_OPTIONS": "model=flux-general-en"}
     assert (chunk(), chunk(**flux), chunk(**flux, BRIDGE_CHUNK_MS="40")) == (60, 80, 40)
+
+
+def test_redaction_is_off_unless_it_is_asked_for(tmp_path):
+    assert not policies.redaction(load({}))
+    rules = policies.redaction(load({"BRIDGE_REDACT": "email,card", "BRIDGE_REDACT_AUDIO": "true"}))
+
+    assert (rules.names, rules.mute) == (["card", "email"], True)
+    with pytest.raises(ConfigError, match="BRIDGE_REDACT: takes card, phone, email, digits"):
+        load({"BRIDGE_REDACT": "cards"})
+
+
+def test_own_patterns_are_read_from_their_file(tmp_path):
+    path = tmp_path / "patterns"
+    settings = load({"BRIDGE_REDACT_PATTERNS": str(path)})
+    with pytest.raises(ConfigError, match="BRIDGE_REDACT_PATTERNS: the file cannot be read"):
+        policies.redaction(settings)
+    path.write_text("Nonsense")
+    with pytest.raises(ConfigError, match="BRIDGE_REDACT_PATTERNS: line 1"):
+        policies.redaction(settings)
+    path.write_text("# none yet")
+    assert policies.redaction(settings).patterns == ()
+
+
+@pytest.mark.parametrize(
+    ("recordings", "muted", "early"), [(True, False, True), (True, True, False), (False, True, False)]
+)
+def test_what_is_to_be_silent_is_not_heard_before_it_is(recordings, muted, early):
+    settings = load({}, bridge_recordings=recordings, bridge_redact_audio=muted)
+
+    assert policies.may_be_heard_early(settings) == early
+
+
+def test_audio_goes_to_an_object_store_only_where_one_is_set(tmp_path):
+    alone = policies.event_store(load({"DATA_DIR": str(tmp_path)}))
+    assert policies.archive(load({}), alone) is None
+    assert policies.archive(load({"BRIDGE_AUDIO_URL": f"file://{tmp_path}/calls", "DATA_DIR": str(tmp_path)}), alone)
+    with pytest.raises(ConfigError, match="^BRIDGE_AUDIO_URL: the library can do nothing with this address"):
+        policies.archive(load({"BRIDGE_AUDIO_URL": "az://calls"}), alone)

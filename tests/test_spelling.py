@@ -50,8 +50,8 @@ def test_a_name_that_is_set_was_not_meant_by_another():
 
 
 def test_every_name_with_our_prefix_is_ours():
-    assert said("BRIDGE_XYZZY") == ["unknown setting BRIDGE_XYZZY; the README lists them all"]
-    assert said("BRIDGE_DAIL", "BRIDGE_DIAL") == ["unknown setting BRIDGE_DAIL; the README lists them all"]
+    assert said("BRIDGE_XYZZY") == ["unknown setting BRIDGE_XYZZY; bridge/docs/settings.md lists them all"]
+    assert said("BRIDGE_DAIL", "BRIDGE_DIAL") == ["unknown setting BRIDGE_DAIL; bridge/docs/settings.md lists them all"]
 
 
 def test_a_name_cannot_write_to_the_terminal():

@@ -105,6 +105,17 @@ def test_text_for_people_is_one_line_in_any_script():
         (values.webhook, "https://[hunter2"),
         (values.webhook, "https://app.example.com:hunter2/"),
         (values.webhook, "https://app.example\u2100.com/hunter2"),
+        (values.object_store, "bucket"),
+        (values.object_store, "s3://"),
+        (values.object_store, "s3:///calls"),
+        (values.object_store, "memory://"),
+        (values.object_store, "https://bucket.s3.amazonaws.com"),
+        (values.object_store, "s3://AKID:hunter2@bucket"),
+        (values.object_store, "s3://bucket?secret=hunter2"),
+        (values.object_store, "s3://bucket:9000"),
+        (values.object_store, "file://mnt/calls"),
+        (values.object_store, "file:///"),
+        (values.object_store, "file:///mnt#hunter2"),
     ],
 )
 def test_a_url_that_cannot_work_is_refused_and_its_password_not_told(form, text):
@@ -122,6 +133,9 @@ def test_a_url_that_cannot_work_is_refused_and_its_password_not_told(form, text)
         (values.socket_origin, "ws://[::1]:8080", "ws://[::1]:8080"),
         (values.socket_url, "wss://vosk.example/en", "wss://vosk.example/en"),
         (values.webhook, "http://app:81/a%2Fb?token=x", "http://app:81/a%2Fb?token=x"),
+        (values.object_store, "s3://my-bucket/calls/eu", "s3://my-bucket/calls/eu"),
+        (values.object_store, "az://calls", "az://calls"),
+        (values.object_store, "file:///mnt/my%20calls", "file:///mnt/my%20calls"),
     ],
 )
 def test_a_url_that_can_work_passes(form, text, meant):

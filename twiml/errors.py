@@ -11,3 +11,7 @@ class TwilioError(Exception):
 
 class TwilioUnknown(TwilioError):
     """Twilio has nothing of that name, or no longer."""
+
+
+class TwilioUnreached(TwilioError):
+    """There was no answer, or none of Twilio's."""

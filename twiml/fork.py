@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 from twiml import token
 from twiml.document import TOKEN, check_parameter
-from twiml.errors import TwilioError, TwimlError
-from twiml.number import REST_PARAMETERS, start_stream
+from twiml.errors import TwilioError, TwilioUnknown, TwimlError
+from twiml.number import REST_PARAMETERS, start_stream, stop_stream
 from twiml.rest import TwilioAccount
 
 log = logging.getLogger(__name__)
@@ -48,6 +48,16 @@ class Fork:
                 track="both_tracks" if len(set(tracks)) != 1 else f"{tracks[0]}_track",
             )
         except (TwilioError, TwimlError, ValueError) as error:
+            return str(error)
+        return None
+
+    async def stop(self, call_id: str, stream_id: str) -> str | None:
+        """Have a stream stopped. Returns None if it is, or is gone already, else why not."""
+        try:
+            await stop_stream(self.account, call_id, stream_id)
+        except TwilioUnknown:
+            return None
+        except TwilioError as error:
             return str(error)
         return None
 

@@ -8,7 +8,7 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,15 @@ class NumberConfig:
     voice_method: str
     voice_application_sid: str
     trunk_sid: str
+    application_url: str = ""
+    """The voice URL of its TwiML App, as far as it was asked for: `held` and `show` do."""
+
+    @property
+    def leads_to(self) -> str:
+        """The URL that Twilio asks when the number is called; empty: none, or a trunk takes its calls."""
+        if self.trunk_sid:
+            return ""
+        return self.application_url if self.voice_application_sid else self.voice_url
 
     @property
     def obstacle(self) -> str | None:
@@ -69,20 +78,27 @@ async def show(account: TwilioAccount, number: str) -> NumberConfig:
     # Twilio's filter also finds numbers that merely contain this one.
     for entry in found.get("incoming_phone_numbers") or ():
         if isinstance(entry, dict) and entry.get("phone_number") == number:
-            return _config(entry)
-    raise TwilioError(f"This Twilio account has no number {number}.")
+            return (await _with_applications(account, [_config(entry)]))[0]
+    raise TwilioError(f"This Twilio account has no number {number}; name one of its own, as its Console lists them.")
+
+
+async def held(account: TwilioAccount) -> list[NumberConfig]:
+    """The numbers of the account, the first thousand of them."""
+    found = await account.get("IncomingPhoneNumbers.json", {"PageSize": "1000"}, "account")
+    configs = [_config(entry) for entry in found.get("incoming_phone_numbers") or () if isinstance(entry, dict)]
+    return await _with_applications(account, configs)
 
 
 async def point(account: TwilioAccount, number: str, voice_url: str, memory: Path) -> Change:
     """Let `number` answer with what `voice_url` says, by POST.
 
-    Remembers the former URL in the file `memory`. Doing it twice changes nothing and forgets nothing. Raises
-    `TwilioError` for a number whose voice URL Twilio would ignore.
+    Remembers the former URL in the file `memory`. Doing it twice changes nothing and forgets nothing, and neither does
+    it where a TwiML App leads there already. Raises `TwilioError` for a number whose voice URL Twilio would ignore.
     """
     before = await show(account, number)
-    if before.obstacle:
+    if before.obstacle and before.leads_to != voice_url:
         raise TwilioError(before.obstacle)
-    if (before.voice_url, before.voice_method) == (voice_url, "POST"):
+    if before.obstacle or (before.voice_url, before.voice_method) == (voice_url, "POST"):
         return Change(before, before)
     remembered = _load(memory)
     former = remembered.get(number)
@@ -91,6 +107,11 @@ async def point(account: TwilioAccount, number: str, voice_url: str, memory: Pat
     # Before the change: what is overwritten first and written down afterwards can be lost.
     _save(memory, {**remembered, number: {**former, "pointed_to": voice_url}})
     return Change(before, await _set_voice(account, before, voice_url, "POST"))
+
+
+def is_remembered(number: str, memory: Path) -> bool:
+    """Whether `point` has changed this number, and `undo` has not put it back. Raises `TwilioError`."""
+    return number in _load(memory)
 
 
 async def undo(account: TwilioAccount, number: str, memory: Path) -> Change:
@@ -144,6 +165,25 @@ async def start_stream(
         form |= {f"Parameter{index}.Name": key, f"Parameter{index}.Value": value}
     stream = await account.post(f"Calls/{call_sid}/Streams.json", form, f"call {call_sid} in progress")
     return str(stream.get("sid") or "")
+
+
+async def _with_applications(account: TwilioAccount, configs: list[NumberConfig]) -> list[NumberConfig]:
+    """With the voice URLs of their TwiML Apps, of which an account has a thousand at most."""
+    if not any(config.voice_application_sid for config in configs):
+        return configs
+    found = await account.get("Applications.json", {"PageSize": "1000"}, "account")
+    apps = [entry for entry in found.get("applications") or () if isinstance(entry, dict)]
+    urls = {str(entry.get("sid") or ""): str(entry.get("voice_url") or "") for entry in apps}
+    return [replace(config, application_url=urls.get(config.voice_application_sid, "")) for config in configs]
+
+
+async def stop_stream(account: TwilioAccount, call_sid: str, stream_sid: str) -> None:
+    """Stop a fork of a call in progress, however it was started; the call goes on. Raises `TwilioUnknown` for one that
+    is not there any more, `TwilioError` for the rest. (Twilio's REST API: POST Calls/{CallSid}/Streams/{Sid}.json.)
+    """
+    if not SID.fullmatch(call_sid) or not SID.fullmatch(stream_sid):
+        raise TwilioError("A call SID is CA and 32 hexadecimal digits, a stream's is MZ and as many.")
+    await account.post(f"Calls/{call_sid}/Streams/{stream_sid}.json", {"Status": "stopped"}, f"stream {stream_sid}")
 
 
 async def _set_voice(account: TwilioAccount, config: NumberConfig, url: str, method: str) -> NumberConfig:

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 import aiohttp
 
-from twiml.errors import TwilioError, TwilioUnknown
+from twiml.errors import TwilioError, TwilioUnknown, TwilioUnreached
 
 SID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """Fit to stand in a path."""
@@ -95,11 +95,11 @@ class TwilioAccount:
             ):
                 yield response
         except TimeoutError:
-            raise TwilioError(f"{self._host} did not answer within {self.timeout:g} seconds; try again.") from None
+            raise TwilioUnreached(f"{self._host} did not answer within {self.timeout:g} seconds; try again.") from None
         except aiohttp.ClientError as error:
-            raise TwilioError(f"{self._host} cannot be reached ({_why(error)}); check the network.") from None
+            raise TwilioUnreached(f"{self._host} cannot be reached ({_why(error)}); check the network.") from None
         except ValueError:
-            raise TwilioError(f"{self._host} cannot be asked: the API's address must be an origin.") from None
+            raise TwilioUnreached(f"{self._host} cannot be asked: the API's address must be an origin.") from None
 
     def _session(self, headers: Mapping[str, str], patience: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
@@ -131,7 +131,7 @@ class TwilioAccount:
                 said = said.replace(secret, "…")
             raise (TwilioUnknown if status == 404 else TwilioError)(said[:_LONGEST_REASON])
         if not isinstance(answer, dict):
-            raise TwilioError(f"{self._host} answered with something that is not JSON; is this Twilio's API?")
+            raise TwilioUnreached(f"{self._host} answered with something that is not JSON; is this Twilio's API?")
         return answer
 
 
@@ -160,8 +160,8 @@ def _refusal(status: int, answer: dict[str, Any], about: str) -> str:
     """A refusal in one sentence. Twilio's own comes as `code`, `message`, `more_info`, `status`."""
     if status == 401:
         return (
-            "Twilio refused the account SID and the auth token (401); check TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, "
-            "a subaccount has its own pair."
+            "Twilio refused the account SID and the auth token (401); correct TWILIO_ACCOUNT_SID and "
+            "TWILIO_AUTH_TOKEN: the Console's first page has both, and a subaccount has its own pair."
         )
     if status == 407:
         return "The proxy wants to know who we are (407); check the user and the password in its URL."

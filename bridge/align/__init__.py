@@ -10,6 +10,7 @@ clock and no timer in here.
     gaps      the silence we had to invent, as a few records rather than many
     track     one track: where its next frame belongs
     leaps     how far timestamps may run ahead of the audio
+    seam      where a stream goes on with what another process has heard
     aligner   both tracks: the carrier's clock, when to wait, what may go out
 """
 

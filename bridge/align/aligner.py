@@ -12,7 +12,7 @@ Every method may be called at any time: there is no order that a carrier could b
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from math import inf
 
 from bridge.align.clock import Clock, Stamped
@@ -122,6 +122,25 @@ class Aligner:
         source = Source(Clock(position, self._policy, self.counters), why)
         self._sources.add(source)
         return source, position
+
+    def join(self, shift: int, heard: Collection[Direction]) -> Source:
+        """The first stream of a call that another process has heard up to `start`, which goes on there without a break.
+
+        `shift`: what to add to its stamps to get samples of the call. `heard`: the tracks that end in audio there; what
+        comes of them follows that octet for octet.
+        """
+        source = Source(Clock(self._released, self._policy, self.counters, shift), "bridge_restarted")
+        self._sources.add(source)
+        for track in self._pair:
+            if track.name in heard:
+                self._sources.join(track, source)
+        return source
+
+    def cut(self) -> None:
+        """Another process goes on at `position`, where both tracks have their audio: what there is after it is its to
+        hear. Ask for events after it."""
+        for track in self._pair:
+            track.gaps.tell()
 
     def receive(self, frames: Iterable[Media], source: Source, now: float | None = None) -> None:
         """Take the frames that one read of a stream has brought, whatever they are like.

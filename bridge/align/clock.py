@@ -33,10 +33,11 @@ class Stamped(NamedTuple):
 class Clock:
     """The clock of one stream whose earliest frame belongs at `start`."""
 
-    def __init__(self, start: int, policy: AlignPolicy, counters: Counter[str]) -> None:
-        self.running = False
+    def __init__(self, start: int, policy: AlignPolicy, counters: Counter[str], shift: int | None = None) -> None:
+        """`shift`: where that is known already."""
+        self.running = shift is not None
         """Whether the earliest frame is known."""
-        self.shift = 0
+        self.shift = shift or 0
         """What to add to a stamp to get samples of the call, once the clock runs."""
         self.newest = start
         """The newest timestamp, in samples of the call."""

@@ -62,6 +62,11 @@ class Sources:
             track.in_step = False
         return heard_from
 
+    def join(self, track: Track, source: Source) -> None:
+        """A stream goes on with a track's audio, which another process has heard so far."""
+        self._heard_from[track] = source
+        track.join(source.sequence)
+
     def put_in_step(self, track: Track, source: Source, frame: Frame) -> None:
         """Learn from a frame of a shared track how far the clocks of the streams that carry it are apart."""
         source.keep(track, frame)

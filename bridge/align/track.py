@@ -262,6 +262,12 @@ class Track:
         self.gaps.tell()
         self.in_step = False
 
+    def join(self, sequence: Sequence) -> None:
+        """Another process has heard it up to `next`, where it ends in audio that a stream goes on with."""
+        self._silent = False
+        self._gap = None
+        self.change_stream(sequence)
+
     def begin_stream(self, sequence: Sequence, why: Cause) -> None:
         """Another stream goes on with this track: its first frame's timestamp decides, and the silence before it, if
         the track had begun, has a cause."""

@@ -6,13 +6,15 @@ is handed nothing more, but what still comes is kept, to be transcribed from the
 
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from bridge.align import Aligner, Gap
 from bridge.align.source import Source
 from bridge.audio import CHANNELS, SAMPLE_RATE, SAMPLES_PER_MS, AudioFormat
 from bridge.call import describe
+from bridge.call.overlap import Overlap
 from bridge.call.pauses import Pauses
 from bridge.call.services import Services
 from bridge.carriers.messages import Media
@@ -25,7 +27,7 @@ from bridge.deepgram.session import Session
 from bridge.errors import StoreError
 from bridge.events import Cause, Latency, Request, Stretch, Track
 from bridge.spans import Span
-from bridge.store.base import CallAudio
+from bridge.store.kept import CallAudio
 from bridge.vosk.messages import Vosk
 
 log = logging.getLogger("bridge.call")
@@ -45,6 +47,10 @@ class AudioPath:
         """Where the audio ended that Deepgram was handed."""
         self.finished: Finished | None = None
         """What the session said at its end."""
+        self.overlap: Overlap | None = None
+        """What is heard while another process hears the call, too."""
+        self.clock: float | None = None
+        """As the note's, once the process has let go of the call."""
         self._audio = audio
         self._pauses = pauses or Pauses()
         self._written = 0  # of the audio that is kept, as far as memory was told
@@ -79,10 +85,16 @@ class AudioPath:
         self._forward(self.aligner.data_to_send())
         return source, position
 
+    def join(self, shift: int, heard: Collection[Track]) -> Source:
+        """As the aligner's."""
+        return self.aligner.join(shift, heard)
+
     def receive_media(self, frames: Sequence[Media], source: Source, now: float | None = None) -> int:
         """The hot path, with what one read has brought. `now`: as the aligner's. Returns how many more frames like the
         last of these are lacking, as the aligner's."""
         self.aligner.receive(frames, source, now)
+        if self.overlap and now is not None:
+            self.overlap.receive(self.aligner.received, now)
         self._forward(self.aligner.data_to_send())
         return self.aligner.lacking(source, len(frames[-1].payload))
 
@@ -105,6 +117,20 @@ class AudioPath:
     def flush(self) -> None:
         """Let out all that is left: there is no stream any more."""
         self._forward(self.aligner.flush())
+
+    def share(self, ahead: float) -> Overlap:
+        """Another process is to hear the call, too. `ahead`: as the overlap's."""
+        self.overlap = self.overlap or Overlap(ahead, self.aligner.received)
+        return self.overlap
+
+    def leave(self) -> None:
+        """The process lets go of the call. Another one that hears it goes on from where both tracks have their audio;
+        where there is none, all that is left is let out."""
+        if self.overlap and self.overlap.since is not None:
+            self.aligner.cut()
+        else:
+            self.flush()
+        self.clock = self.overlap.clock if self.overlap else None
 
     def finish(self, *, cut: bool = False) -> None:
         """Hand Deepgram nothing more, and ask for the last words. `cut`: the call goes on, and is kept for later."""
@@ -144,6 +170,8 @@ class AudioPath:
             return
         # Before this nothing is kept or sent, and after this nothing of a pause is left.
         audio = self._pauses.muted(audio, self.position - len(audio) // CHANNELS)
+        if self.overlap:
+            self.overlap.add(audio, self.position)
         if self._audio:
             self._audio.append(audio)
             if self._audio.written != self._written:
@@ -162,30 +190,35 @@ def open_path(
     start: int,
     heard: Mapping[Track, int],
     pauses: Pauses | None = None,
+    covered: tuple[int, ...] = (),
 ) -> AudioPath:
     """Connect to Deepgram. The audio goes on at `start`; `heard`: where each track's broke off, in another process's
-    hands; `pauses`: of the call."""
+    hands; `pauses`: of the call; `covered`: as the session's policy."""
     policy = services.policy
     if audio:
         audio.leap(start)
 
     vosk = policy.vosk_request
-    meter = LatencyMeter(services.latency)
+    meter, apart = LatencyMeter(services.latency), iter(covered)
 
     def request(wanted: Options, format_: AudioFormat) -> str:
         return wanted.target([("extra", f"call_id:{call_id}")], format_) if vosk is None else vosk
 
     def open_(format_: AudioFormat, on_event: Callable[[SessionEvent], None], fetch: FetchAudio | None) -> Client:
-        session = services.origins.patience(replace(policy.session, kept=audio is not None, format=format_))
+        # Channels that are heard apart are opened in their order.
+        own = covered if format_.channels > 1 else tuple(islice(apart, 1))
+        session = replace(policy.session, kept=audio is not None, format=format_, covered=own)
+        session = services.origins.patience(session)
         spoken = dialect_of(options, format_) if vosk is None else Vosk(format_)
         return Client(
-            Session(session, services.random, start, meter, spoken),
+            Session(session, services.random, start, meter, spoken, services.delay),
             origins=services.origins,
             request=request(options, format_),
             call_id=call_id,
             on_event=on_event,
             fetch=fetch,
             fallback=request(options.fallback, format_) if options.fallback else None,
+            traces=services.traces,
         )
 
     def fetch(position: int, samples: int) -> Awaitable[tuple[int, bytes]]:

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -22,6 +21,8 @@ from bridge.audio import AudioFormat
 from bridge.call import describe, pieces, vosk
 from bridge.call.call_options import CallOptions
 from bridge.call.event_writer import EventWriter
+from bridge.call.leftovers import Leftovers, ended_at
+from bridge.call.observed import Observed
 from bridge.call.projection import Projection
 from bridge.call.recovery import read_projection
 from bridge.call.repair import Repair, TooLarge
@@ -32,11 +33,12 @@ from bridge.deepgram.options import Options
 from bridge.deepgram.origins import Origins
 from bridge.deepgram.prerecorded import open_session, transcribe
 from bridge.errors import StoreError
-from bridge.store.base import CallAudio, EventLog, KeptAudio
+from bridge.redaction.muting import muted
+from bridge.store.base import EventLog, Ownership
+from bridge.store.kept import CallAudio, KeptAudio
 
 log = logging.getLogger("bridge.backfill")
 
-_SWEEP = 3600.0  # seconds between two looks for audio that is too old
 _LOOK = 1.0  # seconds between two looks for what other processes ask for
 _TROUBLE = 60.0  # the same, where that cannot be seen
 _PATIENCE = 60.0  # seconds for which that is tried
@@ -91,11 +93,14 @@ class Backfill:
         wall: Callable[[], float],
         random: Random,
         requests: Path | None = None,
+        owners: Ownership | None = None,
         on_refusal: Callable[[str, Refusal], object] = lambda call_id, refusal: None,
+        observed: Callable[[str], Observed] = lambda carrier: Observed(carrier, Counter()),
     ) -> None:
         """`origins`: of Deepgram's, shared with the live calls. `wall` tells seconds since 1970. `requests`: a folder
-        in which a file named like a call asks for it, put there by `request` in another process. `on_refusal` is told
-        of Deepgram's answers that are none, where no origin has given one.
+        in which a file named like a call asks for it, put there by `request` in another process. `owners`: say whose a
+        call is, where there may be other processes. `on_refusal` is told of Deepgram's answers that are none, where no
+        origin has given one. `observed`: a call of a carrier, as it is seen.
         """
         self.counters: Counter[str] = Counter()
         self._store = store
@@ -109,7 +114,12 @@ class Backfill:
         self._slots = asyncio.Semaphore(policy.at_once)
         self._jobs: dict[str, asyncio.Task[bool]] = {}
         self._requests = requests
+        self._owners = owners
+        self._leftovers = Leftovers(
+            store, audio, owners, keep=policy.keep, wall=wall, offer=self.offer, finish=self._finish_left
+        )
         self._on_refusal = on_refusal
+        self._observed = observed
         self._watchers: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> "Backfill":
@@ -135,6 +145,10 @@ class Backfill:
         """Calls that are being worked on, or wait for it."""
         return len(self._jobs)
 
+    def has(self, call_id: str) -> bool:
+        """Whether a call is being worked on, or waits for it."""
+        return call_id in self._jobs
+
     def offer(self, call_id: str, patience: float = 0.0) -> asyncio.Task[bool]:
         """Transcribe what a call that has ended still lacks; the task tells whether all of it is done.
 
@@ -155,13 +169,7 @@ class Backfill:
 
     async def recover(self) -> None:
         """Take up what another process has left, but for what it has given up."""
-        for call_id in self._audio.kept():
-            projection = await read_projection(self._store, call_id)
-            if projection.ended and projection.uncovered:
-                if not projection.given_up:
-                    self.offer(call_id)
-            elif projection.ended or not projection.seq:
-                await (await self._audio.reopen(call_id)).finish()
+        await self._leftovers.look(first=True)
 
     async def _work(self, call_id: str, patience: float) -> bool:
         effort = _Effort(self._wall() + patience, self._policy.first_pause, self._policy.longest)
@@ -170,6 +178,8 @@ class Backfill:
                 # Others have the slot meanwhile, and the memory that the audio took.
                 await asyncio.sleep(effort.pause * self._random.uniform(0.5, 1.0))
                 effort.pause = min(self._policy.longest_pause, 2 * effort.pause)
+            if self._owners and not done:
+                await self._owners.leave_ended(call_id)  # who is asked for it may try
         except StoreError as error:
             log.error("not backfilled", extra={"call_id": call_id, "reason": str(error)})
             return False
@@ -179,23 +189,24 @@ class Backfill:
 
     async def _try(self, call_id: str, effort: _Effort) -> bool | None:
         """Go on from what the log says; None: it is to be tried again."""
-        async with self._slots, self._open(call_id) as file:
+        async with self._slots, self._taken(call_id), self._open(call_id) as file:
             projection = await read_projection(self._store, call_id)
             if projection.seq and not projection.ended:
                 # It may go on yet. Until it ends nothing says what it lacks, and all of its audio is needed.
                 raise StoreError(f"call {call_id} has not ended")
-            effort.deadline = max(effort.deadline, _ended_at(projection) + self._policy.timeout)
+            effort.deadline = max(effort.deadline, ended_at(projection) + self._policy.timeout)
             try:
                 done = await self._repair(call_id, projection, file, effort)
             except _NotNow:
                 return None
             if done:
-                await file.finish()
+                await self._finish(file, call_id)
             return done
 
     async def _repair(self, call_id: str, projection: Projection, file: CallAudio, effort: _Effort) -> bool:
         options = self._call_options.of(call_id, projection.parameters)
-        writer = EventWriter(call_id, self._store, self._wall, projection.seq)
+        observed = self._observed(projection.started.get("carrier", ""))
+        writer = EventWriter(call_id, self._store, self._wall, projection.seq, on_gap=observed.lack)
         repair = Repair(
             projection,
             writer,
@@ -203,14 +214,25 @@ class Backfill:
             ask=lambda audio: self._ask(options, audio, file.format, call_id, effort),
             language=describe.language(options),
             longest=effort.longest,
+            rules=self._call_options.rules(call_id, projection.redact),
         )
+        span = observed.traces.begin("backfill", call_id, {"bridge.carrier": observed.carrier})
+        done = False
         try:
             done = await repair.run()
         finally:
             effort.longest = repair.longest
+            span.end(None if done else "not all of it is transcribed")
         if writer.unkept:  # then its audio is all there is of those words
             raise StoreError(f"the store did not keep {writer.unkept} events of call {call_id}")
         return done
+
+    @asynccontextmanager
+    async def _taken(self, call_id: str) -> AsyncIterator[None]:
+        """From here on no one adds to the record, which is read next, who has had the call before. It stays ours."""
+        if self._owners and await self._owners.take_ended(call_id) is None:
+            raise StoreError(f"call {call_id} has not ended, or is another process's")
+        yield
 
     @asynccontextmanager
     async def _open(self, call_id: str) -> AsyncIterator[CallAudio]:
@@ -265,20 +287,18 @@ class Backfill:
         return outcome, options
 
     async def _sweep(self) -> None:
-        """Remove audio that was given up, once it is too old."""
+        """Remove audio that was given up, once it is too old; take up what no process works on."""
         while True:
-            await asyncio.sleep(_SWEEP)
-            for call_id in self._audio.kept():
-                try:
-                    await self._let_go(call_id)
-                except StoreError as error:
-                    log.error("kept audio cannot go", extra={"call_id": call_id, "reason": str(error)})
+            await asyncio.sleep(self._leftovers.pause)
+            await self._leftovers.look()
 
-    async def _let_go(self, call_id: str) -> None:
-        projection = await read_projection(self._store, call_id)
-        if projection.given_up and _ended_at(projection) + self._policy.keep < self._wall():
-            log.info("kept audio is too old", extra={"call_id": call_id})
-            await (await self._audio.reopen(call_id)).finish()
+    async def _finish_left(self, call_id: str) -> None:
+        await self._finish(await self._audio.reopen(call_id), call_id)
+
+    async def _finish(self, file: CallAudio, call_id: str) -> None:
+        """Its audio is needed no more; a recording of it is silent where the log says that words were taken out."""
+        mute = self._call_options.redaction.mute
+        await file.finish(muted((await read_projection(self._store, call_id)).redacted) if mute else ())
 
     async def _look(self, requests: Path) -> None:
         """Do what other processes ask for."""
@@ -290,9 +310,8 @@ class Backfill:
                 await asyncio.sleep(_TROUBLE)
                 continue
             for call_id in asked:
-                if call_id in self._audio.kept():
-                    log.info("asked to backfill", extra={"call_id": call_id})
-                    self.offer(call_id, _PATIENCE)
+                log.info("asked to backfill", extra={"call_id": call_id})
+                self.offer(call_id, _PATIENCE)
             await asyncio.sleep(_LOOK)
 
 
@@ -313,7 +332,3 @@ def _taken(requests: Path) -> list[str]:
     for path in paths:
         path.unlink()
     return [path.name for path in paths]
-
-
-def _ended_at(projection: Projection) -> float:
-    return datetime.fromisoformat(projection.ended["ended_at"]).timestamp() if projection.ended else 0.0

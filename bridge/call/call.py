@@ -12,22 +12,21 @@ from collections.abc import Sequence
 
 from bridge.audio import SAMPLE_RATE, samples, seconds
 from bridge.call import describe
-from bridge.call.audio_path import AudioPath, open_path
+from bridge.call.asking import Asking
+from bridge.call.audio_path import AudioPath
 from bridge.call.continuity import Ask, Begin, Continuity, Drop, End, Fill, Pause, Place
 from bridge.call.control import Control, Reached
+from bridge.call.hearing import Hearing
 from bridge.call.keeping import Keeping
 from bridge.call.note import Note
+from bridge.call.overlap import TAIL, Overlap, after
 from bridge.call.projection import Projection
-from bridge.call.record import Record
 from bridge.call.services import Services
 from bridge.call.states import OVER, State
-from bridge.call.stream import Stream
+from bridge.call.stream import Leads, Stream
 from bridge.carriers.messages import Digit, Media, Started
-from bridge.deepgram.configuring import Configured
-from bridge.deepgram.exchange import AudioLost, Finished, Interrupted, Resumed, SessionEvent
 from bridge.events import TRACKS, CallResumed, EndReason, Stretch, Track
-from bridge.recognition import Result
-from bridge.store.base import CallAudio
+from bridge.store.kept import CallAudio, Left
 
 log = logging.getLogger("bridge.call")
 
@@ -62,24 +61,24 @@ class Call:
         self._options = services.options.of(call_id, past.parameters if past else started.parameters)
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        self._asking: set[asyncio.Task[None]] = set()
+        self._asking = Asking(services, call_id, started, self.counters, self._ask_refused)
         self._continuity = Continuity(services.policy.continuity)
-        self._path: AudioPath | None = None  # of a call that another process has begun only once its stream is here
         self._over = asyncio.Event()
-        labels = services.policy.labels
-        speakers = past.speakers if past else describe.speakers(started.direction, labels, started.speakers)
-        language = describe.language(self._options)
-        self._record = Record(call_id, speakers, language, services.store, self._clock, past, services.backlog)
+        self._record = services.open_record(call_id, started, describe.language(self._options), past)
         note = Note(tracks=past.tracks, silent=past.silent) if past else Note()
         self._keeping = Keeping(audio, note, self._record)
+        self._handed = past.handed if past else None
+        self._heard: int | None = None  # how far another process has heard the call, where the clock tells
         self.control = Control(self._record, services.policy.keys, self._options, past, self._reached, self.end)
         """What people ask of the call."""
+        whose = call_id, services, self._options, audio, self._record, self._keeping, self.control
+        self._hearing = Hearing(*whose, lambda: self._continuity.heard, self._conclude)
         if past:
             self._adopt(past)
         else:
             self._continuity.begin(self._clock.now())
-            self._path = self._open_path(0)
-            self._record.begin(started, speakers, continues)
+            self._hearing.open(0)
+            self._record.begin(started, continues, services.named(call_id, started, self.counters))
 
     def __repr__(self) -> str:
         return f"<Call {self.id} {self._continuity!r} {self._record!r} {dict(self.counters)} {self._path!r}>"
@@ -123,14 +122,47 @@ class Call:
         self._obey()
         return stream
 
+    def join(self, frames: Sequence[Media], stream: Stream, leads: Leads) -> Sequence[Media]:
+        """The first frames of a stream, before `receive_media`: without what another process has heard, which this one
+        goes on with."""
+        (handed, self._handed), lead = (self._handed, None), leads.least
+        now, wall = self._clock.now(), self._clock.wall()
+        seam = handed.join(frames, lead + wall - now) if handed and self._path is None else None
+        if handed is None or seam is None:
+            heard = None if self._path else self._heard
+            return after(heard, frames, self._continuity.elapsed(leads.first)) if heard else frames
+        end = handed.tail.end
+        log.info("call joined", extra={"call_id": self.id, "tracks": list(seam.sure)})
+        self._continuity.join(stream.number, lead - seam.shift / SAMPLE_RATE, end, now)
+        path = self._hearing.open(end, end, handed.covered)
+        stream.source = path.join(
+            seam.shift, [track for track in stream.tracks if track not in self._keeping.note.silent]
+        )
+        self._keeping.add_tracks(stream.tracks, None)
+        self._record.join(stream.id, seconds(min(handed.covered)), handed.uncovered)
+        self._arm_timer()
+        return seam.frames
+
+    @property
+    def tracks(self) -> tuple[Track, ...]:
+        """Those of all its streams so far; none: both."""
+        return self._keeping.note.tracks
+
+    def share(self) -> Overlap | None:
+        """Another process is to hear the call, too; None: this one hears nothing of it."""
+        path = None if self._continuity.state in OVER else self._path
+        self._keeping.tail = TAIL
+        return path.share(self._clock.wall() - self._clock.now()) if path else None
+
     def receive_media(self, frames: Sequence[Media], stream: Stream) -> int:
         """The hot path: the frames of one read, at least one. Returns how many more are lacking."""
         now = self._clock.now()
         if stream.source is None:
             self._continuity.receive_first(stream.number, len(frames[0].payload), stream.late, now)
             self._obey()
-        assert self._path and stream.source
-        lacking = self._path.receive_media(frames, stream.source, now)
+        path = self._hearing.path
+        assert path and stream.source
+        lacking = path.receive_media(frames, stream.source, now)
         self._tell_gaps()
         return lacking
 
@@ -183,19 +215,20 @@ class Call:
         if self._path:
             await self._path.client.wait_ended()
 
-    async def wait_over(self) -> None:
-        """Until everything is durable, and the kept audio is closed, or gone if no one needs it."""
+    async def wait_over(self) -> Left | None:
+        """Until everything is durable, and the kept audio is closed, or gone if no one needs it. Of a call that was
+        left: what a process gets that cannot reach this disk."""
         await self._over.wait()
         await self.wait_heard()
         await self._record.events.written()
-        for task in self._asking:
-            task.cancel()
+        self._asking.cancel()
         log.info("call over", extra={"call_id": self.id, "reason": self.reason, "seq": self._record.events.seq})
-        if self.reason is None:
-            silent = self._path.aligner.silent_since if self._path else None
-            self._keeping.leave(silent, self._continuity.heard)
-        else:
+        if self.reason is not None:
             await self._keeping.finish()
+            return None
+        silent, clock = (self._path.aligner.silent_since, self._path.clock) if self._path else (None, None)
+        away = self._services.store.hand_overs is not None
+        return await self._keeping.leave(silent, self._continuity.heard, clock, away=away)
 
     # What the continuity asks for.
 
@@ -213,7 +246,7 @@ class Call:
                 case Pause() if self._path:
                     self._path.pause()
                 case Ask(tracks):
-                    self._ask(tracks)
+                    self._asking.ask(tracks)
                 case End(reason):
                     self._end(reason)
         self._tell_gaps()
@@ -231,11 +264,11 @@ class Call:
 
     def _place(self, stream: Stream, place: Place) -> None:
         position = place.position
-        if self._path is None:
+        if (path := self._path) is None:
             # The wall clock may have been set back between two processes: what is kept is never written over.
             position = max(position, place.heard or 0, self._keeping.end)
-            self._path = self._open_path(position, place.heard)
-        stream.source, position = self._path.open_stream(position, place.resumed or "carrier_reconnected")
+            path = self._hearing.open(position, place.heard)
+        stream.source, position = path.open_stream(position, place.resumed or "carrier_reconnected")
         self._keeping.add_tracks(stream.tracks, self._continuity.heard)
         if place.resumed:
             at, uncovered = seconds(position), self.uncovered
@@ -247,16 +280,9 @@ class Call:
             self._path.end_stream(stream.source)
             self._keeping.write(self._continuity.heard)
 
-    def _ask(self, tracks: tuple[Track, ...]) -> None:
-        self._asking.add(task := asyncio.create_task(self._ask_carrier(tracks)))
-        task.add_done_callback(self._asking.discard)
-
-    async def _ask_carrier(self, tracks: tuple[Track, ...]) -> None:
-        if await self._services.ask_for_stream(self.id, self.started, tracks):
-            self.counters["streams_asked_for"] += 1
-        else:
-            self._continuity.ask_refused(self._clock.now())
-            self._arm_timer()
+    def _ask_refused(self) -> None:
+        self._continuity.ask_refused(self._clock.now())
+        self._arm_timer()
 
     def _end(self, reason: EndReason) -> None:
         self.reason = reason
@@ -270,38 +296,8 @@ class Call:
         for stream in self.streams.values():
             stream.release()
         if self._path:
-            self._path.flush()
+            (self._path.leave if self._continuity.state is State.LEAVING else self._path.flush)()
         self._tell_gaps()
-
-    # Deepgram's side.
-
-    def _open_path(self, start: int, heard: int | None = None) -> AudioPath:
-        """From `start` on; `heard`: where the audio of another process ended. In samples since call time 0."""
-        broke_off = {} if heard is None else dict.fromkeys(TRACKS, heard) | self._keeping.note.silent
-        pauses, options = self.control.pauses, self._options
-        path = open_path(self.id, self._services, options, self._audio, self._receive, start, broke_off, pauses)
-        self.control.connect(path.client)
-        return path
-
-    def _receive(self, event: SessionEvent) -> None:
-        match event:
-            case Interrupted() | Resumed():
-                self._record.tell(describe.session_news(event))
-            case AudioLost(channel, span, why):
-                lost = describe.stretches((channel, part) for part in self.control.pauses.outside(span))
-                self._record.tell(*(describe.gap(stretch, why) for stretch in lost))
-            case Configured():
-                self.control.configured(event)
-            case Finished():
-                assert self._path
-                self._path.finished = event
-                self._record.requests, self._record.latency = self._path.requests, self._path.latency
-                self._conclude()
-            case _:
-                self._record.receive(event)
-                if isinstance(event, Result) and event.is_final and self._path:
-                    settled, holes = self._path.client.session.settled, self._path.holes
-                    self._keeping.settle(settled, holes, self._continuity.heard)
 
     # The end.
 
@@ -315,6 +311,10 @@ class Call:
         if self.reason:
             self._record.end(self.reason, self._duration, self.counts, missing, self._services.policy.public_url)
         self._over.set()
+
+    @property
+    def _path(self) -> AudioPath | None:
+        return self._hearing.path
 
     @property
     def _duration(self) -> int:
@@ -340,7 +340,8 @@ class Call:
         heard = samples(past.latest)
         # The wall clock may have been set back since: no stream of the call is placed where there is audio already.
         least = max(heard, self._keeping.end) / SAMPLE_RATE
-        origin = now - max(self._clock.wall() - self._record.anchor, least)
+        since = self._clock.wall() - self._record.anchor
+        origin, self._heard = now - max(since, least), heard if since > least else None
         self._continuity.adopt(origin, heard, self._keeping.note.tracks or TRACKS, now)
         self._loop.call_soon(self._obey)
 

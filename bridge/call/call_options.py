@@ -1,12 +1,13 @@
-"""Which options a call is transcribed with: the operator's, and over them the call's own."""
+"""Which options a call is transcribed with, and what is redacted: the operator's, and over them the call's own."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from bridge.deepgram import options as deepgram_options
 from bridge.deepgram.options import Options
 from bridge.errors import ConfigError
+from bridge.redaction.rules import KINDS, Rules
 
 log = logging.getLogger("bridge.call")
 
@@ -19,6 +20,8 @@ class CallOptions:
     """The operator's."""
     overrides: frozenset[str] = frozenset()
     """Names that a call may set."""
+    redaction: Rules = Rules()
+    """What is taken out of all transcripts; a call may add to it."""
 
     def of(self, call_id: str, parameters: Mapping[str, str]) -> Options:
         """The call's own, or the operator's where they cannot be granted: no call fails over an option."""
@@ -30,3 +33,11 @@ class CallOptions:
         for doubt in deepgram_options.doubts(own) if own.own else ():
             log.warning("options of the call may not work", extra={"call_id": call_id, "reason": doubt})
         return own
+
+    def rules(self, call_id: str, names: Iterable[str]) -> Rules:
+        """What is taken out of a call that asks for these; what is not known is nothing to take out."""
+        names = list(names)
+        rules = self.redaction.stricter(names)
+        if unknown := set(names).difference(KINDS, rules.names):
+            log.warning("nothing known to redact", extra={"call_id": call_id, "unknown": len(unknown)})
+        return rules

@@ -10,11 +10,15 @@ Times are seconds on a clock that is never set; positions are samples since call
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from bridge.audio import SAMPLE_RATE
 from bridge.call.lull import Lull, LullPolicy
 from bridge.call.states import OVER, State, Trigger, follow
-from bridge.events import TRACKS, EndReason, ResumeReason, Track
+from bridge.events import TRACKS, EndReason, Track
+
+Interruption = Literal["carrier_reconnected", "bridge_restarted"]
+"""Why there was no stream, as `ResumeReason` has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ class Place:
 
     stream: int
     position: int
-    resumed: ResumeReason | None
+    resumed: Interruption | None
     """Why there was no stream before; None: there was one, or this is the first."""
     heard: int | None
     """Where the audio ended then."""
@@ -103,7 +107,7 @@ class Continuity:
         """Where the audio of the lost streams ended; None while a stream is heard, or before any was."""
         self._origin: float | None = None  # the clock at call time 0
         self._streams: dict[int, tuple[Track, ...]] = {}  # what each is to carry
-        self._interrupted: ResumeReason | None = None  # what the next stream's first frame puts an end to
+        self._interrupted: Interruption | None = None  # what the next stream's first frame puts an end to
         self._reason: EndReason = "carrier_disconnected"  # why the call ends if no other stream comes
         self._expires: float | None = None  # when the grace is over
         self._ends: float | None = None  # when the call has lasted as long as it may
@@ -165,6 +169,14 @@ class Continuity:
         self._interrupted = self.heard = self._fill_at = None
         if self.state is State.STREAMING:
             self._lull.begin(position + samples, now)
+
+    def join(self, stream: int, origin: float, heard: int, now: float) -> None:
+        """A stream goes on with the audio of another process without a break, where that ends. `origin`: the clock at
+        call time 0, as this stream tells; `heard`: where it goes on."""
+        self._become(Trigger.PLACED)
+        self._origin = origin
+        self._interrupted = self.heard = self._fill_at = None
+        self._lull.begin(heard, now)
 
     def stop(self, stream: int) -> None:
         """The carrier has ended a stream in order, as it does at a hang-up."""

@@ -101,6 +101,16 @@ class Control:
             client.session.asking.go_on_with(self._taken)
 
     @property
+    def lost(self) -> bool:
+        """Whether the store has refused the call's events for good, as it does when another process has the call."""
+        return self._record.events.unkept > 0
+
+    @property
+    def unsent(self) -> float:
+        """Seconds of audio that Deepgram has not been sent."""
+        return self._client.session.unsent if self._client else 0.0
+
+    @property
     def paused_at(self) -> float | None:
         """Where the pause began that goes on, in seconds of the call."""
         since = self.pauses.since
@@ -171,7 +181,7 @@ class Control:
             keyterms, numerals = change.configuration.keyterms, change.configuration.numerals
             self._record.tell(
                 TranscriptionConfigured(
-                    keyterms=None if keyterms is None else list(keyterms),
+                    keyterms=None if keyterms is None else [self._record.veiled(term) for term in keyterms],
                     numerals=numerals,
                     at=seconds(self._reached().received),
                     by=change.by,

@@ -28,11 +28,14 @@ from bridge.events import (
     StreamFailed,
     Stretch,
     Track,
+    TranscriptFinal,
     TranscriptionInterrupted,
     TranscriptionResumed,
     timestamp,
 )
+from bridge.redaction.redactor import Past
 from bridge.spans import Span, SpanSet
+from bridge.store.base import FoundCall
 
 _FURTHER = "--"  # stands in no id that carriers make; one dash does, before digits even
 
@@ -78,11 +81,15 @@ def started_again(call_id: str, header: str, event: Mapping[str, Any]) -> Starte
         to=call["to"],
         direction=call["direction"],
         speakers=call["speakers"],
+        record_days=event.get("record_days"),
+        redact=tuple(event.get("redact") or ()),
     )
 
 
-def call_started(started: Started, speakers: dict[str, str], now: float, continues: str | None) -> CallStarted:
-    """The first event of a record. `continues`: the record of the same call before it."""
+def call_started(
+    started: Started, speakers: dict[str, str], now: float, continues: str | None, redact: Iterable[str] = ()
+) -> CallStarted:
+    """The first event of a record. `continues`: the record of the same call before it; `redact`: what is taken out."""
     return CallStarted(
         carrier=started.carrier,
         carrier_call_id=started.call_id,
@@ -95,6 +102,8 @@ def call_started(started: Started, speakers: dict[str, str], now: float, continu
         tracks=list(started.tracks),
         media_format=MediaFormat(encoding=started.encoding, sample_rate=started.sample_rate, channels=1),
         parameters=dict(started.parameters),
+        record_days=started.record_days,
+        redact=list(redact),
         stream_token=started.token is not None,
         started_at=timestamp(now),
     )
@@ -109,6 +118,12 @@ def further_record(newest: str, call_id: str) -> str:
 def event(call_id: str, seq: int, now: float, data: Data) -> Event:
     """A durable event of a call; `now` in seconds since 1970."""
     return Event(call_id, seq, f"{call_id}-{seq}", timestamp(now), data)
+
+
+def has_stopped(found: FoundCall, since: float) -> bool:
+    """Whether the carrier has stopped a call in order after a moment, seconds since 1970."""
+    ended_at = found.row.ended_at
+    return bool(ended_at and ended_at > since and found.end and json.loads(found.end)["data"]["reason"] == "stopped")
 
 
 def failed_call(carrier: str, call_id: str, stream_id: str | None, error: str, now: float) -> list[Event]:
@@ -217,6 +232,11 @@ def language(options: Options) -> str | None:
         return "en" if options.get("model") == "flux-general-en" else None
     language = options.get("language")
     return None if language == "multi" else language
+
+
+def redacted(final: TranscriptFinal) -> list[Past]:
+    """What was taken out of a final, and where."""
+    return [(final.channel, each.kind, Span(samples(each.start), samples(each.end))) for each in final.redacted]
 
 
 def transcript_url(public_url: str | None, call_id: str) -> str | None:

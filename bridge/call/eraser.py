@@ -8,7 +8,8 @@ import logging
 from bridge.call.backfill import Backfill
 from bridge.errors import StoreError
 from bridge.store.audio import Recordings
-from bridge.store.base import CallIndex, KeptAudio
+from bridge.store.base import CallIndex
+from bridge.store.kept import KeptAudio
 
 log = logging.getLogger("bridge.eraser")
 
@@ -22,8 +23,8 @@ class Eraser:
         self._recordings = recordings
         self._backfill = backfill
 
-    async def erase(self, call_id: str) -> bool:
-        """Forget a call that has ended; False: there is none of that id.
+    async def erase(self, call_id: str, *, more: bool = False) -> bool:
+        """Forget a call that has ended; False: there is none of that id. `more`: as in `CallIndex.delete`.
 
         What is on its way to a webhook arrives there. Raises StoreError for a call that is going on.
         """
@@ -40,4 +41,4 @@ class Eraser:
             await (await self._audio.reopen(call_id)).remove()
         await self._recordings.remove(call_id)
         log.info("call deleted", extra={"call_id": call_id})
-        return await self._store.delete(call_id)
+        return await self._store.delete(call_id, more=more)

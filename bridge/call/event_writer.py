@@ -24,6 +24,7 @@ from bridge.events import (
     UtteranceCompleted,
     timestamp,
 )
+from bridge.outlets import Named
 from bridge.store.base import EventLog
 
 log = logging.getLogger("bridge.call")
@@ -49,11 +50,13 @@ class EventWriter:
         seq: int = 0,
         *,
         backlog: Backlog | None = None,
+        on_gap: Callable[[AudioGap], None] = lambda gap: None,
         pause: float = PAUSE,
     ) -> None:
         """`wall` tells seconds since 1970. `seq`: the newest that the log has. `backlog`: what waits of all calls.
-        `pause`: seconds between tries at a store whose queue is full.
+        `on_gap` is told of audio that is missing. `pause`: seconds between tries at a store whose queue is full.
         """
+        self._on_gap = on_gap
         self._pause = pause
         self.call_id = call_id
         self.seq = seq
@@ -61,6 +64,8 @@ class EventWriter:
         """The newest that is durable, with all before it."""
         self.counters: Counter[str] = Counter()
         """What the events said: finals, words, utterances, gaps, interruptions; and what they could not say."""
+        self.named: Named | None = None
+        """The endpoint that the call has named for itself."""
         self.unkept = 0
         """Events that the store has refused for good: they are in no log."""
         self.dropped = Dropped()
@@ -117,7 +122,10 @@ class EventWriter:
     def _append(self, events: list[Event], interims: list[Event]) -> bool:
         """Whether the store has taken them."""
         try:
-            durable = self._store.append(events, interims)
+            if self.named:
+                durable = self._store.append(events, interims, named=self.named)
+            else:
+                durable = self._store.append(events, interims)
         except StoreError as error:
             if events:
                 self._again = asyncio.get_running_loop().call_later(self._pause, self._try_again)
@@ -193,6 +201,7 @@ class EventWriter:
                 self.counters["utterances"] += 1
             case AudioGap():
                 self.counters["gaps"] += 1
+                self._on_gap(data)
             case TranscriptionInterrupted():
                 self.counters["interruptions"] += 1
             case _:

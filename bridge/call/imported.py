@@ -74,8 +74,10 @@ def started(
     at: float,
     parameters: Mapping[str, str],
     stream_id: str = "",
+    redact: Iterable[str] = (),
 ) -> CallStarted:
-    """The first event. `at`: call time 0, seconds since 1970. `parameters`: what else is known of the audio."""
+    """The first event. `at`: call time 0, seconds since 1970. `parameters`: what else is known of the audio. `redact`:
+    what is taken out of its words."""
     speakers = parties.speakers(min(media_format.channels, len(TRACKS)))
     return CallStarted(
         carrier=carrier,
@@ -88,6 +90,7 @@ def started(
         tracks=[track for track in TRACKS if track in speakers],
         media_format=media_format,
         parameters=dict(parameters),
+        redact=list(redact),
         started_at=timestamp(at),
     )
 

@@ -7,14 +7,18 @@ Whatever is taken in is durable before its file goes, and a second time it chang
 import asyncio
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
-from bridge.call import handover
+from bridge.call import describe, handover
 from bridge.errors import RemoteProtocolError, StoreError
+from bridge.events import TranscriptFinal
+from bridge.redaction.muting import muted
+from bridge.spans import Span
+from bridge.store.audio.segments import mute
 from bridge.store.audio.store import CALL_ID, RECORDINGS
 from bridge.store.base import CallIndex, EventLog
 
@@ -31,8 +35,9 @@ class IntakeStore(EventLog, CallIndex, Protocol):
 class Intake:
     """`async with Intake(…)` looks until it is left; `look` alone does it once."""
 
-    def __init__(self, store: IntakeStore, data_dir: Path, *, wall: Callable[[], float]) -> None:
-        """`wall` tells seconds since 1970."""
+    def __init__(self, store: IntakeStore, data_dir: Path, *, wall: Callable[[], float], mute: bool = False) -> None:
+        """`wall` tells seconds since 1970. `mute`: recordings are silent where words were taken out."""
+        self._mute = mute
         self._store = store
         self._folder = data_dir / handover.FOLDER
         self._recordings = data_dir / RECORDINGS
@@ -104,12 +109,16 @@ class Intake:
         terms, events = await asyncio.to_thread(handover.read, path)
         # In one commit: half of it would be a call that goes on, and that another process would adopt.
         await self._store.append(events, deliver=terms.deliver)
-        await asyncio.to_thread(self._keep_audio, path.with_suffix(handover.AUDIO), path.stem)
+        finals = [event.data for event in events if isinstance(event.data, TranscriptFinal)] if self._mute else []
+        spans = muted(each for final in finals for each in describe.redacted(final))
+        await asyncio.to_thread(self._keep_audio, path.with_suffix(handover.AUDIO), path.stem, spans)
         await asyncio.to_thread(path.unlink)
         log.info("taken in", extra={"call_id": path.stem, "events": len(events)})
 
-    def _keep_audio(self, audio: Path, call_id: str) -> None:
+    def _keep_audio(self, audio: Path, call_id: str, spans: Sequence[tuple[int, Span]]) -> None:
         if audio.exists():
+            if spans:
+                mute(audio, 0, spans)
             folder = self._recordings / call_id
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             audio.rename(folder / f"{0:012d}.ulaw")

@@ -4,13 +4,17 @@ A call whose audio cannot be kept goes on without: then nothing is done here.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
+from bridge.audio import CHANNELS
 from bridge.call import describe
 from bridge.call.note import Note
+from bridge.call.overlap import TAIL
 from bridge.call.record import Record
 from bridge.deepgram.exchange import Uncovered
+from bridge.errors import StoreError
 from bridge.events import Stretch, Track
-from bridge.store.base import CallAudio
+from bridge.store.kept import CallAudio, Left
 
 
 class Keeping:
@@ -18,6 +22,8 @@ class Keeping:
 
     def __init__(self, audio: CallAudio | None, note: Note, record: Record) -> None:
         self.note = note
+        self.tail = 0
+        """Samples at the end that stay though finals cover them: another process is to find by them where to go on."""
         self._audio = audio
         self._record = record
 
@@ -48,23 +54,39 @@ class Keeping:
         if not self._audio:
             return
         if not self._record.uncovered:
-            self._audio.settle(self._record.settled(settled))
+            self._audio.settle(max(0, self._record.settled(settled) - self.tail))
         found: list[Stretch] = describe.stretches(holes)
         if found != self.note.holes:
             self.note.holes = found
             self.write(heard, at_once=True)  # with the final, which after a crash would say that all is covered
 
-    def leave(self, silent: Mapping[Track, int] | None, heard: int | None) -> None:
+    async def leave(
+        self, silent: Mapping[Track, int] | None, heard: int | None, clock: float | None = None, *, away: bool = False
+    ) -> Left | None:
         """The next process goes on with the call. `silent`: where the audio ended of tracks that are silent now, if
-        there was any."""
-        if self._audio:
-            record = self._record
-            unkept = record.events.waiting + record.events.unkept
-            self.note.uncovered = None if unkept else record.uncovered  # words that are in no log are uncovered
-            if silent is not None:
-                self.note.silent = dict(silent)
-            self.write(heard)
-            self._audio.close()
+        there was any. `clock`: as the note's. `away`: it may be one that cannot reach this disk; then what it needs of
+        it is returned, if anything is kept."""
+        if not self._audio:
+            return None
+        record = self._record
+        unkept = record.events.waiting + record.events.unkept
+        self.note.uncovered = None if unkept else record.uncovered  # words that are in no log are uncovered
+        self.note.clock = clock
+        if silent is not None:
+            self.note.silent = dict(silent)
+        self.write(heard)
+        left = Left(self.note.dump(), *await self._tail(self._audio)) if away else None
+        self._audio.close()
+        return left
+
+    async def _tail(self, audio: CallAudio) -> tuple[int, bytes]:
+        """The last of it; nothing, at its end, where that is not to be had."""
+        begin = max(0, audio.end - TAIL)
+        with suppress(StoreError):  # it is closed: the process stops
+            start, octets = await audio.read_on(begin, audio.end - begin)
+            if start + len(octets) // CHANNELS == audio.end:
+                return start, octets
+        return audio.end, b""
 
     async def finish(self) -> None:
         """The call is over: its audio goes, unless something is still to be transcribed from it."""
@@ -74,4 +96,4 @@ class Keeping:
         if self._record.uncovered or events.waiting + events.unkept:
             self._audio.close()  # words that are in no log are in the audio only
         else:
-            await self._audio.finish()
+            await self._audio.finish(self._record.muted)

@@ -23,6 +23,9 @@ class Note:
     """What finals have passed over and not covered."""
     uncovered: list[Stretch] | None = None
     """All that no final covers, of a call that was left in order; None of one that was not."""
+    clock: float | None = None
+    """Wall clock of call time 0 by the audio that came last, of a call that another process hears, too: that one goes
+    on where the kept audio ends. None of any other call."""
 
     def add_tracks(self, tracks: tuple[Track, ...]) -> None:
         """Those of one more stream; none: it may carry both."""
@@ -37,13 +40,15 @@ class Note:
             "silent": dict(self.silent),
             "holes": _dump(self.holes),
         }
+        if self.clock is not None:
+            dumped["clock"] = self.clock
         return dumped if self.uncovered is None else {**dumped, "uncovered": _dump(self.uncovered)}
 
     @classmethod
     def load(cls, dumped: Mapping[str, Any] | None) -> "Note":
         """What `dump` gave, by this or an older bridge; what is not there is not known."""
         said = dumped or {}
-        anchor, heard = said.get("anchor"), said.get("heard")
+        anchor, heard, clock = said.get("anchor"), said.get("heard"), said.get("clock")
         return cls(
             anchor=float(anchor) if isinstance(anchor, int | float) else None,
             heard=heard if isinstance(heard, int) else None,
@@ -51,6 +56,7 @@ class Note:
             silent={track: said["silent"][track] for track in TRACKS if track in said.get("silent", ())},
             holes=_load(said.get("holes", ())),
             uncovered=_load(said["uncovered"]) if "uncovered" in said else None,
+            clock=float(clock) if isinstance(clock, int | float) else None,
         )
 
 

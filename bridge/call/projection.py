@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from bridge.audio import samples, seconds
+from bridge.call.overlap import Handed
 from bridge.deepgram.configuring import Configuration
 from bridge.events import (
     TRACKS,
@@ -28,6 +29,7 @@ from bridge.events import (
     TranscriptionConfigured,
     UtteranceCompleted,
 )
+from bridge.redaction.redactor import Past
 from bridge.spans import Span, SpanSet
 from bridge.transcript.assembler import Progress
 from bridge.transcript.gaps import PAUSED
@@ -58,6 +60,8 @@ class Projection:
         """The latest moment of the call that any event names, in seconds."""
         self.settled: dict[Track, float] = dict.fromkeys(TRACKS, 0.0)
         """End of the last live final of each track, in seconds of the call."""
+        self.missing: dict[Track, float] = dict.fromkeys(TRACKS, 0.0)
+        """End of the last gap of each track, likewise."""
         self.numbers: dict[str, Counter[str]] = {"live": Counter(), "backfill": Counter()}
         """Highest number of a segment, and with `u` before it of an utterance, by source and track."""
         self.turns: dict[Track, list[dict[str, Any]]] = {track: [] for track in TRACKS}
@@ -84,6 +88,10 @@ class Projection:
         """Where one began that goes on, in samples."""
         self.configured: Configuration | None = None
         """What Deepgram has changed of the call's options."""
+        self.handed: Handed | None = None
+        """How to go on with it without a break, if this process has heard it, too."""
+        self.redacted: list[Past] = []
+        """What was taken out of finals, and where."""
 
     def __repr__(self) -> str:
         return f"<Projection seq {self.seq} {dict(self.counters)} uncovered {len(self.uncovered)}>"
@@ -97,6 +105,11 @@ class Projection:
     def parameters(self) -> dict[str, str]:
         """The stream's own, without ours."""
         return dict(self.started.get("parameters") or {})
+
+    @property
+    def redact(self) -> list[str]:
+        """What the call is said to be without."""
+        return list(self.started.get("redact") or ())
 
     @property
     def progress(self) -> Progress:
@@ -129,7 +142,7 @@ class Projection:
                 self.paused = None
             case TranscriptionConfigured.type:
                 self._take_change(data)
-            case CallResumed.type if data["reason"] == "bridge_restarted":
+            case CallResumed.type if data["reason"] in ("bridge_restarted", "handed_over"):
                 self.resumed_at = data["at"]
                 self.uncovered = _stretches(data)
             case CallEnded.type:
@@ -140,6 +153,8 @@ class Projection:
 
     def _take_gap(self, data: dict[str, Any]) -> None:
         self.latest = max(self.latest, data["to"])
+        if (track := data.get("track")) in self.missing:
+            self.missing[track] = max(self.missing[track], data["to"])
         if data["why"] == PAUSED:
             self.pauses.append(Span(samples(data["from"]), samples(data["to"])))
         elif data["why"] == NOT_TRANSCRIBED:
@@ -153,6 +168,9 @@ class Projection:
         self.counters["finals"] += 1
         self.counters["words"] += len(data["words"])
         self._take_number(data, "segment_id", "")
+        for each in data.get("redacted") or ():
+            span = Span(samples(each["start"]), samples(each["end"]))
+            self.redacted.append((data["channel"], each["kind"], span))
         if data.get("source", "live") == "live":
             self.settled[data["track"]] = max(self.settled[data["track"]], float(data["end"]))
             self.anchor = datetime.fromisoformat(data["start_time"]).timestamp() - float(data["start"])

@@ -4,12 +4,16 @@ A carrier that floods a call with keys or complaints is not written down beyond 
 """
 
 import logging
+from collections import Counter
+from collections.abc import Iterable
 
 from bridge.audio import seconds
 from bridge.call import describe
 from bridge.call.backlog import Backlog
 from bridge.call.event_writer import EventWriter
+from bridge.call.observed import Observed
 from bridge.call.projection import NOT_TRANSCRIBED, Projection
+from bridge.call.redacting import Redacting
 from bridge.carriers.messages import Digit, Started
 from bridge.clock import Clock
 from bridge.events import (
@@ -26,8 +30,13 @@ from bridge.events import (
     TranscriptFinal,
     timestamp,
 )
+from bridge.outlets import Named
 from bridge.pace import Pace
 from bridge.recognition import Recognized
+from bridge.redaction.muting import muted
+from bridge.redaction.redactor import Past, Redactor
+from bridge.redaction.rules import Rules
+from bridge.spans import Span
 from bridge.store.base import EventLog
 from bridge.transcript.assembler import Assembler
 from bridge.transcript.figures import Tally
@@ -53,22 +62,33 @@ class Record:
         clock: Clock,
         past: Projection | None,
         backlog: Backlog | None = None,
+        rules: Rules = Rules(),
+        observed: Observed | None = None,
     ) -> None:
         """`language`: what was asked for. `past`: what the log says of a call that another process has begun.
-        `backlog`: what waits for the store of all calls.
+        `backlog`: what waits for the store of all calls. `rules`: what is taken out before anything is told.
+        `observed`: what else is seen of this one.
         """
-        self.events = EventWriter(call_id, store, clock.wall, past.seq if past else 0, backlog=backlog)
+        self._observed = observed or Observed("", Counter())
+        seq, lack = past.seq if past else 0, self._observed.lack
+        self.events = EventWriter(call_id, store, clock.wall, seq, backlog=backlog, on_gap=lack)
         self.uncovered: list[Stretch] = list(past.uncovered) if past else []
         """Kept audio that is left for later; complete when the call is over."""
         self.requests: list[Request] = []
         """The sockets to Deepgram, once they are gone."""
         self.latency: Latency | None = None
         """Deepgram's, likewise."""
+        self.redacted: list[Past] = list(past.redacted) if past else []
+        """What was taken out of finals, and where."""
+        self._speakers = speakers
         self._clock = clock
+        cut_off = past is not None and not past.left_in_order
+        redactor = Redactor(rules, language, self.redacted, within=cut_off)
+        self._redacting = Redacting(redactor, clock, self._take)
         self._assembler = Assembler(call_id, speakers, language, progress=past.progress if past else None)
         self._tally = None if past else Tally(speakers)  # of a part of a call it would be half the truth
         self._audio_lost = past is not None and past.audio_lost
-        self._cut_off = past is not None and not past.left_in_order
+        self._cut_off = cut_off
         """What came last before a crash is not known, unless a gap tells of it."""
         self._settled = 0  # samples: covered by finals that are durable
         self._to_settle = (self.events.seq, 0)  # once that event is durable, that is settled
@@ -91,9 +111,17 @@ class Record:
     def anchor(self, anchor: float) -> None:
         self._assembler.anchor = anchor
 
-    def begin(self, started: Started, speakers: dict[str, str], continues: str | None) -> None:
-        """The first event of a new record; `continues`: the one of the same call before it."""
-        self.tell(describe.call_started(started, speakers, self._clock.wall(), continues))
+    def begin(self, started: Started, continues: str | None, named: Named | None = None) -> None:
+        """The first event of a new record; `continues`: the one of the same call before it. `named`: the endpoint that
+        the call has named for itself."""
+        self.events.named = named
+        wall, redact = self._clock.wall(), self._redacting.rules.names
+        self.tell(describe.call_started(started, self._speakers, wall, continues, redact))
+
+    def join(self, stream_id: str, at: float, uncovered: list[Stretch]) -> None:
+        """This process goes on with what another has heard, from `at` on, in seconds; `uncovered` is left for later."""
+        self.uncovered = uncovered
+        self.tell(CallResumed(reason="handed_over", stream_id=stream_id, at=at, uncovered=uncovered))
 
     def tell(self, *data: Data) -> None:
         """What has happened, after the transcripts there are by now."""
@@ -110,7 +138,8 @@ class Record:
         """A key was pressed, when the audio had come as far as `position`. Whether a hand can have done that."""
         passes = self._may_pass(self._keys, "digits_dropped")
         if passes:
-            self.tell(DtmfReceived(track=digit.track, digit=digit.digit, at=seconds(position)))
+            told = "[digits]" if "digits" in self._redacting.rules.kinds else digit.digit
+            self.tell(DtmfReceived(track=digit.track, digit=told, at=seconds(position)))
         return passes
 
     def complain(self, stream_id: str | None, error: str) -> None:
@@ -121,11 +150,21 @@ class Record:
 
     def receive(self, message: Recognized) -> None:
         """What Deepgram says of the call, in the call's own time."""
-        self._assembler.receive(message)
-        self.tell()
+        self._redacting.receive(message)
+
+    @property
+    def muted(self) -> list[tuple[int, Span]]:
+        """Where a recording of the call is silent, by channel."""
+        return muted(self.redacted) if self._redacting.rules.mute else []
+
+    def veiled(self, text: str) -> str:
+        """A text of others, as it may be told."""
+        return self._redacting.veiled(text)
 
     def settled(self, position: int) -> int:
         """As far as finals cover the audio and are durable, if those that there are now cover it up to `position`."""
+        held = self._redacting.held_from
+        position = position if held is None else min(position, held)
         seq, settled = self._to_settle
         if self.events.durable >= seq:
             self._to_settle = (self.events.seq, position)
@@ -137,6 +176,7 @@ class Record:
 
         `turns`: those that are open are complete; False: another process goes on with the call.
         """
+        self._redacting.finish(cut=not turns)
         self._assembler.finish(retract=kept and bool(lacking), turns=turns)
         if kept:
             self.uncovered += lacking
@@ -149,22 +189,22 @@ class Record:
         """The last event of the record, after `close`. `missing`: seconds that were not transcribed."""
         length = seconds(duration)
         missing = round(missing + self.events.dropped.seconds, 3)
-        self.tell(
-            CallEnded(
-                reason=reason,
-                duration=length,
-                ended_at=timestamp(self._clock.wall()),
-                flush="timed_out" if self._audio_lost or self._cut_off or missing else "complete",
-                missing=missing,
-                uncovered=self.uncovered,
-                counts=counts,
-                # What is not transcribed yet was no silence.
-                figures=self._tally and self._tally.figures(self._tally.heard if self.uncovered else length),
-                latency=self.latency,
-                requests=self.requests,
-                transcript_url=describe.transcript_url(public_url, self.events.call_id),
-            )
+        ended = CallEnded(
+            reason=reason,
+            duration=length,
+            ended_at=timestamp(self._clock.wall()),
+            flush="timed_out" if self._audio_lost or self._cut_off or missing else "complete",
+            missing=missing,
+            uncovered=self.uncovered,
+            counts=counts,
+            # What is not transcribed yet was no silence.
+            figures=self._tally and self._tally.figures(self._tally.heard if self.uncovered else length),
+            latency=self.latency,
+            requests=self.requests,
+            transcript_url=describe.transcript_url(public_url, self.events.call_id),
         )
+        self.tell(ended)
+        self._observed.end(self.events.call_id, self.anchor, ended)
 
     def _may_pass(self, pace: Pace, counter: str) -> bool:
         if pace.allows(self._clock.now()):
@@ -175,8 +215,15 @@ class Record:
         self.events.counters[counter] += 1
         return False
 
+    def _take(self, messages: Iterable[Recognized]) -> None:
+        for message in messages:
+            self._assembler.receive(message)
+        self.tell()
+
     def _take_transcripts(self) -> None:
         for data in self._assembler.events_received():
             self.events.add(data)
-            if self._tally and isinstance(data, TranscriptFinal):
-                self._tally.add(data)
+            if isinstance(data, TranscriptFinal):
+                self.redacted += describe.redacted(data)
+                if self._tally:
+                    self._tally.add(data)

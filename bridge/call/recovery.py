@@ -3,25 +3,44 @@
 The last of a call's words may be on the disk without a final: they are transcribed from there once the call is over.
 """
 
+import asyncio
 import json
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from bridge.audio import SAMPLE_RATE, samples, seconds
+from bridge.align.seam import Tail
+from bridge.audio import CHANNELS, SAMPLE_RATE, SAMPLES_PER_MS, samples, seconds
 from bridge.call.note import Note
+from bridge.call.overlap import TAIL, Handed
 from bridge.call.projection import Projection, without
 from bridge.errors import BridgeError, StoreError
-from bridge.events import TRACKS, Stretch
-from bridge.spans import Span
-from bridge.store.base import CallAudio, EventLog, KeptAudio, Ownership, Query
+from bridge.events import TRACKS, Stretch, Track
+from bridge.spans import Span, SpanSet
+from bridge.store.base import CallRow, EventLog, Ownership, Query
+from bridge.store.handing import HandOvers
+from bridge.store.kept import CallAudio, KeptAudio, Left
 
 log = logging.getLogger("bridge.call")
+
+_ELSEWHERE = 10.0
+"""Seconds for kept audio to come from elsewhere: the call's stream waits for it."""
+
+_PENDING = 10 * SAMPLE_RATE
+"""Samples by which a final of one track may come later than one of the other that ends where it does."""
+
+_ROUNDED = 2 * SAMPLES_PER_MS  # samples that two stretches may seem apart
+_AGAIN = 30 * SAMPLE_RATE  # samples that are heard again at most; live words come late by that much
 
 
 class RecoveryStore(EventLog, Ownership, Protocol):
     """What recovery asks of a store."""
+
+    @property
+    def hand_overs(self) -> HandOvers | None:
+        """As a `Store`'s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +70,30 @@ class Recovery:
             self.left |= {row.id: json.loads(row.header)["carrier_call_id"] for row in page}
             page = await self._store.abandoned(before=page[-1].id)
 
-    def record_of(self, call_id: str) -> str | None:
+    async def wait_left(self, call_id: str, wait_heard: Callable[[str], Awaitable[object]]) -> bool:
+        """Until no other process is about to let go of a carrier's call: `HandOvers.wait_left`."""
+        return self._store.hand_overs is not None and await self._store.hand_overs.wait_left(call_id, wait_heard)
+
+    async def release(self, record_id: str, left: Left | None) -> None:
+        """Let a call go to the process that takes it next, with what that needs of this disk."""
+        try:
+            if left and self._store.hand_overs:
+                if self._audio:
+                    await self._audio.brought(record_id)
+                await self._store.hand_overs.leave(record_id, left)
+        except StoreError as error:
+            log.error("the end of a call is not handed over", extra={"call_id": record_id, "reason": str(error)})
+        await self._store.release(record_id)
+
+    async def record_of(self, call_id: str) -> str | None:
         """The newest record that was left open of a carrier's call."""
+        if self._store.lease is not None:
+            await self.find()  # its owner may have gone a moment ago
         return next((record for record, call in self.left.items() if call == call_id), None)
 
-    async def adopt(self, record_id: str) -> Adopted | None:
-        """Take a call over; None where another process has been quicker."""
+    async def adopt(self, record_id: str, *, heard: bool = False) -> Adopted | None:
+        """Take a call over; None where another process has been quicker. `heard`: a stream of it waits, which may have
+        been here before the other process let go."""
         self.left.pop(record_id, None)
         row = await self._store.take(record_id)
         if row is None:
@@ -66,19 +103,36 @@ class Recovery:
             past.anchor = datetime.fromisoformat(past.started["started_at"]).timestamp()
         past.tracks = tuple(track for track in TRACKS if track in past.started["tracks"])
         audio = await self._reopen(record_id)
+        if left := await self._left(row):
+            audio = audio or open_audio(self._audio, record_id)
+            _lay(audio, left)
         past.audio_lost = audio is None
         if audio:
             _look_at(past, audio)
+        else:
+            past.silent = _unheard(past)
         leave_out_pauses(past)
+        past.handed = await _handed(past, audio) if audio and heard else None
         return Adopted(row.header, row.epoch, past, audio or open_audio(self._audio, record_id))
 
+    async def _left(self, row: CallRow) -> Left | None:
+        try:
+            return await self._store.hand_overs.left(row.id, row.epoch) if self._store.hand_overs else None
+        except StoreError as error:
+            log.error("the end of a call was not handed over", extra={"call_id": row.id, "reason": str(error)})
+            return None
+
     async def _reopen(self, record_id: str) -> CallAudio | None:
-        if self._audio is None or record_id not in self._audio.kept():
+        if self._audio is None:
             return None
         try:
-            return await self._audio.reopen(record_id)
-        except StoreError as error:
-            log.error("kept audio is lost", extra={"call_id": record_id, "reason": str(error)})
+            if record_id in self._audio.kept():
+                return await self._audio.reopen(record_id)
+            async with asyncio.timeout(_ELSEWHERE):
+                return await self._audio.reopen(record_id) if await self._audio.has(record_id) else None
+        except (StoreError, TimeoutError) as error:
+            reason = str(error) or "it is elsewhere, and was not brought here in time"
+            log.error("kept audio is lost", extra={"call_id": record_id, "reason": reason})
             return None
 
 
@@ -100,6 +154,16 @@ def open_audio(audio: KeptAudio | None, record_id: str) -> CallAudio | None:
         return None
 
 
+def _lay(audio: CallAudio | None, left: Left) -> None:
+    """Have kept audio end as it does on the disk of the process that has let go of the call, with the note there."""
+    if audio is None:
+        return
+    audio.leap(left.start)
+    if lacking := left.audio[(audio.end - left.start) * CHANNELS :]:
+        audio.append(lacking)
+    audio.write_note(dict(left.note))
+
+
 def _look_at(past: Projection, audio: CallAudio) -> None:
     """What the kept audio adds: when the call began, where it ended, and what no final covers."""
     note = Note.load(audio.note)
@@ -113,7 +177,7 @@ def _look_at(past: Projection, audio: CallAudio) -> None:
         # The process before has left the call in order: it knew what finals without words had covered.
         past.uncovered = note.uncovered
         past.left_in_order = True
-        past.silent = {track: min(since, samples(end)) for track, since in note.silent.items()}
+        past.silent = {track: min(since, samples(past.latest)) for track, since in note.silent.items()}
         return
     past.uncovered += note.holes
     for track in TRACKS:
@@ -121,6 +185,41 @@ def _look_at(past: Projection, audio: CallAudio) -> None:
         begin = max(past.settled[track], past.resumed_at, audio.settled / SAMPLE_RATE)
         if begin < end:
             past.uncovered.append(Stretch(track=track, from_=round(begin, 3), to=round(end, 3)))
+
+
+def _unheard(past: Projection) -> dict[Track, int]:
+    """From where on the gap of a track is told, of which no audio is left: where its own finals and gaps end. The other
+    track's say nothing of it, but how long its next final can have been under way."""
+    latest = samples(past.latest)
+    ends = {track: samples(max(past.settled[track], past.missing[track], past.resumed_at)) for track in TRACKS}
+    return {track: max(end, latest - _PENDING) for track, end in ends.items() if end < latest}
+
+
+async def _handed(past: Projection, audio: CallAudio) -> Handed | None:
+    """How to go on without a break, if a stream of the call has been here since before the audio ends. Audio of which a
+    process that knew so has not had the words is heard again, up to a bound."""
+    note, begin = Note.load(audio.note), max(0, audio.end - TAIL)
+    start, octets = await audio.read_on(begin, audio.end - begin)
+    if not octets or start + len(octets) // CHANNELS != audio.end:
+        return None  # there is none, the disk had no room for it, or fails
+    tail, knew = Tail(start, octets), note.clock is not None and past.left_in_order
+    clock = (note.clock if knew else past.anchor) or 0.0
+    if not knew:
+        return Handed(tail, clock, (audio.end,) * CHANNELS, past.uncovered, knew=False)
+    covered, uncovered = [], []
+    for track in TRACKS:
+        lacking = SpanSet()
+        for one in past.uncovered:
+            if one.track == track:
+                lacking.add(samples(one.from_), min(samples(one.to), audio.end), _ROUNDED)
+        last = list(lacking)[-1:]
+        reaches = last and last[0].end >= audio.end - _ROUNDED
+        covered.append(max(last[0].start, audio.end - _AGAIN) if reaches else audio.end)
+        # A final without words may have taken back an interim of what is heard again.
+        past.settled[track] = min(past.settled[track], covered[-1] / SAMPLE_RATE)
+        lacking.remove(covered[-1], audio.end)
+        uncovered += [Stretch(track=track, from_=seconds(span.start), to=seconds(span.end)) for span in lacking]
+    return Handed(tail, clock, tuple(covered), uncovered, knew=True)
 
 
 def leave_out_pauses(past: Projection) -> None:

@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 from bridge.call import describe
 from bridge.call.backlog import Backlog
 from bridge.call.call import Call
+from bridge.call.openings import Openings
 from bridge.call.recovery import Recovery, open_audio
 from bridge.call.services import Services
 from bridge.call.stream import Stream
@@ -23,18 +24,16 @@ from bridge.carriers.messages import Started
 from bridge.errors import BridgeError, StoreError
 from bridge.events import EndReason
 from bridge.pace import Pace
-from bridge.store.base import CallFilter, KeptAudio
+from bridge.store.base import CallFilter
+from bridge.store.kept import KeptAudio
 
 log = logging.getLogger("bridge.call")
-
 T = TypeVar("T")
 
 CloseStreams = Callable[[], Coroutine[Any, Any, None]]
 """Closes the sockets of all streams."""
 
 _SHARE_OF_WORDS = 0.8  # of the time to stop: for the last words; the rest is for writing them
-
-
 _STREAMS_A_SECOND, _STREAMS_AT_ONCE = 0.5, 30  # of one call, further ones; each is told, and noted on the disk
 
 
@@ -61,8 +60,7 @@ class CallRegistry:
         """`audio`: where the audio of calls is kept. `on_uncovered` is told which records have ended with audio that is
         still to be transcribed. `had_token`: whether a call was given a token for its stream.
         """
-        self.calls: dict[str, Call] = {}
-        """By the carrier's call id."""
+        self.calls: dict[str, Call] = {}  # by the carrier's call id
         self.counters: Counter[str] = Counter()
         self.ended: Counter[str] = Counter()
         """What the calls that are over had counted, added up."""
@@ -77,14 +75,16 @@ class CallRegistry:
         self._watched: dict[Call, asyncio.Task[None]] = {}
         """The calls that are not over, those that are ending too."""
         self._ends = StreamEnds()
-        self._further: WeakKeyDictionary[Call, Pace] = WeakKeyDictionary()
-        """How often further streams of a call may come."""
+        self._further: WeakKeyDictionary[Call, Pace] = WeakKeyDictionary()  # how often further streams may come
         self._max_calls = max_calls
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closing = False
-        self._opening: Counter[str] = Counter()  # streams by call
-        self._opened: dict[str, float] = {}  # when one was last, by call
+        self.openings = Openings()
+        self.on_early: Callable[[str], object] = self.openings.hear
+        """Is told that a stream brings audio of a call that cannot be opened yet."""
+        self.taking = True
+        """Whether streams are let in; calls go on without."""
 
     def __repr__(self) -> str:
         return f"<CallRegistry {len(self.calls)} of {self._max_calls} calls {dict(self.counters)}>"
@@ -111,10 +111,12 @@ class CallRegistry:
     @property
     def refusal(self) -> str | None:
         """Why one more call would not be taken now; None: it would."""
+        if not self.taking:
+            return "the server is stopping"
         if self.full:
             return "too many calls at once"
         trouble = self._services.store.trouble
-        if trouble and not trouble.passes:
+        if trouble and not (trouble.passes and trouble.answers):
             return trouble.reason
         if self._services.backlog.is_high:
             return "too much waits for the store"
@@ -123,29 +125,20 @@ class CallRegistry:
     @property
     def room(self) -> int:
         """For how many streams there is a place: that of a further call, or of a call that waits for a stream."""
-        waiting = sum(call.waiting for call in self.calls.values())
+        waiting = len(self._recovery.left) + sum(call.waiting for call in self.calls.values())
         further = 0 if self.refusal else self._max_calls - len(self.calls)
-        return further + len(self._recovery.left) + waiting
+        return further + waiting if self.taking else 0
 
     async def open(self, started: Started) -> Stream:
         """A place for a stream in its call; the call is made if there is none. Raises `CallRefused`."""
         opening = self._spawn(self._open(started))
-        self._opening[started.call_id] += 1
+        self.openings.begin(started.call_id)
         try:
             return await asyncio.shield(opening)  # half a call is none: a handler that gives up leaves a whole one
         except StoreError:
             raise CallRefused("the record cannot be read") from None
         finally:
-            self._opening -= Counter([started.call_id])
-            now = asyncio.get_running_loop().time()
-            recent = {call_id: at for call_id, at in self._opened.items() if now - at < 1.0}
-            self._opened = {**recent, started.call_id: now}
-
-    def is_gathering(self, call_id: str, seconds: float) -> bool:
-        """Whether a stream of the call is being opened, or was less than so many seconds ago, at most one."""
-        opened = self._opened.get(call_id)
-        recent = opened is not None and asyncio.get_running_loop().time() - opened < seconds
-        return recent or self._opening[call_id] > 0
+            self.openings.end(started.call_id)
 
     async def recover(self) -> None:
         """Adopt the calls that another process has left open: each has its grace to come back, and then its one end.
@@ -156,12 +149,15 @@ class CallRegistry:
             await self._recovery.find()
         finally:
             self._found.set()
-        for record_id, call_id in list(self._recovery.left.items()):
-            if self._closing:
+        # A stream that has waited for its call takes it, before the carrier is asked for one.
+        for record_id, call_id in sorted(self._recovery.left.items(), key=lambda one: one[1] in self.openings):
+            await self.openings.wait_over(call_id)
+            if self._closing or not self.taking:
                 return
             try:
                 async with self._lock(call_id):
-                    await self._adopt(record_id, call_id)
+                    if record_id in self._recovery.left:
+                        await self._adopt(record_id, call_id)
             except StoreError as error:
                 log.error("call not adopted", extra={"call_id": record_id, "reason": str(error)})
 
@@ -188,10 +184,9 @@ class CallRegistry:
         self._ends.fail(call_id, stream_id or "")
         store = self._services.store
         async with self._lock(call_id):
-            call = self.calls.get(call_id)
-            if call and call.reason is None:
-                call.fail_stream(stream_id, error)
-            if call:
+            if call := self.calls.get(call_id):
+                if call.reason is None:
+                    call.fail_stream(stream_id, error)
                 return
             try:
                 if not await store.calls(call_id=call_id, limit=1):
@@ -214,21 +209,25 @@ class CallRegistry:
     # Opening.
 
     async def _open(self, started: Started) -> Stream:
-        call_id = started.call_id
+        call_id, came, waited = started.call_id, self._services.clock.wall(), not self._found.is_set()
         await self._found.wait()
         async with self._lock(call_id):
             call = self.calls.get(call_id)
             if call is None or call.reason is not None:
-                record_id = self._recovery.record_of(call_id)
-                call = (record_id and await self._adopt(record_id, call_id)) or None
+                call = None
+                while not (call or self._closing):
+                    waited |= await self._recovery.wait_left(call_id, self.openings.wait_heard)
+                    if (record_id := await self._recovery.record_of(call_id)) is None:
+                        break
+                    call = await self._adopt(record_id, call_id)  # another may be quicker, or lock its row
             self._check_token(started, call)
-            if self._closing:
+            if self._closing or not self.taking:
                 raise CallRefused("the server is stopping")
             if call:
                 self._check_streams(call)
-            call = call or await self._new(started)
+            call = call or await self._new(started, came if waited else None)
             self._ends.attach(call_id)
-            return call.attach(started)
+            return self._services.traced(call.attach(started), call.id, started.carrier)
 
     def _check_token(self, started: Started, call: Call | None) -> None:
         """A call that was given a token has streams with one only: any other is a stranger's, who knows its id."""
@@ -239,19 +238,22 @@ class CallRegistry:
         """A call has no streams without end, neither at once nor one after the other."""
         if len(call.streams) >= self._services.policy.max_streams:
             raise CallRefused("too many streams of this call at once")
-        now = self._services.clock.now()
         pace = self._further.setdefault(call, Pace(_STREAMS_A_SECOND, _STREAMS_AT_ONCE))
-        if not pace.allows(now):
+        if not pace.allows(self._services.clock.now()):
             raise CallRefused("the streams of this call come too often")
         pace.take(1)
 
-    async def _new(self, started: Started) -> Call:
+    async def _new(self, started: Started, came: float | None) -> Call:
+        """`came`: the wall clock at the beginning of a stream that has waited until another process let go."""
         call_id = started.call_id
         if reason := self.refusal:
             raise CallRefused(reason)
         newest = await self._services.store.find(CallFilter(carrier_call_id=call_id), limit=1)
+        if came and newest and describe.has_stopped(newest[0], came):
+            raise CallRefused("the call has ended while another process heard it")
         before = newest[0].row.id if newest else None
         record_id = describe.further_record(before, call_id) if before else call_id
+        started = await self._services.as_before(started, before)
         # Asked last: from here to its place in `calls` nothing else comes in.
         if self._closing:
             raise CallRefused("the server is stopping")
@@ -267,7 +269,7 @@ class CallRegistry:
 
     async def _adopt(self, record_id: str, call_id: str) -> Call | None:
         """Go on with a call that was left open; None where there is no such call any more."""
-        adopted = await self._recovery.adopt(record_id)
+        adopted = await self._recovery.adopt(record_id, heard=call_id in self.openings)
         if adopted is None:
             return None
         if self._closing:  # meanwhile the calls there were have been told; this one is left as it is
@@ -293,7 +295,7 @@ class CallRegistry:
 
     async def _forget(self, call_id: str, call: Call) -> None:
         """Once a call is over, and only then."""
-        await call.wait_over()
+        left = await call.wait_over()
         self.ended.update(call.counts)
         self.ended["events_not_kept"] += call.unkept
         self.unkept += call.unkept
@@ -302,7 +304,7 @@ class CallRegistry:
             del self.calls[call_id]
             self._ends.forget(call_id)
         if call.reason is None:
-            await self._services.store.release(call.id)
+            await self._recovery.release(call.id, left)
         elif call.uncovered:
             self._on_uncovered(call.id)
 

@@ -6,7 +6,7 @@ It knows neither sockets nor patience: `ask` gets a piece transcribed, or says t
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
-from bridge.audio import SAMPLE_RATE, SAMPLES_PER_MS
+from bridge.audio import SAMPLE_RATE, SAMPLES_PER_MS, seconds
 from bridge.call import describe, pieces
 from bridge.call.event_writer import EventWriter
 from bridge.call.pieces import Piece
@@ -15,7 +15,9 @@ from bridge.deepgram.batch import Transcribed
 from bridge.deepgram.coverage import Coverage
 from bridge.events import Stretch, TranscriptionBackfilled
 from bridge.recognition import moved
-from bridge.store.base import CallAudio
+from bridge.redaction.redactor import Redactor
+from bridge.redaction.rules import Rules
+from bridge.store.kept import CallAudio
 from bridge.transcript.assembler import Assembler, Progress
 
 
@@ -38,9 +40,10 @@ class Repair:
         ask: Ask,
         language: str | None,
         longest: int = pieces.LONGEST,
+        rules: Rules = Rules(),
     ) -> None:
         """`projection`: what the log says; `writer`: open after it; `language`: what was asked for; `longest`: samples
-        to ask for at once.
+        to ask for at once; `rules`: what is taken out.
         """
         self.longest = longest
         """Less than what was given if that was too large."""
@@ -50,8 +53,10 @@ class Repair:
         self._block = file.format.block
         self._ask = ask
         self._left: list[Stretch] = projection.uncovered
+        self._redactor = Redactor(rules, language, projection.redacted)
         progress = Progress(projection.numbers["backfill"])
         self._assembler = Assembler(writer.call_id, projection.speakers, language, source="backfill", progress=progress)
+        self._duration: float = (projection.ended or {}).get("duration", 0.0)
         anchor = projection.anchor
         if anchor is None:
             anchor = datetime.fromisoformat(projection.started["started_at"]).timestamp()
@@ -105,8 +110,11 @@ class Repair:
         """Its finals, at their place in the call, but for the words that others have had."""
         for results in heard.results:
             fresh = coverage.fresh(moved(results, lambda span: span.moved(start)), end)
-            if fresh:
-                self._assembler.receive(fresh)
+            for message in self._redactor.receive(fresh, 0.0) if fresh else ():
+                self._assembler.receive(message)
+        # What is said next is in another piece, or in finals that are told already.
+        for message in self._redactor.finish(cut=seconds(end) < self._duration):
+            self._assembler.receive(message)
         for data in self._assembler.events_received():
             self._writer.add(data)
 

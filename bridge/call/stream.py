@@ -1,11 +1,22 @@
 """A carrier's stream as its call sees it: what it carries, when its first frame came, and where its audio goes."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from bridge.align.source import Source
+from bridge.audio import SAMPLE_RATE
 from bridge.carriers.messages import Digit, Media
 from bridge.events import EndReason, Track
+from bridge.traces import NO_SPAN
+
+
+class Leads(NamedTuple):
+    """The clock at a stream's timestamp 0."""
+
+    first: float
+    """By its first frame."""
+    least: float
+    """By the frame that came with the least delay."""
 
 
 class Receiver(Protocol):
@@ -14,6 +25,9 @@ class Receiver(Protocol):
     def receive_media(self, frames: Sequence[Media], stream: "Stream") -> int:
         """Frames that came together. Returns how many more like them complete a chunk; 0: something else is waited
         for."""
+
+    def join(self, frames: Sequence[Media], stream: "Stream", leads: Leads) -> Sequence[Media]:
+        """The first frames of a stream. Returns those that are to be received."""
 
     def receive_digit(self, digit: Digit) -> None:
         """A key was pressed."""
@@ -25,7 +39,7 @@ class Receiver(Protocol):
 class Stream:
     """What the media handler gives a socket's messages to: they reach the call until the stream ends."""
 
-    __slots__ = ("_call", "id", "late", "number", "source", "tracks")
+    __slots__ = ("_call", "id", "late", "number", "source", "span", "tracks")
 
     def __init__(self, call: Receiver, number: int, stream_id: str, tracks: Sequence[Track]) -> None:
         """`number`: counts the streams of the call, whatever the carrier calls them. `tracks`: those that it is to
@@ -38,6 +52,8 @@ class Stream:
         """Seconds for which the first frame had to wait until the call was there."""
         self.source: Source | None = None
         """Its place in the aligner, from the first frame on."""
+        self.span = NO_SPAN
+        """Of the call's trace."""
         self._call: Receiver | None = call
 
     def __repr__(self) -> str:
@@ -53,6 +69,18 @@ class Stream:
         chunk of audio; 0: something else is waited for."""
         return self._call.receive_media(frames, self) if self._call else 0
 
+    def join(self, messages: Sequence[Media | Digit], leads: Leads | None, now: float) -> list[Media | Digit]:
+        """What came before the call was there; `leads`: None if no frame did. Returns what is to be received of it."""
+        if self._call is None or leads is None:
+            return list(messages)
+        frames = [message for message in messages if type(message) is Media]
+        joined = self._call.join(frames, self, leads)
+        if joined is frames:
+            return list(messages)
+        first = next(iter(joined), None)
+        self.late = max(0.0, now - leads.first - first.at / 1000 - len(first.payload) / SAMPLE_RATE) if first else 0.0
+        return [*(message for message in messages if type(message) is Digit), *joined]
+
     def receive(self, message: Media | Digit) -> None:
         """Something the carrier sent."""
         if type(message) is Media:
@@ -64,8 +92,11 @@ class Stream:
         """The stream is over; `bad_messages` of it could not be read."""
         if self._call:
             call, self._call = self._call, None
+            self.span.note({"bridge.reason": reason, "bridge.bad_messages": bad_messages})
+            self.span.end()
             call.end_stream(self, reason, bad_messages)
 
     def release(self) -> None:
         """The call is over, whatever the stream still sends."""
         self._call = None
+        self.span.end()

@@ -54,8 +54,14 @@ class Started:
     direction: Direction | None = None
     speakers: Mapping[Track, str] = field(default_factory=dict)
     """Labels that the stream itself gives its tracks."""
+    record_days: float | None = None
+    """For which the call's record is to stay; None: the stream does not say."""
+    redact: tuple[str, ...] = ()
+    """What the stream asks to be taken out of its transcripts, over what is taken out anyway."""
     token: str | None = field(default=None, repr=False)
     """Ties the stream to its call. It enters no event and no log."""
+    webhook: str | None = field(default=None, repr=False)
+    """Where the call wants to be posted. It enters no event and no log."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,5 +84,11 @@ def folder(given: Path | None) -> Path | None:
     return given
 
 
-Call = Annotated[str, typer.Argument(help="The call's id, as in its events", callback=call_id)]
-Url = Annotated[str | None, typer.Option(help="The bridge's address; by default this machine's, at PORT")]
+Call = Annotated[
+    str,
+    typer.Argument(help="The call's id or its beginning, or last: the newest", callback=call_id, show_default=False),
+]
+Url = Annotated[
+    str | None,
+    typer.Option(envvar="BRIDGE_URL", help="The bridge's address; by default this machine's, at PORT"),
+]

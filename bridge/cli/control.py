@@ -62,4 +62,4 @@ def _pause(stands: dict[str, Any]) -> str:
 
 async def _control(address: BridgeAddress, call: str, body: dict[str, Any]) -> dict[str, Any]:
     async with BridgeClient(address) as client:
-        return await client.control(call, body)
+        return await client.control(await client.find(call, active=True), body)

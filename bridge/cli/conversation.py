@@ -21,10 +21,19 @@ from rich.text import Text
 from bridge.cli.printout import WAIT, Printout
 from bridge.cli.turns import Turn, Turns
 from bridge.cli.wording import WORDING
-from bridge.events import CallEnded, CallResumed, Data, SpeechStarted, Transcript, TranscriptFinal, TranscriptInterim
+from bridge.events import (
+    CallEnded,
+    CallResumed,
+    CallStarted,
+    Data,
+    SpeechStarted,
+    Transcript,
+    TranscriptFinal,
+    TranscriptInterim,
+)
 from bridge.text import clock, plain
 from bridge.transcript.speech import shares
-from bridge.transcript.turns import PAUSE, named, turns
+from bridge.transcript.turns import PAUSE, named
 from bridge.writing import spaced, width
 
 COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "bright_red")
@@ -42,8 +51,8 @@ _HEARD: Mapping[str, type[Data]] = {
 class _PrintedCall:
     printout: Printout
     turns: Turns
-    finals: dict[str, TranscriptFinal] = field(default_factory=dict)
-    """By segment."""
+    speakers: Json = field(default_factory=dict)
+    """By track, once its beginning was seen."""
     live: bool = True
 
 
@@ -118,13 +127,9 @@ class ConversationPrinter:
         """Print a remark, dimmed; columns separated by two blanks are kept."""
         self._print(Text("  ".join(plain(column) for column in text.split("  ")), style="dim"))
 
-    def transcript(self, call_id: str | None = None) -> None:
-        """Print all finals by time, of one call or of each. Lines that still wait are printed first."""
-        for name in [name for name in self._calls if call_id in (None, name)]:
-            self._finish(name)
-            self._print(Text(f"transcript of {plain(name)}", style="bold"))
-            for turn in turns(self._calls[name].finals.values()):
-                self._print(self._spoken(Text(), turn.start, turn.speaker).append(turn.text))
+    def settle(self) -> None:
+        """Print what still waits, of every call."""
+        self._finish(*self._calls)
 
     def forget(self, call_id: str) -> None:
         """Print what still waits of a call, and drop its state, so that calls can be followed for weeks."""
@@ -140,11 +145,13 @@ class ConversationPrinter:
         if kind in _HEARD:
             heard = _HEARD[kind].model_validate(data)
             known.printout.receive(heard, now)
-            if isinstance(heard, TranscriptFinal):
-                known.finals[heard.segment_id] = heard
+        if kind == CallStarted.type:
+            known.speakers = data["speakers"]
         if kind in WORDING:
             say, at = WORDING[kind]
-            known.printout.note(say(self._prefix(call["id"]), call, data), now, data[at] if at else None)
+            line = say(self._prefix(call["id"]), {"speakers": known.speakers, **call}, data)
+            if line is not None:
+                known.printout.note(line, now, data[at] if at else None)
 
     def _finish(self, *names: str) -> None:
         for name in names:

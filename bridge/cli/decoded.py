@@ -6,13 +6,14 @@ any call.
 
 import asyncio
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bridge.audio import AudioFormat
 from bridge.cli.sources import Source, SourceError
 from bridge.errors import LocalProtocolError, StoreError
+from bridge.spans import Span
 
 _COPIED = 60 * 8000
 """Samples that are made a recording at a time."""
@@ -60,7 +61,7 @@ class DecodedAudio:
     def close(self) -> None:
         """It is opened for each reading."""
 
-    async def finish(self) -> None:
+    async def finish(self, muted: Sequence[tuple[int, Span]] = ()) -> None:
         """It stays until its record is handed over."""
 
     async def remove(self) -> None:
@@ -104,9 +105,20 @@ class DecodedRecordings:
         """All."""
         return sorted(self._audio)
 
+    async def has(self, call_id: str) -> bool:
+        """One that was added."""
+        return call_id in self._audio
+
+    async def elsewhere(self) -> list[str]:
+        """None: they are decoded here."""
+        return []
+
     def is_open(self, call_id: str) -> bool:
         """Never: each reading opens it."""
         return False
+
+    async def brought(self, call_id: str) -> None:
+        """No other disk has it."""
 
     async def flush(self) -> None:
         """Everything is written."""

@@ -24,14 +24,17 @@ import aiohttp
 from rich.console import Console
 
 from bridge.cli.conversation import ConversationPrinter
+from bridge.cli.welcome import command, short, show
 from bridge.delivery.signing import format_secret
 from bridge.errors import BridgeError
 from bridge.local import sample, voice
 from bridge.local.caller import Summary, Target, play
 from bridge.local.receiver import Receiver
-from bridge.local.recognizer import available
+from bridge.local.recognizer import ABOUT, available
 from bridge.local.script import load_script
 from bridge.local.wav import load_recording
+from bridge.store.token import FILENAME as TOKEN_FILE
+from bridge.store.token import own_token
 from bridge.text import json_line
 
 FAST = 3.0
@@ -83,27 +86,30 @@ async def demo(folder: Path, console: Console, *, fast: bool = False, keep: bool
         folder,
         secrets.token_hex(16),
         secret,
-        secrets.token_urlsafe(24),
+        own_token(folder),
         FAST if fast else 1.0,
     )
     with ConversationPrinter(console) as conversation:
-        if missing := available():
-            conversation.note(f"{missing}; the words come from the script instead of the sound")
         receiver = Receiver(secret, on_event=conversation.receive, on_problem=conversation.problem)
         async with receiver:
             conversation.note("starting the bridge on the local engine")
             async with _bridge(setup, receiver.url):
+                _tell_beginning(console, setup)
                 url, options = await voice.ask(f"{setup.origin}/twiml/voice", setup.twilio_token)
                 conversation.note("the number rings; playing the sample call")
                 target = Target(url, speed=setup.speed, auth_token=setup.twilio_token)
                 summary = await play(target, load_recording(sample.CALL), options)
                 await _until_ended(receiver, options.call_id)
                 faults = _faults(receiver, options.call_id, summary)
-                conversation.transcript(options.call_id)
                 await _write_files(setup, receiver, options.call_id)
-                _tell(conversation, setup, receiver, options.call_id, faults)
+                conversation.settle()
+                _tell_end(console, setup, receiver, options.call_id)
+                for fault in faults:
+                    conversation.problem(fault)
                 if keep:
-                    await _keep(conversation, setup, receiver)
+                    await _keep(console, setup, receiver)
+                else:
+                    _tell_next(console)
     return not faults
 
 
@@ -123,15 +129,14 @@ async def _bridge(setup: Setup, webhook_url: str) -> AsyncIterator[None]:
         "WEBHOOK_INTERIM": "true",
         "BRIDGE_LABEL_OUTBOUND": "agent",
         "BRIDGE_REQUIRE_TOKEN": "true",
-        "BRIDGE_READ_TOKENS": setup.read_token,
         "BRIDGE_RECORDINGS": "true",
         "BRIDGE_REPLAY_SPEED": str(max(1.25, 2 * setup.speed)),
         "BRIDGE_FLUSH_TIMEOUT": "30",
     }
     log = setup.folder / "bridge.log"
-    command = (sys.executable, "-m", "bridge", "serve", "--local")
+    serve = (sys.executable, "-m", "bridge", "serve", "--local")
     with log.open("wb") as output:
-        process = await asyncio.create_subprocess_exec(*command, env=environment, stderr=output, stdout=output)
+        process = await asyncio.create_subprocess_exec(*serve, env=environment, stderr=output, stdout=output)
     try:
         await _until_served(process, setup.origin, log)
         yield
@@ -215,43 +220,62 @@ async def _until_recorded(session: aiohttp.ClientSession, call_id: str) -> None:
                 await asyncio.sleep(0.1)
 
 
-def _tell(conversation: ConversationPrinter, setup: Setup, receiver: Receiver, call_id: str, faults: list[str]) -> None:
-    conversation.note("")
-    conversation.note(f"{_heard_of_spoken(receiver, call_id):.0%} of the spoken words arrived on the right channel")
-    conversation.note(
-        f"{receiver.counters['deliveries']} deliveries verified, {receiver.counters['unverified']} not; "
-        f"{receiver.counters['new']} events, {len(receiver.order.violations)} out of order"
+def _tell_beginning(console: Console, setup: Setup) -> None:
+    """Where the page is, before the number rings, and what hears the call."""
+    missing = available()
+    recognizer = f"{missing}; the words come from a script instead of the sound" if missing else ABOUT
+    show(console, "The bridge serves while the demo runs.", [("page", _page(setup)), ("recognizer", recognizer)])
+    console.print()
+
+
+def _tell_end(console: Console, setup: Setup, receiver: Receiver, call_id: str) -> None:
+    counters = receiver.counters
+    heard = f"{_heard_of_spoken(receiver, call_id):.0%} of the spoken words arrived on the right channel"
+    verified = (
+        f"{counters['deliveries']} deliveries verified, {counters['unverified']} not; "
+        f"{counters['new']} events, {len(receiver.order.violations)} out of order"
     )
-    for name, what in _FILES.items():
-        found = sorted(setup.folder.glob(name))
-        if found:
-            conversation.note(f"{_short(found[0])}  {what}")
-    for fault in faults:
-        conversation.problem(fault)
+    show(console, "The call is over.", [("heard", heard), ("webhook", verified)])
+    files = [(short(path), what) for name, what in _FILES.items() for path in sorted(setup.folder.glob(name))]
+    show(console, "What is left of it:", files)
 
 
-async def _keep(conversation: ConversationPrinter, setup: Setup, receiver: Receiver) -> None:
+def _tell_next(console: Console) -> None:
+    rows = [
+        (command("serve", "--local"), "the bridge on this machine, until Ctrl-C; it says what to type next"),
+        (command("demo", "--keep"), "this demo, left running"),
+        (command("--help"), "everything else"),
+    ]
+    show(console, "Next:", rows)
+    console.print("\nA number of yours: README.md, “Point a number at it”.", soft_wrap=True)
+
+
+async def _keep(console: Console, setup: Setup, receiver: Receiver) -> None:
     """Leave everything running until a signal comes, and say what to try."""
-    conversation.note("")
-    conversation.note(f"the bridge:  {setup.origin}      the webhook:  {receiver.url}")
-    conversation.note(f"the page:    {setup.origin}/#token={setup.read_token}")
-    conversation.note("try:")
-    bearer = f'-H "Authorization: Bearer {setup.read_token}"'
-    conversation.note(f"  curl -s {bearer} {setup.origin}/calls")
-    conversation.note(f"  curl -N {bearer} -H 'Accept: text/event-stream' {setup.origin}/calls/live")
-    command = _short(Path(sys.executable).with_name("bridge"))
-    conversation.note(f"  TWILIO_AUTH_TOKEN={setup.twilio_token} {command} call --voice {setup.origin}/twiml/voice")
-    conversation.note("Ctrl-C ends it")
+    places = [("the page", _page(setup)), ("the bridge", setup.origin), ("the webhook", receiver.url)]
+    show(console, "All of it is left running; Ctrl-C ends it.", places)
+    bearer = f'-H "Authorization: Bearer $(cat {short(setup.folder / TOKEN_FILE)})"'
+    rows = [
+        (f"TWILIO_AUTH_TOKEN={setup.twilio_token} {_elsewhere(setup, 'call')}", "another call"),
+        (_elsewhere(setup, "watch"), "shows it as it is spoken"),
+        (_elsewhere(setup, "transcript", "last"), "what was said"),
+        (f"curl -s {bearer} {setup.origin}/calls", "the record"),
+        (f"curl -N {bearer} -H 'Accept: text/event-stream' {setup.origin}/calls/live", "the live feed"),
+    ]
+    show(console, "Try, in another terminal and this folder:", rows)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await stop.wait()
 
 
-def _short(path: Path) -> str:
-    with contextlib.suppress(ValueError):
-        return str(path.relative_to(Path.cwd()))
-    return str(path)
+def _elsewhere(setup: Setup, *words: str) -> str:
+    """A command for another terminal."""
+    return command(*words, data_dir=setup.folder, elsewhere=True)
+
+
+def _page(setup: Setup) -> str:
+    return f"{setup.origin}/#token={setup.read_token}"
 
 
 def _free_port() -> int:

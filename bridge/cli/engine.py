@@ -5,14 +5,12 @@ The parts are imported inside the functions, so that `bridge serve` does not loa
 
 import logging
 import time
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from secrets import token_bytes
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from bridge import logs
 from bridge.cli.arguments import folder, seconds, secrets, socket_url, web_url
@@ -20,11 +18,8 @@ from bridge.cli.loop import run
 from bridge.errors import BridgeError, ConfigError
 
 if TYPE_CHECKING:
-    from bridge.local.caller import Summary
     from bridge.local.deepgram import LocalDeepgram
     from bridge.local.recognition import RecognizerFactory
-    from bridge.local.stream import CallerFaults
-    from bridge.local.wav import Recording
 
 log = logging.getLogger("bridge.local")
 
@@ -46,8 +41,12 @@ def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Leave everything running and say what to try next")] = False,
 ) -> None:
     """Play the sample call through the whole bridge on this machine and print what the webhook gets."""
-    from bridge.cli import demo as demonstration
+    from rich.console import Console
 
+    from bridge.cli import demo as demonstration
+    from bridge.local.receiver import check_installed
+
+    check_installed()
     folder = Path("data") / f"demo-{time.strftime('%Y%m%d-%H%M%S')}"
     shown = run(demonstration.demo(folder, Console(highlight=False), fast=fast, keep=keep))
     raise typer.Exit(0 if shown else 1)
@@ -85,24 +84,29 @@ def call(
         float | None, typer.Option(min=0, callback=seconds, help="Seconds after which the socket breaks")
     ] = None,
 ) -> None:
-    """Play a recording at any server that takes Twilio's media streams."""
+    """Play a recording at the bridge on this machine, or at any server that takes Twilio's media streams."""
+    from bridge.cli import calling
+    from bridge.cli.welcome import command
     from bridge.events import TRACKS
     from bridge.local import sample
     from bridge.local.stream import CallerFaults
     from bridge.local.wav import load_recording
 
-    if (to is None) == (voice is None):
-        raise ConfigError("say where to call: --to with a media socket, or --voice with a voice webhook")
+    if to and voice:
+        raise ConfigError("say where to call only once: --to with a media socket, or --voice with a voice webhook")
     parameters = dict(_pair(text) for text in parameter or ())
     faults = CallerFaults(
         lost=lost, repeated=repeated, reordered=reordered, late=late, wobble_ms=wobble, drop_after=drop_after
     )
     sent = TRACKS if tracks is Tracks.both else (tracks.value,)
     # Of several tokens, while rotating, the first is the one that Twilio signs with from now on.
-    arguments = CallArguments(to, voice, token.split()[0] if token else None, sign, speed, parameters, sent)
-    summary = run(_call(arguments, load_recording(*(recordings or [sample.CALL])), faults))
+    arguments = calling.CallArguments(to, voice, token.split()[0] if token else None, sign, speed, parameters, sent)
+    recording = load_recording(*(recordings or [sample.CALL]))
+    summary = run(calling.call(arguments, recording, faults, lambda line: typer.echo(line, err=True)))
     if summary.messages:
         typer.echo(f"call {summary.call_id}: {summary.messages} messages in {summary.seconds:.1f} s")
+        if not (to or voice):
+            typer.echo(f"read it with: {command('transcript', summary.call_id[:10])}")
     if summary.unexpected:
         typer.echo(f"the server sent {summary.unexpected} messages; Twilio takes none on a <Start> stream (31924)")
     if summary.error:
@@ -175,11 +179,14 @@ def receive(
     """Receive a bridge's webhook: verify it, check its order and print the conversation."""
     from bridge.cli.receive import serve
     from bridge.delivery.signing import format_secret
+    from bridge.local.receiver import check_installed
 
+    check_installed()
+    made = secret is None
     if secret is None:
         secret = format_secret(token_bytes(32))
         typer.echo(f"WEBHOOK_SECRET={secret}")
-    run(serve(secret, host=host, port=port))
+    run(serve(secret, host=host, port=port, made=made))
 
 
 def local_deepgram() -> "LocalDeepgram":
@@ -187,30 +194,6 @@ def local_deepgram() -> "LocalDeepgram":
     from bridge.local.deepgram import LocalDeepgram
 
     return LocalDeepgram(_recognizers(None), remember=False)
-
-
-@dataclass(frozen=True, slots=True)
-class CallArguments:
-    """Where to call, how to sign, and what to send."""
-
-    to: str | None
-    voice: str | None
-    token: str | None
-    sign: str | None
-    speed: float
-    parameters: dict[str, str]
-    tracks: tuple[str, ...]
-
-
-async def _call(given: CallArguments, recording: "Recording", faults: "CallerFaults") -> "Summary":
-    from bridge.local import voice
-    from bridge.local.caller import Target, play
-    from bridge.local.stream import CallerOptions
-
-    url, options = await voice.ask(given.voice, given.token) if given.voice else (given.to or "", CallerOptions())
-    options = replace(options, parameters={**options.parameters, **given.parameters}, tracks=given.tracks)
-    target = Target(url, speed=given.speed, auth_token=given.token, signed_url=given.sign)
-    return await play(target, recording, options, faults)
 
 
 def _recognizers(script: Path | None) -> "RecognizerFactory":

@@ -67,7 +67,7 @@ async def _look(settings: Settings) -> bool:
     """Take in what is there; False: another process has the store."""
     try:
         async with event_store(settings) as store:
-            await Intake(store, settings.data_dir, wall=time.time).look()
+            await Intake(store, settings.data_dir, wall=time.time, mute=settings.bridge_redact_audio).look()
     except StoreInUse:
         return False
     return True

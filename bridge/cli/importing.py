@@ -30,7 +30,8 @@ from bridge.deepgram.messages import Blame, Refusal
 from bridge.egress import Egress
 from bridge.errors import BridgeError, StoreError, StoreInUse
 from bridge.events import Event, TranscriptFinal, TranscriptionBackfilled
-from bridge.policies import deepgram_origins
+from bridge.outlets import Named
+from bridge.policies import deepgram_origins, redaction
 from bridge.store.base import EventLog, ManagedStore, Query, StoredEvent
 from bridge.store.opening import open_store
 from twiml.errors import TwilioError
@@ -120,7 +121,8 @@ class Importing:
         return whole
 
     def _backfill(self, store: EventLog) -> Backfill:
-        options, log = CallOptions(self._wanted.options), _Progress(store, self._told)
+        options = CallOptions(self._wanted.options, redaction=redaction(self._settings))
+        log = _Progress(store, self._told)
         return Backfill(
             log,
             self._audio,
@@ -258,13 +260,18 @@ class _Progress:
         self.read, self.log, self.position = store.read, store.log, store.position
 
     def append(
-        self, events: Sequence[Event], interims: Sequence[Event] = (), *, deliver: bool = True
+        self,
+        events: Sequence[Event],
+        interims: Sequence[Event] = (),
+        *,
+        deliver: bool = True,
+        named: Named | None = None,
     ) -> Awaitable[None]:
         """As the store's."""
         for event in events:
             if isinstance(done := event.data, TranscriptionBackfilled):
                 self._told.transcribed(done.to - done.from_)
-        return self._store.append(events, interims, deliver=deliver)
+        return self._store.append(events, interims, deliver=deliver, named=named)
 
 
 def sentence(refusal: Refusal) -> str:

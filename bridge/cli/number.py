@@ -17,6 +17,9 @@ from twiml.web import VOICE_PATH, base_answer
 MEMORY = "numbers.json"
 """File in DATA_DIR that holds the former voice URL of each number."""
 
+TUNNEL_MEMORY = "tunnel-numbers.json"
+"""The same of numbers that are pointed here while a tunnel is open: what they come back to is another thing."""
+
 
 def twiml() -> None:
     """Print the TwiML for a TwiML Bin: the answer of /twiml/voice, without a token, which belongs to one call."""
@@ -42,10 +45,12 @@ def number(
     memory = settings.data_dir / MEMORY
     if show:
         now = run(numbers.show(account, number))
-        typer.echo(f"{now.number} ({now.friendly_name}) answers with {now.voice_method} {now.voice_url or 'nothing'}")
-        if now.obstacle:
+        typer.echo(f"{now.number} ({now.friendly_name}) answers with {_answer(now)}")
+        if now.obstacle and not now.application_url:
             typer.echo(now.obstacle)
     elif undo:
+        for_a_time = settings.data_dir / TUNNEL_MEMORY  # a bridge that was killed has not put it back
+        memory = for_a_time if numbers.is_remembered(number, for_a_time) else memory
         _tell(run(numbers.undo(account, number, memory)))
     else:
         _require_public_url(settings)
@@ -58,6 +63,13 @@ def _require_public_url(settings: Settings) -> None:
 
 
 def _tell(change: numbers.Change) -> None:
-    typer.echo(f"{change.after.number} answers with {change.after.voice_method} {change.after.voice_url or 'nothing'}")
+    typer.echo(f"{change.after.number} answers with {_answer(change.after)}")
     if change.before.voice_url != change.after.voice_url:
         typer.echo(f"before: {change.before.voice_method} {change.before.voice_url or 'nothing'}")
+
+
+def _answer(number: numbers.NumberConfig) -> str:
+    """What Twilio asks when it is called."""
+    if number.application_url and number.leads_to:
+        return f"{number.leads_to}, by the TwiML App {number.voice_application_sid}"
+    return f"{number.voice_method} {number.voice_url or 'nothing'}"

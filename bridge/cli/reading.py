@@ -24,7 +24,11 @@ from bridge.text import plain
 
 _WORTH_TELLING = 0.5  # seconds of audio without words
 
-_UNBROKEN = 1000  # columns of a table that is not printed to a terminal
+WIDE = 100  # columns of a terminal from which on ids have room
+
+_SHORTEST = 10  # characters of a shortened id
+
+UNBROKEN = 1000  # columns of a table that is not printed to a terminal
 
 
 class Form(StrEnum):
@@ -36,7 +40,8 @@ class Form(StrEnum):
     vtt = "vtt"
 
 
-def _time(text: str | None) -> str | None:
+def iso_time(text: str | None) -> str | None:
+    """Check a time, of this machine's zone unless it says another; None passes. Raises BadParameter."""
     if text is None:
         return None
     try:
@@ -55,9 +60,9 @@ def calls(
         str | None, typer.Option(metavar="ID", help="All records of this call of the carrier's")
     ] = None,
     since: Annotated[
-        str | None, typer.Option(help="Begun at this time or later: 2026-11-20T10:00, of this zone", callback=_time)
+        str | None, typer.Option(help="Begun at this time or later: 2026-11-20T10:00, of this zone", callback=iso_time)
     ] = None,
-    until: Annotated[str | None, typer.Option(help="Begun before this time", callback=_time)] = None,
+    until: Annotated[str | None, typer.Option(help="Begun before this time", callback=iso_time)] = None,
     search: Annotated[str | None, typer.Option(metavar="WORDS", help="What was said")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many, the newest first")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="Each as one line of JSON")] = False,
@@ -81,8 +86,8 @@ def calls(
     elif found:
         console = Console(highlight=False)
         if not console.is_terminal:
-            console.width = _UNBROKEN
-        console.print(_table(found, "q" in wanted, datetime.now(UTC)))
+            console.width = UNBROKEN
+        console.print(_table(found, "q" in wanted, datetime.now(UTC), short=console.width < WIDE))
     else:
         typer.echo("No call matches." if wanted else "There are no calls yet.", err=True)
 
@@ -112,12 +117,12 @@ def delete(
         if not sys.stdin.isatty():
             raise ConfigError("there is no terminal to confirm the deletion on: use --yes")
         told = run(_call(address, call))
+        call = str(told["id"])
         if told.get("active"):
             raise ReadingError(f"{call} is going on; it can be deleted when it has ended")
         what = f"{_when(told, datetime.now(UTC))}, {_parties(told)}, {_duration(told)}"
         typer.confirm(f"Delete {call} for good ({what})?", abort=True)
-    run(_delete(address, call))
-    typer.echo(f"{call} is deleted.")
+    typer.echo(f"{run(_delete(address, call))} is deleted.")
 
 
 async def _calls(address: BridgeAddress, wanted: dict[str, str], limit: int) -> list[Json]:
@@ -127,32 +132,48 @@ async def _calls(address: BridgeAddress, wanted: dict[str, str], limit: int) -> 
 
 async def _call(address: BridgeAddress, call: str) -> Json:
     async with BridgeClient(address) as client:
-        return await client.call(call)
+        return await client.call(await client.find(call))
 
 
 async def _transcript(address: BridgeAddress, call: str, form: str) -> bytes:
     async with BridgeClient(address) as client:
-        return await client.transcript(call, form)
+        return await client.transcript(await client.find(call), form)
 
 
-async def _delete(address: BridgeAddress, call: str) -> None:
+async def _delete(address: BridgeAddress, call: str) -> str:
+    """Which call it was."""
     async with BridgeClient(address) as client:
-        await client.delete(call)
+        found = await client.find(call)
+        await client.delete(found)
+    return found
 
 
-def _table(found: list[Json], searched: bool, now: datetime) -> Table:
+def _table(found: list[Json], searched: bool, now: datetime, *, short: bool) -> Table:
+    """`short`: with ids that are cut to what tells them apart, which commands take as well."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("call", no_wrap=True)
     table.add_column("begun", no_wrap=True)
     table.add_column("from → to")
     table.add_column("length", justify="right", no_wrap=True)
-    table.add_column("said" if searched else "words", justify="left" if searched else "right", no_wrap=not searched)
+    table.add_column(
+        "said" if searched else "words", justify="left" if searched else "right", no_wrap=not (searched or short)
+    )
+    ids = [str(call.get("id")) for call in found]
     for call in found:
         duration = Text(_duration(call), style="bold green" if call.get("active") else "")
         said = plain(call.get("snippet") or "") if searched else _words(call)
-        cells = plain(str(call.get("id"))), _when(call, now), _parties(call)
+        name = str(call.get("id"))
+        cells = plain(beginning(name, ids) if short else name), _when(call, now), _parties(call)
         table.add_row(*(Text(cell) for cell in cells), duration, Text(said))
     return table
+
+
+def beginning(name: str, ids: list[str]) -> str:
+    """What tells an id from these others; all of it where another one goes on after it."""
+    for length in range(_SHORTEST, len(name)):
+        if not any(other.startswith(name[:length]) for other in ids if other != name):
+            return name[:length]
+    return name
 
 
 def _when(call: Json, now: datetime) -> str:
@@ -172,7 +193,8 @@ def _duration(call: Json) -> str:
     seconds = call.get("duration")
     if call.get("active") or seconds is None:
         return "live" if call.get("active") else "?"
-    return f"{round(seconds) // 60}:{round(seconds) % 60:02d}"
+    hours, rest = divmod(int(seconds + 1e-6), 3600)  # cut, as on the page
+    return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60}:{rest % 60:02d}"
 
 
 def _words(call: Json) -> str:

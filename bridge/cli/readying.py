@@ -17,6 +17,7 @@ from bridge.config import Settings
 from bridge.deepgram.options import Options
 from bridge.egress import Egress
 from bridge.events import CallStarted, MediaFormat
+from bridge.policies import redaction
 from bridge.web.carriers import twilio_account
 from twiml import recordings as twilio
 
@@ -128,8 +129,9 @@ class Readying:
         at = place.stat().st_mtime if at is None else at
         if not YEARS[0] <= at < YEARS[1]:
             raise SourceError("its file is of a time that there is not; --started-at gives it another")
+        redact = redaction(self._settings).names
         media_format = MediaFormat(encoding=source.codec, sample_rate=source.rate, channels=source.format.channels)
-        return imported.started(call_id, imported.CARRIERS[0], parties, media_format, at, parameters)
+        return imported.started(call_id, imported.CARRIERS[0], parties, media_format, at, parameters, redact=redact)
 
 
 def _made_at(source: Source) -> float | None:

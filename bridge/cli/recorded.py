@@ -5,7 +5,7 @@ Should this process die, the bridge completes what it has written, and takes tha
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -21,8 +21,17 @@ from bridge.events import Event, MediaFormat, Request, TranscriptFinal
 class Recorder:
     """One call. A disk that takes no more ends the recording, not the stream; `end` tells."""
 
-    def __init__(self, data_dir: Path, source: Source, parties: Parties, public_url: str | None, *, keep: bool) -> None:
-        """`keep`: the audio, too, as a recording. Raises StoreError."""
+    def __init__(
+        self,
+        data_dir: Path,
+        source: Source,
+        parties: Parties,
+        public_url: str | None,
+        *,
+        keep: bool,
+        redact: Iterable[str] = (),
+    ) -> None:
+        """`keep`: the audio, too, as a recording. `redact`: what is taken out of its words. Raises StoreError."""
         self.call_id = f"stream-{secrets.token_hex(16)}"
         self.ended = False
         """The record is whole, and on its way."""
@@ -33,7 +42,7 @@ class Recorder:
         self._audio: BinaryIO | None = None
         media_format = MediaFormat(encoding=source.codec, sample_rate=source.rate, channels=source.format.channels)
         now = time.time()
-        started = imported.started(self.call_id, imported.CARRIERS[1], parties, media_format, now, {})
+        started = imported.started(self.call_id, imported.CARRIERS[1], parties, media_format, now, {}, redact=redact)
         try:
             self._journal = Journal(self._folder, started, Terms(public_url=public_url), now)
             if keep:

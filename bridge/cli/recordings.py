@@ -17,6 +17,8 @@ import aiohttp
 
 from bridge.cli.sources import SourceError
 from bridge.egress import Egress
+from bridge.guard import Guard
+from bridge.local.deepgram.fetching import sockets
 from twiml.recordings import RecordingAddress, recording_address
 
 SUFFIXES = frozenset(
@@ -142,7 +144,8 @@ async def _get(recording: Recording, egress: Egress) -> AsyncIterator[aiohttp.Cl
     address = recording.address or ""
     route = egress.route(address)
     patience = aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=_SILENCE)
-    connector = aiohttp.TCPConnector(ssl=route.tls or True)
+    # The address is the operator's own; what it redirects to must not be a metadata service.
+    connector = aiohttp.TCPConnector(ssl=route.tls or True, socket_factory=None if route.proxy else sockets(Guard()))
     async with (
         aiohttp.ClientSession(connector=connector, timeout=patience, proxy=route.proxy_url, trust_env=False) as session,
         session.get(address) as response,

@@ -8,13 +8,14 @@ import asyncio
 import os
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from bridge.audio import AudioFormat
 from bridge.errors import BridgeError, ConfigError
+from bridge.installing import with_extra
 
 RATE = 16_000
 """Samples a second: what recognizers are trained with."""
@@ -86,7 +87,7 @@ def _decoded(name: str, raw: Raw | None) -> Source:
     try:
         import av
     except ImportError:
-        raise ConfigError("decoding needs PyAV: in the bridge's folder, pip install '.[stream]'") from None
+        raise ConfigError(f"decoding needs PyAV: {with_extra('stream')}") from None
     options = {"sample_rate": str(raw.rate), "ch_layout": "stereo" if raw.channels == 2 else "mono"} if raw else {}
     live = name.startswith(("http://", "https://"))
     with _said_plainly(name):
@@ -166,7 +167,7 @@ def _microphone() -> Source:
         import sounddevice  # type: ignore[import-untyped]
     except (ImportError, OSError):
         raise ConfigError(
-            "the microphone needs sounddevice and PortAudio: in the bridge's folder, pip install '.[stream]', "
+            f"the microphone needs sounddevice and PortAudio: {with_extra('stream')}, "
             "and on Debian apt install libportaudio2"
         ) from None
 
@@ -187,10 +188,12 @@ def undecoded(packets: int) -> str:
     return f"{packets} {'packet' if packets == 1 else 'packets'} of its audio could not be decoded"
 
 
-async def chunks(source: Source) -> AsyncIterator[bytes]:
-    """The source's chunks as they are read, in a thread that ends with the process: a read may block for ever."""
+async def chunks(source: Source) -> AsyncGenerator[bytes, None]:
+    """The source's chunks as they are read, in a thread. It ends when no one asks for more, but for one whose read
+    blocks: that ends with the read, or with the process."""
     loop = asyncio.get_running_loop()
     queue: asyncio.Queue[bytes | BaseException | None] = asyncio.Queue(_WAITING)
+    over = threading.Event()
 
     def give(item: bytes | BaseException | None) -> None:
         asyncio.run_coroutine_threadsafe(queue.put(item), loop).result()
@@ -198,6 +201,8 @@ async def chunks(source: Source) -> AsyncIterator[bytes]:
     def run() -> None:
         try:
             for chunk in source.read():
+                if over.is_set():
+                    return
                 give(chunk)
             give(None)
         except BaseException as error:  # noqa: BLE001 - raised where the chunks are waited for
@@ -205,11 +210,16 @@ async def chunks(source: Source) -> AsyncIterator[bytes]:
                 give(error)
 
     threading.Thread(target=run, name="source", daemon=True).start()
-    while (item := await queue.get()) is not None:
-        if isinstance(item, BaseException):
-            raise item
-        if item:
-            yield item
+    try:
+        while (item := await queue.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            if item:
+                yield item
+    finally:
+        over.set()
+        while not queue.empty():  # makes room for what the thread waits to give
+            queue.get_nowait()
 
 
 def _size(channels: int) -> int:

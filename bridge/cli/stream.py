@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 import wave
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -14,19 +14,20 @@ from rich.console import Console
 
 from bridge import config, logs
 from bridge.call.imported import Parties
-from bridge.cli.arguments import deepgram_options, socket_urls
+from bridge.cli.arguments import deepgram_options, seconds, socket_urls
 from bridge.cli.handing import taken_in
 from bridge.cli.loop import run
 from bridge.cli.recorded import Recorder
 from bridge.cli.sources import Raw, Source, SourceError, chunks, open_source, undecoded
 from bridge.cli.streamed import Shown, printer
-from bridge.cli.streaming import Streaming
+from bridge.cli.streaming import PATIENCE, Streaming
 from bridge.config import Settings
 from bridge.deepgram.options import Options
 from bridge.deepgram.origins import Origins
 from bridge.errors import BridgeError, ConfigError
 from bridge.events import Event
-from bridge.policies import deepgram, own_egress
+from bridge.policies import deepgram, own_egress, redaction
+from bridge.redaction.rules import Rules
 
 _WORD = 0.5
 """Seconds in which there may be one."""
@@ -75,6 +76,9 @@ def stream(
     json_lines: Annotated[bool, typer.Option("--json", help="Every event, a line each")] = False,
     save: Annotated[Path | None, typer.Option(help="Keep what was sent, as a WAV file")] = None,
     record: Annotated[bool, typer.Option("--record", help="Put it into the bridge's record, as a call")] = False,
+    patience: Annotated[
+        float, typer.Option(min=0, callback=seconds, help="Seconds for which a Deepgram that goes away is waited for")
+    ] = PATIENCE,
 ) -> None:
     """Transcribe any audio live: a file, standard input, an address, the microphone."""
     chosen = source or input_
@@ -88,12 +92,24 @@ def stream(
     opened = open_source(chosen, Raw(encoding, rate, channels) if encoding else None)
     parties = Parties(names=name or [])
     shown = printer(Console(highlight=False), form.value, timestamps=timestamps, json_lines=json_lines)
-    recorder = None
+    recorder, rules = None, redaction(settings)
     if record:
-        recorder = Recorder(settings.data_dir, opened, parties, settings.public_url, keep=settings.bridge_recordings)
+        kept = settings.bridge_recordings
+        recorder = Recorder(settings.data_dir, opened, parties, settings.public_url, keep=kept, redact=rules.names)
     speakers = parties.speakers(opened.format.channels)
     try:
-        run(_stream(opened, shown, save, recorder, origins=origins, options=options, speakers=speakers))
+        work = _stream(
+            opened,
+            shown,
+            save,
+            recorder,
+            origins=origins,
+            options=options,
+            speakers=speakers,
+            rules=rules,
+            patience=patience,
+        )
+        run(work)
     finally:
         if recorder and recorder.ended:
             run(taken_in(settings, recorder.call_id))
@@ -109,6 +125,8 @@ async def _stream(
     origins: Origins,
     options: Options,
     speakers: dict[str, str],
+    rules: Rules,
+    patience: float,
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -125,31 +143,48 @@ async def _stream(
         origins=origins,
         options=options,
         speakers=speakers,
+        patience=patience,
         on_event=receive,
         name=recorder.call_id if recorder else "stream",
         seq=1 if recorder else 0,
+        rules=rules,
     )
     with shown.showing(source.seconds, lambda: streaming.position), _saved(save, source) as keep:
 
-        async def heard() -> AsyncIterator[bytes]:
-            async for chunk in chunks(source):
-                keep(chunk)
-                if recorder:
-                    recorder.hear(chunk)
-                yield chunk
+        async def heard() -> AsyncGenerator[bytes, None]:
+            async with contextlib.aclosing(chunks(source)) as read:
+                async for chunk in read:
+                    keep(chunk)
+                    if recorder:
+                        recorder.hear(chunk)
+                    yield chunk
 
         try:
             await streaming.run(heard(), stop)
         finally:
             if recorder:
-                recorder.end(streaming.position, streaming.requests, refused=streaming.refusal is not None)
+                recorder.end(
+                    streaming.position,
+                    streaming.requests,
+                    refused=streaming.refusal is not None or not streaming.connected,
+                )
     if source.broken.packets:
         typer.echo(undecoded(source.broken.packets), err=True)
+    if trouble := _trouble(streaming):
+        raise StreamError(trouble)
+
+
+def _trouble(streaming: Streaming) -> str | None:
+    """Why not all of it was transcribed."""
     if refusal := streaming.refusal:
         request = f" (request {refusal.request_id})" if refusal.request_id else ""
-        raise StreamError(f"Deepgram refuses it: {refusal.reason}{request}")
-    if streaming.missing >= _WORD:
-        raise StreamError(f"{streaming.missing:.1f} s were not transcribed")
+        return f"Deepgram refuses it: {refusal.reason}{request}"
+    if away := streaming.away:
+        why = f"{away.reason} at {away.origin}"
+        if not streaming.connected:
+            return f"Deepgram cannot be reached: {why}; --host names another address"
+        return f"Deepgram went away and is given up: {why}; {streaming.missing:.1f} s were not transcribed"
+    return f"{streaming.missing:.1f} s were not transcribed" if streaming.missing >= _WORD else None
 
 
 def _keys(hosts: list[str], given: str | None, settings: Settings) -> list[str]:
@@ -157,7 +192,9 @@ def _keys(hosts: list[str], given: str | None, settings: Settings) -> list[str]:
     own = settings.deepgram_api_key.get_secret_value() if settings.deepgram_api_key else ""
     keys = (given or own).split()
     if not keys and any(host.endswith("deepgram.com") for host in hosts):
-        raise ConfigError("-k or DEEPGRAM_API_KEY must be Deepgram's API key")
+        raise ConfigError(
+            "set DEEPGRAM_API_KEY, or give Deepgram's key with -k; --host names a server of yours that needs none"
+        )
     keys = keys or ["none"]
     if len(keys) not in (1, len(hosts)):
         raise ConfigError("there must be one key, or one for each host")

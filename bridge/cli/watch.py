@@ -26,7 +26,10 @@ Tell = Callable[[str], None]
 def watch(
     call: Annotated[
         str | None,
-        typer.Argument(help="The call's id; by default the newest that goes on, or the next", callback=call_id),
+        typer.Argument(
+            help="The call's id or its beginning, or last: the newest; by default the newest that goes on, or the next",
+            callback=call_id,
+        ),
     ] = None,
     all_calls: Annotated[bool, typer.Option("--all", help="Every call, until Ctrl-C")] = False,
     url: Url = None,
@@ -48,7 +51,8 @@ async def _watch(address: BridgeAddress, call: str | None, all_calls: bool, cons
             if all_calls:
                 await _follow_all(client, conversation, tell)
             else:
-                await _follow_one(client, call or await _newest(client, tell), conversation, tell)
+                found = await client.find(call) if call else await _newest(client, tell)
+                await _follow_one(client, found, conversation, tell)
 
 
 async def _newest(client: BridgeClient, tell: Tell) -> str:
@@ -56,7 +60,7 @@ async def _newest(client: BridgeClient, tell: Tell) -> str:
     async for call in client.calls({"active": "true"}, 1):
         return str(call["id"])
     tell("no call goes on; waiting for the next one …")
-    feed = client.follow(f"/calls/live?types={CallStarted.type}", tell, whole=False)
+    feed = client.watch(f"/calls/live?types={CallStarted.type}", tell, whole=False)
     async with aclosing(feed):
         async for message in feed:
             if event := _event(message):
@@ -66,7 +70,7 @@ async def _newest(client: BridgeClient, tell: Tell) -> str:
 
 async def _follow_one(client: BridgeClient, call: str, conversation: ConversationPrinter, tell: Tell) -> None:
     seq = 0
-    async for message in client.follow(f"/calls/{call}/events", tell):
+    async for message in client.watch(f"/calls/{call}/events", tell):
         if message.event == "reset":
             seq = 0
             conversation.forget(call)
@@ -82,7 +86,7 @@ async def _follow_one(client: BridgeClient, call: str, conversation: Conversatio
 async def _follow_all(client: BridgeClient, conversation: ConversationPrinter, tell: Tell) -> None:
     going_on: set[str] = set()
     tell("following all calls; Ctrl-C ends it")
-    async for message in client.follow("/calls/live", tell, whole=False):
+    async for message in client.watch("/calls/live", tell, whole=False):
         if message.event == "reset":
             while going_on:
                 conversation.forget(going_on.pop())

@@ -10,11 +10,13 @@ from typing import Any
 from rich.text import Text
 
 from bridge.text import clock, plain
+from bridge.transcript.gaps import PAUSED, reason
 
 Json = Mapping[str, Any]
 
-Say = Callable[[Text, Json, Json], Text]
-"""Appends the text to a line that has a prefix, from the `call` and the event's `data` in an envelope."""
+Say = Callable[[Text, Json, Json], Text | None]
+"""Appends the text to a line that has a prefix, from the `call` and the event's `data` in an envelope; None: other
+events have said it."""
 
 
 def started(line: Text, call: Json, data: Json) -> Text:
@@ -24,12 +26,14 @@ def started(line: Text, call: Json, data: Json) -> Text:
 
 
 def digit(line: Text, call: Json, data: Json) -> Text:
-    what = f"key {plain(data['digit'])} pressed ({plain(data['track'])})"
+    what = f"key {plain(data['digit'])} pressed ({_speaker(call, data['track'])})"
     return line.append(f"{clock(data['at'])}  {what}", style="dim")
 
 
-def gap(line: Text, call: Json, data: Json) -> Text:
-    what = f"{data['missing']:.1f} s of {plain(data['track'])} audio are missing: {plain(data['why'])}"
+def gap(line: Text, call: Json, data: Json) -> Text | None:
+    if data["why"] == PAUSED:
+        return None  # two lines say from when to when, for both tracks
+    what = f"{data['missing']:.1f} s of {_speaker(call, data['track'])} missing: {reason(data['why'])}"
     return line.append(f"{clock(data['from'])}  {what}", style="yellow")
 
 
@@ -82,12 +86,12 @@ def turn_resumed(line: Text, call: Json, data: Json) -> Text:
 
 
 def call_resumed(line: Text, call: Json, data: Json) -> Text:
-    return line.append(f"{clock(data['at'])}  the call goes on: {plain(data['reason'])}", style="yellow")
+    return line.append(f"{clock(data['at'])}  the call goes on: {_words(data['reason'])}", style="yellow")
 
 
 def ended(line: Text, call: Json, data: Json) -> Text:
     prefix = line.copy()
-    line.append(f"{clock(data['duration'])}  call ended: {plain(data['reason'])}", style="bold")
+    line.append(f"{clock(data['duration'])}  call ended: {_words(data['reason'])}", style="bold")
     if data["flush"] != "complete":
         line.append(f"; the last {data['missing']:.1f} s have no transcript", style="yellow")
     told = [_told(data["figures"])] if data.get("figures") else []
@@ -100,6 +104,19 @@ def ended(line: Text, call: Json, data: Json) -> Text:
 
 def lost(line: Text, call: Json, data: Json) -> Text:
     return line.append(f"what stood here is lost: the database was {plain(data['why'])}", style="yellow")
+
+
+def tested(line: Text, call: Json, data: Json) -> Text:
+    return line.append(f"a test event came, by bridge {plain(data['by'])}: posts arrive, and verify", style="green")
+
+
+def _words(reason: str) -> str:
+    return plain(reason.replace("_", " "))
+
+
+def _speaker(call: Json, track: str) -> str:
+    """Who speaks on a track, if the call's beginning was seen."""
+    return plain((call.get("speakers") or {}).get(track) or track)
 
 
 def _told(figures: Json) -> str:
@@ -127,5 +144,6 @@ WORDING: Mapping[str, tuple[Say, str | None]] = {
     "call.resumed": (call_resumed, "at"),
     "call.ended": (ended, None),
     "event.lost": (lost, None),
+    "webhook.test": (tested, None),
 }
 """By type of event: its function, and the field of its data that has its time in the call, if there is one."""

@@ -79,6 +79,10 @@ class Asking:
         """What to send now that no audio comes."""
         return self._finals(self._standing.pause())
 
+    def rests(self, now: float) -> bool:
+        """Whether nothing is `due`, however much audio has been sent."""
+        return self._settle_at is None and now < self._standing.due_at and not self._configuring.waits
+
     def due(self, sent: int, now: float) -> Iterator[str]:
         """What to send. `sent`: how much of the audio Deepgram has got."""
         yield from self.settling(sent)

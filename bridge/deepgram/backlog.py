@@ -8,6 +8,7 @@ session's affair.
 
 from bridge.audio import SAMPLE_RATE, SAMPLES_PER_MS
 from bridge.deepgram.coverage import Coverage, before
+from bridge.deepgram.delay import CallDelay, DelayMeter
 from bridge.deepgram.exchange import AudioLost, Fetch, SessionPolicy, Uncovered
 from bridge.deepgram.latency import LatencyMeter
 from bridge.deepgram.sounds import Sounds, audible
@@ -19,6 +20,7 @@ from bridge.spans import Span
 _CHUNK = 60 * SAMPLES_PER_MS  # samples in a message of fetched audio
 _QUIET = SAMPLE_RATE // 5  # samples without a sound before a cut: no word lies across it
 _EDGE = SAMPLE_RATE // 2  # samples before a cut within the audio in which no word is trusted
+_AT_ONCE = SAMPLE_RATE // 2  # samples that are worth the work of being spared
 _FETCH = 10 * SAMPLE_RATE  # samples fetched at once
 _REACH = 10 * SAMPLE_RATE  # how far back a hole is sent once more, where audio is kept for later
 
@@ -26,15 +28,22 @@ _REACH = 10 * SAMPLE_RATE  # how far back a hole is sent once more, where audio 
 class Backlog:
     """Of one call, over all its sockets. Positions are samples of the call."""
 
-    def __init__(self, policy: SessionPolicy, start: int, latency: LatencyMeter | None = None) -> None:
+    def __init__(
+        self,
+        policy: SessionPolicy,
+        start: int,
+        latency: LatencyMeter | None = None,
+        delay: DelayMeter | None = None,
+    ) -> None:
         """`start`: position of the first sample that will come."""
+        self._delay = CallDelay(delay or DelayMeter())
         self._latency = latency or LatencyMeter()
         self._kept = policy.kept
         self._held = int(policy.held * SAMPLE_RATE)
         self._format = policy.format
         self._block = policy.format.block
         self._window = AudioWindow(int(policy.window * SAMPLE_RATE), start, self._block)
-        self._coverage = Coverage((start,) * policy.format.channels)
+        self._coverage = Coverage(policy.covered or (start,) * policy.format.channels)
         self._timeline = Timeline(start)
         self._sounds = Sounds(policy.format)
         self._unheard = start  # before this, audio fell off the window without a note of its sounds
@@ -63,6 +72,11 @@ class Backlog:
         return self._window.next_size() > 0
 
     @property
+    def level(self) -> bool:
+        """This socket has been sent audio, and all there is."""
+        return self._timeline.sent > 0 and self._window.sent == self._window.end
+
+    @property
     def sent(self) -> int:
         """How far this socket has been sent the call."""
         return self._window.sent
@@ -88,17 +102,30 @@ class Backlog:
         """There is sound where the audio ends, so a word may go on after it."""
         return self._format.is_audible(self._window.tail(_QUIET))
 
-    def append(self, chunk: bytes) -> None:
+    def append(self, chunk: bytes, now: float) -> None:
         """More of the call: whole samples."""
         start = self._window.start
         self._window.append(chunk)
+        self._delay.received(self._window.end, now)
+        if self._window.start != start:
+            self._unheard = self._window.start
+
+    def pass_on(self, chunk: bytes, now: float) -> None:
+        """As `append` and then `next_chunk`, of one that is `level`."""
+        start = self._window.start
+        self._window.pass_on(chunk)
+        self._delay.passed(now)
+        self._timeline.advance(len(chunk) // self._block)
         if self._window.start != start:
             self._unheard = self._window.start
 
     def spare(self, kept: int) -> None:
         """Audio before a position can be fetched: memory holds only the newest seconds of it."""
         start = self._window.start
-        if fallen := self._window.spare(min(kept, self._window.end - self._held)):
+        kept = min(kept, self._window.end - self._held)
+        if kept - start < _AT_ONCE:
+            return
+        if fallen := self._window.spare(kept):
             self._sounds.note(start, fallen)
         self._sounds.forget(max(self.settled, self._window.end - self._window.limit))
 
@@ -109,9 +136,10 @@ class Backlog:
         self._coverage.begin(self._window.sent)
         return _lost(skipped)
 
-    def next_chunk(self) -> bytes:
+    def next_chunk(self, now: float) -> bytes:
         """The oldest chunk that this socket has not been sent."""
         chunk = self._window.next_chunk()
+        self._delay.sent(self._window.sent, now)
         self._timeline.advance(len(chunk) // self._block)
         return chunk
 

@@ -21,6 +21,7 @@ from bridge.deepgram.session import Session
 from bridge.deepgram.socket import Socket
 from bridge.deepgram.states import State
 from bridge.text import hide
+from bridge.traces import NO_TRACES, Traces
 
 log = logging.getLogger("bridge.deepgram")
 
@@ -42,6 +43,7 @@ class Client:
         on_event: Callable[[SessionEvent], None],
         fetch: FetchAudio | None = None,
         fallback: str | None = None,
+        traces: Traces = NO_TRACES,
     ) -> None:
         """`request`: what is asked of an origin, as path and query. `on_event` is called in order and must not wait.
         `fallback`: asks for what other calls do, where this one asks for something of its own.
@@ -54,6 +56,7 @@ class Client:
         self._on_event = on_event
         self._fetch = fetch
         self._fallback = fallback
+        self._traces = traces
         self._loop = asyncio.get_running_loop()
         self._timer: tuple[float, asyncio.Handle] | None = None  # uvloop's handles of what is due do not tell when
         self._socket: Socket | None = None
@@ -73,8 +76,12 @@ class Client:
     def receive_audio(self, chunk: bytes) -> None:
         """More of the call: interleaved mu-law."""
         now = self._loop.time()
-        self.session.receive_audio(chunk, now)
-        self._pump()
+        data = self.session.pass_on(chunk, now)
+        if data is None:
+            self.session.receive_audio(chunk, now)
+            self._pump()
+        elif self._socket:
+            self._socket.send(data)
         if self._socket and self._socket.blocked_for(now) > self.session.policy.stall:
             log.warning("deepgram takes no audio", extra={"call_id": self._call_id})
             self._socket.abort()
@@ -209,6 +216,8 @@ class Client:
                 self._socket = None
                 self.session.closed(None, "a fault of the bridge", self._loop.time())
             self._pump()
+        finally:
+            socket.span.end()
 
     async def _run_socket(self, socket: Socket, place: int, turned_away: Refusal | None) -> None:
         refusal = turned_away or await self._open(socket, place)
@@ -246,6 +255,7 @@ class Client:
             self._origins.sockets[name] -= 1
         code, reason = socket.close_code, socket.close_reason
         log.info("deepgram closed", extra={**about, "code": code, "reason": reason})
+        socket.span.note({"bridge.close_code": code})
         if self._socket is socket:
             self._socket = None
             self.session.closed(code, reason, self._loop.time())
@@ -287,11 +297,16 @@ class Client:
             await self._read(socket, place)
 
     async def _open(self, socket: Socket, place: int) -> Refusal | None:
+        about = {"bridge.origin": self._origins.all[place].name}
+        socket.span = self._traces.begin("deepgram socket", self._call_id, about, asks=True)
         # Where there is another origin, a slow one is not waited for.
         refusal = await (socket.open(self._origins.policy.handshake) if len(self._origins) > 1 else socket.open())
         if refusal is None:
+            socket.span.note({"bridge.deepgram.request_id": socket.request_id})
             self._origins.succeeded(place)
             return None
+        socket.span.note({"http.response.status_code": refusal.status})
+        socket.span.end("refused")
         log.warning(
             "deepgram refused",
             extra={

@@ -24,6 +24,9 @@ class SessionPolicy:
     """Seconds of audio held in memory for sending again."""
     kept: bool = False
     """Whether the shell keeps older audio elsewhere and can fetch it."""
+    covered: tuple[int, ...] = ()
+    """By channel, the samples up to which another process has had finals; what lies between that and the beginning is
+    fetched, and heard again. Empty: the beginning."""
     held: float = 4.0
     """Seconds of audio held in memory though it can be fetched: most finals come within that."""
     deaf: float = 20.0

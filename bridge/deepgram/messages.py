@@ -242,6 +242,27 @@ class Refusal:
         return (self.blame is Blame.REQUEST and self.status != TOO_LARGE) or self.status == 403
 
     @property
+    def in_short(self) -> str:
+        """In words of ours, for those who may not read Deepgram's."""
+        match self.status:
+            case None:
+                return "there is no answer"
+            case 401:
+                return "the key is refused"
+            case 402:
+                return "the project has no credit"
+            case 403:
+                return "the project may not use the model"
+            case 407:
+                return "the proxy wants to know who we are"
+            case status if self.blame is Blame.PASSING:
+                return f"it is busy or fails ({status})"
+            case status if status < 400:
+                return f"another server answers ({status})"
+            case status:
+                return f"the request is refused ({status})"
+
+    @property
     def blame(self) -> Blame:
         """What would have to change before it can work."""
         if self.status is None or self.status in (408, 429) or self.status >= 500:

@@ -20,7 +20,7 @@ from enum import Enum, auto
 
 from bridge.deepgram.breaker import CircuitBreaker, CircuitBreakerPolicy
 from bridge.deepgram.exchange import SessionPolicy
-from bridge.deepgram.messages import Blame, Refusal
+from bridge.deepgram.messages import TOO_LARGE, Blame, Refusal
 from bridge.egress import DIRECT, Route
 from bridge.pace import Pace
 
@@ -115,11 +115,18 @@ class _Health:
         self.state = State.WELL
         self.dropped: str | None = None  # the call that has lost a socket there last
         self.account = False  # what failed last is for a person to mend
+        self.standing: Refusal | None = None  # what everybody's request was refused with, until a person mends it
         self.failed_at = 0.0
         self.recovered_at: float | None = None
         self.recovery = policy.recovery
         self.probe_at: float | None = None  # None: no probe is due, or one is under way
         self.pause = policy.first_probe
+
+    def refuse(self, refusal: Refusal) -> None:
+        """What everybody asks for was refused."""
+        self.account = refusal.blame is Blame.ACCOUNT
+        if refusal.blame is not Blame.PASSING and refusal.status != TOO_LARGE:
+            self.standing = refusal
 
 
 class Origins:
@@ -160,6 +167,17 @@ class Origins:
         """1 for the origin that a new call is sent to, 0 for the others, by their names."""
         best = min(range(len(self)), key=lambda place: (self.is_aside(place), place))
         return {origin.name: int(place == best) for place, origin in enumerate(self.all)}
+
+    @property
+    def standing(self) -> dict[str, Refusal]:
+        """What refuses every call until a person mends the account or the options, by the names of the origins."""
+        told = zip(self.all, self._health, strict=True)
+        return {origin.name: health.standing for origin, health in told if health.standing}
+
+    @property
+    def refusing(self) -> dict[str, int]:
+        """1 for those that refuse the account, which a person has to mend, by their names."""
+        return {origin.name: int(self.needs_person(place)) for place, origin in enumerate(self.all)}
 
     def patience(self, policy: SessionPolicy) -> SessionPolicy:
         """A session's, which has less of it with a deaf socket where there is another origin to go to."""
@@ -206,6 +224,7 @@ class Origins:
         health = self._health[place]
         health.breaker.succeeded()
         health.account = False
+        health.standing = None
 
     def refused(self, place: int, refusal: Refusal, now: float, *, own_options: bool = False) -> None:
         """A handshake was refused. `own_options`: the call has asked for something that others do not, so that what
@@ -214,7 +233,7 @@ class Origins:
         health.breaker.failed(refusal, now, own_options=own_options)
         if own_options and refusal.may_be_over_options:
             return
-        health.account = refusal.blame is Blame.ACCOUNT
+        health.refuse(refusal)
         self._fail(place, Trigger.FAILED, now)
 
     def dropped(self, place: int, call_id: str, now: float, *, deaf: bool = False) -> None:
@@ -243,7 +262,7 @@ class Origins:
         """How a probe went; None: well."""
         health = self._health[place]
         if refusal:
-            health.account = refusal.blame is Blame.ACCOUNT
+            health.refuse(refusal)
             health.pause = min(self.policy.longest_probe, 2 * health.pause)
             health.probe_at = now + health.pause
             self._fail(place, Trigger.FAILED, now)

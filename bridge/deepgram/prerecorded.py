@@ -77,7 +77,7 @@ async def transcribe(
     except TimeoutError:
         outcome = Refusal(None, f"no answer within {patience:g} seconds", None)
     except (OSError, aiohttp.ClientError, ValueError) as error:  # the last: a key that no header can hold
-        outcome = Refusal(None, str(_failure(error)), None)
+        outcome = Refusal(None, str(failure_of(error)), None)
     _tell(outcome, call_id, seconds)
     return outcome
 
@@ -101,7 +101,7 @@ async def _ask(
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT),
     ) as response:
         headers = {name.lower(): value for name, value in response.headers.items()}
-        answer = await _read(response, max(_LEAST_ANSWER, len(audio)))
+        answer = await read_body(response, max(_LEAST_ANSWER, len(audio)))
         if response.status != 200:
             return parse_refusal(response.status, headers, answer, key)
     try:
@@ -111,8 +111,8 @@ async def _ask(
         return Refusal(None, str(error), headers.get("dg-request-id"))
 
 
-def _failure(error: Exception) -> Failure:
-    """Without the words of the exception, which may hold the URL, options and all."""
+def failure_of(error: Exception) -> Failure:
+    """What an exception of aiohttp's says, without its words, which may hold the URL, options and all."""
     match error:
         case aiohttp.ClientHttpProxyError():
             return Failure("proxy", f"status {error.status}")
@@ -135,7 +135,7 @@ async def _upload(header: bytes, audio: bytes) -> AsyncIterator[bytes]:
         yield audio[at : at + _UPLOAD_CHUNK]
 
 
-async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:
+async def read_body(response: aiohttp.ClientResponse, most: int) -> bytes:
     """The body, as far as `most` octets: more is no transcript, words are far shorter than their audio."""
     answer = bytearray()
     async for chunk in response.content.iter_any():

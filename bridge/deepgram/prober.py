@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from bridge.deepgram.dialect import Dialect, Listen
 from bridge.deepgram.messages import Message, Other, Refusal
-from bridge.deepgram.origins import Origins
+from bridge.deepgram.origins import Origin, Origins
 from bridge.deepgram.socket import Socket
 from bridge.errors import RemoteProtocolError
 from bridge.failure import Failure
@@ -54,21 +54,30 @@ class Prober:
 
     async def _probe(self, place: int) -> None:
         origin = self._origins.all[place]
-        socket = Socket(f"{origin.url}{self._request}", origin.key, origin.route)
         refusal: Refusal | None = Refusal(None, str(Failure("protocol", "a fault of the bridge")), None)
         try:
-            patience = self._origins.policy.handshake
-            refusal = await socket.open(patience) or await _last_message(socket, patience, self._dialect())
+            refusal = await ask(origin, self._request, self._dialect(), self._origins.policy.handshake)
         except Exception:
             log.exception("a probe failed", extra={"origin": origin.name})
         finally:
-            socket.abort()
             self._origins.probed(place, refusal, asyncio.get_running_loop().time())
         if refusal:
             about = {"origin": origin.name, "status": refusal.status, "reason": refusal.reason}
             log.warning("deepgram's origin fails still", extra=about)
         elif self._origins.is_well(place):
             log.info("deepgram's origin is well again", extra={"origin": origin.name})
+
+
+async def ask(origin: Origin, request: str, dialect: Dialect, patience: float) -> Refusal | None:
+    """Whether an origin takes a call's request, and answers it; None: it does both. No audio is sent.
+
+    `request`: path and query. `patience`: seconds for each of the two steps.
+    """
+    socket = Socket(f"{origin.url}{request}", origin.key, origin.route)
+    try:
+        return await socket.open(patience) or await _last_message(socket, patience, dialect)
+    finally:
+        socket.abort()
 
 
 async def _last_message(socket: Socket, patience: float, dialect: Dialect) -> Refusal | None:

@@ -17,6 +17,7 @@ from random import Random
 
 from bridge.deepgram.asking import Asking
 from bridge.deepgram.backlog import Backlog
+from bridge.deepgram.delay import DelayMeter
 from bridge.deepgram.dialect import Dialect, Listen
 from bridge.deepgram.ending import Ending
 from bridge.deepgram.exchange import Close, Command, Connect, Finished, Send, SessionEvent, SessionPolicy, Uncovered
@@ -24,11 +25,10 @@ from bridge.deepgram.interruption import GIVEN_UP, Interruption
 from bridge.deepgram.journal import Journal
 from bridge.deepgram.latency import LatencyMeter
 from bridge.deepgram.messages import Blame, ConfigureAnswer, DeepgramError, Message, Metadata, Other, Refusal
+from bridge.deepgram.outflow import Outflow
 from bridge.deepgram.retries import Retries
 from bridge.deepgram.states import State, Trigger, follow
-from bridge.deepgram.watchdog import Watchdog
 from bridge.errors import LocalProtocolError
-from bridge.pace import Pace
 from bridge.recognition import Recognized, Result
 
 
@@ -43,6 +43,7 @@ class Session:
         start: int = 0,
         latency: LatencyMeter | None = None,
         dialect: Dialect | None = None,
+        delay: DelayMeter | None = None,
     ) -> None:
         """`start`: position of the first sample that will come. `dialect`: by default Deepgram's `/v1/listen`."""
         self.state = State.IDLE
@@ -55,21 +56,17 @@ class Session:
         """What is asked of Deepgram beside the audio; after a new question `ask` has it sent."""
         self.origin: str | None = None  # the name of the one that its socket is at, where the shell says so
         self._interruption = Interruption()
-        self._backlog = Backlog(policy, start, self.latency)
-        self._pace = Pace(policy.speed, policy.burst)
+        self._backlog = Backlog(policy, start, self.latency, delay)
+        self._outflow = Outflow(policy)
         self.retries = Retries(policy, random)
-        self._last_sent = 0.0
-        self._watchdog = Watchdog(policy.deaf, policy.format)
         self._asked: int | None = None  # position of the one fetch in flight; it may outlive the socket it is for
         self._ending = Ending(policy)
         self._commands: list[Command] = []
         self._events: list[SessionEvent | DeepgramError] = []
 
     def __repr__(self) -> str:
-        return (
-            f"<Session {self.state.name} {self._ending.state.name} {self._backlog!r} fetching {self._asked} "
-            f"{self.journal!r}>"
-        )
+        states = f"{self.state.name} {self._ending.state.name}"
+        return f"<Session {states} {self._backlog!r} fetching {self._asked} {self.journal!r}>"
 
     @property
     def interruption(self) -> tuple[int | None, str] | None:
@@ -105,18 +102,28 @@ class Session:
 
     def start(self, now: float) -> None:
         """Open the first socket; call once, at the start of the stream."""
-        self._pace.start(now)
+        self._outflow.start(now)
         self._connect()
 
     def receive_audio(self, chunk: bytes, now: float) -> None:
         """More of the call, in the policy's format: whole samples."""
         if not self._ending.receive_audio() or not chunk:
             return
-        self._backlog.append(chunk)
+        self._backlog.append(chunk, now)
         if self.state is State.OPEN:
             self._send_audio(now)
         elif self.state is State.IDLE:
             self._connect()
+
+    def pass_on(self, chunk: bytes, now: float) -> bytes | None:
+        """The short way of nearly every chunk: what the socket is to be sent of it, where there is nothing else to do,
+        to ask or to tell. None: nothing has happened yet, and `receive_audio` is to be given the chunk."""
+        busy = self.state is not State.OPEN or self._commands or self._events or self._ending.begun
+        if busy or not (chunk and self._backlog.level and self.asking.rests(now) and self._outflow.rests(now)):
+            return None
+        self._backlog.pass_on(chunk, now)
+        self._outflow.sent(chunk, now)
+        return self._dialect.encode(chunk)
 
     def spare(self, kept: int) -> None:
         """Audio before `kept` can be fetched by now; so can what this socket has not been sent of it."""
@@ -185,11 +192,8 @@ class Session:
             self._send_audio(now)
 
     def finish(self, now: float, *, cut: bool = False) -> None:
-        """No more audio comes: send the rest, ask for the last results, wait for them, but not for ever.
-
-        `cut`: the call goes on, and what comes after this is kept for later; a word that lies across the cut is left
-        to that, whole.
-        """
+        """No more audio comes: send the rest, ask for the last results, wait for them, but not for ever. `cut`: the
+        call goes on; what comes after this is kept for later, and a word that lies across the cut is left to that."""
         cut = cut and self.policy.kept and self._backlog.mid_speech
         self._ending.begin(now, self._backlog.unsent, self._backlog.waiting, cut=cut)
         if self.state is State.OPEN:
@@ -208,9 +212,9 @@ class Session:
         times = [time for time in (self._ending.deadline, self.retries.at) if time is not None]
         if self.state is State.OPEN:
             if self._backlog.ready:
-                times.append(self._pace.next_time())
+                times.append(self._outflow.next_time())
             elif self._backlog.begun and self._dialect.keep_alive:
-                times.append(self._last_sent + self.policy.keep_alive)
+                times.append(self._outflow.keep_alive_at)
         return min(times, default=None)
 
     def handle_timer(self, now: float) -> None:
@@ -220,13 +224,12 @@ class Session:
         elif self.retries.at is not None and now >= self.retries.at:
             self._connect()
         elif self.state is State.OPEN:
-            due = self._last_sent + self.policy.keep_alive
             if self._backlog.ready:
                 self._send_audio(now)
-            elif (text := self._dialect.keep_alive) and self._backlog.begun and now >= due:
+            elif (text := self._dialect.keep_alive) and self._backlog.begun and now >= self._outflow.keep_alive_at:
                 # Only after the first audio: Deepgram does not let a KeepAlive alone keep a stream.
                 self._commands.append(Send(text))
-                self._last_sent = now
+                self._outflow.said(now)
 
     # Out.
 
@@ -250,7 +253,7 @@ class Session:
     def _begin(self, request_id: str | None, now: float, resumed: int | None) -> None:
         """A socket that was opened is sent the audio. `resumed`: its first answer is news, after so many failures."""
         self.request_id = request_id
-        self._watchdog.answered(now)
+        self._outflow.answered(now)
         if resumed is not None:
             self._interruption.reopened(resumed, self._backlog.waiting, request_id, self.origin)
         self._events += self._backlog.rewind()
@@ -269,18 +272,16 @@ class Session:
     def _send_audio(self, now: float) -> None:
         """As much of what waits as the ceiling allows; after the last of it, CloseStream if that is all."""
         backlog, leaving = self._backlog, self._ending.leaving
-        while not leaving and backlog.ready and self._pace.allows(now):
-            chunk = backlog.next_chunk()
-            self._pace.take(len(chunk) / self.policy.format.octets)
+        while not leaving and backlog.ready and self._outflow.allows(now):
+            chunk = backlog.next_chunk(now)
+            self._outflow.sent(chunk, now)
             self._commands.append(Send(self._dialect.encode(chunk)))
-            self._last_sent = now
-            self._watchdog.sent(chunk, now)
             self._ask(self.asking.settling(backlog.sent), now)
         if leaving or (self._ending.begun and not backlog.unsent):
             self._become(Trigger.ALL_SENT)
             self._commands.append(Send(self._dialect.closing))
             self._ending.all_sent(now)
-        elif self._watchdog.is_deaf(now):
+        elif self._outflow.is_deaf(now):
             self._lose_socket(Refusal(None, "no results", self.request_id), now)
             self._commands.append(Close())
         else:
@@ -292,7 +293,7 @@ class Session:
     def _ask(self, texts: Iterable[str], now: float) -> None:
         for text in texts:
             self._commands.append(Send(text))
-            self._last_sent = now
+            self._outflow.said(now)
 
     def _lose_socket(self, lost: Refusal, now: float, *, slow: bool = False) -> None:
         """However it was lost: what is owed decides whether there is another. Told twice, it is lost once."""
@@ -327,7 +328,7 @@ class Session:
                 self.journal.bad_messages += 1
 
     def _hear(self, message: Recognized, now: float) -> None:
-        self._watchdog.answered(now)
+        self._outflow.answered(now)
         self._events += self._interruption.answered()
         settled = self.settled
         if fresh := self._backlog.hear(message, partial=self._ending.partial):

@@ -27,6 +27,7 @@ from bridge.deepgram.messages import Refusal, parse_refusal
 from bridge.egress import Route
 from bridge.failure import Failure, failure
 from bridge.text import hide
+from bridge.traces import NO_SPAN
 
 _OPEN_TIMEOUT = 10.0  # seconds for DNS, TCP, TLS and the upgrade
 _CLOSE_TIMEOUT = 1.0  # seconds for a close frame that is not needed any more
@@ -78,6 +79,8 @@ class Socket:
 
     def __init__(self, url: str, key: str, route: Route) -> None:
         self.request_id: str | None = None
+        self.span = NO_SPAN
+        """Of a call's trace, where its user has begun one; it is over when the user is done with the socket."""
         self._url = url
         self._key = key
         self._route = route

@@ -9,6 +9,7 @@ Source: https://developers.deepgram.com/docs/finalize
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import inf
 
 from bridge.audio import SAMPLE_RATE
 from bridge.recognition import Result
@@ -29,6 +30,8 @@ class Standing:
 
     def __init__(self, patience: float) -> None:
         """`patience`: seconds for which an interim may stand."""
+        self.due_at = inf
+        """Before this, `due` has none."""
         self._patience = patience
         self._interims: dict[int, _Interim] = {}
 
@@ -46,6 +49,7 @@ class Standing:
             self._interims.pop(result.channel, None)  # taken back
         elif shown is None or (shown.end, shown.text) != (end, result.text):
             self._interims[result.channel] = _Interim(end, result.text, now)
+            self.due_at = min(self.due_at, now + self._patience)
 
     def due(self, sent: int, now: float) -> Iterator[int]:
         """The channels to ask for. `sent`: the audio that Deepgram has got, in samples of the call."""
@@ -54,6 +58,8 @@ class Standing:
             if now - interim.since >= patience and sent - interim.end >= patience * SAMPLE_RATE:
                 interim.asked += 1
                 yield channel
+        times = (interim.since + self._patience * 2**interim.asked for interim in self._interims.values())
+        self.due_at = min(times, default=inf)
 
     def pause(self) -> Iterator[int]:
         """The channels to ask for now that no audio comes: those that have not been asked for yet."""

@@ -26,6 +26,10 @@ class Watchdog:
         if now - self._answered_at > self._patience / 2 and self._format.is_audible(chunk):
             self._unanswered += len(chunk) / self._format.octets
 
+    def rests(self, now: float) -> bool:
+        """Whether an answer is so new that `sent` need not be told."""
+        return now - self._answered_at <= self._patience / 2
+
     def is_deaf(self, now: float) -> bool:
         """Nothing has been answered for too long, although there was something to answer."""
         return now - self._answered_at > self._patience and self._unanswered > self._patience / 4

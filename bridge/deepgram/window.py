@@ -49,6 +49,12 @@ class AudioWindow:
         while self.end - self.start > self.limit and len(self._chunks) > 1:
             self._drop()
 
+    def pass_on(self, chunk: bytes) -> None:
+        """Hold one more chunk, which is handed out by that: there is none before it that was not."""
+        self.append(chunk)
+        self._unsent = 0
+        self.sent = self.end
+
     def next_size(self) -> int:
         """Samples in the chunk that `next_chunk` would hand out; 0 if there is none in memory."""
         if self._fetched:

@@ -77,6 +77,11 @@ class CircuitBreaker:
         """POSTs that are on their way, of all lanes."""
         return len(self._flying)
 
+    @property
+    def most(self) -> int:
+        """How many may be, when all is well."""
+        return self._policy.in_flight
+
     def slots(self, now: float) -> int:
         """How many POSTs may start now."""
         if self.state is State.DISABLED or now < self._paused_until:
@@ -84,6 +89,11 @@ class CircuitBreaker:
         if self.state is State.OPEN:
             return 1 if self._probe is None and now >= self._probe_at else 0
         return max(0, self._limit - len(self._flying))
+
+    def wait(self, now: float) -> float:
+        """Seconds until the endpoint may be asked; 0: now, or never by itself."""
+        until = self._probe_at if self.state is State.OPEN else 0.0
+        return max(0.0, max(until, self._paused_until) - now) if self.state is not State.DISABLED else 0.0
 
     def flies(self, call_id: str) -> bool:
         """Whether this call's lane has a POST in flight."""

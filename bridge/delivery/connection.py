@@ -16,6 +16,7 @@ from bridge.delivery.address import Address
 from bridge.egress import Route
 from bridge.errors import RemoteProtocolError
 from bridge.failure import Failure, failure
+from bridge.guard import Guard
 from bridge.tunnel import Tunnel
 
 _NEXT_ADDRESS = 0.25  # seconds after which the next address of a host is tried beside the one before (RFC 8305)
@@ -29,6 +30,10 @@ class Unreachable(Exception):
     def __init__(self, why: Failure) -> None:
         super().__init__(str(why))
         self.why = why
+
+
+class Blocked(OSError):
+    """An address is not dialled."""
 
 
 class Connection(asyncio.Protocol):
@@ -139,14 +144,20 @@ class Resolver:
 
 
 async def connect(
-    address: Address, route: Route, on_free: Callable[[Connection], None], resolver: Resolver
+    address: Address, route: Route, on_free: Callable[[Connection], None], resolver: Resolver, guard: Guard
 ) -> Connection:
-    """Open a connection. `resolver`: of the proxy, where there is one. Raises Unreachable."""
+    """Open a connection. `resolver`: of the proxy, where there is one. Raises Unreachable.
+
+    `guard` judges every address that is dialled; a proxy dials for itself, and has to do the blocking.
+    """
     proxy = route.proxy
+    make = _plain_socket if proxy else Sockets(guard, address.secure)
     try:
-        stream = await _open(await resolver.addresses(asyncio.get_running_loop().time()))
+        stream = await _open(await resolver.addresses(asyncio.get_running_loop().time()), make)
     except (OSError, UnicodeError) as error:
         resolver.forget()
+        if isinstance(make, Sockets) and make.blocked:
+            raise Unreachable(Failure("blocked", make.blocked)) from None
         raise Unreachable(failure(error, "proxy" if proxy else "connect")) from None
     try:
         if proxy and address.secure:
@@ -166,9 +177,34 @@ async def connect(
     return connection
 
 
-async def _open(addresses: Sequence[AddrInfoType]) -> socket.socket:
+class Sockets:
+    """Makes the socket of each attempt, once it knows the address: nothing comes between the judgement and the dial."""
+
+    def __init__(self, guard: Guard, secure: bool) -> None:
+        """`secure`: TLS is spoken there."""
+        self._guard = guard
+        self._secure = secure
+        self.blocked: str | None = None
+        """Why an address was not dialled, the last one."""
+
+    def __call__(self, found: AddrInfoType) -> socket.socket:
+        host, port = found[4][:2]
+        if refusal := self._guard.refusal(str(host), int(port), self._secure):
+            self.blocked = refusal
+            raise Blocked(refusal)
+        return _plain_socket(found)
+
+
+def _plain_socket(found: AddrInfoType) -> socket.socket:
+    family, kind, protocol, _, _ = found
+    return socket.socket(family, kind, protocol)
+
+
+async def _open(addresses: Sequence[AddrInfoType], make: Callable[[AddrInfoType], socket.socket]) -> socket.socket:
     """As aiohttp does: a host whose IPv6 leads nowhere is reached by IPv4. uvloop would wait for the one that does."""
-    return await aiohappyeyeballs.start_connection(addresses, happy_eyeballs_delay=_NEXT_ADDRESS, interleave=1)
+    return await aiohappyeyeballs.start_connection(
+        addresses, happy_eyeballs_delay=_NEXT_ADDRESS, interleave=1, socket_factory=make
+    )
 
 
 async def _through(stream: socket.socket, tunnel: Tunnel) -> None:

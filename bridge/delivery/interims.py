@@ -50,7 +50,9 @@ class InterimSender:
         counters: Counter[str],
         timeout: float,
         clock: Callable[[], float] = time.time,
+        parent: Callable[[str], str | None] = lambda call_id: None,
     ) -> None:
+        """`parent`: the `traceparent` of a call, if it is traced; an interim has no span of its own."""
         self._store = store
         self._poster = poster
         self._format = format_
@@ -59,8 +61,19 @@ class InterimSender:
         self._counters = counters
         self._timeout = timeout
         self._clock = clock
+        self._parent = parent
         self._calls: dict[str, _InterimPosting] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def in_flight(self) -> int:
+        """How many are on their way."""
+        return len(self._tasks)
+
+    @property
+    def calls(self) -> int:
+        """How many there are of which interims may be sent."""
+        return len(self._calls)
 
     def idle(self, call_id: str, header: str) -> None:
         """Everything of this call has been delivered."""
@@ -76,9 +89,11 @@ class InterimSender:
         self._calls.pop(call_id, None)
 
     def offer(self, call_id: str) -> None:
-        """There may be a new interim of this call."""
+        """There may be a new interim of this call; if the endpoint does not get it, or not yet, it is none of ours."""
         call = self._calls.get(call_id)
-        if call is None or not call.idle or len(self._tasks) >= IN_FLIGHT or not self._allowed():
+        if call is None:
+            return
+        if not call.idle or len(self._tasks) >= IN_FLIGHT or not self._allowed():
             self._counters["interims_dropped"] += 1
         elif not call.sending:
             call.sending = True
@@ -109,10 +124,13 @@ class InterimSender:
             return
         now = self._clock()
         self._counters["interims"] += 1
+        headers, parent = request.headers(now), self._parent(call_id)
+        if parent:
+            headers = {**headers, "traceparent": parent}
         outcome = None
         with suppress(TimeoutError):
             async with asyncio.timeout(self._timeout):
-                outcome = await self._poster.post(request.body, request.headers(now), now)
+                outcome = await self._poster.post(request.body, headers, now)
         if outcome is None or classify(outcome) is not Answer.ACCEPTED:
             self._counters["interims_failed"] += 1
 

@@ -61,6 +61,8 @@ class Answered:
     """Seconds from now."""
     location: str | None = None
     """The host a redirect points to."""
+    media_type: str | None = None
+    """Of the answer's body, in small letters."""
 
 
 Outcome = Answered | Failure
@@ -139,7 +141,8 @@ def judge(lane: Lane, outcome: Outcome, now: float, rng: Random, policy: RetryPo
 
 def passed_over(lane: Lane) -> Verdict:
     """What becomes of a lane whose batch holds nothing that its endpoint is told."""
-    return Verdict("delivered", Settlement(lane.batch_to, None), "unasked", "nothing to post")
+    settlement = Settlement(lane.batch_to, None, skipped=lane.skipped)
+    return Verdict("delivered", settlement, "unasked", "nothing to post")
 
 
 def describe(outcome: Outcome) -> str:

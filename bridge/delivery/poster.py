@@ -17,7 +17,9 @@ from bridge.delivery.address import parse_address
 from bridge.delivery.connection import Connection, Resolver, Unreachable, connect
 from bridge.delivery.lane import Answered, Outcome, parse_retry_after
 from bridge.egress import DIRECT, Route
+from bridge.errors import ConfigError
 from bridge.failure import Failure
+from bridge.guard import Guard
 
 _KEEP = 30.0  # seconds for which an idle connection is kept
 _PROXY_REFUSES = 407
@@ -39,7 +41,10 @@ class Timeouts:
 
 
 class Poster:
-    """`async with Poster(url) as poster:`. Raises `ConfigError` if nothing can be posted to this URL."""
+    """`async with Poster(url) as poster:`. Raises `ConfigError` if nothing can be posted to this URL.
+
+    `guard`: where it may lead; by default as the operator wrote it.
+    """
 
     def __init__(
         self,
@@ -47,8 +52,13 @@ class Poster:
         timeouts: Timeouts | None = None,
         route: Route = DIRECT,
         content_type: str = "application/json",
+        guard: Guard | None = None,
     ) -> None:
-        self._address = parse_address(url)
+        self._address = address = parse_address(url)
+        self._guard = guard or Guard()
+        proxied = route.proxy is not None
+        if reason := self._guard.refusal_of_host(address.host, address.port, address.secure, proxied=proxied):
+            raise ConfigError(f"the webhook's URL leads to where no webhook may be ({reason}); {self._guard.remedy}")
         self._content_type = content_type
         self._timeouts = timeouts or Timeouts()
         self._route = route
@@ -59,6 +69,11 @@ class Poster:
         self._idle: list[Connection] = []
         # How many go out at a time is the breaker's decision, not made here.
 
+    @property
+    def origin(self) -> str:
+        """Scheme and host, which are no secret."""
+        return f"http{'s' if self._address.secure else ''}://{self._address.authority}"
+
     async def __aenter__(self) -> "Poster":
         return self
 
@@ -66,6 +81,11 @@ class Poster:
         for connection in self._connections:
             connection.abort()
         await asyncio.gather(*(connection.closed for connection in self._connections))
+
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return len(self._connections)
 
     async def post(self, body: bytes, headers: Mapping[str, str], now: float) -> Outcome:
         """Post once; `now`, in seconds since 1970, is what a date in a Retry-After is compared with."""
@@ -85,6 +105,7 @@ class Poster:
             answer.status,
             parse_retry_after(answer.field("retry-after"), now),
             _host(answer.field("location")) if 300 <= answer.status < 400 else None,
+            (answer.field("content-type") or "").partition(";")[0].strip().lower() or None,
         )
 
     async def _ask(self, request: bytes) -> AnswerReader:
@@ -102,7 +123,7 @@ class Poster:
     async def _connect(self) -> Connection:
         try:
             async with asyncio.timeout(self._timeouts.connect):
-                connection = await connect(self._address, self._route, self._keep, self._resolver)
+                connection = await connect(self._address, self._route, self._keep, self._resolver, self._guard)
         except TimeoutError:
             raise Unreachable(Failure("timeout")) from None
         self._connections.add(connection)

@@ -1,7 +1,8 @@
-"""Standard Webhooks 1.0.0, the signing side: the three headers of a delivery.
+"""Standard Webhooks 1.0.0: the three headers of a delivery, and whether they are true.
 
-Pure: the time of the attempt is an argument. Verifying is the receiver's business and deliberately not here; the tests
-verify with the `standardwebhooks` library, so that the two sides cannot be wrong together.
+Pure: the time is an argument. The tests and the local receiver verify with the `standardwebhooks` library, and what it
+signs is verified here, so that the two sides cannot be wrong together. `Verifier` is for consumers, through
+`bridge.client`, which need no further package for it.
 
 Source: github.com/standard-webhooks/standard-webhooks, spec/standard-webhooks.md.
 """
@@ -10,8 +11,10 @@ import base64
 import binascii
 import hmac
 import re
+from collections.abc import Iterable
+from typing import Protocol
 
-from bridge.errors import ConfigError, LocalProtocolError
+from bridge.errors import ConfigError, LocalProtocolError, RemoteProtocolError
 
 PREFIX = "whsec_"
 
@@ -19,7 +22,11 @@ MIN_SECRET = 24
 MAX_SECRET = 64
 """Octets of a secret, as the specification has them."""
 
+TOLERANCE = 300.0
+"""Seconds by which the two clocks may differ, in either direction; the reference libraries have the same."""
+
 _SAFE = re.compile(r"[A-Za-z0-9_-]{1,256}")
+_TIMESTAMP = re.compile(r"[0-9]{1,12}")
 
 
 def format_secret(octets: bytes) -> str:
@@ -68,7 +75,7 @@ class Signer:
         if not _SAFE.fullmatch(message_id):
             raise LocalProtocolError("a webhook-id is made of letters, digits, _ and - only")
         timestamp = str(int(now))
-        signed = b"%b.%b.%b" % (message_id.encode(), timestamp.encode(), body)
+        signed = _signed(message_id, timestamp, body)
         return {
             "webhook-id": message_id,
             "webhook-timestamp": timestamp,
@@ -77,6 +84,51 @@ class Signer:
 
     def __repr__(self) -> str:
         return f"<Signer {len(self._keys)} secrets>"
+
+
+class Headers(Protocol):
+    """A request's, in any case, as every web framework has them."""
+
+    def items(self) -> Iterable[tuple[str, str]]: ...
+
+
+class Verifier:
+    """Verifies with every secret it has: while rotating, what either has signed is let in."""
+
+    def __init__(self, secrets: str, tolerance: float = TOLERANCE) -> None:
+        """`secrets`: `whsec_…`, several separated by spaces. `tolerance`: seconds. Raises `ConfigError`."""
+        self._keys = parse_secrets(secrets)
+        self._tolerance = tolerance
+
+    def verify(self, headers: Headers, body: bytes, now: float) -> str:
+        """The webhook-id of what one of the secrets has signed; `body` as it came, `now` in seconds since 1970.
+
+        Raises `RemoteProtocolError`. A signature of another version than `v1` is passed over, as the specification
+        asks.
+        """
+        given = {name.lower(): value for name, value in headers.items()}
+        try:
+            message_id, timestamp, told = (given[f"webhook-{name}"] for name in ("id", "timestamp", "signature"))
+        except KeyError:
+            raise RemoteProtocolError("a delivery without the three headers of Standard Webhooks") from None
+        if not _TIMESTAMP.fullmatch(timestamp) or not _SAFE.fullmatch(message_id):
+            raise RemoteProtocolError("a delivery whose webhook-id or webhook-timestamp is none")
+        if abs(now - int(timestamp)) > self._tolerance:
+            raise RemoteProtocolError("a delivery that is too old or too new: it is sent again, or a clock is wrong")
+        signed = _signed(message_id, timestamp, body)
+        signatures = [signature.encode(errors="replace") for signature in told.split(" ")]
+        for key in self._keys:
+            expected = _signature(key, signed).encode()
+            if any(hmac.compare_digest(expected, signature) for signature in signatures):
+                return message_id
+        raise RemoteProtocolError("a delivery that no secret of ours has signed")
+
+    def __repr__(self) -> str:
+        return f"<Verifier {len(self._keys)} secrets>"
+
+
+def _signed(message_id: str, timestamp: str, body: bytes) -> bytes:
+    return b"%b.%b.%b" % (message_id.encode(), timestamp.encode(), body)
 
 
 def _signature(key: bytes, signed: bytes) -> str:

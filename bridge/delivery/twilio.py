@@ -28,7 +28,7 @@ from enum import Enum, auto
 from typing import Any
 from urllib.parse import urlencode
 
-from bridge.delivery.format import Part, Request
+from bridge.delivery.format import REMEMBERED, Part, Request
 from bridge.events import (
     TRACKS,
     AudioGap,
@@ -47,9 +47,6 @@ SIGNATURE_HEADER = "X-Twilio-Signature"
 
 _SPREAD = 1000
 """How far apart the numbers of messages are where interims go between them."""
-
-REMEMBERED = 10_000
-"""Calls of which it is remembered how far they are told, the latest."""
 
 _GIVEN_UP = "not_transcribed"
 """The cause of a gap after the end of a call that says: nothing more is transcribed by itself."""
@@ -140,6 +137,7 @@ class TwilioForms:
     """The format. It remembers of each call how far it has come; what it does not know it is told again."""
 
     content_type = "application/x-www-form-urlencoded"
+    types: frozenset[str] | None = None
 
     def __init__(self, account_sid: str, sign: Sign, *, interims: bool = False, remembered: int = REMEMBERED) -> None:
         """`remembered`: calls, more than go on and are delivered at a time."""
@@ -168,7 +166,10 @@ class TwilioForms:
             call.progress, _ = call.progress.after(event)
         call.moved_from(told)
 
-    def parts(self, lane: Lane, events: Sequence[StoredEvent]) -> list[Part]:
+    def needs(self, events: Sequence[StoredEvent]) -> tuple[str, ...]:
+        return ()
+
+    def parts(self, lane: Lane, events: Sequence[StoredEvent], said: Sequence[StoredEvent] = ()) -> list[Part]:
         call = self._calls[lane.call_id]
         progress, call.ahead, parts = call.progress, [], []
         for event in events:
@@ -196,6 +197,9 @@ class TwilioForms:
         call.interims = min(call.interims + 1, _SPREAD - 1)
         said = {**_content(event.data.model_dump(), final=False), "Timestamp": event.time}
         return self._request(call_id, header, self._number(call.progress.told) + call.interims, said)
+
+    def apart(self) -> "TwilioForms":
+        return TwilioForms(self._account_sid, self._sign, interims=self._interims)
 
     def _number(self, told: int) -> int:
         return told * _SPREAD if self._interims else told

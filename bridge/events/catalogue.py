@@ -25,6 +25,9 @@ from bridge.events.parts import (
     ResumeReason,
     Stretch,
     Track,
+    WholeTranscript,
+    is_empty,
+    is_none,
 )
 from bridge.events.speech import (
     SpeechStarted,
@@ -42,7 +45,8 @@ class CallStarted(Data):
     type: ClassVar[str] = "call.started"
 
     carrier: str
-    """`twilio`, `telnyx`, `jambonz`; `import`: a recording made elsewhere; `stream`: what `bridge stream` has heard."""
+    """`twilio`, `telnyx`, `jambonz`; `import`: a recording made elsewhere; `stream`: what `bridge stream` has heard;
+    `test`: no call at all, of a `webhook.test`."""
     carrier_call_id: str
     """The carrier's own id of the call. The first record of a call is named by it; further ones add a number."""
     continues: str | None = None
@@ -65,8 +69,13 @@ class CallStarted(Data):
     """None where no stream came."""
     parameters: dict[str, str]
     """The stream's own, as they were sent: all but `bridge.…` and `speaker.…`, which are ours."""
+    record_days: float | None = Field(None, exclude_if=is_none)
+    """For which the record stays after the call, where the stream says so with `bridge.record_days`; else it is left
+    out, and `BRIDGE_RECORD_DAYS` says it."""
     stream_token: bool = False
     """The stream had a token: further streams of the call are taken only with one."""
+    redact: list[str] = Field([], exclude_if=is_empty)
+    """What is taken out of the transcripts: kinds of `BRIDGE_REDACT`, and labels of own patterns."""
     started_at: str
     """Wall clock of call time 0, as far as it is known now."""
 
@@ -78,7 +87,7 @@ class DtmfReceived(Data):
 
     track: Track
     digit: str
-    """As the carrier writes it: `0` to `9`, `*`, `#`, or `A` to `D`."""
+    """As the carrier writes it: `0` to `9`, `*`, `#`, or `A` to `D`; `[digits]` where digits are redacted."""
     at: float
     """How far the audio had come by then."""
 
@@ -106,7 +115,8 @@ class CallResumed(Data):
     stream_id: str
     """The other stream's."""
     at: float
-    """Where the audio goes on; the gap before it follows as `audio.gap`."""
+    """Where the audio goes on; the gap before it follows as `audio.gap`. With `handed_over`: from where on the call is
+    heard by the other process, which has no gap."""
     uncovered: list[Stretch] = []
     """Kept audio from before that no final covers yet; it is transcribed after the call."""
 
@@ -251,6 +261,8 @@ class CallEnded(Data):
     """The sockets to Deepgram, in their order, of the process that ended the call."""
     transcript_url: str | None = None
     """The record's, as JSON, for clients with a token. None without `PUBLIC_URL`, or where no stream came."""
+    transcript: WholeTranscript | None = Field(None, exclude_if=is_none)
+    """In posts to endpoints that ask for it (`WEBHOOK_TRANSCRIPT`), else it is left out."""
 
 
 class EventLost(Data):
@@ -259,6 +271,19 @@ class EventLost(Data):
     type: ClassVar[str] = "event.lost"
 
     why: Literal["damaged"] = "damaged"
+
+
+class WebhookTest(Data):
+    """Nothing has happened: someone tries whether the webhook takes what is posted. Answer 2xx, and ignore it.
+
+    Posted by `bridge doctor` and `bridge webhook test`; its `call` is none, and stands in no record.
+    """
+
+    type: ClassVar[str] = "webhook.test"
+    durable: ClassVar[bool] = False
+
+    by: Literal["doctor", "webhook test"]
+    """The command."""
 
 
 EVENT_TYPES: Mapping[str, type[Data]] = {
@@ -283,5 +308,6 @@ EVENT_TYPES: Mapping[str, type[Data]] = {
         CallResumed,
         CallEnded,
         EventLost,
+        WebhookTest,
     )
 }

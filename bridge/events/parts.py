@@ -55,11 +55,12 @@ EndedBy = Literal["pause", "utterance_end", "speaker", "call_end"]
 `call_end`: nothing more was heard.
 """
 
-ResumeReason = Literal["carrier_reconnected", "bridge_restarted"]
+ResumeReason = Literal["carrier_reconnected", "bridge_restarted", "handed_over"]
 """Why another stream goes on with a call.
 
 `carrier_reconnected`: the one before it was lost, or the carrier replaced it.
 `bridge_restarted`: the bridge was lost in mid-call.
+`handed_over`: another process of the bridge has taken it over, and has heard it all the while: nothing is missing.
 """
 
 Cause = Literal[
@@ -172,6 +173,19 @@ class Entity(BaseModel):
     """After the last of them."""
 
 
+class Redacted(BaseModel):
+    """Where something was said that is not to be read."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: str
+    """What stands in brackets in its place: `card`, `cvc`, `expiry`, `phone`, `email`, `digits`, or a label of
+    `BRIDGE_REDACT_PATTERNS`.
+    """
+    start: float
+    end: float
+
+
 class Request(BaseModel):
     """One socket to Deepgram."""
 
@@ -235,6 +249,34 @@ class Stretch(BaseModel):
     track: Track
     from_: float = Field(alias="from")
     to: float
+
+
+class SpokenTurn(BaseModel):
+    """A turn as it is read; times in seconds of the call."""
+
+    model_config = ConfigDict(frozen=True)
+
+    speaker: str
+    track: Track
+    voice: int | None
+    """One of several people on the track; None: it is not known that there are any."""
+    start: float
+    end: float
+    text: str
+    over: list[str]
+    """Speakers in whose turn this one began, or went on, and who did not stop for it."""
+    segment_ids: list[str]
+
+
+class WholeTranscript(BaseModel):
+    """All that was said in a call, by the finals that came before its end."""
+
+    model_config = ConfigDict(frozen=True)
+
+    turns: list[SpokenTurn] | None
+    """None: they are too large for a POST; `transcript_url` leads to them."""
+    octets: int
+    """Of the turns as JSON."""
 
 
 class Figures(BaseModel):

@@ -5,7 +5,19 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from bridge.events.data import Data
-from bridge.events.parts import TRACKS, Alternative, EndedBy, Entity, Overlap, SearchHit, Track, Word, is_empty, is_none
+from bridge.events.parts import (
+    TRACKS,
+    Alternative,
+    EndedBy,
+    Entity,
+    Overlap,
+    Redacted,
+    SearchHit,
+    Track,
+    Word,
+    is_empty,
+    is_none,
+)
 
 
 class Transcript(Data):
@@ -46,6 +58,10 @@ class Transcript(Data):
     """Where terms may have been said that were searched for; with `search`."""
     entities: list[Entity] = Field([], exclude_if=is_empty)
     """What the words name; with `detect_entities`."""
+    redacted: list[Redacted] = Field([], exclude_if=is_empty)
+    """What is not to be read, in order: its words are left out, and what stands for them is one word; with
+    `BRIDGE_REDACT`.
+    """
     overlaps: list[Overlap] = []
     """With what had been heard of the other speaker by then: a pair may be told by its later segment only."""
     source: Literal["live", "backfill"] = "live"

@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from websockets.protocol import State
 
 from bridge.errors import ConfigError
-from bridge.failure import failure
+from bridge.failure import advised, failure
 from bridge.local.stream import NO_FAULTS, CallerFaults, CallerOptions, messages
 from bridge.local.wav import Recording
 from twiml.signature import SIGNATURE_HEADER, sign_url
@@ -161,7 +161,7 @@ async def _call(target: Target, frames: Frames, call_id: str) -> Summary:
             close_timeout=CLOSE_TIMEOUT,
             proxy=None,
         ) as socket:
-            listener = asyncio.create_task(_listen(socket))
+            listener = asyncio.create_task(listen(socket))
             try:
                 await _send(socket, frames, target.speed, summary)
             finally:
@@ -169,7 +169,7 @@ async def _call(target: Target, frames: Frames, call_id: str) -> Summary:
                 summary.unexpected = await listener
         summary.close_code, summary.close_reason = socket.close_code, socket.close_reason or ""
     except (OSError, InvalidHandshake, InvalidURI) as error:
-        summary.error = _refusal(error)
+        summary.error = refusal(error)
     return summary
 
 
@@ -218,7 +218,7 @@ async def _let_read(socket: ClientConnection) -> None:
     await asyncio.sleep(0)
 
 
-async def _listen(socket: ClientConnection) -> int:
+async def listen(socket: ClientConnection) -> int:
     """Count what the server says until the socket closes."""
     heard = 0
     with suppress(ConnectionClosed):
@@ -227,7 +227,8 @@ async def _listen(socket: ClientConnection) -> int:
     return heard
 
 
-def _refusal(error: Exception) -> str:
+def refusal(error: Exception) -> str:
+    """Why there was no socket, in a sentence: what the server answered, or what came in between."""
     if isinstance(error, InvalidStatus):
         if error.response.status_code < 300:  # a page, or the like
             return f"no connection: {_NO_SOCKET}"
@@ -237,4 +238,4 @@ def _refusal(error: Exception) -> str:
         return f"no connection: {error.uri} is no ws:// or wss:// address"
     if isinstance(error, InvalidHandshake):
         return f"no connection: {_NO_SOCKET}"
-    return f"no connection: {failure(error, 'connect')}"
+    return f"no connection: {advised(failure(error, 'connect'))}"

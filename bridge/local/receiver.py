@@ -6,16 +6,18 @@ example of a production receiver: it keeps events in memory only.
 """
 
 import asyncio
-import json
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any
 
 from aiohttp import web
 
+from bridge.delivery.envelope import opened
 from bridge.delivery.signing import parse_secrets
-from bridge.errors import ConfigError
+from bridge.errors import ConfigError, RemoteProtocolError
+from bridge.installing import with_extra
 from bridge.local.order import OrderOracle
 
 Json = dict[str, Any]
@@ -143,7 +145,7 @@ class Receiver:
     def seqs(self, call_id: str) -> list[int]:
         return [event["seq"] for event in self.events(call_id)]
 
-    async def until(self, condition: Callable[[], object], seconds: float = 10.0) -> None:
+    async def until(self, condition: Callable[[], object], seconds: float = 60.0) -> None:
         """Wait until something that came makes this true; `TimeoutError` if it takes too long."""
         async with asyncio.timeout(seconds):
             while not condition():
@@ -159,8 +161,8 @@ class Receiver:
             self._problem("a delivery whose signature does not verify was refused")
             return web.Response(status=401)
         try:
-            call, events, skipped = _envelope(body)
-        except (ValueError, KeyError, TypeError):
+            call, events, skipped, _ = opened(body)
+        except RemoteProtocolError:
             self.counters["malformed"] += 1
             self._problem("a delivery that is no envelope was refused")
             return web.Response(status=422)
@@ -170,9 +172,7 @@ class Receiver:
             fault.times -= 1
         status = 0 if fault.reset else fault.status or 204
         self.counters["deliveries"] += 1
-        self.deliveries.append(
-            Delivery(headers["webhook-id"], arrived, call["id"], tuple(seqs), tuple(skipped), status)
-        )
+        self.deliveries.append(Delivery(headers["webhook-id"], arrived, call["id"], tuple(seqs), skipped, status))
         self._news.set()
         if fault.delay:
             await asyncio.sleep(fault.delay)
@@ -201,7 +201,7 @@ class Receiver:
             return True
         return False
 
-    def _take(self, call: Json, events: list[Json], skipped: list[int]) -> None:
+    def _take(self, call: Json, events: list[Json], skipped: Iterable[int]) -> None:
         received = self.calls.get(call["id"])
         if received is None:
             if len(self.calls) >= self._keep:
@@ -228,25 +228,14 @@ class Receiver:
             self._on_problem(text)
 
 
+def check_installed() -> None:
+    """Raises ConfigError where the library is missing that verifies."""
+    if find_spec("standardwebhooks") is None:
+        raise ConfigError(f"the receiver needs standardwebhooks: {with_extra('local')}")
+
+
 def _verifiers(secret: str) -> list[Callable[[bytes, dict[str, str]], object]]:
-    try:
-        from standardwebhooks import Webhook
-    except ImportError as error:
-        raise ConfigError(
-            "the receiver needs standardwebhooks: in the bridge's folder, pip install '.[local]'"
-        ) from error
+    check_installed()
+    from standardwebhooks import Webhook
+
     return [Webhook(octets).verify for octets in parse_secrets(secret)]
-
-
-def _envelope(body: bytes) -> tuple[Json, list[Json], list[int]]:
-    """The `call`, the events and the skipped numbers; raises what the shape of the body makes it raise."""
-    envelope = json.loads(body)
-    call, events, skipped = envelope["call"], envelope["events"], envelope.get("skipped", [])
-    if envelope["type"] != "call.events" or not isinstance(call["id"], str) or not isinstance(events, list):
-        raise ValueError("no envelope")
-    for event in events:
-        if not isinstance(event["id"], str) or not isinstance(event["type"], str):
-            raise ValueError("no event")
-        if not isinstance(event.get("seq", 0), int):
-            raise ValueError("no seq")
-    return call, events, [int(seq) for seq in skipped]

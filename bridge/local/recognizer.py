@@ -18,6 +18,7 @@ from typing import ClassVar
 from msgspec.structs import replace
 
 from bridge.audio import mulaw_to_pcm, samples
+from bridge.installing import with_extra
 from bridge.local import telephone
 from bridge.local.punctuation import Punctuation
 from bridge.local.recognition import Abilities, Heard, Listening, result
@@ -36,12 +37,14 @@ _SEARCHED = 50  # hypotheses among which further ones are looked for; most diffe
 _PAUSE = 0.3  # seconds of silence that end an utterance, at the least
 
 
+ABOUT = "PocketSphinx with a small model: a few hundred words of telephone talk and no others, to try the bridge with"
+"""What it is, for a person who wonders at what it hears."""
+
+
 def available() -> str | None:
     """Why recognition cannot run here, in one line; None if it can."""
     if importlib.util.find_spec("pocketsphinx") is None:
-        return (
-            "PocketSphinx is not installed (in the bridge's folder, pip install '.[local]', if this Python has a wheel)"
-        )
+        return f"PocketSphinx is not installed: `{with_extra('local')}`, if this Python has a wheel"
     return None
 
 

@@ -4,25 +4,25 @@ Its users find the protocols and values here; `open_store` stands in `opening`, 
 """
 
 from bridge.store.base import (
-    CallAudio,
     CallFilter,
     CallIndex,
     CallRow,
     EventLog,
     FoundCall,
     Hint,
-    KeptAudio,
     LiveBus,
     LoggedEvent,
     ManagedStore,
-    Outbox,
     Ownership,
     Query,
     Store,
     StoredEvent,
     Topic,
     Trouble,
+    Whose,
 )
+from bridge.store.kept import CallAudio, KeptAudio
+from bridge.store.outbox import Outbox
 
 __all__ = [
     "CallAudio",
@@ -43,4 +43,5 @@ __all__ = [
     "StoredEvent",
     "Topic",
     "Trouble",
+    "Whose",
 ]

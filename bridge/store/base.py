@@ -2,10 +2,10 @@
 
     EventLog   the append-only log of all calls
     CallIndex  which calls there are
-    Ownership  which process goes on with a call
+    Ownership  which process goes on with a call, or adds to it after its end, and which one does a chore
     Outbox     one lane per (endpoint, call) with a cursor (the words are `bridge.outbox`'s)
     LiveBus    hints where to look, and interims
-    KeptAudio  audio that is still to be transcribed
+    KeptAudio  audio that is still to be transcribed: `kept`
 
 Values and protocols only; nothing here reads a clock or touches a file. Each protocol has a contract suite of its own
 (`tests/store/contract/`) that runs on every store. Nothing is shown to a reader or posted before it is durable:
@@ -14,15 +14,19 @@ live in memory.
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
+from enum import Enum, auto
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
-from bridge.audio import AudioFormat
 from bridge.events import Event
-from bridge.outbox import Lane, LaneState, ParkedLane, Settlement
+from bridge.outlets import Named
+from bridge.store.handing import HandOvers
+from bridge.store.load import Load
+from bridge.store.outbox import Outbox
+from bridge.store.passing import Passing
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +73,16 @@ class CallFilter:
     """Which calls to find; what is None does not matter."""
 
     id: str | None = None
+    begins: str | None = None
+    """What its id begins with."""
     carrier_call_id: str | None = None
     """All records of this call of the carrier's."""
     active: bool | None = None
     from_: str | None = None
     """Part of the caller's number or name."""
     to: str | None = None
+    parties: tuple[str, ...] | None = None
+    """The caller or the callee is one of these."""
     since: float | None = None
     """Begun then or later, seconds since 1970."""
     until: float | None = None
@@ -116,14 +124,20 @@ class Trouble:
     reason: str
     passes: bool
     """What is given to it meanwhile waits and is kept; False: a person must mend it first."""
+    answers: bool = True
+    """Questions are answered meanwhile, or will be in a moment: else nothing says whether a call has a record."""
 
 
-Topic = Literal["events", "interims", "deletions", "lanes"]
+LONGEST_DELIVERY = 4 * 86400.0
+"""Seconds for which a record that is too old waits for its delivery, which is tried for three days."""
+
+Topic = Literal["events", "interims", "deletions", "lanes", "losses"]
 
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """There may be something new: events or interims of a call, its deletion, or lanes to claim (without a call id).
+    """There may be something new: events or interims of a call, its deletion, lanes to claim (without a call id), or
+    the loss of a call that this store had, and that another has taken.
 
     Hints may be lost or repeated: poll as a backstop.
     """
@@ -136,19 +150,25 @@ class EventLog(Protocol):
     """The events of all calls, append-only; every reader and every delivery goes by it."""
 
     def append(
-        self, events: Sequence[Event], interims: Sequence[Event] = (), *, deliver: bool = True
+        self,
+        events: Sequence[Event],
+        interims: Sequence[Event] = (),
+        *,
+        deliver: bool = True,
+        named: Named | None = None,
     ) -> Awaitable[None]:
         """Queue events to be kept, in the order of the calls; they are durable when the awaitable is done.
 
         All or none of `events` are kept. Idempotent on (call id, seq): what is there already is left alone. The
-        lanes of the call learn of them in the same commit; it has one to each endpoint, unless it begins with
-        `deliver=False`. `interims` (any event without a `seq`) need no commit: each replaces the newest of its track at
-        once, and the final of a segment takes its interim away.
+        lanes of the call learn of them in the same commit. A call that begins gets one to each endpoint that is to have
+        it (`bridge.outlets`), and to the one that it has `named`; none with `deliver=False`. `interims` (any event
+        without a `seq`) need no commit: each replaces the newest of its track at once, and the final of a segment takes
+        its interim away.
 
         Raises `StoreError`: the queue is full or the store closed (at the call), or the events leave a hole in the
         call's `seq` or do not begin with `call.started` (from the awaitable). What was refused can be given again.
         `NotOwner` (from the awaitable): the call has not ended, and is not this store's. One that has ended takes what
-        is transcribed afterwards from any store.
+        is transcribed afterwards from any store, but for those that have had it in `take_ended` and have lost it.
         """
 
     async def read(self, query: Query, after: int = 0, limit: int = 200) -> list[StoredEvent]:
@@ -177,13 +197,33 @@ class CallIndex(Protocol):
     async def find(self, wanted: CallFilter, *, before: str | None = None, limit: int = 50) -> list[FoundCall]:
         """Calls that are like this, the newest first; `before`: as in `calls`. Interims are not searched."""
 
-    async def delete(self, call_id: str) -> bool:
+    async def expired(self, now: float, days: float | None, *, limit: int) -> list[str]:
+        """Ids of calls that ended more than `days` ago, or than the days of their own (`CallStarted.record_days`),
+        those that ended first before others. None: those with days of their own only. `now`: seconds since 1970.
+
+        One that has still something to deliver is not among them for `LONGEST_DELIVERY`.
+        """
+
+    async def delete(self, call_id: str, *, more: bool = False) -> bool:
         """Forget a call that has ended, and everything about it; False: there is none of that id. What is on its way
-        to a webhook arrives there. Raises `StoreError` for a call that is going on."""
+        to a webhook arrives there. `more`: others follow at once, and until the last of them the words may be left on
+        the disk, where nothing finds them. Raises `StoreError` for a call that is going on."""
+
+
+class Whose(Enum):
+    """Whose a call is, be it open or not."""
+
+    OURS = auto()
+    NO_ONES = auto()
+    """Its owner is gone, or has released it."""
+    OTHERS = auto()
+    """Its owner is alive, and is another."""
+    UNKNOWN = auto()
+    """There is no such call: it was deleted, or is not durable yet."""
 
 
 class Ownership(Protocol):
-    """Which process goes on with a call.
+    """Which process goes on with a call, and which one does what is to be done once for all of them.
 
     An open call has at most one owner, an open store, and takes events from it alone. A store owns the calls that begin
     through it and those that it takes. When it closes or dies, its open calls are abandoned; how other stores learn of
@@ -193,6 +233,11 @@ class Ownership(Protocol):
     @property
     def owner(self) -> str:
         """This store's id among the owners; no other store, past or present, has it."""
+
+    @property
+    def lease(self) -> float | None:
+        """Seconds without a sign of life after which the calls of an owner are abandoned; None: no other process can
+        have the store, and what is abandoned was so before it was opened."""
 
     async def abandoned(self, *, before: str | None = None, limit: int = 200) -> list[CallRow]:
         """Open calls whose owner is gone or has released them, the newest first; `before`: as in `CallIndex.calls`."""
@@ -209,47 +254,34 @@ class Ownership(Protocol):
         False: it is not this store's, or has ended.
         """
 
+    async def take_ended(self, call_id: str, absent: float = 0.0) -> CallRow | None:
+        """Become the one store that adds to a call after its end, with the next epoch. Of several that ask, one gets
+        it, and what those before it still append is refused.
 
-class Outbox(Protocol):
-    """How far each endpoint has got with each call: a lane of each pair, with a lease and a cursor."""
-
-    async def claim(
-        self, endpoint: str, limit: int, *, lease: float, now: float, fresh_first: bool = False
-    ) -> list[Lane]:
-        """Lease lanes that are due for `lease` seconds, those that wait longest first.
-
-        No lane ever has two holders. `fresh_first`: lanes that have not failed before those that have.
+        None: the call has not ended, is not there, or is another's that is alive. `absent`: seconds for which an owner
+        that has gone without a word is waited for.
         """
 
-    async def settle(self, lane: Lane, settlement: Settlement) -> bool:
-        """Write down how a try went and give the lease back. False: it is another's, and nothing was written."""
+    async def leave_ended(self, call_id: str) -> None:
+        """Let any other store add to a call after its end, if it is this one's."""
 
-    async def resume(self, endpoint: str, call_id: str | None = None, *, after: int | None = None) -> int:
-        """Make lanes due at once, parked ones too; the number of lanes. One call's or all that have undelivered events.
+    async def whose(self, call_id: str) -> Whose:
+        """Whose a call is now."""
 
-        `after` (with a call id) moves the cursor: the events above it are sent again, in order. The holder of
-        such a lane loses its lease.
-        """
-
-    async def parked(self, endpoint: str) -> list[ParkedLane]:
-        """The dead letters of an endpoint."""
-
-    async def delivery(self, endpoint: str, call_id: str) -> LaneState | None:
-        """How far the delivery has got; None where the endpoint does not get this call."""
-
-    async def disabled(self, endpoint: str) -> str | None:
-        """What `disable` was last told about the endpoint."""
-
-    async def disable(self, endpoint: str, address: str | None) -> None:
-        """Remember that the endpoint said it is gone, and at which address; None: it is in use again."""
+    def chore(self, name: str, every: float) -> AbstractAsyncContextManager[bool]:
+        """Whether this store's process is to do now what one does for all of them every so many seconds: True for the
+        first that asks when it is due, or when the one that does it has died over it. `every` 0: it is due always."""
 
 
 class LiveBus(Protocol):
     """What is not durable: hints that there is something new, and the newest interims."""
 
-    def watch(self, *topics: Topic, call_id: str | None = None) -> AbstractContextManager[AsyncIterator[Hint]]:
+    def watch(
+        self, *topics: Topic, call_id: str | None = None, own: bool = False
+    ) -> AbstractContextManager[AsyncIterator[Hint]]:
         """Hints on these topics, of one call or of all, from the moment of this call until the context is left; those
-        that pile up unread are merged. The iteration ends when the store closes."""
+        that pile up unread are merged. `own`: none of interims of calls that other processes go on with. The iteration
+        ends when the store closes."""
 
     async def interims(self, call_id: str) -> list[Event]:
         """The newest event without a `seq` of every track: an interim whose final is not there yet, or the start of
@@ -258,6 +290,10 @@ class LiveBus(Protocol):
 
 class Store(EventLog, CallIndex, Ownership, Outbox, LiveBus, Protocol):
     """All of a store, for code that hands it on; a user asks for the protocols it needs."""
+
+    @property
+    def hand_overs(self) -> HandOvers | None:
+        """Where other open stores have the same record: how live calls go from one to the other."""
 
     @property
     def trouble(self) -> Trouble | None:
@@ -269,6 +305,11 @@ class ManagedStore(Store, AbstractAsyncContextManager["ManagedStore"], Protocol)
 
     counters: Counter[str]
     """What has happened since it was opened, for `/metrics`."""
+    load: Load
+
+    @property
+    def passing(self) -> Passing | None:
+        """What passes requests for calls on to other processes; None: no other has the record."""
 
     async def copy(self, to: Path) -> None:
         """Write all of it into the empty file `to`, as it is at one moment; calls go on meanwhile. Raises
@@ -277,72 +318,5 @@ class ManagedStore(Store, AbstractAsyncContextManager["ManagedStore"], Protocol)
     def lanes_waiting(self, endpoint: str) -> int:
         """Lanes that have something to deliver to an endpoint, dead letters aside."""
 
-
-class CallAudio(Protocol):
-    """The kept audio of one call: interleaved, positions in samples per channel since call time 0."""
-
-    @property
-    def format(self) -> AudioFormat:
-        """What is kept: mu-law of both tracks, unless it comes from elsewhere."""
-
-    @property
-    def settled(self) -> int:
-        """Audio before this is transcribed. After `reopen` as far as it was deleted; what is missing then is lost."""
-
-    @property
-    def end(self) -> int:
-        """After the newest sample: where the next `append` goes."""
-
-    @property
-    def written(self) -> int:
-        """All audio before this that was appended can be read back; it stops for good where some is lost."""
-
-    @property
-    def note(self) -> Mapping[str, Any] | None:
-        """What `write_note` was last given, by this process or by the one before."""
-
-    def append(self, audio: bytes) -> None:
-        """More of the call, following on `end`. Costs no wait; what cannot be written is counted, never raised."""
-
-    def leap(self, position: int) -> None:
-        """The call goes on at `position`: there was no audio between `end` and that."""
-
-    def settle(self, position: int) -> None:
-        """Audio before `position` is transcribed and need not be kept."""
-
-    def write_note(self, note: dict[str, Any], *, at_once: bool = False) -> None:
-        """Keep a note, of JSON, beside the audio, in the last one's place; `at_once`: not with the next flush."""
-
-    async def read_on(self, start: int, samples: int) -> tuple[int, bytes]:
-        """Up to `samples` from the first position at or after `start` that can be read, with that position.
-
-        Empty where there is nothing more. Raises `StoreError` when the store is closed.
-        """
-
-    def close(self) -> None:
-        """Write what is there and leave it, for `KeptAudio.reopen`."""
-
-    async def finish(self) -> None:
-        """All of it is transcribed: remove it, or make it a recording where audio is kept for good."""
-
-    async def remove(self) -> None:
-        """Delete the audio and the note."""
-
-
-class KeptAudio(Protocol):
-    """The audio of calls, for as long as some of it is to be transcribed."""
-
-    def open(self, call_id: str) -> CallAudio:
-        """Begin to keep a call. Raises `LocalProtocolError` if there is audio of it, or its id is no file name."""
-
-    async def reopen(self, call_id: str) -> CallAudio:
-        """Go on with one of `kept`. Raises `StoreError` if there is none, or it cannot be read."""
-
-    def kept(self) -> list[str]:
-        """The calls of which there is audio and which are not open."""
-
-    def is_open(self, call_id: str) -> bool:
-        """Whether this call's audio is in use now."""
-
-    async def flush(self) -> None:
-        """Until what was appended so far is written, or lost."""
+    def endpoints_waiting(self) -> list[str]:
+        """The endpoints that have such lanes."""

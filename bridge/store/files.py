@@ -24,6 +24,9 @@ T = TypeVar("T")
 CHECK = 0.2
 """Seconds for which a database is looked through when it is opened: enough for a hundred megabytes or so."""
 
+MOVED = ".moved"
+"""The suffix of a file that says that the record was copied elsewhere, and is not gone on with here."""
+
 READERS = 2
 """Reading connections: a page of history must not keep a live feed waiting."""
 
@@ -44,6 +47,9 @@ class Files:
             raise StoreError(f"cannot open {path}: {error.strerror}") from error
         self._lock = lock(path)
         try:
+            if (moved := path.with_suffix(MOVED)).exists():
+                there = "was copied into PostgreSQL, and is gone on with there: set DATABASE_URL"
+                raise StoreError(f"{path} {there}; to have this one again as it was then, delete {moved}")
             self._open()
         except BaseException:
             os.close(self._lock)
@@ -146,7 +152,7 @@ def lock(path: Path) -> int:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(held)
-        raise StoreInUse(f"another process uses {path}: give each its own DATA_DIR") from error
+        raise StoreInUse(f"another process uses {path}: stop it first, or give each its own DATA_DIR") from error
     return held
 
 

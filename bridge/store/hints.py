@@ -13,9 +13,10 @@ from bridge.store.base import Hint, Topic
 class Watch:
     """One watcher: iterate over it inside `with`. Made by `Hints.watch`."""
 
-    def __init__(self, hub: "Hints", topics: frozenset[Topic], call_id: str | None) -> None:
+    def __init__(self, hub: "Hints", topics: frozenset[Topic], call_id: str | None, own: bool = False) -> None:
         self.topics = topics
         self.call_id = call_id
+        self.own = own
         self._hub = hub
         self._pending: dict[Hint, None] = {}
         self._wake = asyncio.Event()
@@ -59,19 +60,32 @@ class Hints:
         # By the call they watch, so that a commit of one call does not visit the watchers of all others.
         self._watches: defaultdict[str | None, set[Watch]] = defaultdict(set)
 
-    def watch(self, topics: Iterable[Topic], call_id: str | None) -> Watch:
-        """A watcher of these topics, of one call or, with None, of all; hints from here on are its own."""
-        watch = Watch(self, frozenset(topics), call_id)
+    def watch(self, topics: Iterable[Topic], call_id: str | None, own: bool = False) -> Watch:
+        """A watcher of these topics, of one call or, with None, of all; hints from here on are its own. `own`: as
+        `LiveBus.watch`'s."""
+        watch = Watch(self, frozenset(topics), call_id, own)
         self._watches[call_id].add(watch)
         return watch
 
-    def give(self, topic: Topic, call_id: str | None = None) -> None:
-        """Tell everybody who watches this topic, for all calls or for this one."""
+    def give(self, topic: Topic, call_id: str | None = None, *, far: bool = False) -> None:
+        """Tell everybody who watches this topic, for all calls or for this one. `far`: another process has the call."""
         hint = Hint(topic, call_id)
         for key in {None, call_id}:
             for watch in self._watches.get(key, ()):
-                if topic in watch.topics:
+                if topic in watch.topics and not (far and watch.own):
                     watch.give(hint)
+
+    def give_all(self, topic: Topic) -> None:
+        """Tell everybody who watches this topic, of whichever call."""
+        for call_id, watches in self._watches.items():
+            for watch in watches:
+                if topic in watch.topics:
+                    watch.give(Hint(topic, call_id))
+
+    def watched(self, topic: Topic) -> list[str | None]:
+        """The calls of which others than `own` are watched for this; None: all calls."""
+        wide = ((call_id, watch) for call_id, watches in self._watches.items() for watch in watches)
+        return [call_id for call_id, watch in wide if topic in watch.topics and not watch.own]
 
     def forget(self, watch: Watch) -> None:
         """Give a watcher nothing more; closing it does this."""

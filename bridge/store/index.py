@@ -18,6 +18,19 @@ SEPARATOR = "\u200b"
 _WIDE_AND_NARROW = re.compile("[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\uff66-\uff9f]+")
 
 
+_TERMS = re.compile(r'"([^"]*)"?|([^\s"]+)')
+
+
+def wanted(text: str) -> list[tuple[str, bool]]:
+    """What a search looks for: words, phrases in quotation marks, and whether each is only a beginning (`begin*`)."""
+    found = []
+    for phrase, word in _TERMS.findall(text.replace("\0", " ")):
+        bare = (phrase or word).rstrip("*")
+        if any(character.isalnum() for character in bare):
+            found.append((bare, word.endswith("*")))
+    return found
+
+
 def add_function(connection: sqlite3.Connection) -> None:
     """Give SQL the function `indexed`, which the schema's migrations need."""
     connection.create_function("indexed", 1, indexed, deterministic=True)

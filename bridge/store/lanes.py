@@ -6,7 +6,7 @@ crash. Idle lanes and dead letters are not here, so the memory this takes follow
 """
 
 import heapq
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -64,6 +64,7 @@ class Lanes:
         self._rows: dict[Key, LaneRow] = {}
         self._leases: dict[Key, _Lease] = {}
         self._endpoints: dict[str, _Endpoint] = {}
+        self._waiting: Counter[str] = Counter()
         self._tokens = count(1)
 
     def __len__(self) -> int:
@@ -71,15 +72,20 @@ class Lanes:
 
     def waiting(self, endpoint: str) -> int:
         """How many there are of one endpoint."""
-        return sum(key[0] == endpoint for key in self._rows)
+        return self._waiting[endpoint]
+
+    def endpoints(self) -> list[str]:
+        """Those that something waits for."""
+        return list(self._waiting)
 
     def put(self, row: LaneRow) -> None:
         """What a commit made of a lane: it has something to deliver, or no longer."""
         key = row.key
         self._leases.pop(key, None)
         if not row.pending:
-            self._rows.pop(key, None)
+            self._drop(key)
             return
+        self._waiting[row.endpoint] += key not in self._rows
         self._rows[key] = row
         endpoint = self._endpoints.setdefault(row.endpoint, _Endpoint())
         if row.due:
@@ -140,8 +146,15 @@ class Lanes:
     def forget(self, call_id: str) -> None:
         """The call is gone, and its lanes with it."""
         for key in [key for key in self._rows if key[1] == call_id]:
-            del self._rows[key]
+            self._drop(key)
             self._leases.pop(key, None)
+
+    def _drop(self, key: Key) -> None:
+        if self._rows.pop(key, None) is None:
+            return
+        self._waiting[key[0]] -= 1
+        if not self._waiting[key[0]]:
+            del self._waiting[key[0]]
 
     def _has_failed(self, key: Key) -> bool:
         row = self._rows.get(key)

@@ -46,11 +46,18 @@ class Recent:
     def keep(self, stored: Iterable[StoredEvent], finals: Iterable[Event]) -> None:
         """Events that have just become durable, in order; the finals among them take their interims away."""
         for event in stored:
-            if call := self._calls.get(event.call_id):
+            call = self._calls.get(event.call_id)
+            if call and (not call.tail or call.tail[-1].seq < event.seq):
                 call.tail.append(event)
         for final in finals:
-            if call := self._calls.get(final.call_id):
-                _settle(call.interims, final)
+            data = final.data
+            assert isinstance(data, TranscriptFinal)
+            self.settle(final.call_id, data.track, data.segment_id, data.end)
+
+    def settle(self, call_id: str, track: str, segment_id: str, end: float) -> None:
+        """The final of a segment of a call is durable, which ends at `end`: its interim is over."""
+        if call := self._calls.get(call_id):
+            settle(call.interims, track, segment_id, end)
 
     def tail(self, call_id: str, after: int) -> list[StoredEvent] | None:
         """The events after a `seq`; None if that reaches further back than this memory."""
@@ -81,14 +88,13 @@ class Recent:
         return list(call.interims.values()) if call else []
 
 
-def _settle(interims: dict[str, Event], final: Event) -> None:
-    data = final.data
-    assert isinstance(data, TranscriptFinal)
-    interims.pop(f"turn {data.track}", None)  # the turn is over
-    newest = interims.get(data.track)
+def settle(interims: dict[str, Event], track: str, segment_id: str, end: float) -> None:
+    """Take out of the interims of a call, by slot, what the final of a segment ends."""
+    interims.pop(f"turn {track}", None)  # the turn is over
+    newest = interims.get(track)
     if newest is None:
         return
-    said = isinstance(newest.data, TranscriptInterim) and newest.data.segment_id == data.segment_id
-    begun = isinstance(newest.data, SpeechStarted) and newest.data.at <= data.end
+    said = isinstance(newest.data, TranscriptInterim) and newest.data.segment_id == segment_id
+    begun = isinstance(newest.data, SpeechStarted) and newest.data.at <= end
     if said or begun:
-        del interims[data.track]
+        del interims[track]

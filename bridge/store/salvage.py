@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +17,10 @@ from typing import Any
 from bridge.errors import StoreError
 from bridge.events import CallEnded, CallStarted, Data, Event, EventLost, TranscriptFinal, timestamp
 from bridge.outbox import Batching, call_header
-from bridge.store import sql, writes
+from bridge.outlets import Outlets, outlets_of, pattern_of
+from bridge.store import sql, sql_outbox, writes
 from bridge.store.files import failure, lock, prepare
+from bridge.store.legible import read_lane_keys, read_rows
 
 FOLDER = "damaged"
 
@@ -26,10 +28,9 @@ _TABLES = {
     "call": ("id", "header", "started_at", "ended_at", "tip", "epoch"),
     "event": ("position", "call_id", "seq", "type", "body"),
     "lane": ("endpoint", "call_id", "cursor", "due_at", "attempts", "rejections", "first_failure", "skipped", "parked"),
-    "endpoint": ("id", "disabled"),
+    "endpoint": ("id", "disabled", "url"),
 }
 
-_FARTHEST = 2**62  # no row has a greater number
 _NEEDED: dict[object, type[Data]] = {CallStarted.type: CallStarted, CallEnded.type: CallEnded}
 """Events that a call's row can be made of: only what they must hold is believed."""
 
@@ -46,9 +47,11 @@ class Salvaged:
     events: int
     lost: int
     """Events that an `event.lost` stands for, as far as it is known that there were any."""
+    urls: int
+    """Webhooks that calls have named, and something waits for, of which it is not known any more where they are."""
 
 
-def salvage(path: Path, endpoints: Sequence[str], now: float) -> Salvaged | None:
+def salvage(path: Path, endpoints: Outlets | Sequence[str], now: float) -> Salvaged | None:
     """Repair the database at `path`; None: it is whole. `endpoints`: those that get events, in case that no lane of
     theirs can be read. `now`: seconds since 1970.
 
@@ -68,7 +71,7 @@ def salvage(path: Path, endpoints: Sequence[str], now: float) -> Salvaged | None
         with closing(_open(fresh, "rw")) as into:
             prepare(into, fresh)
             with closing(_open(copy / path.name, "ro")) as damaged:
-                found = _Salvage(damaged, into, endpoints, now).run()
+                found = _Salvage(damaged, into, outlets_of(endpoints), now).run()
             into.execute("PRAGMA journal_mode = DELETE")  # one file, to be put in the place of the old
         for suffix in ("-wal", "-shm"):
             path.with_name(path.name + suffix).unlink(missing_ok=True)  # the copy has them
@@ -121,60 +124,19 @@ def _set_aside(path: Path, now: float) -> Path:
     return folder
 
 
-def read_rows(
-    connection: sqlite3.Connection, table: str, columns: tuple[str, ...], on_damage: Callable[[], None]
-) -> Iterator[tuple[Any, ...]]:
-    """The rows of a table that can be read, in the order of their numbers; damage between them is stepped over."""
-    query = f"SELECT rowid, {', '.join(columns)} FROM {table} NOT INDEXED WHERE rowid > ? ORDER BY rowid"  # noqa: S608
-    after: int | None = -1
-    while after is not None:
-        try:
-            for number, *row in connection.execute(query, (after,)):
-                after = number
-                yield tuple(row)
-            return
-        except (sqlite3.DatabaseError, UnicodeDecodeError):
-            on_damage()
-            after = _step_over(after, lambda start: connection.execute(f"{query} LIMIT 1", (start,)).fetchone())
-
-
-def _step_over(after: int, read: Callable[[int], object]) -> int | None:
-    """From where rows can be read again after a damage; None: from nowhere."""
-
-    def readable(start: int) -> bool:
-        try:
-            read(start)
-        except (sqlite3.DatabaseError, UnicodeDecodeError):
-            return False
-        return True
-
-    bad, step = after, 1
-    while not readable(after + step):
-        bad, step = after + step, step + max(1, step // 8)  # so that little of what is whole is leapt over
-        if step > _FARTHEST:
-            return None
-    good = after + step
-    while good - bad > 1:
-        middle = (good + bad) // 2
-        good, bad = (middle, bad) if readable(middle) else (good, middle)
-    return good
-
-
 class _Salvage:
     """One run: from a damaged database into a new one."""
 
-    def __init__(
-        self, damaged: sqlite3.Connection, into: sqlite3.Connection, endpoints: Sequence[str], now: float
-    ) -> None:
+    def __init__(self, damaged: sqlite3.Connection, into: sqlite3.Connection, outlets: Outlets, now: float) -> None:
         self._damaged = damaged
         self._into = into
-        self._endpoints = set(endpoints)
+        self._outlets = outlets
         self._now = now
         self._lost = 0
         self._torn: set[str] = set()  # tables of which not all could be read, or is nonsense
 
-    def run(self) -> tuple[int, int, int]:
-        """How many calls and events there are now, and how many events are lost."""
+    def run(self) -> tuple[int, int, int, int]:
+        """How many calls and events there are now, and how many events and URLs are lost."""
         self._into.execute("BEGIN IMMEDIATE")
         for position, call_id, seq, kind, body in self._rows("event"):
             if _is_event(call_id, seq, kind, body):
@@ -193,20 +155,26 @@ class _Salvage:
         for call_id, header, started_at, ended_at, tip, epoch in calls.values():
             self._mend(call_id, header, started_at, ended_at, max(tip, tips.get(call_id, 0)), epoch)
         self._insert_lanes([lane for lane in lanes if lane[1] in calls], calls)
-        for endpoint, disabled in self._rows("endpoint"):
+        for endpoint, disabled, url in self._rows("endpoint"):
             if isinstance(endpoint, str):
                 self._into.execute(sql.DISABLE, (endpoint, disabled))
+                self._into.execute(sql_outbox.KNOW_NAMED, (endpoint, url if isinstance(url, str) else None))
         self._into.execute("DELETE FROM event WHERE call_id NOT IN (SELECT id FROM call)")
         (events,) = self._into.execute("SELECT count(*) FROM event WHERE type != ?", (EventLost.type,)).fetchone()
         self._into.execute("COMMIT")
-        return len(calls), events, self._lost
+        (urls,) = self._into.execute(sql_outbox.LOST_NAMED).fetchone()
+        return len(calls), events, self._lost, urls
 
     def _rows(self, table: str) -> Iterator[tuple[Any, ...]]:
         try:
             there = {name for _, name, *_ in self._damaged.execute(f"PRAGMA table_info({table})")}
         except sqlite3.DatabaseError:
             there = set()
-        instead = {"epoch": "1", "position": "rowid"}  # before the last migrations there was no such column
+        instead = {
+            "epoch": "1",
+            "position": "rowid",
+            "url": "NULL",
+        }  # before the last migrations there was no such column
         if not there.issuperset(set(_TABLES[table]) - instead.keys()):
             self._torn.add(table)
             return iter(())
@@ -246,6 +214,7 @@ class _Salvage:
                 self._lost += seq > 1
         ended_seq = next((seq for seq, kind in have.items() if kind == CallEnded.type), None)
         begun = {"id": call_id, "header": header, "started_at": started_at, "owner": None}
+        begun["record_days"] = self._record_days(call_id)
         number = self._into.execute(sql.BEGIN_CALL, begun).lastrowid
         self._into.execute("UPDATE call SET epoch = ? WHERE id = ?", (epoch, call_id))
         raised = {"call_id": call_id, "tip": tip, "ended_at": ended_at if ended_seq else None, "ended_seq": ended_seq}
@@ -256,14 +225,25 @@ class _Salvage:
         said = [(number, seq, text) for seq, body in finals if (text := json.loads(body)["data"].get("text"))]
         self._into.executemany(sql.INSERT_SPEECH, said)
 
-    def _insert_lanes(self, lanes: list[tuple[Any, ...]], calls: Iterable[str]) -> None:
+    def _record_days(self, call_id: str) -> float | None:
+        found = self._event(call_id, CallStarted.type)
+        days = json.loads(found)["data"].get("record_days") if found else None
+        return days if isinstance(days, float | int) else None
+
+    def _insert_lanes(self, lanes: list[tuple[Any, ...]], calls: dict[str, tuple[Any, ...]]) -> None:
         for lane in lanes:
             self._insert_lane(*lane)
         if "lane" not in self._torn:
             return
         # How far they had got is not known: what the endpoint has had already comes with the same ids.
-        for endpoint in self._endpoints.union(lane[0] for lane in lanes):
-            for call_id in calls:
+        keys = {(endpoint, call_id) for endpoint, call_id in read_lane_keys(self._damaged) if call_id in calls}
+        for endpoint, call_id in sorted(keys):
+            self._insert_lane(endpoint, call_id, 0, 0.0, 0, 0, None, "[]", None)
+        keys.update((lane[0], lane[1]) for lane in lanes)
+        own = {call_id for endpoint, call_id in keys if pattern_of(endpoint)}  # calls that have named an endpoint
+        gone = {lane[0] for lane in lanes if not pattern_of(lane[0])}.difference(self._outlets.names)
+        for call_id, (_, header, *_) in calls.items():
+            for endpoint in {*self._outlets.of(json.loads(header).get("to"), named=call_id in own), *gone}:
                 self._insert_lane(endpoint, call_id, 0, 0.0, 0, 0, None, "[]", None)
 
     def _insert_lane(self, endpoint: str, call_id: str, cursor: int, *state: Any) -> None:
@@ -318,13 +298,8 @@ def _is_valid(kind: type[Data], data: dict[str, Any]) -> bool:
 def _is_call(call_id: object, header: object, started_at: object, ended_at: object, tip: object, epoch: object) -> bool:
     sound = isinstance(call_id, str) and isinstance(started_at, float) and isinstance(ended_at, float | None)
     said = _parsed(header)
-    return (
-        sound
-        and isinstance(said, dict)
-        and isinstance(tip, int)
-        and isinstance(epoch, int)
-        and {"id", "carrier", "speakers"} <= said.keys()
-    )
+    numbers = isinstance(tip, int) and isinstance(epoch, int)
+    return sound and numbers and isinstance(said, dict) and {"id", "carrier", "speakers"} <= said.keys()
 
 
 def _is_lane(endpoint: object, call_id: object, cursor: object, due_at: object, *rest: object) -> bool:

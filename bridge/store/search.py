@@ -14,10 +14,9 @@ from itertools import islice
 from typing import Any
 
 from bridge.store import sql
-from bridge.store.base import CallFilter, CallRow, FoundCall
+from bridge.store.base import LONGEST_DELIVERY, CallFilter, CallRow, FoundCall
 from bridge.store.index import SEPARATOR, indexed, shown
-
-_TERMS = re.compile(r'"([^"]*)"?|([^\s"]+)')
+from bridge.store.index import wanted as wanted_terms
 
 _NEWEST = 1 << 38  # above the number of any call
 
@@ -61,6 +60,7 @@ class _Numbers:
 def find(connection: sqlite3.Connection, wanted: CallFilter, before: str | None, limit: int) -> list[FoundCall]:
     """Calls that are like this, the newest first."""
     values = {name: value for name in sql.CONDITIONS if (value := getattr(wanted, name)) is not None}
+    values = {name: json.dumps(value) if isinstance(value, tuple) else value for name, value in values.items()}
     conditions = [("NOT " if value is False else "") + f"({sql.CONDITIONS[name]})" for name, value in values.items()]
     said = terms(wanted.text) if wanted.text is not None else []
     if wanted.text is not None and not said:
@@ -79,6 +79,31 @@ def find(connection: sqlite3.Connection, wanted: CallFilter, before: str | None,
     return [_found(row, snippets.get(number)) for number, row in rows if row]
 
 
+def listed(
+    connection: sqlite3.Connection, open_only: bool, call_id: str | None, before: str | None, limit: int
+) -> list[CallRow]:
+    """Calls, the newest first."""
+    conditions = [
+        condition
+        for wanted, condition in (
+            (open_only, sql.CALLS_OPEN),
+            (call_id is not None, sql.CALLS_BY_ID),
+            (before is not None, sql.CALLS_BEFORE),
+        )
+        if wanted
+    ]
+    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+    values = {"call_id": call_id, "before": before, "limit": limit}
+    return [CallRow(*row) for row in connection.execute(sql.CALLS.format(where=where), values)]
+
+
+def expired(connection: sqlite3.Connection, now: float, days: float | None, limit: int) -> list[str]:
+    """Calls that are too old, those that ended first before others."""
+    before = -1.0 if days is None else now - days * 86400
+    values = {"now": now, "before": before, "waited": now - LONGEST_DELIVERY, "limit": limit}
+    return [row[0] for row in connection.execute(sql.EXPIRED, values)]
+
+
 def _found(row: tuple[Any, ...], snippet: str | None) -> FoundCall:
     *call, end, later, continued_by, last = row
     return FoundCall(CallRow(*call), end, later, snippet, continued_by, last)
@@ -86,12 +111,7 @@ def _found(row: tuple[Any, ...], snippet: str | None) -> FoundCall:
 
 def terms(text: str) -> list[str]:
     """What is looked for, each as FTS5 wants it: words, `"phrases"` and `beginnings*`. No text is a syntax error."""
-    found = []
-    for phrase, word in _TERMS.findall(text.replace("\0", " ")):
-        bare = (phrase or word).rstrip("*")
-        if any(character.isalnum() for character in bare):
-            found.append(f'"{indexed(bare)}"' + "*" * word.endswith("*"))
-    return found
+    return [f'"{indexed(bare)}"' + "*" * begins for bare, begins in wanted_terms(text)]
 
 
 def _meeting(cursors: list[_Numbers]) -> Iterator[int]:

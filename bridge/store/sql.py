@@ -129,6 +129,13 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE indexed_speech RENAME TO speech;
     INSERT INTO speech (speech, rank) VALUES ('automerge', 0);  -- see `MERGE_SPEECH`
     """,
+    """
+    ALTER TABLE call ADD COLUMN record_days REAL;  -- for which the record stays; NULL: as for all
+    CREATE INDEX call_kept ON call (record_days, ended_at);
+    """,
+    """
+    ALTER TABLE endpoint ADD COLUMN url TEXT;  -- where calls have named it themselves; it goes with the last of them
+    """,
 )
 """Each brings the schema from `user_version` n to n + 1; only ever appended to. They need `index.add_function`."""
 
@@ -146,15 +153,16 @@ CALLS_ABANDONED = "ended_at IS NULL AND owner IS NOT :owner"
 
 # --- append ---------------------------------------------------------------------------------------------------------
 
-CALL_TIP = "SELECT number, tip FROM call WHERE id = ?"
+CALL_TIP = "SELECT number, tip, header FROM call WHERE id = ?"
 
 CALL_TO_APPEND = "SELECT number, tip, ended_at IS NULL, owner FROM call WHERE id = ?"
 
 BEGIN_CALL = """
-    INSERT INTO call (id, header, caller, callee, carrier_call_id, continues, started_at, owner, epoch)
+    INSERT INTO call (id, header, caller, callee, carrier_call_id, continues, started_at, owner, epoch, record_days)
     VALUES (
         :id, :header, json_extract(:header, '$.from'), json_extract(:header, '$.to'),
-        json_extract(:header, '$.carrier_call_id'), json_extract(:header, '$.continues'), :started_at, :owner, 1
+        json_extract(:header, '$.carrier_call_id'), json_extract(:header, '$.continues'),
+        :started_at, :owner, 1, :record_days
     )"""
 
 BEGIN_LANE = "INSERT OR IGNORE INTO lane (endpoint, call_id) VALUES (?, ?)"
@@ -206,6 +214,18 @@ REWIND = "UPDATE lane SET cursor = ?, batch_to = ?, skipped = '[]' WHERE endpoin
 DISABLE = """
     INSERT INTO endpoint (id, disabled) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET disabled = excluded.disabled"""
 
+_DELIVERED = """(
+    ended_at < :waited OR
+    NOT EXISTS (SELECT 1 FROM lane WHERE call_id = call.id AND batch_to > cursor AND parked IS NULL)
+)"""
+
+EXPIRED = f"""
+    SELECT id, ended_at FROM call WHERE record_days IS NULL AND ended_at < :before AND {_DELIVERED}
+    UNION ALL
+    SELECT id, ended_at FROM call
+    WHERE record_days IS NOT NULL AND ended_at < :now - record_days * 86400 AND {_DELIVERED}
+    ORDER BY ended_at LIMIT :limit"""
+
 # --- delete ---------------------------------------------------------------------------------------------------------
 
 CALL_STATE = "SELECT number, ended_at FROM call WHERE id = ?"
@@ -214,10 +234,12 @@ DELETE = (
     "DELETE FROM speech WHERE rowid >= :number << 24 AND rowid < :number + 1 << 24",
     "DELETE FROM event WHERE call_id = :call_id",
     "DELETE FROM lane WHERE call_id = :call_id",
+    "DELETE FROM endpoint WHERE url IS NOT NULL AND NOT EXISTS (SELECT 1 FROM lane WHERE lane.endpoint = endpoint.id)",
     "DELETE FROM call WHERE id = :call_id",
-    # A deleted row leaves its words in the index until everything is merged: this begins it, `MERGE_SPEECH` goes on.
-    "INSERT INTO speech (speech, rank) VALUES ('merge', -16)",
 )
+
+# A deleted row leaves its words in the index until everything is merged: this begins it, `MERGE_SPEECH` goes on.
+WIPE_SPEECH = "INSERT INTO speech (speech, rank) VALUES ('merge', -16)"
 
 COPY = "VACUUM INTO ?"
 
@@ -272,10 +294,12 @@ NUMBERS = "SELECT number FROM call WHERE number < :below AND {where} ORDER BY nu
 
 CONDITIONS = {
     "id": "id = :id",
+    "begins": "id >= :begins AND id < :begins || '~'",  # no id has a character as high as that
     "carrier_call_id": "carrier_call_id = :carrier_call_id",
     "active": "ended_at IS NULL",
     "from_": "instr(lower(caller), lower(:from_))",
     "to": "instr(lower(callee), lower(:to))",
+    "parties": "caller IN (SELECT value FROM json_each(:parties)) OR callee IN (SELECT value FROM json_each(:parties))",
     "since": "started_at >= :since",
     "until": "started_at < :until",
 }

@@ -10,45 +10,44 @@ import asyncio
 import json
 import secrets
 import sqlite3
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from bridge.errors import StoreError
-from bridge.events import Event, TranscriptFinal
-from bridge.outbox import Batching, Lane, LaneState, ParkedLane, Settlement
+from bridge.events import CallStarted, Event, TranscriptFinal
+from bridge.outbox import Batching
+from bridge.outlets import Named, Outlets
 from bridge.store import search, sql, writes
-from bridge.store.base import CallFilter, CallRow, FoundCall, LoggedEvent, Query, StoredEvent, Topic, Trouble
+from bridge.store.base import CallFilter, CallRow, FoundCall, LoggedEvent, Query, StoredEvent, Topic, Trouble, Whose
 from bridge.store.files import READERS, Files, failure
-from bridge.store.hints import Hints, Watch
-from bridge.store.lanes import LaneRow, Lanes
-from bridge.store.recent import Recent
+from bridge.store.hints import Watch
+from bridge.store.lanes import LaneRow
+from bridge.store.load import Load
+from bridge.store.sqlite_outbox import SQLiteOutbox
 from bridge.store.trouble import Health
 from bridge.store.writer import CAPACITY, CLOSE_GRACE, Writer
 
 FILENAME = "bridge.db"
 
-_SETTLED_WITHIN = 0.02
-"""Seconds for which a delivery that is over may wait to be written: after a crash it is at most delivered twice."""
-
 R = TypeVar("R")
 T = TypeVar("T")
 
 
-class SQLiteStore:
+class SQLiteStore(SQLiteOutbox):
     """`async with SQLiteStore(data_dir, ["webhook"]) as store:` opens it, or says in a `StoreError` why it cannot.
 
-    `endpoints`: the ids of those that are to get every event of the calls that begin from now on. `owner`: this store's
-    id among the owners of calls, never used before; by default one by chance.
+    `endpoints`: those that are to get the events of the calls that begin from now on; a name alone is one that gets
+    every call. `owner`: this store's id among the owners of calls, never used before; by default one by chance.
     """
 
     def __init__(
         self,
         data_dir: str | Path,
-        endpoints: Sequence[str] = (),
+        endpoints: Outlets | Sequence[str] = (),
         *,
         owner: str | None = None,
         batching: Batching | None = None,
@@ -56,18 +55,16 @@ class SQLiteStore:
         busy_timeout: float = 10.0,
         close_grace: float = CLOSE_GRACE,
     ) -> None:
-        self.counters: Counter[str] = Counter(failed_commits=0)
+        super().__init__(endpoints, batching)
+        self.load = Load(capacity)
         self.owner = owner or secrets.token_hex(8)
+        self.lease = None
+        self.passing = None
+        self.hand_overs = None
         self._path = Path(data_dir) / FILENAME
-        self._endpoints = tuple(endpoints)
-        self._batching = batching or Batching()
-        self._capacity = capacity
         self._busy_timeout = busy_timeout
         self._close_grace = close_grace
         self._health = Health()
-        self._hints = Hints()
-        self._recent = Recent()
-        self._lanes = Lanes()
         self._tidy = writes.Tidy()
         self._position = 0  # the last event of the log of which memory knows, too
         self._readers = ThreadPoolExecutor(READERS, "store-reader")
@@ -87,7 +84,7 @@ class SQLiteStore:
             self._lanes.put(row)
         self._writer = Writer(
             self._files.writing,
-            capacity=self._capacity,
+            load=self.load,
             close_grace=self._close_grace,
             tidy=self._tidy,
             health=self._health,
@@ -106,7 +103,12 @@ class SQLiteStore:
             await asyncio.to_thread(self._files.close)
 
     def append(
-        self, events: Sequence[Event], interims: Sequence[Event] = (), *, deliver: bool = True
+        self,
+        events: Sequence[Event],
+        interims: Sequence[Event] = (),
+        *,
+        deliver: bool = True,
+        named: Named | None = None,
     ) -> asyncio.Future[None]:
         for interim in interims:
             if not self._recent.put_interim(interim):
@@ -119,8 +121,18 @@ class SQLiteStore:
         new = writes.Append.of(events)
         self.counters["appends"] += 1
         finals = [event for event in events if isinstance(event.data, TranscriptFinal)]
-        endpoints = self._endpoints if deliver else ()
-        append = partial(writes.append, new=new, owner=self.owner, endpoints=endpoints, batching=self._batching)
+        begun = events[0].data
+        begins = deliver and isinstance(begun, CallStarted)
+        called = begun.to if isinstance(begun, CallStarted) else None
+        endpoints = self._outlets.of(called, named=named is not None) if begins else ()
+        append = partial(
+            writes.append,
+            new=new,
+            owner=self.owner,
+            endpoints=endpoints,
+            batching=self._batching,
+            named=named if begins else None,
+        )
         return self._write(append, partial(self._appended, new, finals))
 
     def _appended(self, new: writes.Append, finals: list[Event], done: writes.Appended) -> None:
@@ -167,21 +179,14 @@ class SQLiteStore:
         before: str | None = None,
         limit: int = 200,
     ) -> list[CallRow]:
-        conditions = [
-            condition
-            for wanted, condition in (
-                (open_only, sql.CALLS_OPEN),
-                (call_id is not None, sql.CALLS_BY_ID),
-                (before is not None, sql.CALLS_BEFORE),
-            )
-            if wanted
-        ]
-        where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-        values = {"call_id": call_id, "before": before, "limit": limit}
-        return [CallRow(*row) for row in await self._query(sql.CALLS.format(where=where), values)]
+        wanted = partial(search.listed, open_only=open_only, call_id=call_id, before=before, limit=limit)
+        return await self._read(wanted)
 
     async def find(self, wanted: CallFilter, *, before: str | None = None, limit: int = 50) -> list[FoundCall]:
         return await self._read(partial(search.find, wanted=wanted, before=before, limit=limit))
+
+    async def expired(self, now: float, days: float | None, *, limit: int) -> list[str]:
+        return await self._read(partial(search.expired, now=now, days=days, limit=limit))
 
     async def abandoned(self, *, before: str | None = None, limit: int = 200) -> list[CallRow]:
         where = f"WHERE {sql.CALLS_ABANDONED}" + (f" AND {sql.CALLS_BEFORE}" if before is not None else "")
@@ -194,89 +199,38 @@ class SQLiteStore:
     async def release(self, call_id: str) -> bool:
         return await self._write(partial(writes.release, call_id=call_id, owner=self.owner), _as_it_is)
 
-    async def delivery(self, endpoint: str, call_id: str) -> LaneState | None:
-        rows = await self._query(sql.LANE_STATE, (endpoint, call_id))
-        return LaneState(*rows[0]) if rows else None
+    async def take_ended(self, call_id: str, absent: float = 0.0) -> CallRow | None:
+        rows = await self.calls(call_id=call_id)  # there is no other process
+        return rows[0] if rows and rows[0].ended_at is not None else None
 
-    async def delete(self, call_id: str) -> bool:
+    async def leave_ended(self, call_id: str) -> None:
+        """Nothing to do: there is no other process."""
+
+    async def whose(self, call_id: str) -> Whose:
+        rows = await self.calls(call_id=call_id)
+        return Whose.UNKNOWN if not rows else Whose.OURS if rows[0].owner == self.owner else Whose.NO_ONES
+
+    @asynccontextmanager
+    async def chore(self, name: str, every: float) -> AsyncIterator[bool]:
+        yield True
+
+    async def delete(self, call_id: str, *, more: bool = False) -> bool:
         def deleted(done: bool) -> bool:
             self._lanes.forget(call_id)
             self._hints.give("deletions", call_id)
             self._hints.give("events", call_id)
             return done
 
-        return await self._write(partial(self._tidy.delete, call_id=call_id), deleted)
+        return await self._write(partial(self._tidy.delete, call_id=call_id, more=more), deleted)
 
     async def interims(self, call_id: str) -> list[Event]:
         return self._recent.interims(call_id)
 
-    async def claim(
-        self, endpoint: str, limit: int, *, lease: float, now: float, fresh_first: bool = False
-    ) -> list[Lane]:
-        return [
-            Lane(
-                endpoint=row.endpoint,
-                call_id=row.call_id,
-                header=row.header,
-                cursor=row.cursor,
-                batch_to=row.batch_to,
-                attempts=row.attempts,
-                rejections=row.rejections,
-                first_failure=row.first_failure,
-                skipped=row.skipped,
-                call_ended=row.call_id not in self._recent,
-                token=token,
-            )
-            for row, token in self._lanes.claim(endpoint, limit, lease, now, fresh_first)
-        ]
-
-    async def settle(self, lane: Lane, settlement: Settlement) -> bool:
-        if not self._lanes.settling(lane):
-            self.counters["lost_leases"] += 1
-            return False
-        do = partial(writes.settle, lane=lane, to=settlement, batching=self._batching)
-        try:
-            await self._write(do, lambda row: self._put_lanes([row] if row else []), _SETTLED_WITHIN)
-        except BaseException:
-            self._lanes.not_settled(lane)
-            raise
-        return True
-
-    async def resume(self, endpoint: str, call_id: str | None = None, *, after: int | None = None) -> int:
-        rewound = call_id is not None and after is not None
-
-        def resumed(rows: list[LaneRow]) -> int:
-            # Without a new cursor, the holder of a lane in flight may finish.
-            self._put_lanes([row for row in rows if rewound or not self._lanes.leased(row.key)])
-            return len(rows)
-
-        written = self._write(
-            partial(writes.resume, endpoint=endpoint, call_id=call_id, after=after, batching=self._batching),
-            resumed,
-        )
-        if call_id is not None and rewound:
-            # From here on its holder's settlement would come after the new cursor and undo it.
-            self._lanes.revoke((endpoint, call_id))
-        return await written
-
-    async def parked(self, endpoint: str) -> list[ParkedLane]:
-        return [ParkedLane(*row) for row in await self._query(sql.PARKED, (endpoint,))]
-
-    async def disabled(self, endpoint: str) -> str | None:
-        rows = await self._query(sql.DISABLED, (endpoint,))
-        return rows[0][0] if rows else None
-
-    async def disable(self, endpoint: str, address: str | None) -> None:
-        await self._write(
-            lambda connection: connection.execute(sql.DISABLE, (endpoint, address)).rowcount,
-            lambda rows: None,
-        )
-
     async def copy(self, to: Path) -> None:
         await self._query(sql.COPY, (str(to),))
 
-    def watch(self, *topics: Topic, call_id: str | None = None) -> Watch:
-        return self._hints.watch(topics, call_id)
+    def watch(self, *topics: Topic, call_id: str | None = None, own: bool = False) -> Watch:
+        return self._hints.watch(topics, call_id, own)
 
     def __repr__(self) -> str:
         return (
@@ -293,29 +247,16 @@ class SQLiteStore:
     def trouble(self) -> Trouble | None:
         return self._health.trouble
 
-    def lanes_waiting(self, endpoint: str) -> int:
-        return self._lanes.waiting(endpoint)
-
     @property
     def waiting(self) -> int:
         """Writes that are not committed yet."""
-        return self._writer.waiting if self._writer else 0
+        return self.load.waiting
 
     def _load(self, files: Files) -> tuple[list[tuple[str]], list[LaneRow], int]:
         """What memory has to know: the calls that had not ended, and what was not delivered."""
-        lanes = [
-            writes.lane_row(values)
-            for endpoint in self._endpoints
-            for values in files.writing.execute(sql.PENDING_LANES, (endpoint,))
-        ]
+        lanes = list(writes.pending(files.writing, self._outlets))
         position = files.writing.execute(sql.POSITION).fetchone()[0]
         return files.writing.execute(sql.OPEN_CALLS).fetchall(), lanes, position
-
-    def _put_lanes(self, rows: list[LaneRow]) -> None:
-        for row in rows:
-            self._lanes.put(row)
-        if any(row.pending for row in rows):
-            self._hints.give("lanes")
 
     @property
     def _running(self) -> Writer:

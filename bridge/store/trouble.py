@@ -1,7 +1,8 @@
 """What an error of SQLite means, in our words: is it the disk, another process, or the database itself?"""
 
 import sqlite3
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 
 from bridge.store.base import Trouble
 
@@ -42,14 +43,19 @@ def words(error: sqlite3.Error) -> str:
 class Health:
     """How the store is. What passes is over with the next commit; damage stays, until a person has mended it."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock` tells seconds, and never goes back."""
         self.trouble: Trouble | None = None
+        self._clock = clock
+        self._since = 0.0
 
     def __repr__(self) -> str:
         return f"<Health {self.trouble.reason if self.trouble else 'well'}>"
 
     def failed(self, trouble: Trouble) -> None:
         """Something could not be done."""
+        if self.trouble is None:
+            self._since = self._clock()
         if self.trouble is None or self.trouble.passes:
             self.trouble = trouble
 
@@ -57,3 +63,7 @@ class Health:
         """Something could."""
         if self.trouble and self.trouble.passes:
             self.trouble = None
+
+    def lasts(self, seconds: float) -> bool:
+        """Whether there has been some trouble for so long."""
+        return self.trouble is not None and self._clock() >= self._since + seconds

@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 
 from bridge.errors import BridgeError, StoreError
 from bridge.store.base import Trouble
+from bridge.store.load import Load
 from bridge.store.trouble import Health, trouble, words
 
 log = logging.getLogger(__name__)
@@ -64,21 +65,22 @@ class Writer:
         health: Health | None = None,
         diagnose: Callable[[Exception], Trouble | None] = trouble,
         counters: Counter[str] | None = None,
+        load: Load | None = None,
     ) -> None:
         """`tidy`: some milliseconds of work that is done while nothing waits; True: there is more of it. `health` is
-        told how it goes, as `diagnose` says of an error; `counters` have the commits that failed.
+        told how it goes, as `diagnose` says of an error; `counters` have the commits that failed, and `load` the
+        others; it has the capacity, too.
         """
         self.commits = 0
         self.counters = Counter() if counters is None else counters
+        self.load = load or Load(capacity)
         self.health = health or Health()
         self._diagnose = diagnose
         self._connection = connection
         self._loop = asyncio.get_running_loop()
-        self._capacity = capacity
         self._close_grace = close_grace
         self._tidy = tidy
         self._queue: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
-        self._waiting = 0
         self._closed = False
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
@@ -87,7 +89,7 @@ class Writer:
     @property
     def waiting(self) -> int:
         """Pieces of work that are not committed."""
-        return self._waiting
+        return self.load.waiting
 
     def submit(
         self, do: Callable[[sqlite3.Connection], R], committed: Callable[[R], T], patience: float = 0.0
@@ -105,7 +107,7 @@ class Writer:
         """
         self.check_room()
         work = _Work(do, committed, self._loop.create_future(), patience)
-        self._waiting += 1
+        self.load.waiting += 1
         self._queue.put(work)
         return work.future
 
@@ -113,8 +115,8 @@ class Writer:
         """Raises `StoreError` where `submit` would."""
         if self._closed:
             raise StoreError("the store is closed")
-        if self._waiting >= self._capacity:
-            raise StoreError(f"the store's queue is full: {self._waiting} writes wait for the disk")
+        if self.load.waiting >= self.load.capacity:
+            raise StoreError(f"the store's queue is full: {self.load.waiting} writes wait for the disk")
 
     async def close(self) -> None:
         """Commit what is queued, then end the thread. What cannot be committed in a few seconds fails."""
@@ -203,6 +205,7 @@ class Writer:
             self._write([work])
 
     def _commit(self, group: list[_Work]) -> None:
+        began = time.monotonic()
         self._connection.execute("BEGIN IMMEDIATE")
         for work in group:
             work.error = None
@@ -212,6 +215,7 @@ class Writer:
                 work.error = error
         self._connection.execute("COMMIT")
         self.commits += 1
+        self.load.commit_seconds.add(time.monotonic() - began)
 
     def _rollback(self) -> None:
         try:
@@ -225,7 +229,7 @@ class Writer:
         self.health.failed(found)
 
     def _deliver(self, group: list[_Work]) -> None:
-        self._waiting -= len(group)
+        self.load.waiting -= len(group)
         if any(work.error is None for work in group):
             self.health.committed()
         for work in group:

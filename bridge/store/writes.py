@@ -6,7 +6,7 @@ alone. A refusal (`BridgeError`) comes before the first write.
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,8 @@ from typing import Any
 from bridge.errors import LocalProtocolError, NotOwner, StoreError
 from bridge.events import CallEnded, CallStarted, Event, TranscriptFinal
 from bridge.outbox import Batching, Lane, Settlement, batch_end, call_header
-from bridge.store import sql
+from bridge.outlets import Named, Outlets, pattern_of
+from bridge.store import sql, sql_outbox
 from bridge.store.base import CallRow, StoredEvent
 from bridge.store.index import indexed
 from bridge.store.lanes import LaneRow
@@ -29,6 +30,7 @@ class Append:
     header: str | None
     """Set where the call begins."""
     started_at: float | None
+    record_days: float | None
     ended_at: float | None
     ended_seq: int | None
     speech: tuple[tuple[int, str], ...]
@@ -37,7 +39,7 @@ class Append:
     @classmethod
     def of(cls, events: Sequence[Event]) -> "Append":
         """Turn events into rows; done where the events come from, not in the writer's thread."""
-        header, started_at, ended_at, ended_seq = None, None, None, None
+        header, started_at, record_days, ended_at, ended_seq = None, None, None, None, None
         rows: list[StoredEvent] = []
         speech: list[tuple[int, str]] = []
         for event in events:
@@ -45,12 +47,13 @@ class Append:
                 raise LocalProtocolError("an append takes durable events of one call")
             if isinstance(event.data, CallStarted):
                 header, started_at = call_header(event), epoch(event.data.started_at)
+                record_days = event.data.record_days
             elif isinstance(event.data, CallEnded):
                 ended_at, ended_seq = epoch(event.data.ended_at), event.seq
             elif isinstance(event.data, TranscriptFinal) and event.data.text:
                 speech.append((event.seq, indexed(event.data.text)))
             rows.append(StoredEvent(event.call_id, event.seq, event.type, event.to_json()))
-        return cls(events[0].call_id, tuple(rows), header, started_at, ended_at, ended_seq, tuple(speech))
+        return cls(events[0].call_id, tuple(rows), header, started_at, record_days, ended_at, ended_seq, tuple(speech))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +69,14 @@ class Appended:
 
 
 def append(
-    connection: sqlite3.Connection, new: Append, owner: str, endpoints: Sequence[str], batching: Batching
+    connection: sqlite3.Connection,
+    new: Append,
+    owner: str,
+    endpoints: Sequence[str],
+    batching: Batching,
+    named: Named | None = None,
 ) -> Appended:
-    """Write what is not there yet, on behalf of `owner`."""
+    """Write what is not there yet, on behalf of `owner`. `endpoints`, `named`: those that get a call that begins."""
     found = connection.execute(sql.CALL_TO_APPEND, (new.call_id,)).fetchone()
     number, tip, is_open, its_owner = found or (None, 0, False, None)
     # Before looking for what is there already: two processes may both believe that they began the call.
@@ -82,9 +90,18 @@ def append(
     if number is None:
         if events[0].type != CallStarted.type:
             raise StoreError(f"call {new.call_id} must begin with {CallStarted.type}")
-        begun = {"id": new.call_id, "header": new.header, "started_at": new.started_at, "owner": owner}
+        begun = {
+            "id": new.call_id,
+            "header": new.header,
+            "started_at": new.started_at,
+            "owner": owner,
+            "record_days": new.record_days,
+        }
         number = connection.execute(sql.BEGIN_CALL, begun).lastrowid
         connection.executemany(sql.BEGIN_LANE, [(endpoint, new.call_id) for endpoint in endpoints])
+        if named:
+            connection.execute(sql_outbox.KNOW_NAMED, (named.endpoint, named.url))
+            connection.execute(sql.BEGIN_LANE, (named.endpoint, new.call_id))
     connection.executemany(sql.INSERT_EVENT, [(event.call_id, event.seq, event.type, event.body) for event in events])
     position: int = connection.execute(sql.POSITION).fetchone()[0]
     connection.executemany(sql.INSERT_SPEECH, [(number, seq, text) for seq, text in new.speech if seq > tip])
@@ -134,23 +151,49 @@ def settle(connection: sqlite3.Connection, lane: Lane, to: Settlement, batching:
 
 
 def resume(
-    connection: sqlite3.Connection, endpoint: str, call_id: str | None, after: int | None, batching: Batching
+    connection: sqlite3.Connection,
+    endpoint: str,
+    call_id: str | None,
+    after: int | None,
+    batching: Batching,
+    outlets: Outlets,
 ) -> list[LaneRow]:
-    """Make lanes due; with `after`, one lane from there, and even if its call is older than the endpoint."""
+    """Make lanes due; with `after`, one lane from there, and even if its call is older than the endpoint, as long as it
+    is one that the endpoint gets."""
     if call_id is not None and after is not None:
         row = connection.execute(sql.CALL_TIP, (call_id,)).fetchone()
         if row is None:
             raise StoreError(f"there is no call {call_id}")
-        cursor = min(max(after, 0), row[1])
+        _, tip, header = row
+        if endpoint in outlets.of(json.loads(header).get("to"), named=_names_its_own(connection, call_id)):
+            connection.execute(sql.BEGIN_LANE, (endpoint, call_id))
+        elif connection.execute(sql_outbox.HAS_LANE, (endpoint, call_id)).fetchone() is None:
+            return []
+        cursor = min(max(after, 0), tip)
         batch_to = next_batch(connection, call_id, cursor, batching)
-        connection.execute(sql.BEGIN_LANE, (endpoint, call_id))
         connection.execute(sql.REWIND, (cursor, batch_to, endpoint, call_id))
     rows = connection.execute(sql.RESUME, {"endpoint": endpoint, "call_id": call_id})
     return [lane_row(values) for values in rows]
 
 
+def _names_its_own(connection: sqlite3.Connection, call_id: str) -> bool:
+    """Whether a call goes to an endpoint that it has named."""
+    endpoints = [endpoint for endpoint, *_ in connection.execute(sql_outbox.LANES_OF, (call_id,))]
+    return any(pattern_of(endpoint) is not None for endpoint in endpoints)
+
+
+def pending(connection: sqlite3.Connection, outlets: Outlets) -> Iterable[LaneRow]:
+    """The lanes that have something to deliver, of the endpoints that there are."""
+    named = [endpoint for (endpoint,) in connection.execute(sql_outbox.PENDING_NAMED) if outlets.knows(endpoint)]
+    for endpoint in (*outlets.names, *named):
+        yield from map(lane_row, connection.execute(sql.PENDING_LANES, (endpoint,)))
+
+
 MERGED = 8
 """Commits after which the index is merged: each may leave a piece of it, and at 16 SQLite merges them all at once."""
+
+WIPED = 64
+"""Commits after which what was deleted is wiped, where the last deletion has said that more follow and none has."""
 
 
 class Tidy:
@@ -158,6 +201,8 @@ class Tidy:
 
     def __init__(self) -> None:
         self._wiping = False
+        self._unwiped: int | None = None
+        """Commits since the last deletion whose words are left for now; None: there is no such deletion."""
         self._commits = MERGED  # since there was nothing more to merge
 
     def __call__(self, connection: sqlite3.Connection) -> bool:
@@ -165,6 +210,10 @@ class Tidy:
         done, empty the write-ahead log if it may hold what was deleted. True: there is more to do.
         """
         self._commits += 1
+        if self._unwiped is not None:
+            self._unwiped += 1
+            if self._unwiped >= WIPED:
+                self._wipe(connection)
         if self._commits < MERGED and not self._wiping:
             return False
         before = connection.total_changes
@@ -177,8 +226,12 @@ class Tidy:
             self._wiping = not _emptied(connection)  # a reader is busy; it is tried again after the next commit
         return False
 
-    def delete(self, connection: sqlite3.Connection, call_id: str) -> bool:
-        """Forget a call: at once, and on the disk as soon as its words are out of the index. False: there is none."""
+    def delete(self, connection: sqlite3.Connection, call_id: str, *, more: bool = False) -> bool:
+        """Forget a call: at once, and on the disk as soon as its words are out of the index. False: there is none.
+
+        `more`: other deletions follow, and the last of them takes the words of all out of it, since that costs as much
+        for one as for many.
+        """
         row = connection.execute(sql.CALL_STATE, (call_id,)).fetchone()
         if row is None:
             return False
@@ -187,8 +240,15 @@ class Tidy:
             raise StoreError(f"call {call_id} is going on")
         for statement in sql.DELETE:
             connection.execute(statement, {"number": number, "call_id": call_id})
-        self._wiping = True
+        if more:
+            self._unwiped = 0
+        else:
+            self._wipe(connection)
         return True
+
+    def _wipe(self, connection: sqlite3.Connection) -> None:
+        connection.execute(sql.WIPE_SPEECH)
+        self._wiping, self._unwiped = True, None
 
 
 def _emptied(connection: sqlite3.Connection) -> bool:

@@ -20,6 +20,7 @@ from bridge.events import (
     EndedBy,
     Entity,
     Overlap,
+    Redacted,
     SearchHit,
     SpeechStarted,
     Track,
@@ -198,6 +199,10 @@ class Assembler:
             speech_final=result.ends_turn,
             from_finalize=result.from_finalize,
             **(_asked_for(result) if result.alternatives or result.hits or result.entities else {}),
+            redacted=[
+                Redacted(kind=each.kind, start=seconds(each.span.start), end=seconds(each.span.end))
+                for each in result.redacted
+            ],
             overlaps=self._overlaps(channel, start, end),
             source=self.source,
         )

@@ -83,7 +83,7 @@ class Conversation:
                 self._receive_transcript(data)
             case SpeechStarted():
                 self._position = max(self._position, data.at)
-            case CallResumed(reason="bridge_restarted"):
+            case CallResumed(reason="bridge_restarted" | "handed_over"):
                 self._abandon()
             case CallEnded():
                 self.finish()

@@ -10,12 +10,30 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridge.events import AudioGap, TranscriptionBackfilled
+from bridge.text import plain
 
 _GIVEN_UP = "not_transcribed"
 """The cause of a gap whose audio may still be kept; all other causes mean that it is lost."""
 
 PAUSED = "paused"
 """The cause of a gap that no one was to hear."""
+
+_REASONS: Mapping[str, str] = {
+    "lost": "lost on the way",
+    "late": "came too late",
+    "not_sent": "was not sent",
+    _GIVEN_UP: "could not be transcribed",
+    "overflow": "there was no space to keep it",
+    "carrier_reconnected": "the carrier connected again",
+    "bridge_restarted": "the bridge was restarted",
+    PAUSED: "the transcription was paused",
+}
+"""As the page says them."""
+
+
+def reason(why: str) -> str:
+    """Why audio is missing, in words for people; of a record of another version its own word, with blanks."""
+    return _REASONS.get(why) or plain(why.replace("_", " "))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,51 @@ from html import escape
 from itertools import chain
 from typing import Any
 
-from bridge.events import AudioGap, Figures, TranscriptFinal
+from typing_extensions import TypedDict
+
+from bridge.events import AudioGap, Figures, Latency, TranscriptFinal
+from bridge.outbox import CallHeader
 from bridge.text import clock, plain
 from bridge.transcript.captions import Cue, cues
-from bridge.transcript.gaps import Completeness
+from bridge.transcript.gaps import Completeness, reason
 from bridge.transcript.speech import said
 from bridge.transcript.turns import Turn, ordered, turns
+
+
+class TurnDocument(TypedDict):
+    """What one speaker said until the other spoke, or until a pause."""
+
+    speaker: str
+    """The label; with a number from 1, where several speak on one track."""
+    track: str
+    voice: int | None
+    """Deepgram's number of the speaker, where several speak on one track."""
+    start: float
+    end: float
+    text: str
+    over: list[str]
+    """Speakers in whose turn this one began, or went on, and who did not stop for it."""
+    segment_ids: list[str]
+    """The segments it has words of, in order."""
+
+
+class TranscriptDocument(TypedDict):
+    """A call's transcript for programs."""
+
+    call: CallHeader
+    turns: list[TurnDocument]
+    """The conversation."""
+    segments: list[TranscriptFinal]
+    """The data of `transcript.final`, in the order of speech and with all of their overlaps."""
+    gaps: list[AudioGap]
+    """What has no words by now."""
+    figures: Figures | None
+    """Of everything that is transcribed by now."""
+    completeness: Completeness | None
+    """None while the call goes on."""
+    latency: Latency | None
+    """As `call.ended` has it; None while the call goes on."""
+
 
 _HEAD = ((" ", "id"), (" from ", "from"), (" to ", "to"), (", ", "direction"), (", ", "started_at"))
 """What stands before which part of a call's header."""
@@ -62,7 +101,7 @@ def document(
     finals = said(finals)
     return {
         "call": dict(call),
-        "turns": [_turn_document(turn) for turn in turns(finals)],
+        "turns": [turn_document(turn) for turn in turns(finals)],
         "segments": [final.model_dump(mode="json") for final in ordered(finals)],
         "gaps": [gap.model_dump(mode="json") for gap in sorted(gaps, key=lambda gap: gap.from_)],
         "figures": figures.model_dump(mode="json") if figures else None,
@@ -119,10 +158,11 @@ def _turn_line(turn: Turn) -> str:
 
 def _gap_line(gap: AudioGap, speakers: Mapping[str, str]) -> str:
     speaker = plain(speakers.get(gap.track, "")) or gap.track
-    return f"({gap.missing:.1f} s of {speaker} not transcribed: {plain(gap.why)})"
+    return f"({gap.missing:.1f} s of {speaker} missing: {reason(gap.why)})"
 
 
-def _turn_document(turn: Turn) -> dict[str, Any]:
+def turn_document(turn: Turn) -> dict[str, Any]:
+    """A turn for programs; times in seconds of the call."""
     return {
         "speaker": turn.speaker,
         "track": turn.track,

@@ -12,14 +12,36 @@ from typing import NamedTuple
 from aiohttp import web
 
 from bridge.audio import CHANNELS, SAMPLE_RATE, WAVE_FORMAT_MULAW, WAVE_FORMAT_PCM, mulaw_to_pcm, wav_header
+from bridge.contract.operation import Answer, Parameter
 from bridge.errors import StoreError
-from bridge.store.audio import Recording
+from bridge.store.archive.base import Recorded
+from bridge.web.http import refusal
 from bridge.web.ranges import Range, parse_range
 
 log = logging.getLogger("bridge.recordings")
 
 _PIECE = 32 * 1024  # samples per channel: 64 kB of mu-law
 _LONGEST = 36 * 3600 * SAMPLE_RATE  # a WAV header counts octets in 32 bits: PCM of 37 hours
+
+
+_WAV = {"audio/wav": {"type": "string", "contentMediaType": "audio/wav"}}
+_ETAG = {"ETag": "Of the recording as it is."}
+HEADERS = (
+    Parameter("Range", "One range of octets; others are not taken, and all is sent.", {"type": "string"}, "header"),
+    Parameter("If-Range", "The `ETag` that the range is of.", {"type": "string"}, "header"),
+    Parameter("If-Match", "The `ETag` that is wanted.", {"type": "string"}, "header"),
+    Parameter("If-None-Match", "The `ETag` of what the client has.", {"type": "string"}, "header"),
+)
+"""What a client may ask with."""
+ANSWERS = {
+    200: Answer("The recording: inbound left, outbound right, 8 kHz.", _WAV, _ETAG),
+    206: Answer("The range that was asked for.", _WAV, {**_ETAG, "Content-Range": "Which octets, of how many."}),
+    304: Answer("The client has it.", headers=_ETAG),
+}
+REFUSES = {
+    412: "The recording is not what `If-Match` names.",
+    416: "There is no such range; `Content-Range` says how many octets there are.",
+}
 
 
 class WavPiece(NamedTuple):
@@ -67,7 +89,7 @@ class WavFile:
 
 
 async def respond(
-    request: web.Request, recording: Recording, duration: float, *, pcm: bool = False
+    request: web.Request, recording: Recorded, duration: float, *, pcm: bool = False
 ) -> web.StreamResponse:
     """Answer a GET or HEAD with the WAV of a call of `duration` seconds: mu-law, or 16-bit PCM.
 
@@ -78,6 +100,8 @@ async def respond(
     wav = WavFile(min(max(0, round(duration * SAMPLE_RATE)), _LONGEST), pcm)
     tag = f"{recording.version}-{wav.samples}-{'pcm' if pcm else 'ulaw'}"
     status, span = _decide(request, wav.size, tag)
+    if status in REFUSES:
+        return _refused(status, wav.size)
     response = web.StreamResponse(status=status)
     response.etag = tag
     response.headers["Accept-Ranges"] = "bytes"
@@ -85,8 +109,6 @@ async def respond(
     response.headers["Cache-Control"] = "private, no-cache"
     if status != 304:
         response.content_length = span.stop - span.start
-    if status == 416:
-        response.headers["Content-Range"] = f"bytes */{wav.size}"
     if status == 206:
         response.headers["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{wav.size}"
     if status in (200, 206):
@@ -103,6 +125,12 @@ async def respond(
         if request.transport:
             request.transport.abort()
     return response
+
+
+def _refused(status: int, size: int) -> web.Response:
+    if status == 412:
+        return refusal(412, "The recording has changed.")
+    return refusal(416, "The recording has no such range.", {"Content-Range": f"bytes */{size}"})
 
 
 def _decide(request: web.Request, size: int, tag: str) -> tuple[int, Range]:
@@ -123,7 +151,7 @@ def _decide(request: web.Request, size: int, tag: str) -> tuple[int, Range]:
     return (206, span) if span.stop else (416, span)
 
 
-async def _send(response: web.StreamResponse, recording: Recording, wav: WavFile, span: Range) -> None:
+async def _send(response: web.StreamResponse, recording: Recorded, wav: WavFile, span: Range) -> None:
     header = wav.header
     if span.start < len(header):
         await response.write(header[span.start : span.stop])

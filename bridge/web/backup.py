@@ -12,9 +12,12 @@ from typing import BinaryIO
 
 from aiohttp import web
 
+from bridge.contract.operation import Answer, documented
 from bridge.errors import StoreError
 from bridge.web.access import Access
 from bridge.web.http import HEADERS, refusal
+
+_DATABASE = "application/vnd.sqlite3"
 
 _PIECE = 256 * 1024  # octets
 
@@ -33,6 +36,13 @@ class BackupHandlers:
         """It requires a token or a session; a share link is not enough."""
         return [web.get("/backup", self._access.only(self.backup), allow_head=False)]
 
+    @documented(
+        "GET /backup",
+        "getBackup",
+        tag="operations",
+        answers={200: Answer("The copy.", {_DATABASE: {"type": "string", "contentMediaType": _DATABASE}})},
+        refuses={409: "Another copy is being made.", 503: "The record cannot be copied now."},
+    )
     async def backup(self, request: web.Request) -> web.StreamResponse:
         """The copy, as a file for a download."""
         if self._copying:
@@ -62,7 +72,7 @@ class BackupHandlers:
 
 async def _send(request: web.Request, file: BinaryIO) -> web.StreamResponse:
     response = web.StreamResponse(headers=HEADERS)
-    response.content_type = "application/vnd.sqlite3"
+    response.content_type = _DATABASE
     response.content_length = os.fstat(file.fileno()).st_size
     response.headers["Content-Disposition"] = 'attachment; filename="bridge.db"'
     try:

@@ -8,25 +8,31 @@ import asyncio
 import json
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Protocol, TypeVar
+from dataclasses import replace
+from typing import Annotated, Any, Protocol, TypeVar
 
 from aiohttp import web
+from pydantic import Field
+from typing_extensions import TypedDict
 
+from bridge.contract.events import DURABLE
+from bridge.contract.operation import JSON, Answer, Parameter, documented, text, whole
+from bridge.contract.schemas import reference
 from bridge.errors import StoreError
 from bridge.events import AudioGap, Data, Figures, TranscriptFinal, TranscriptionBackfilled, timestamp
 from bridge.store import CallFilter, CallIndex, EventLog, FoundCall, Outbox, Query, StoredEvent
-from bridge.store.audio import Recording, Recordings
+from bridge.store.audio import Recordings
 from bridge.transcript import render
 from bridge.transcript.figures import Tally, figures
 from bridge.transcript.gaps import PAUSED, standing
 from bridge.web import audio, record
 from bridge.web.access import LONGEST_LINK, Access
-from bridge.web.http import HEADERS, BadRequest, answer, json_field, no_such_call, number, refusal, types
+from bridge.web.filters import BEFORE, FILTERS, LIMIT, call_filter
+from bridge.web.http import HEADERS, BadRequest, answer, json_object, no_such_call, number, refusal, types
 
 D = TypeVar("D", bound=Data)
 
-_PAGE, _LONGEST_PAGE = 50, 200
-_EVENTS, _MOST_EVENTS = 200, 1000
+_MOST_EVENTS = 1000
 _TALLIES = 256  # calls whose figures are remembered
 _FORMS = {"json": "application/json", "txt": "text/plain", "srt": "application/x-subrip", "vtt": "text/vtt"}
 
@@ -36,7 +42,39 @@ _GAP_EVENTS: Mapping[str, type[AudioGap] | type[TranscriptionBackfilled]] = {
 }
 """The events that say which audio has no words."""
 
-_FILTERS = frozenset(("active", "carrier_call_id", "from", "to", "since", "until", "q", "limit", "before"))
+AFTER = whole("after", "The `seq` after which to begin.", default=0)
+EVENTS = whole("limit", "Events of a page, at most.", default=200, least=1, most=_MOST_EVENTS)
+_FORM = Parameter("form", "What the file is.", {"type": "string", "enum": list(_FORMS)}, "path")
+_ENCODING = text("format", "Mu-law, or PCM of 16 bits.", enum=["mulaw", "pcm"], default="mulaw")
+_NO_CALL = "There is no such call."
+
+
+class Link(TypedDict):
+    """A link to one call."""
+
+    url: str
+    """For people: the page, at this call."""
+    token: str
+    """For programs: what `?access=` takes."""
+    expires_at: str
+
+
+class LinkRequest(TypedDict, total=False):
+    """What a link is to be."""
+
+    expires_in: Annotated[float, Field(ge=1, le=LONGEST_LINK)]
+    """Seconds; an hour, if it is not said."""
+
+
+class EventPage(TypedDict):
+    """A page of a call's events, as they were posted."""
+
+    events: Annotated[list[Any], Field(json_schema_extra={"items": reference(DURABLE)})]
+    next_after: int
+    """What `after` takes for the next page."""
+    ended: bool
+    """Whether the call is over, and this is all."""
+
 
 Delete = Callable[[str], Awaitable[bool]]
 """Deletes a call and everything that belongs to it; False: there is none. Raises StoreError if the call is going on, or
@@ -71,38 +109,57 @@ class CallHandlers:
 
     def routes(self) -> list[web.RouteDef]:
         """All require access; a share link is enough to read one call."""
-        only, of_call = self._access.only, self._access.of_call
+        of_call = self._access.of_call
         return [
-            web.get("/calls", only(self.index)),
+            web.get("/calls", self._access.listed(self.index)),
             web.get("/calls/{id}", of_call(self.details)),
-            web.delete("/calls/{id}", only(self.delete)),
-            web.post("/calls/{id}/links", only(self.link)),
+            web.delete("/calls/{id}", of_call(self.delete, "delete")),
+            web.post("/calls/{id}/links", of_call(self.link)),
             web.get("/calls/{id}/transcript.{form}", of_call(self.transcript)),
             web.get("/calls/{id}/audio.wav", of_call(self.audio)),
         ]
 
+    @documented(
+        "GET /calls",
+        "listCalls",
+        tag="record",
+        takes=FILTERS,
+        answers={200: record.CallPage},
+        refuses={400: "A filter cannot be understood.", 404: "The call that `before` names is gone."},
+    )
     async def index(self, request: web.Request) -> web.Response:
         """A page of calls, the newest first."""
         try:
-            wanted = _filter(request)
-            limit = number(request, "limit", _PAGE, least=1, most=_LONGEST_PAGE)
+            wanted = replace(call_filter(request), parties=self._access.numbers(request) or None)
+            limit = number(request, LIMIT)
         except BadRequest as error:
             return refusal(400, str(error))
-        before = request.query.get("before")
-        found = await self._store.find(wanted, before=before, limit=limit + 1)
-        if before is not None and not found and not await self._store.calls(call_id=before):
+        before = request.query.get(BEFORE.name)
+        if before is not None and not await self._is_there(request, before):
             return refusal(404, "The call after which to go on is gone; begin with the first page.")
+        found = await self._store.find(wanted, before=before, limit=limit + 1)
         calls = [record.summary(call) for call in found[:limit]]
-        return answer({"calls": calls, "next": calls[-1]["id"] if len(found) > limit else None})
+        page: record.CallPage = {"calls": calls, "next": calls[-1]["id"] if len(found) > limit else None}
+        return answer(page)
 
+    @documented(
+        "GET /calls/{id}",
+        "getCall",
+        tag="record",
+        guard="link",
+        answers={200: record.CallDetails},
+        refuses={404: _NO_CALL},
+    )
     async def details(self, request: web.Request) -> web.Response:
         """Everything about one call but its events."""
         call = await self._call(request)
         if call is None:
             return no_such_call()
         figures = await self._figures(call)
-        deliveries = {name: await self._store.delivery(name, call.row.id) for name in self._endpoints}
-        return answer(record.details(call, figures, deliveries, await self._recording(call) is not None))
+        deliveries = {**dict.fromkeys(self._endpoints), **await self._store.deliveries(call.row.id)}
+        ended = call.row.ended_at is not None
+        may, audio = self._access.rights(request), ended and await self._recordings.has(call.row.id)
+        return answer(record.details(call, figures, deliveries, audio=audio, may=may))
 
     async def events(self, request: web.Request) -> web.Response:
         """A page of a call's events as JSON, for a webhook's consumer to check that it has all."""
@@ -110,8 +167,8 @@ class CallHandlers:
         if call is None:
             return no_such_call()
         try:
-            after = number(request, "after", 0)
-            limit = number(request, "limit", _EVENTS, least=1, most=_MOST_EVENTS)
+            after = number(request, AFTER)
+            limit = number(request, EVENTS)
             query = Query(call.row.id, types(request))
         except BadRequest as error:
             return refusal(400, str(error))
@@ -123,6 +180,23 @@ class CallHandlers:
         text = f'{{"events":[{bodies}],"next_after":{next_after},"ended":{ended}}}'
         return web.Response(text=text, content_type="application/json", headers=HEADERS)
 
+    @documented(
+        "GET /calls/{id}/transcript.{form}",
+        "getTranscript",
+        tag="record",
+        guard="link",
+        takes=[_FORM],
+        answers={
+            200: Answer(
+                "What was said by now.",
+                {
+                    JSON: render.TranscriptDocument,
+                    **{_FORMS[form]: {"type": "string"} for form in ("txt", "srt", "vtt")},
+                },
+            )
+        },
+        refuses={404: "There is no such call, or no such form."},
+    )
     async def transcript(self, request: web.Request) -> web.Response:
         """What was said, as a file."""
         form = request.match_info["form"]
@@ -137,19 +211,39 @@ class CallHandlers:
         headers = {**HEADERS, "Content-Disposition": name}
         return web.Response(text=text, content_type=_FORMS[form], charset="utf-8", headers=headers)
 
+    @documented(
+        "GET /calls/{id}/audio.wav",
+        "getAudio",
+        tag="record",
+        guard="link",
+        takes=[_ENCODING, *audio.HEADERS],
+        answers=audio.ANSWERS,
+        refuses={
+            **audio.REFUSES,
+            400: "The format is not known.",
+            404: "There is no such call, or no recording of it.",
+        },
+    )
     async def audio(self, request: web.Request) -> web.StreamResponse:
         """The recording, as WAV."""
-        form = request.query.get("format", "mulaw")
+        form = request.query.get(_ENCODING.name, "mulaw")
         if form not in ("mulaw", "pcm"):
             return refusal(400, "format must be mulaw or pcm.")
         call = await self._call(request)
         if call is None:
             return no_such_call()
-        recording = await self._recording(call)
+        recording = await self._recordings.open(call.row.id) if call.row.ended_at is not None else None
         if recording is None:
             return refusal(404, "There is no recording of this call, or it has not ended.")
         return await audio.respond(request, recording, record.duration(call, self._wall()), pcm=form == "pcm")
 
+    @documented(
+        "DELETE /calls/{id}",
+        "deleteCall",
+        tag="record",
+        answers={204: Answer("It is deleted.")},
+        refuses={404: _NO_CALL, 409: "The call goes on."},
+    )
     async def delete(self, request: web.Request) -> web.Response:
         """Delete a call that has ended: record, audio, search index, what is still to be delivered."""
         call_id = request.match_info["id"]
@@ -163,25 +257,37 @@ class CallHandlers:
         self._tallies.pop(call_id, None)
         return web.Response(status=204, headers=HEADERS) if deleted else no_such_call()
 
+    @documented(
+        "POST /calls/{id}/links",
+        "makeLink",
+        tag="access",
+        body=LinkRequest,
+        answers={200: Link},
+        refuses={400: "`expires_in` cannot be, or the body cannot be read.", 404: _NO_CALL},
+    )
     async def link(self, request: web.Request) -> web.Response:
         """Make a link that lets a reader without a token read this one call until it expires."""
         call = await self._call(request)
         if call is None:
             return no_such_call()
-        seconds = 3600.0 if not request.body_exists else await json_field(request, "expires_in")
+        asked = await json_object(request) if request.body_exists else {}
+        seconds = asked.get("expires_in", 3600.0) if asked is not None else None
         if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not 1 <= seconds <= LONGEST_LINK:
             return refusal(400, f"expires_in must be seconds, 1 to {LONGEST_LINK:.0f}, in a body of application/json.")
-        token, expires = self._access.link(call.row.id, seconds)
+        token, expires = self._access.link(request, call.row.id, seconds)
         url = f"{self._access.origin(request)}/?call={call.row.id}#access={token}"
-        return answer({"url": url, "token": token, "expires_at": timestamp(int(expires))})
+        made: Link = {"url": url, "token": token, "expires_at": timestamp(int(expires))}
+        return answer(made)
+
+    async def _is_there(self, request: web.Request, call_id: str) -> bool:
+        """Whether there is such a call, as far as the reader is to know."""
+        if self._access.numbers(request):
+            return await self._access.shows(request, call_id)
+        return bool(await self._store.calls(call_id=call_id))
 
     async def _call(self, request: web.Request) -> FoundCall | None:
         found = await self._store.find(CallFilter(id=request.match_info["id"]), limit=1)
         return found[0] if found else None
-
-    async def _recording(self, call: FoundCall) -> Recording | None:
-        """The recording, once the call has ended; None while it goes on."""
-        return await self._recordings.open(call.row.id) if call.row.ended_at is not None else None
 
     async def _figures(self, call: FoundCall) -> Figures:
         """The figures of everything that is transcribed by now; only finals since the last request are read."""
@@ -236,37 +342,3 @@ def _rendered(form: str, call: FoundCall, events: list[StoredEvent], now: float)
 
 def _data(kind: type[D], event: StoredEvent) -> D:
     return kind.model_validate(json.loads(event.body)["data"])
-
-
-def _filter(request: web.Request) -> CallFilter:
-    """The filter in the query. Raises BadRequest."""
-    query = request.query
-    if unknown := sorted(set(query) - _FILTERS):
-        raise BadRequest(f"There is no filter {unknown[0]}; there are {', '.join(sorted(_FILTERS))}.")
-    if query.get("active", "true") not in ("true", "false"):
-        raise BadRequest("active must be true or false.")
-    return CallFilter(
-        carrier_call_id=query.get("carrier_call_id") or None,
-        active=query["active"] == "true" if "active" in query else None,
-        from_=_party(query.get("from")),
-        to=_party(query.get("to")),
-        since=_time(request, "since"),
-        until=_time(request, "until"),
-        text=query.get("q") or None,
-    )
-
-
-def _party(text: str | None) -> str | None:
-    """Part of a number, stripped: a plus sign that the client did not encode arrives as a space."""
-    return text.strip() if text else None
-
-
-def _time(request: web.Request, name: str) -> float | None:
-    text = request.query.get(name)
-    if not text:
-        return None
-    try:
-        # A time zone's plus sign that the client did not encode arrives as a space.
-        return record.seconds(text.replace(" ", "+"))
-    except ValueError:
-        raise BadRequest(f"{name} must be a time such as 2026-11-20T10:00:00Z.") from None

@@ -10,28 +10,55 @@ another record, `event: end` that the call is over. A WebSocket carries the same
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from random import Random
 from socket import SO_LINGER, SOL_SOCKET
 
 from aiohttp import WSCloseCode, web
 
+from bridge.contract.operation import JSON, Answer, Parameter, documented
 from bridge.event_stream import COMMENT, encode
 from bridge.live import Follower, Item, Live
 from bridge.store import CallFilter, CallIndex
-from bridge.web.access import Access, Handler
-from bridge.web.http import HEADERS, BadRequest, digits, no_such_call, number, refusal, types
+from bridge.web.access import Access
+from bridge.web.calls import AFTER, EVENTS, EventPage
+from bridge.web.http import (
+    HEADERS,
+    TYPES,
+    BadRequest,
+    Handler,
+    check_upgrade,
+    digits,
+    no_such_call,
+    number,
+    refusal,
+    types,
+)
 
 _RESET = encode(event="reset", data="{}")
 _END = encode(event="end", data="{}")
 
 _EVENT_STREAM = {"Content-Type": "text/event-stream; charset=utf-8", "X-Accel-Buffering": "no"}
 
+LAST_ID = Parameter(
+    "Last-Event-ID",
+    "The `id` after which to go on: in a stream, and newer than `after`.",
+    {"type": "string"},
+    "header",
+)
+_STREAM = {"text/event-stream": {"type": "string", "description": "Server-sent events; `/asyncapi.json` has them."}}
+_SOCKET = Answer("A WebSocket: one event a message; `/asyncapi.json` has them.")
+_BAD_CURSOR = "The cursor, or a type of events, cannot be understood."
+
 _SMALL = 16 * 1024  # octets: a smaller write to an empty buffer does not wait for the reader
 _LARGEST_MESSAGE = 4096  # octets of a reader's message; all of them are ignored
 
+_REMEMBERED = 1024  # calls: more than go on at once with any reader
+
 _Batches = AsyncIterator[list[Item]]
+_Choose = Callable[[list[Item]], Awaitable[list[Item]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +94,18 @@ class FeedHandlers:
     def routes(self) -> list[web.RouteDef]:
         """Both require access; a share link is enough for the events of its call."""
         return [
-            web.get("/calls/live", self._access.only(self.all_calls)),
+            web.get("/calls/live", self._access.listed(self.all_calls)),
             web.get("/calls/{id}/events", self._access.of_call(self.one_call)),
         ]
 
+    @documented(
+        "GET /calls/live",
+        "followCalls",
+        tag="live",
+        takes=[AFTER, TYPES, LAST_ID],
+        answers={101: _SOCKET, 200: Answer("The events as they come, without end.", _STREAM)},
+        refuses={400: _BAD_CURSOR},
+    )
     async def all_calls(self, request: web.Request) -> web.StreamResponse:
         """Every call's events after a cursor; or from now on, preceded by the `call.started` of those that go on."""
         try:
@@ -78,6 +113,19 @@ class FeedHandlers:
         except BadRequest as error:
             return refusal(400, str(error))
 
+    @documented(
+        "GET /calls/{id}/events",
+        "getEvents",
+        tag="live",
+        guard="link",
+        takes=[AFTER, EVENTS, TYPES, LAST_ID],
+        answers={
+            101: _SOCKET,
+            200: Answer("A page of them; to `Accept: text/event-stream` as they come.", {JSON: EventPage, **_STREAM}),
+            204: Answer("To a client that comes back for a stream: the call is over, and it has everything."),
+        },
+        refuses={400: _BAD_CURSOR, 404: "There is no such call."},
+    )
     async def one_call(self, request: web.Request) -> web.StreamResponse:
         """One call's events, from the first or after a cursor, up to its end."""
         if not (_is_socket(request) or "text/event-stream" in request.headers.get("Accept", "")):
@@ -98,11 +146,17 @@ class FeedHandlers:
     async def _stream(
         self, request: web.Request, call_id: str | None, cursor: int | None, wanted: tuple[str, ...]
     ) -> web.StreamResponse:
+        theirs = _Theirs(self._access, request) if call_id is None and self._access.numbers(request) else None
+
+        async def choose(items: list[Item]) -> list[Item]:
+            chosen = [item for item in items if item.type in wanted] if wanted else items
+            return [item for item in chosen if await theirs.has(item.call_id)] if theirs else chosen
+
         async with self._live.follow(call_id, cursor) as follower:
             from_now = call_id is None and (cursor is None or follower.reset)
-            first = _chosen(await follower.starts(), wanted) if from_now else []
+            first = await choose(await follower.starts()) if from_now else []
             send = self._to_socket if _is_socket(request) else self._to_event_source
-            return await send(request, follower, first, self._batches(follower, wanted))
+            return await send(request, follower, first, self._batches(follower, choose))
 
     async def _to_event_source(
         self, request: web.Request, follower: Follower, first: list[Item], batches: _Batches
@@ -156,6 +210,7 @@ class FeedHandlers:
             except ConnectionError:
                 pass  # the reader has gone
 
+        check_upgrade(request, socket)
         try:
             await socket.prepare(request)
         except ConnectionError:
@@ -167,20 +222,32 @@ class FeedHandlers:
             writing.cancel()
         return socket
 
-    async def _batches(self, follower: Follower, wanted: tuple[str, ...]) -> AsyncIterator[list[Item]]:
+    async def _batches(self, follower: Follower, choose: _Choose) -> AsyncIterator[list[Item]]:
         """The items for a reader, until nothing follows; an empty list asks for a keep-alive comment."""
         clock = asyncio.get_running_loop().time
         spoke = clock()
         while (items := await follower.receive()) is not None:
-            chosen = _chosen(items, wanted)
+            chosen = await choose(items)
             # A follower returns at least every pulse seconds, so the keep-alive needs no timer of its own.
             if chosen or clock() - spoke >= self._policy.silence - self._live.pulse:
                 yield chosen
                 spoke = clock()
 
 
-def _chosen(items: list[Item], wanted: tuple[str, ...]) -> list[Item]:
-    return [item for item in items if item.type in wanted] if wanted else items
+class _Theirs:
+    """Which of all calls are those of a reader who has numbers, asked once of each."""
+
+    def __init__(self, access: Access, request: web.Request) -> None:
+        self._access = access
+        self._request = request
+        self._known: OrderedDict[str, bool] = OrderedDict()
+
+    async def has(self, call_id: str) -> bool:
+        if call_id not in self._known:
+            self._known[call_id] = await self._access.shows(self._request, call_id)
+            if len(self._known) > _REMEMBERED:
+                self._known.popitem(last=False)
+        return self._known[call_id]
 
 
 def _encoded(items: list[Item]) -> bytes:
@@ -195,7 +262,7 @@ def _cursor(request: web.Request) -> int | None:
         if cursor is None:
             raise BadRequest("Last-Event-ID must be an id that this feed has sent.")
         return cursor
-    return number(request, "after", 0) if "after" in request.query else None
+    return number(request, AFTER) if AFTER.name in request.query else None
 
 
 def _is_socket(request: web.Request) -> bool:

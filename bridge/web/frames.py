@@ -19,6 +19,7 @@ from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import WebSocketReader
 from aiohttp.http_websocket import WebSocketWriter
 
+from bridge.deepgram.delay import DelayMeter
 from bridge.web.turn import Turn
 
 log = logging.getLogger("bridge.media")
@@ -38,21 +39,29 @@ class Together:
     """What all sockets have read within a millisecond is taken in one go: the processor does the same work for many
     calls faster than it goes to and fro between that and the kernel."""
 
-    def __init__(self, delay: float = 0.001) -> None:
-        """`delay`: seconds."""
+    def __init__(self, delay: float = 0.001, meter: DelayMeter | None = None) -> None:
+        """`delay`: seconds. `meter` is told since when what is given has waited."""
         self._delay = delay
+        self._meter = meter or DelayMeter()
+        self._since = 0.0
         self._queues: list[_Queue] = []
 
     def add(self, queue: "_Queue") -> None:
         """A queue has something to give."""
         if not self._queues:
-            asyncio.get_running_loop().call_later(self._delay, self._give)
+            loop = asyncio.get_running_loop()
+            self._since = loop.time()
+            loop.call_later(self._delay, self._give)
         self._queues.append(queue)
 
     def _give(self) -> None:
         queues, self._queues = self._queues, []
-        for queue in queues:
-            queue.give()
+        self._meter.since = self._since
+        try:
+            for queue in queues:
+                queue.give()
+        finally:
+            self._meter.since = None
 
 
 class MediaSocket(web.WebSocketResponse):

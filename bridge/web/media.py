@@ -11,7 +11,9 @@ from functools import partial
 from aiohttp import WSCloseCode, web
 
 from bridge.call import CallRefused, CallRegistry
+from bridge.deepgram.delay import DelayMeter
 from bridge.web.frames import MediaSocket, Together
+from bridge.web.http import check_upgrade
 from bridge.web.server import wait_for, work
 from bridge.web.starting import Starting
 from bridge.web.stream import CLOSE_WAIT, LARGEST_START, MediaPolicy, Mount, StreamReader, StreamRefused
@@ -25,15 +27,30 @@ _LONGEST_REASON = 123  # octets that a close frame can hold
 class MediaHandlers:
     """Accepts streams, and closes their sockets when the server stops."""
 
-    def __init__(self, registry: CallRegistry, mounts: Sequence[Mount], policy: MediaPolicy) -> None:
+    def __init__(
+        self, registry: CallRegistry, mounts: Sequence[Mount], policy: MediaPolicy, delay: DelayMeter | None = None
+    ) -> None:
+        """`delay`: of all calls' audio."""
         self._registry = registry
         self._mounts = mounts
         self._policy = policy
         self._sockets: set[MediaSocket] = set()
         self._starting: Starting[MediaSocket] = Starting()
         self._wakeups = Wakeups()
-        self._together = Together()
+        self._together = Together(meter=delay)
+        self._closed = asyncio.Event()
+        """Set whenever a socket is."""
         self._closing: set[asyncio.Task[bool]] = set()
+
+    @property
+    def open(self) -> int:
+        """Sockets of carriers."""
+        return len(self._sockets)
+
+    @property
+    def starting(self) -> int:
+        """Those of them that have not sent `start`."""
+        return len(self._starting)
 
     def routes(self) -> list[web.RouteDef]:
         """Each carrier's path, with or without a slash, and the same with a secret after it."""
@@ -46,6 +63,16 @@ class MediaHandlers:
     async def close(self) -> None:
         """Tell every carrier that the server is going away."""
         await asyncio.gather(*(socket.close(code=WSCloseCode.GOING_AWAY) for socket in self._sockets))
+
+    async def wait_closed(self, seconds: float) -> None:
+        """Until the carriers have closed all sockets, for so long."""
+        try:
+            async with asyncio.timeout(seconds):
+                while self._sockets:
+                    self._closed.clear()
+                    await self._closed.wait()
+        except TimeoutError:
+            pass  # then they are closed from here
 
     async def _handle(self, mount: Mount, request: web.Request) -> MediaSocket:
         mount.authenticate(request)
@@ -66,6 +93,7 @@ class MediaHandlers:
             protocols=protocols[:1],
             autoping=False,
         )
+        check_upgrade(request, socket)
         await socket.prepare(request)
         self._sockets.add(socket)
         wait_for(request, self._policy.start_timeout + CLOSE_WAIT)
@@ -77,8 +105,9 @@ class MediaHandlers:
             self._starting.leave(socket)
             work(request)
 
+        reader = StreamReader(socket, mount, self._policy, self._registry, self._wakeups, started)
         try:
-            await StreamReader(socket, mount, self._policy, self._registry, self._wakeups, started).run()
+            await reader.run()
         except StreamRefused as refusal:
             log.warning(
                 "stream refused",
@@ -86,10 +115,12 @@ class MediaHandlers:
             )
             await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=_reason(refusal))
         except CallRefused as refusal:
-            log.warning("stream refused", extra={"carrier": carrier.name, "reason": str(refusal)})
+            about = {"carrier": carrier.name, "call_id": reader.call_id, "reason": str(refusal)}
+            log.warning("stream refused", extra=about)
             await socket.close(code=WSCloseCode.TRY_AGAIN_LATER, message=_reason(refusal))
         finally:
             self._sockets.discard(socket)
+            self._closed.set()
             self._starting.leave(socket)
         return socket
 

@@ -6,16 +6,15 @@ path that there is not, a method, a size. What strangers ask for elsewhere is no
 
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 from aiohttp import web
 
+from bridge.web.http import Handler
 from twiml.signature import SIGNATURE_HEADER
 from twiml.web import STREAM_STATUS_PATH, VOICE_PATH
 
 log = logging.getLogger("bridge.requests")
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _TOLD = frozenset((401, 403, 503))
 """The handlers have logged these."""

@@ -11,15 +11,18 @@ many wait.
 
 import asyncio
 import logging
+import os
 import socket
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from errno import EADDRINUSE
 from typing import Any
 
 from aiohttp import web
 
 from bridge.errors import ConfigError
+from bridge.web.http import Handler, refusal
 from bridge.web.idle import Idle, network
 
 try:
@@ -29,8 +32,6 @@ except ImportError:  # a system without such limits
 
 log = logging.getLogger("bridge.connections")
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
 HEAD, BODY, BETWEEN = 10.0, 10.0, 630.0
 """Seconds for which a peer is waited for."""
 
@@ -38,6 +39,7 @@ _LONGEST_LINE = 64 * 1024  # octets: a voice webhook that comes by GET has all i
 _MOST_HEADERS = 64
 _LINGERING = 2.0  # seconds for which the rest of a body is read that no one wants
 _BACKLOG = 1024
+_SHARES = hasattr(socket, "SO_REUSEPORT")
 
 _MOST_WAITING = 1024
 _SHARE_OF_CALLS = 0.75  # of the files that may be open; the rest is for connections that wait
@@ -104,10 +106,13 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """What cannot be read is not quoted in the answer, as the library would: it may hold a token."""
-        if status != web.HTTPInternalServerError.status_code:
-            message = "This request cannot be read.\n"
-        return super().handle_error(request, status, exc, message)
+        """As any refusal; what cannot be read is not quoted, as the library would: it may hold a token."""
+        super().handle_error(request, status, exc, message)  # logs it
+        failed = status == web.HTTPInternalServerError.status_code
+        sentence = "The bridge has failed; its log says why." if failed else "This request cannot be read."
+        response = refusal(status, sentence)
+        response.force_close()
+        return response
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Forget it."""
@@ -205,7 +210,12 @@ class Site(web.BaseSite):
         return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
     async def start(self) -> None:
-        """Listen. Raises OSError."""
+        """Listen. Raises OSError, also where another process listens there."""
+        await check_free(self._host, self._port)
+        await self.share()
+
+    async def share(self) -> None:
+        """Listen, also where another process of the same user does, as `Site`. Raises OSError."""
         await super().start()
         loop, manager = asyncio.get_running_loop(), self._runner.server
         assert manager
@@ -221,25 +231,69 @@ class Site(web.BaseSite):
             return Connection(self._connections, manager, **options)
 
         if self._host == "::" and socket.has_dualstack_ipv6():
-            listening = socket.create_server(("::", self._port), family=socket.AF_INET6, dualstack_ipv6=True)
+            address, family = ("::", self._port), socket.AF_INET6
+            listening = socket.create_server(address, family=family, dualstack_ipv6=True, reuse_port=_SHARES)
             self._server = await loop.create_server(connection, sock=listening, backlog=_BACKLOG)
         else:
-            self._server = await loop.create_server(connection, self._host, self._port, backlog=_BACKLOG)
+            self._server = await loop.create_server(
+                connection, self._host, self._port, backlog=_BACKLOG, reuse_port=_SHARES
+            )
+
+
+async def check_free(host: str, port: int) -> None:
+    """Raise OSError where another process listens. What shares its address is not told so: it is asked without."""
+    if not (port and _SHARES):
+        return
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    for family, kind, _, _, address in found:
+        try:
+            probe = socket.socket(family, kind)
+        except OSError:
+            continue  # the system does not have the protocol: no one listens by it
+        with probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, host != "::")
+            probe.bind(address)
 
 
 async def listen(
-    stack: AsyncExitStack, application: web.Application, connections: Connections, host: str, port: int
+    stack: AsyncExitStack,
+    application: web.Application,
+    connections: Connections,
+    host: str,
+    port: int,
+    may_share: Callable[[], Awaitable[bool]] | None = None,
+    shared: bool = False,
+    setting: str = "PORT",
 ) -> Site:
-    """Start the application, and serve it here until the stack is left. Raises ConfigError."""
+    """Start the application, and serve it here until the stack is left. Raises ConfigError.
+
+    `may_share`: where another process listens, waits until this one may, too; False: it may not. `shared`: others are
+    to listen there, too. `setting`: what says where.
+    """
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=5.0)
     stack.push_async_callback(runner.cleanup)
     await runner.setup()
     site = Site(runner, connections, host, port)
     try:
-        await site.start()
+        try:
+            await (site.share() if shared else site.start())
+        except OSError as error:
+            if error.errno != EADDRINUSE or may_share is None or not await may_share():
+                raise
+            await site.share()
     except OSError as error:
-        raise ConfigError(f"cannot listen at {host}:{port}: {error.strerror}") from error
+        raise cannot_listen(host, port, setting, error) from error
     return site
+
+
+def cannot_listen(host: str, port: int, setting: str, error: OSError) -> ConfigError:
+    """What a person can do about it. `setting`: what says where."""
+    remedy = f"; set {setting} to another one, or end what has it" if error.errno == EADDRINUSE else ""
+    why = "there is no such host" if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
+    return ConfigError(f"cannot listen at {host}:{port}: {why}{remedy}")
 
 
 def file_limit() -> int:
@@ -248,6 +302,19 @@ def file_limit() -> int:
         return _ENOUGH_FILES
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return _ENOUGH_FILES if soft == resource.RLIM_INFINITY else soft
+
+
+def highest_file_limit() -> int:
+    """How many files a server could have open, which raises its limit at the start."""
+    if resource is None:
+        return _ENOUGH_FILES
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(file_limit(), _ENOUGH_FILES if hard == resource.RLIM_INFINITY else min(hard, _ENOUGH_FILES))
+
+
+def enough_for_calls(files: int) -> int:
+    """How many calls there may be with so many open files."""
+    return int(files * _SHARE_OF_CALLS / _FILES_PER_CALL)
 
 
 def raise_file_limit(calls: int) -> None:
@@ -266,6 +333,6 @@ def raise_file_limit(calls: int) -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
         except (ValueError, OSError):
             continue  # macOS has a bound that it does not tell
-    if (enough := int(file_limit() * _SHARE_OF_CALLS / _FILES_PER_CALL)) < calls:
+    if (enough := enough_for_calls(file_limit())) < calls:
         remedy = "raise the limit (ulimit -n, LimitNOFILE), or lower BRIDGE_MAX_CALLS"
         log.warning("too few open files", extra={"files": file_limit(), "enough_for_calls": enough, "remedy": remedy})

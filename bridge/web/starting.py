@@ -22,6 +22,9 @@ class Starting(Generic[S]):
     def __repr__(self) -> str:
         return f"<Starting {len(self._since)} sockets>"
 
+    def __len__(self) -> int:
+        return len(self._since)
+
     def check(self, room: int, now: float) -> None:
         """Whether one more may come. `room`: for how many streams there is a place. Raises CallRefused."""
         oldest = next(iter(self._since.values()), now)

@@ -12,6 +12,9 @@ from importlib import resources
 
 from aiohttp import web
 
+from bridge.contract.operation import Answer, Parameter, documented
+from bridge.web.http import refusal
+
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -40,6 +43,11 @@ HEADERS = {
 _TYPES = {".html", ".css", ".js", ".svg"}
 
 
+_KINDS = ("text/html", "text/css", "text/javascript", "image/svg+xml")
+_HTML = {"text/html": {"type": "string"}}
+_KNOWN = Answer("The browser has it.")
+
+
 @dataclass(frozen=True, slots=True)
 class _File:
     type: str
@@ -57,17 +65,34 @@ class PageHandlers:
 
     def routes(self) -> list[web.RouteDef]:
         """Without authentication."""
-        return [web.get("/", self.page), web.get("/static/{name}", self.file)]
+        return [web.get("/", self.page), web.get("/api", self.api), web.get("/static/{name}", self.file)]
 
+    @documented("GET /", "getPage", tag="page", guard="open", answers={200: Answer("The page.", _HTML), 304: _KNOWN})
     async def page(self, request: web.Request) -> web.Response:
         """The page, the same for every reader and every address."""
         return _answer(request, self._files["index.html"])
 
+    @documented(
+        "GET /api", "getApiPage", tag="page", guard="open", answers={200: Answer("The page.", _HTML), 304: _KNOWN}
+    )
+    async def api(self, request: web.Request) -> web.Response:
+        """The page to read about the HTTP API, and to try it."""
+        return _answer(request, self._files["contract.html"])
+
+    @documented(
+        "GET /static/{name}",
+        "getFile",
+        tag="page",
+        guard="open",
+        takes=[Parameter("name", "The file's.", {"type": "string"}, "path")],
+        answers={200: Answer("The file.", {kind: {"type": "string"} for kind in _KINDS}), 304: _KNOWN},
+        refuses={404: "There is no such file."},
+    )
     async def file(self, request: web.Request) -> web.Response:
         """One of the page's own files; no other file can be named."""
         found = self._files.get(request.match_info["name"])
         if found is None:
-            return web.json_response({"error": "There is no such file."}, status=404)
+            return refusal(404, "There is no such file.")
         return _answer(request, found)
 
 

@@ -17,6 +17,7 @@ from bridge.carriers.dialect import Carrier, Dialect
 from bridge.carriers.messages import Digit, Failed, Media, Message, Started, Stopped, UnsupportedMedia
 from bridge.errors import RemoteProtocolError
 from bridge.events import EndReason
+from bridge.web.early import Early
 from bridge.web.frames import WAKE, Frames, MediaSocket
 from bridge.web.wakeups import Wakeup, Wakeups
 
@@ -34,7 +35,7 @@ _OTHERS = 0.02  # seconds that the call's other streams get to begin before a bu
 _MOST_WAITS = 100  # for them, a piece's pause each
 _PIECE, _BETWEEN = 5, 0.005  # messages of a burst handed over at a time, and seconds between two times
 _TEXT, _BINARY = WSMsgType.TEXT, WSMsgType.BINARY
-_EARLY_MESSAGES = 1024  # kept until the call is made: ten seconds of both tracks
+_EARLY_MESSAGES = 1024  # kept before `start`: ten seconds of both tracks
 
 
 class StreamRefused(Exception):
@@ -108,9 +109,14 @@ class StreamReader:
         self._end: EndReason | None = None
         """Why the stream is over."""
 
+    @property
+    def call_id(self) -> str | None:
+        """The carrier's, once that is known."""
+        return self._started.call_id if self._started else None
+
     async def run(self) -> None:
         """Read from `connected` to the close. Raises StreamRefused if the stream may not go on."""
-        early: list[Media | Digit] = []
+        early = Early()
         started = await self._read_start(early)
         if started is None:
             log.info("socket closed before start")
@@ -127,7 +133,7 @@ class StreamReader:
                 self._reading.cancel()
         await self._read_to_close()
 
-    async def _feed(self, stream: Stream, early: list[Media | Digit]) -> None:
+    async def _feed(self, stream: Stream, early: Early) -> None:
         """Hand every message to the call, until the stream is over."""
         try:
             await self._feed_early(stream, early)
@@ -146,24 +152,24 @@ class StreamReader:
                 self._wakeup.close()
             stream.end(self._registry.end_of(self._started, self._end or "server_stopping"), self._bad)
 
-    async def _feed_early(self, stream: Stream, early: list[Media | Digit]) -> None:
+    async def _feed_early(self, stream: Stream, early: Early) -> None:
         """Hand over what came before the call was made. A burst, as after a restart, goes in pieces, and all streams of
         the call begin together: one may bring the other track of the same time, and would find its place taken."""
         burst = len(early) > _BURST and self._first_at is not None
         if burst:
-            assert self._started
             for _ in range(_MOST_WAITS):
                 await asyncio.sleep(_BETWEEN)
-                if not self._registry.is_gathering(self._started.call_id, _OTHERS):
+                if not self._registry.openings.is_gathering(self.call_id or "", _OTHERS):
                     break
-            stream.late = self._loop.time() - (self._first_at or 0.0)
-        for place in range(0, len(early), _PIECE):
+        stream.late = 0.0 if self._first_at is None else self._loop.time() - self._first_at
+        messages = stream.join(early.messages, early.leads, self._loop.time())
+        for place in range(0, len(messages), _PIECE):
             if burst and place:
                 await asyncio.sleep(_BETWEEN)
-            for message in early[place : place + _PIECE]:
+            for message in messages[place : place + _PIECE]:
                 stream.receive(message)
 
-    async def _read_start(self, early: list[Media | Digit]) -> Started | None:
+    async def _read_start(self, early: Early) -> Started | None:
         """Read up to `start`; media that comes before it is kept in `early`, since it belongs to the call, too."""
         try:
             async with asyncio.timeout(self._policy.start_timeout):
@@ -175,7 +181,7 @@ class StreamReader:
                             self._count_bad("a media frame of more than 64 kB")
                         case Media() | Digit() as message if len(early) < _EARLY_MESSAGES:
                             self._first_at = self._first_at or self._loop.time()
-                            early.append(message)
+                            early.add(message, self._loop.time())
                         case Media() | Digit():
                             self._count_bad("too much before start")
                         case Stopped() | None:
@@ -183,11 +189,11 @@ class StreamReader:
         except TimeoutError:
             raise StreamRefused("no start message came") from None
 
-    async def _open_call(self, started: Started, early: list[Media | Digit]) -> Stream:
+    async def _open_call(self, started: Started, early: Early) -> Stream:
         """Make the call, and read on meanwhile, so that a slow store does not hold up the carrier."""
         opening = self._loop.create_task(self._registry.open(started))
         try:
-            while not opening.done() and len(early) < _EARLY_MESSAGES and self._early_octets < LARGEST_START:
+            while not opening.done() and not early.is_full:
                 self._reading = self._reading or self._loop.create_task(self._next())
                 # Neither waits for the other: the carrier may send nothing for a while, or all at once.
                 await asyncio.wait({opening, self._reading}, return_when=asyncio.FIRST_COMPLETED)
@@ -195,14 +201,13 @@ class StreamReader:
                     message, self._reading = self._reading.result(), None
                     if message is None:
                         break
-                    early.append(message)
-                    self._early_octets += len(message.payload) if type(message) is Media else 0
+                    early.add(message, self._loop.time())
+                    if len(early) == 1:
+                        self._registry.on_early(started.call_id)
             stream = await opening
         except asyncio.CancelledError:
             opening.cancel()
             raise
-        if self._first_at is not None:
-            stream.late = self._loop.time() - self._first_at
         return stream
 
     async def _next(self) -> Media | Digit | None:
@@ -255,7 +260,7 @@ class StreamReader:
     def _take(self, read: Sequence[WSMessage], octets: int) -> Sequence[WSMessage]:
         """The hot path: give the call the audio of one read, up to a frame that says something else."""
         stream, dialect = self._stream, self._dialect
-        if stream is None or stream.is_over or octets > _LARGEST_MESSAGE:
+        if stream is None or stream.is_over or (octets > _LARGEST_MESSAGE and any(map(_is_large, read))):
             return read
         media: list[Media] = []
         for place, (kind, data, _) in enumerate(read):
@@ -301,13 +306,11 @@ class StreamReader:
 
     def _read(self, frame: WSMessage) -> Sequence[Message]:
         """The messages of one frame. Raises RemoteProtocolError."""
+        if self._started and _is_large(frame):
+            raise RemoteProtocolError("a frame of more than 64 kB")
         if frame.type is WSMsgType.TEXT:
-            if self._started and len(frame.data) > _LARGEST_MESSAGE:
-                raise RemoteProtocolError("a text frame of more than 64 kB")
             return self._dialect.receive_text(frame.data)
         if frame.type is WSMsgType.BINARY:
-            if len(frame.data) > _LARGEST_MESSAGE:
-                raise RemoteProtocolError("a binary frame of more than 64 kB")
             return self._dialect.receive_binary(frame.data)
         return self._dialect.receive_close(frame.data if frame.type is WSMsgType.CLOSE else None)
 
@@ -320,7 +323,7 @@ class StreamReader:
     def _count_bad(self, reason: str) -> None:
         self._bad += 1
         if self._bad == 1:  # once a stream: a carrier that sends one such message sends many
-            log.warning("message not readable", extra={"reason": reason})
+            log.warning("message not readable", extra={"call_id": self.call_id, "reason": reason})
 
     def _check_idle(self, heard: int) -> None:
         """Called once per idle timeout: close the socket if nothing was heard since (`heard`: how much was then)."""
@@ -339,4 +342,9 @@ class StreamReader:
                 while await self._receive() is not None:
                     pass
         except TimeoutError:
-            log.info("carrier left the socket open after stop")
+            log.info("carrier left the socket open after stop", extra={"call_id": self.call_id})
+
+
+def _is_large(frame: WSMessage) -> bool:
+    """Whether it is to be refused."""
+    return frame.type in (_TEXT, _BINARY) and len(frame.data) > _LARGEST_MESSAGE

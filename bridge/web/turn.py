@@ -15,7 +15,11 @@ AT_ONCE = 16_000_000
 """Octets: a network that was away for minutes may bring all of it."""
 
 TURN = 32_768
-"""Octets that are read before others get their turn: half a second of a call, or a millisecond's work."""
+"""Octets that are read one by one before others get their turn: half a second of a call, or a millisecond's work."""
+
+TAKEN = 4 * TURN
+"""Octets that may be taken at once, which costs less: where a process was held up, a second of a call is in one read,
+and it is not to be held up more by it."""
 
 
 class Turn:
@@ -32,9 +36,9 @@ class Turn:
     def take(self, octets: int, messages: int, now: float) -> bool:
         """Whether a whole read may be taken at once, as nearly all may; it counts if so."""
         size = octets + MESSAGE * messages
-        if size > TURN:
+        if size > TAKEN:
             return False
-        if self._taken + size > TURN:
+        if self._taken + size > TAKEN:
             if not self._pace.allows(now):
                 return False
             self._pace.take(self._taken)

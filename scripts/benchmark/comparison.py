@@ -39,7 +39,7 @@ def show(measured: Measured, title: str) -> None:
     table.add_column("goal", justify="right")
     add_costs(table, measured)
     add_delays(table, measured)
-    add_doubts(table, measured)
+    adddoubts_of(table, measured)
     report(table, "aiohttp", "websockets", "uvloop", "msgspec", "pydantic")
     for doubt in doubts(measured):
         print(doubt)
@@ -72,7 +72,7 @@ def add_delays(table: Table, measured: Measured) -> None:
     table.add_section()
 
 
-def add_doubts(table: Table, measured: Measured) -> None:
+def adddoubts_of(table: Table, measured: Measured) -> None:
     """How good the load was."""
     figures = measured.values()
     late = [f"{highest(each.late):.1f}, {max(each.late):.1f}" for each in figures]
@@ -90,16 +90,17 @@ def best(rounds: Sequence[Figures]) -> Figures:
 
     A target that is held up reads more at once, and costs less: a disturbed round must not win.
     """
-    sound = [figures for figures in rounds if not _doubts(figures)]
+    sound = [figures for figures in rounds if not doubts_of(figures)]
     return min(sound or rounds, key=lambda figures: figures.cpu)
 
 
 def doubts(measured: Measured) -> list[str]:
     """Why to measure again, in sentences."""
-    return list(dict.fromkeys(doubt for figures in measured.values() for doubt in _doubts(figures)))
+    return list(dict.fromkeys(doubt for figures in measured.values() for doubt in doubts_of(figures)))
 
 
-def _doubts(figures: Figures) -> list[str]:
+def doubts_of(figures: Figures) -> list[str]:
+    """Why not to believe one measurement, in sentences."""
     found = []
     if figures.stolen > MOST_STOLEN:
         found.append("The host took the core away too often: measure again.")

@@ -5,6 +5,7 @@ Whatever can be made before is: at 100 calls a frame is due every 100 µs.
 
 import gc
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from random import Random
@@ -14,8 +15,10 @@ from scripts.benchmark import media
 from scripts.benchmark.caller import Caller
 from scripts.benchmark.deepgram import Recognizer
 from scripts.benchmark.delays import FinalDelays
+from scripts.benchmark.follower import Follower
 from scripts.benchmark.loop import Loop, exact_timers
 from scripts.benchmark.peers import Broken, Listener
+from scripts.benchmark.processes import Processes
 from scripts.benchmark.schedule import PERIOD, slots
 from scripts.benchmark.target import Core, Target, first_core
 from scripts.benchmark.webhook import Receiver
@@ -70,16 +73,17 @@ class _Snapshot:
     own: float
 
     @classmethod
-    def of(cls, target: Target) -> "_Snapshot":
+    def of(cls, target: Target | Processes) -> "_Snapshot":
         return cls(monotonic(), target.cpu(), target.reads(), first_core(), process_time())
 
 
 class Generator:
     """One load. Start the target with its addresses, then `run`."""
 
-    def __init__(self, frames: Frames, tls: ssl.SSLContext | None = None) -> None:
-        """`tls`: with which our Deepgram serves; None: in plain."""
+    def __init__(self, frames: Frames, tls: ssl.SSLContext | None = None, readers: Sequence[str] = ()) -> None:
+        """`tls`: with which our Deepgram serves; None: in plain. `readers`: the tokens of who reads the live feed."""
         self._frames = frames
+        self._readers = readers
         self._loop = Loop()
         self._callers: list[Caller] = []
         self._slots = slots(len(frames))
@@ -94,7 +98,7 @@ class Generator:
         self.deepgram_url = f"{'wss' if tls else 'ws'}://127.0.0.1:{self._deepgram.port}"
         self.webhook_url = f"http://127.0.0.1:{self._webhook.port}/hook"
 
-    def run(self, target: Target, seconds: float) -> Figures:
+    def run(self, target: Target | Processes, seconds: float) -> Figures:
         """Load the target with all calls, and measure it for so long. Raises Broken."""
         target.wait_until_ready()
         self._loop.serve_until(monotonic() + _IDLE)
@@ -110,7 +114,9 @@ class Generator:
             gc.unfreeze()
             self._loop.close()
 
-    def _measure(self, target: Target, seconds: float, idle: int) -> Figures:
+    def _measure(self, target: Target | Processes, seconds: float, idle: int) -> Figures:
+        for token in self._readers:
+            Follower(self._loop, target.port, token)
         self._origin = monotonic()
         while len(self._callers) < len(self._frames):
             self._call(target.port)

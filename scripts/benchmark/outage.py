@@ -84,6 +84,7 @@ async def main(options):
                 "DATA_DIR": folder,
                 "TWILIO_SIGNATURE": "off",
                 "BRIDGE_LOG_LEVEL": "warning",
+                "BRIDGE_START_CHECKS": "false",
                 "BRIDGE_STOP_TIMEOUT": "1",
             }
             target = Target("the bridge", [sys.executable, "-m", "bridge", "serve"], environment)

@@ -87,6 +87,7 @@ async def serve(folder, ids):
         "TWILIO_SIGNATURE": "off",
         "BRIDGE_READ_TOKENS": TOKEN,
         "BRIDGE_LOG_LEVEL": "warning",
+        "BRIDGE_START_CHECKS": "false",
     }
     target = Target("the bridge", [sys.executable, "-m", "bridge", "serve"], environment)
     try:

@@ -20,6 +20,7 @@ from aiohttp import web
 
 from bridge.events import CallEnded, Event, TranscriptFinal, TranscriptInterim, Word, timestamp
 from bridge.live import Live
+from bridge.rights import unlimited
 from bridge.store.audio import Recordings
 from bridge.store.sqlite import SQLiteStore
 from bridge.web.access import Access
@@ -97,7 +98,7 @@ async def main(port, folder):
         store = await stack.enter_async_context(SQLiteStore(folder))
         live = Live(store)
         stack.callback(live.close)
-        readers = Access((TOKEN,), None, time.time)
+        readers = Access(unlimited((TOKEN,)), None, time.time)
         calls = CallHandlers(
             store, readers, endpoints=["webhook"], delete=store.delete, recordings=Recordings(folder), wall=time.time
         )

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,9 +16,9 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Target:
-    """A server in a process of its own, pinned to the first core."""
+    """A server in a process of its own, pinned to the first core, or to `cores`."""
 
-    def __init__(self, name, command, environment):
+    def __init__(self, name, command, environment, cores=frozenset((0,))):
         self.name = name
         self.port = int(environment["PORT"])
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
@@ -26,7 +27,7 @@ class Target:
             env={**os.environ, **environment},
             stdout=self._log,
             stderr=self._log,
-            preexec_fn=lambda: os.sched_setaffinity(0, {0}),
+            preexec_fn=lambda: os.sched_setaffinity(0, cores),
         )
 
     async def ready(self):
@@ -61,6 +62,14 @@ class Target:
         """System calls that read, so far."""
         counts = Path(f"/proc/{self._process.pid}/io").read_text()
         return int(counts.partition("syscr:")[2].split()[0])
+
+    def files(self):
+        """How many files of each kind are open: sockets and the like by that word, others by their path."""
+        found: Counter[str] = Counter()
+        for link in Path(f"/proc/{self._process.pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # it was closed meanwhile
+                found[os.readlink(link).partition(":[")[0]] += 1
+        return found
 
     def stop(self):
         self._process.terminate()

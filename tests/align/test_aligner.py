@@ -1054,3 +1054,56 @@ def test_one_frame_of_long_ago_after_a_pause_moves_no_clock():
     assert 0x30 not in out
     assert out[2 * 200 * 160 :] == b"\x20" * (2 * 50 * 160)
     assert aligner.counters["stray"] == 1
+
+
+def test_a_stream_joins_audio_of_another_process_to_the_octet():
+    start = 5 * 8000 + 3
+    rng = random.Random(1)
+    octets = {"inbound": rng.randbytes(4000), "outbound": rng.randbytes(4000)}
+    aligner = Aligner(AlignPolicy(), start, {"inbound": start, "outbound": start})
+    # What is left of the first frame is stamped with the nearest millisecond, and timestamps wobble.
+    source = aligner.join(start - 4 - 155 * 8, ("inbound", "outbound"))
+    first = 37
+    cuts = [(0, first), *((at, at + 160) for at in range(first, 4000 - 160, 160))]
+    frames = [
+        Media(track, 155 + begin // 8 + (number % 3 - 1) * (begin > 0), 2 * number + channel + 9, audio[begin:end])
+        for number, (begin, end) in enumerate(cuts)
+        for channel, (track, audio) in enumerate(octets.items())
+    ]
+
+    aligner.receive(frames, source)
+    aligner.end_stream(source)
+    out = aligner.flush()
+
+    assert out[0::2] == octets["inbound"][: len(out) // 2]
+    assert out[1::2] == octets["outbound"][: len(out) // 2]
+    assert len(out) // 2 == cuts[-1][1]
+    assert aligner.events_received() == []
+    assert not aligner.counters
+
+
+def test_a_track_that_was_silent_in_another_process_has_a_gap_when_it_goes_on():
+    aligner = Aligner(AlignPolicy(), 8000, {"inbound": 8000, "outbound": 4000})
+    source = aligner.join(8000, ("inbound",))  # the carrier's clock begins at 0
+    frames = [Media(track, 20 * step, None, b"\x20" * 160) for step in range(60) for track in ("inbound", "outbound")]
+
+    aligner.receive(frames, source)
+    aligner.flush()
+
+    assert [(gap.track, gap.span, gap.why) for gap in aligner.events_received()] == [
+        ("outbound", (4000, 8000), "bridge_restarted")
+    ]
+
+
+def test_what_is_cut_leaves_the_rest_to_another_process_and_tells_its_gaps():
+    aligner = Aligner(AlignPolicy())
+    source, _ = aligner.open_stream(0)
+    steps = [step for step in range(20) if step != 7]
+    frames = [Media(track, 20 * step, None, b"\x20" * 160) for step in steps for track in ("inbound", "outbound")]
+    aligner.receive(frames, source)
+    out = aligner.data_to_send()
+
+    aligner.cut()
+
+    assert aligner.position == len(out) // 2 < aligner.received
+    assert {gap.track for gap in aligner.events_received()} == {"inbound", "outbound"}

@@ -15,10 +15,12 @@ from bridge.events import Event, timestamp
 from bridge.live import Live
 from bridge.local.sample import CALL
 from bridge.local.wav import load_recording
+from bridge.rights import unlimited
 from bridge.store.audio import Recordings
 from bridge.store.sqlite import SQLiteStore
 from bridge.web.access import SESSION, Access
 from bridge.web.calls import CallHandlers
+from bridge.web.contract import ContractHandlers
 from bridge.web.feed import FeedHandlers
 from bridge.web.static import PageHandlers
 
@@ -52,6 +54,7 @@ class ReadingServer:
     """Serves what is in `folder`; the store stays open while nothing is served."""
 
     token = TOKEN
+    readers = tuple(unlimited((TOKEN,)))
 
     def __init__(self, folder):
         self.folder = folder
@@ -89,14 +92,15 @@ class ReadingServer:
             return time.time() + self.later
 
         self._live = Live(self._store)
-        readers = Access((TOKEN,), None, wall)
+        readers = Access(self.readers, None, wall, index=self._store)
         recordings = Recordings(self.folder)
         calls = CallHandlers(
             self._store, readers, endpoints=[ENDPOINT], delete=self._delete, recordings=recordings, wall=wall
         )
         feed = FeedHandlers(self._live, self._store, readers, calls.events, Random(1))
         app = web.Application(middlewares=[self._watch])
-        app.add_routes([*PageHandlers().routes(), *readers.routes(), *feed.routes(), *calls.routes()])
+        app.add_routes([*PageHandlers().routes(), *ContractHandlers().routes()])
+        app.add_routes([*readers.routes(), *feed.routes(), *calls.routes()])
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.01, handler_cancellation=True)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self._port, reuse_address=True).start()

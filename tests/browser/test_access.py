@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from bridge.rights import Reader
 from tests.browser.samples import sample_call, segment, spoken
 from tests.browser.server import TOKEN
 
@@ -77,3 +78,27 @@ async def test_a_call_that_is_not_there_is_said_not_to_be(reader):
     page = await reader.open("/?call=CA404")
 
     await expect(page.get_by_text("This call is not there (any more).")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("right", "number", "told", "buttons"),
+    [
+        ("audit", (), "This token may not read calls.", 0),
+        ("read", ("+15559999999",), "No calls yet. They appear here the moment they start.", 0),
+        ("read", ("+15550123000",), "", 2),
+    ],
+)
+async def test_a_token_with_less_sees_and_may_do_less(server, reader, right, number, told, buttons):
+    """Of the buttons of a call those for a link, which a reader may make, and for the panel are left."""
+    reader.expected += ["403 (Forbidden)", "404 (Not Found)", REFUSED]
+    await server.stop()
+    server.readers = (Reader("some", TOKEN, frozenset((right,)), number),)
+    await server.start()
+    await server.add(sample_call("CA1", time.time() - 100))
+    page = await reader.open("/?call=CA1", logged_in=False)
+    await page.get_by_label("Token").fill(TOKEN)
+    await page.get_by_label("Token").press("Enter")
+
+    await expect(page.locator("#list-end")).to_have_text(told)
+    await expect(page.locator("a.call")).to_have_count(min(buttons, 1))
+    await expect(page.locator("#call-tools button")).to_have_count(buttons)

@@ -6,10 +6,11 @@ import pytest
 import pytest_asyncio
 
 from bridge import events
+from tests.browser.accessibility import serious
 from tests.browser.samples import sample_call, segment, spoken
 
 expect = pytest.importorskip("playwright.async_api").expect
-Axe = pytest.importorskip("axe_playwright_python.async_playwright").Axe
+pytest.importorskip("axe_playwright_python.async_playwright")
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -35,19 +36,6 @@ async def calls(server):
         await server.add(call)
     await server.append(live, segment(live, 71, "inbound", spoken("Not yet a senten", 24.0), final=False))
     await server.append(live, events.SpeechStarted(track="outbound", channel=1, speaker="agent", at=25, at_time=""))
-
-
-async def serious(page):
-    # A fade that is under way has other colours.
-    await page.evaluate(
-        "Promise.all(document.getAnimations().map((one) => one.effect.getTiming().iterations === 1 && one.finished))"
-    )
-    results = await Axe().run(page, options={"resultTypes": ["violations"]})
-    return [
-        (one["id"], [node["target"] for node in one["nodes"]])
-        for one in results.response["violations"]
-        if one["impact"] in ("serious", "critical")
-    ]
 
 
 @pytest.mark.parametrize("view", VIEWS)

@@ -1,6 +1,7 @@
 """Kept audio after the call, against the local Deepgram's pre-recorded API."""
 
 import asyncio
+import contextlib
 import json
 import time
 from random import Random
@@ -9,7 +10,7 @@ import pytest
 
 from bridge.audio import SAMPLE_RATE, interleave
 from bridge.call import backfill as module
-from bridge.call import pieces
+from bridge.call import leftovers, pieces
 from bridge.call.backfill import Backfill, BackfillPolicy
 from bridge.call.call_options import CallOptions
 from bridge.deepgram import options
@@ -18,15 +19,19 @@ from bridge.deepgram.messages import Blame
 from bridge.errors import StoreError
 from bridge.events import CallEnded, CallResumed, Event, Stretch, timestamp
 from bridge.local.deepgram import Faults
+from bridge.redaction.rules import Rules
+from bridge.store.archive.archive import Archive
 from bridge.store.audio import AudioStore, Recordings
 from bridge.store.base import Query
 from bridge.store.sqlite import SQLiteStore
 from tests.fakes.http import read_request
 from tests.fakes.http import server as server_of
+from tests.fakes.objects import MemoryObjects
 from tests.fakes.origins import at
 from tests.fakes.running import AUDIO, SCRIPT, deepgram
+from tests.fakes.stereo import deinterleave
 from tests.fakes.waiting import until
-from tests.fakes.words import STARTED_AT, started
+from tests.fakes.words import STARTED_AT, final, started
 
 STEREO = interleave(*AUDIO)
 WEEK = 7 * 86_400.0
@@ -44,14 +49,24 @@ async def stores(tmp_path):
         yield store, audio
 
 
-def backfill(stores, server, origins=None, overrides=frozenset(), wall=time.time, random=None, requests=None, **policy):
+def backfill(
+    stores,
+    server,
+    origins=None,
+    overrides=frozenset(),
+    wall=time.time,
+    random=None,
+    requests=None,
+    redaction=Rules(),
+    **policy,
+):
     store, audio = stores
     return Backfill(
         store,
         audio,
         origins or at(server.url),
         BackfillPolicy(**{"first_pause": 0.01, "longest_pause": 0.02, **policy}),
-        CallOptions(options.parse(""), overrides),
+        CallOptions(options.parse(""), overrides, redaction),
         wall=wall,
         random=random or Random(1),
         requests=requests,
@@ -343,7 +358,7 @@ async def test_a_call_that_waits_for_its_next_try_holds_up_no_other(stores, serv
     async with backfill(stores, server, at_once=1, first_pause=60.0, longest_pause=60.0) as service:
         stuck = service.offer("CA1")
         await until(lambda: service.counters["refused"] == 1)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert await service.offer("CA2") is True
         assert not stuck.done()
 
@@ -422,12 +437,69 @@ async def test_after_a_start_what_was_left_is_taken_up_but_for_what_was_given_up
     audio.open("CA4").close()  # of a call that never got into the log
     async with backfill(stores, server) as service:
         await service.recover()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while service.waiting:
                 await asyncio.sleep(0.005)
 
     assert await words(stores, 0, "CA2") == spoken(0)
     assert audio.kept() == ["CA1"]
+
+
+@contextlib.asynccontextmanager
+async def on_another_disk(stores, objects, path):
+    """The same store, with nothing of the audio but what is in the archive."""
+    async with Archive(objects, path) as archive, AudioStore(path, limit=2**30, archive=archive) as audio:
+        yield stores[0], audio
+
+
+async def test_a_node_transcribes_what_another_has_handed_over_and_leaves_alone_what_is_not_in_its_record(
+    stores, server, tmp_path
+):
+    objects = MemoryObjects()
+    async with on_another_disk(stores, objects, tmp_path / "dead") as dead:
+        await ended_call(dead, "CA1")
+        await ended_call(dead, "CA2", uncovered=[])
+        await ended_call(dead, "CA3")
+        await dead[1].flush()
+        await until(lambda: len(objects.contents) == 3)
+    objects.objects["CA9/audio/000000000000.ulaw"] = STEREO
+    await stores[0].delete("CA3")
+    async with on_another_disk(stores, objects, tmp_path / "alive") as alive, backfill(alive, server) as service:
+        await service.recover()
+        await until(lambda: not service.waiting and len(objects.contents) == 2)
+
+    assert await words(stores, 0, "CA1") == spoken(0)
+    assert sorted(objects.contents) == ["CA3/audio/000000000000.ulaw", "CA9/audio/000000000000.ulaw"]
+
+
+async def test_what_only_a_dead_nodes_disk_had_is_a_gap(stores, server, tmp_path):
+    """The first five seconds were handed over."""
+    objects = MemoryObjects()
+    await ended_call(stores, "CA1")
+    objects.objects["CA1/audio/000000000000.ulaw"] = STEREO[: 5 * SAMPLE_RATE * 2]
+    async with on_another_disk(stores, objects, tmp_path / "alive") as alive, backfill(alive, server) as service:
+        assert await service.offer("CA1")
+
+    gaps = [event for event in await record(stores) if event["type"] == "audio.gap"]
+    told = {(gap["data"]["track"], gap["data"]["from"], gap["data"]["to"], gap["data"]["why"]) for gap in gaps}
+    assert told == {("inbound", 5.0, 12.0, "overflow"), ("outbound", 5.0, 12.0, "overflow")}
+
+
+async def test_a_store_that_cannot_be_asked_is_asked_at_the_next_sweep(stores, server, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(leftovers, "ALONE", 0.001)
+    objects = MemoryObjects()
+    async with on_another_disk(stores, objects, tmp_path / "dead") as dead:
+        await ended_call(dead, "CA1")
+        await dead[1].flush()
+        await until(lambda: objects.contents)
+    objects.fails = "the object store does not answer in time"
+    async with on_another_disk(stores, objects, tmp_path / "alive") as alive, backfill(alive, server) as service:
+        await service.recover()
+        assert [record.message for record in caplog.records] == ["cannot look for audio elsewhere"]
+        objects.fails = None
+        await until(lambda: service.counters["done"])
+
+    assert await words(stores, 0, "CA1") == spoken(0)
 
 
 async def test_after_a_start_a_call_that_has_not_ended_is_left_as_it_is(stores, server, caplog):
@@ -476,13 +548,32 @@ async def test_where_audio_is_kept_for_good_what_a_crash_has_left_becomes_a_reco
         async with AudioStore(tmp_path, limit=2**30, keep=True) as audio:
             async with backfill((store, audio), server) as service:
                 await service.recover()
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(60):
                     while service.waiting:
                         await asyncio.sleep(0.005)
             assert audio.kept() == []
     for call_id in ("CA1", "CA2"):
         recording = await Recordings(tmp_path).open(call_id)
         assert await recording.read(0, recording.samples) == STEREO
+
+
+async def test_what_a_crash_has_left_becomes_a_recording_that_is_silent_where_words_were_taken_out(tmp_path, server):
+    """The process died between the last event and the silence."""
+    said = {"track": "outbound", "start": 2.0, "end": 3.0, "redacted": [{"kind": "card", "start": 2.0, "end": 3.0}]}
+    async with SQLiteStore(tmp_path) as store:
+        async with AudioStore(tmp_path, limit=2**30) as audio:
+            await ended_call((store, audio), "CA1", uncovered=[])
+            await store.append([final("CA1", 3, **said)])
+        async with AudioStore(tmp_path, limit=2**30, keep=True) as audio:
+            async with backfill((store, audio), server, redaction=Rules(frozenset(("card",)), mute=True)) as service:
+                await service.recover()
+            assert audio.kept() == []
+    recording = await Recordings(tmp_path).open("CA1")
+    inbound, outbound = deinterleave(await recording.read(0, recording.samples))
+    start, end = round(1.8 * 8000), round(3.2 * 8000)
+
+    assert (inbound, outbound[:start], outbound[end:]) == (AUDIO[0], AUDIO[1][:start], AUDIO[1][end:])
+    assert set(outbound[start:end]) == {0xFF}
 
 
 async def given_up(stores, server, *calls):
@@ -496,7 +587,7 @@ async def given_up(stores, server, *calls):
 
 @pytest.mark.parametrize(("after", "kept"), [(WEEK, ["CA1"]), (WEEK + 0.5, [])])
 async def test_audio_that_was_given_up_goes_once_it_is_too_old(stores, server, tmp_path, monkeypatch, after, kept):
-    monkeypatch.setattr(module, "_SWEEP", 0.001)
+    monkeypatch.setattr(leftovers, "ALONE", 0.001)
     await given_up(stores, server, "CA1")
     await ended_call(stores, "CA2", at=STARTED_AT - 3600.0)  # not given up yet
     looks = []
@@ -526,7 +617,7 @@ class Unreadable:
 async def test_a_call_that_cannot_be_read_keeps_its_audio_and_no_other_call_from_losing_its(
     stores, server, monkeypatch, caplog
 ):
-    monkeypatch.setattr(module, "_SWEEP", 0.001)
+    monkeypatch.setattr(leftovers, "ALONE", 0.001)
     await given_up(stores, server, "CA1", "CA2")
     store, audio = stores
     async with backfill((Unreadable(store, "CA1"), audio), server, wall=lambda: STARTED_AT + 2 * WEEK):

@@ -2,6 +2,7 @@
 
 from bridge.call.call_options import CallOptions
 from bridge.deepgram import options
+from bridge.redaction.rules import Rules
 
 OURS = options.parse("language=en")
 
@@ -26,3 +27,12 @@ def test_what_cannot_be_granted_is_ignored_and_logged_without_its_value(caplog):
     assert call_options.of("CA1", {"deepgram.callback": "https://elsewhere.example"}) == OURS
     assert "options of the call ignored" in caplog.text
     assert "elsewhere" not in caplog.text
+
+
+def test_a_call_may_have_more_taken_out_but_not_less(caplog):
+    call_options = CallOptions(OURS, redaction=Rules(frozenset(("card",))))
+
+    assert call_options.rules("CA1", ()).names == ["card"]
+    assert call_options.rules("CA1", ("email", "cards")).names == ["card", "email"]
+    assert "nothing known to redact" in caplog.text
+    assert "cards" not in caplog.text

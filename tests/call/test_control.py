@@ -82,7 +82,7 @@ def speak(call, clock, start, end, said=AUDIO):
 
 async def over(call, reason="stopped"):
     call.end(reason)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await call.wait_over()
 
 
@@ -397,7 +397,7 @@ async def test_another_process_goes_on_in_the_pause_and_with_the_changes(store, 
         gone.control.pause("key")
         await gone.control.written()
         speak(gone, clock, LATER, 6.5, SECRET)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while await heard(store) != spoken(FROM, 12.0):
                 await asyncio.sleep(0.01)
         await audio.flush()

@@ -133,7 +133,7 @@ async def test_it_goes_on_behind_what_the_log_has(store):
 async def test_what_was_added_is_handed_over_by_who_waits_for_it(store):
     book = writer(store)
     book.add(started().data)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await book.written()
 
     assert [event["seq"] for event in await record(store)] == [1]
@@ -197,7 +197,7 @@ async def test_it_goes_as_soon_as_there_is_room_not_with_the_next_event(store):
     book = writer(reluctant := Reluctant(store, 3))
     book.add(started().data)
     book.commit()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not await record(store):
             await asyncio.sleep(0.005)
 
@@ -223,7 +223,7 @@ async def test_the_end_waits_until_the_store_takes_it(store):
     book = writer(Reluctant(store, 3))
     book.add(started().data)
     book.commit()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await book.written()
 
     assert [event["type"] for event in await record(store)] == ["call.started"]
@@ -234,7 +234,7 @@ async def test_a_store_that_fails_is_told_and_does_not_hold_up_the_end(caplog):
     for data in (started().data, said("one"), said("two")):
         book.add(data)
     book.commit()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await book.written()
 
     (told,) = [record for record in caplog.records if record.message == "events not kept"]

@@ -3,11 +3,13 @@
 import asyncio
 import json
 import os
+from dataclasses import replace
 
 import pytest
 
 from bridge.call import handover
 from bridge.call.intake import Intake
+from bridge.events import Redacted
 from bridge.store.audio import Recordings
 from bridge.store.base import Query
 from bridge.store.sqlite import SQLiteStore
@@ -40,6 +42,21 @@ async def test_a_record_is_taken_in_with_its_audio(store, tmp_path, folder, deli
     assert (await store.delivery("webhook", ID) is not None) == deliver
     assert (await Recordings(tmp_path).open(ID)).samples == 1000
     assert names(folder) == []
+
+
+@pytest.mark.parametrize("mute", [True, False])
+async def test_a_recording_that_is_taken_in_is_silent_where_words_were_taken_out(store, tmp_path, folder, mute):
+    told = whole()
+    final = told[1].data.model_copy(update={"redacted": [Redacted(kind="card", start=1.0, end=2.0)]})
+    handover.hand_over(folder, [told[0], replace(told[1], data=final), told[2]], handover.Terms())
+    (folder / f"{ID}.ulaw").write_bytes(b"\x10" * 2 * 24_000)
+    await Intake(store, tmp_path, wall=lambda: STARTED_AT, mute=mute).look()
+    recording = await Recordings(tmp_path).open(ID)
+    audio = await recording.read(0, recording.samples)
+
+    assert set(audio[1::2]) == {0x10}
+    assert (set(audio[2 * 6400 : 2 * 17_600 : 2]) == {0xFF}) == mute
+    assert set(audio[: 2 * 6400]) == set(audio[2 * 17_600 :]) == {0x10}
 
 
 async def test_a_record_that_is_there_already_changes_nothing(store, tmp_path, folder):
@@ -103,7 +120,7 @@ async def test_it_looks_until_it_is_left_and_says_what_the_record_has(store, tmp
     await store.append(whole())
     async with intake(store, tmp_path):
         handover.ask(folder, "q", ["other", ID])
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not (folder / "q.known").exists():
                 await asyncio.sleep(0.01)
     assert json.loads((folder / "q.known").read_text()) == [ID]

@@ -4,10 +4,12 @@ import pytest
 
 from bridge.call.keeping import Keeping
 from bridge.call.note import Note
+from bridge.call.overlap import TAIL
 from bridge.call.record import Record
 from bridge.events import Stretch
 from bridge.spans import Span
 from bridge.store.audio import AudioStore
+from bridge.store.kept import Left
 from bridge.store.sqlite import SQLiteStore
 from tests.fakes.calls import HandClock
 
@@ -34,7 +36,7 @@ async def test_a_call_whose_audio_cannot_be_kept_goes_on_without(record):
     keeping = Keeping(None, Note(), record)
     keeping.add_tracks(("inbound",), None)
     keeping.settle(100, [(0, Span(0, 8000))], None)
-    keeping.leave(None, 100)
+    assert await keeping.leave(None, 100, away=True) is None
     await keeping.finish()
 
     assert (keeping.keeps, keeping.end) == (False, 0)
@@ -53,11 +55,29 @@ async def test_holes_are_noted_once_and_taken_back_when_they_are_filled(record, 
 async def test_a_call_that_is_left_says_what_the_log_cannot(record, audio):
     file, keeping = kept(audio, record)
     record.uncovered = [Stretch(track="inbound", from_=0.5, to=1.0)]
-    keeping.leave({"outbound": 800}, 8000)
+    assert await keeping.leave({"outbound": 800}, 8000) is None
 
     note = Note.load(file.note)
     assert (note.uncovered, note.silent, note.heard) == (record.uncovered, {"outbound": 800}, 8000)
     assert audio.kept() == ["CA1"]
+
+
+async def test_what_is_left_to_a_process_elsewhere_is_the_note_and_the_last_of_the_audio(record, audio):
+    file, keeping = kept(audio, record)
+    file.append(bytes(TAIL * 2))
+    left = await keeping.leave(None, None, 99.5, away=True)
+
+    assert left == Left(keeping.note.dump(), 8000, bytes(TAIL * 2))
+    assert (Note.load(left.note).clock, Note.load(left.note).uncovered) == (99.5, [])
+    assert audio.kept() == ["CA1"], "it stays here, too"
+
+
+async def test_audio_that_has_a_hole_at_its_end_is_not_left(record, audio):
+    file, keeping = kept(audio, record)
+    file.leap(9000)
+    left = await keeping.leave(None, None, away=True)
+
+    assert (left.start, left.audio) == (9000, b"")
 
 
 @pytest.mark.parametrize(("uncovered", "stays"), [([], []), ([Stretch(track="inbound", from_=0, to=1)], ["CA1"])])

@@ -46,3 +46,9 @@ def test_the_tracks_are_those_of_all_streams(streams, tracks):
         note.add_tracks(stream)
 
     assert note.tracks == tracks
+
+
+def test_a_clock_that_is_none_is_not_known():
+    assert Note.load(Note(clock=12.5).dump()).clock == 12.5
+    assert "clock" not in Note().dump()
+    assert Note.load({"clock": "soon"}).clock is None

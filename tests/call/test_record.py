@@ -12,10 +12,12 @@ from bridge.call.record import COMPLAINTS_AT_ONCE, KEYS_AT_ONCE, Record
 from bridge.carriers.messages import Digit
 from bridge.events import CallResumed, DtmfReceived, Stretch
 from bridge.recognition import Result, Word
+from bridge.redaction.rules import Rules
 from bridge.spans import Span
 from bridge.store.base import Query
 from bridge.store.sqlite import SQLiteStore
 from tests.fakes.calls import NOW, HandClock, started
+from tests.fakes.redaction import heard
 from tests.fakes.words import started as started_event
 
 SPEAKERS = {"inbound": "caller", "outbound": "callee"}
@@ -36,7 +38,7 @@ def clock():
 @pytest.fixture
 def record(store, clock):
     begun = Record("CA1", SPEAKERS, "en", store, clock, None)
-    begun.begin(started(), SPEAKERS, None)
+    begun.begin(started(), None)
     return begun
 
 
@@ -208,7 +210,7 @@ async def test_the_figures_are_of_all_finals(record, store):
 
 async def test_what_is_told_reaches_the_store_at_once_whether_anyone_waits_or_not(record, store):
     record.tell(DtmfReceived(track="inbound", digit="5", at=1.0))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len(told := await events(store)) < 2:
             await asyncio.sleep(0.002)
 
@@ -222,3 +224,60 @@ async def test_a_record_that_another_process_has_begun_goes_on_with_its_counts(s
 
     assert record.events.seq == 7
     assert record.events.counters == {"finals": 2, "words": 9}
+
+
+CARDS = Rules(frozenset(("card", "digits")))
+
+
+@pytest.fixture
+def redacting(store, clock):
+    begun = Record("CA1", SPEAKERS, "en", store, clock, None, rules=CARDS)
+    begun.begin(started(), None)
+    return begun
+
+
+async def test_a_final_that_is_held_covers_nothing_and_is_in_no_log(redacting, store):
+    redacting.receive(heard("Hello there.", 0))
+    redacting.receive(heard("It's 4111 1111", 16_000))
+    await redacting.events.written()
+    redacting.settled(40_000)
+    await redacting.events.written()
+
+    assert redacting.settled(40_000) == 16_000
+    assert [event["data"]["text"] for event in await events(store) if event["type"] == "transcript.final"] == [
+        "Hello there."
+    ]
+    redacting.close([], kept=True, turns=False)
+    await redacting.events.written()
+    assert redacting.settled(40_000) == 16_000
+    assert redacting.settled(48_000) == 40_000
+    told = [event["data"] for event in await events(store) if event["type"] == "transcript.final"]
+    assert (told[-1]["text"], told[-1]["redacted"]) == (
+        "It's [card]",
+        [{"kind": "card", "start": 2.3, "end": 2.9}],
+    )
+
+
+async def test_what_is_redacted_is_said_at_the_start_and_goes_on_in_the_next_process(redacting, store, clock):
+    redacting.receive(heard("It's 4111 1111 1111 1111 okay", 0))
+    await redacting.events.written()
+    past = Projection()
+    for event in await store.read(Query("CA1")):
+        past.take(event.body)
+
+    assert past.redact == ["card", "digits"]
+    assert past.redacted == redacting.redacted == [(0, "card", Span(2400, 12_000))]
+    assert redacting.muted == []
+    again = Record("CA1", SPEAKERS, "en", store, clock, past, rules=Rules(CARDS.kinds, mute=True))
+    assert again.muted == [(0, Span(800, 13_600))]
+    again.receive(heard("55 55 is more", 16_000))
+    await again.events.written()
+    assert json.loads((await store.read(Query("CA1")))[-1].body)["data"]["text"] == "[card] is more"
+
+
+async def test_keys_are_told_without_what_they_are_where_digits_are_redacted(redacting, store):
+    redacting.press(Digit("inbound", "5"), 0)
+    await redacting.events.written()
+
+    assert (await events(store))[-1]["data"]["digit"] == "[digits]"
+    assert redacting.veiled("code 4111") == "code [digits]"

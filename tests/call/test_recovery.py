@@ -6,15 +6,20 @@ import json
 import pytest
 
 from bridge.call import CallRegistry
+from bridge.call import recovery as module
 from bridge.call.projection import Projection
 from bridge.call.recovery import Recovery, leave_out_pauses, open_audio, read_projection
 from bridge.events import Stretch, timestamp
 from bridge.spans import Span
+from bridge.store.archive.archive import Archive
 from bridge.store.audio import AudioStore
 from bridge.store.base import Query
+from bridge.store.kept import Left
 from bridge.store.sqlite import SQLiteStore
 from tests.fakes.calls import HandClock, services
-from tests.fakes.words import STARTED_AT, final, started
+from tests.fakes.hand_overs import MemoryHandOvers
+from tests.fakes.objects import MemoryObjects
+from tests.fakes.words import STARTED_AT, final, gap, started
 
 NOW = STARTED_AT + 60.0
 SECOND = 8000
@@ -76,7 +81,7 @@ async def end_all(store, audio):
     given = services(store, no_server, clock)
     registry = CallRegistry(given, max_calls=1000, audio=audio, on_uncovered=uncovered.append)
     await registry.recover()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while registry.calls:
             await asyncio.sleep(0.005)
     await registry.end_all(1.0)
@@ -219,6 +224,80 @@ async def test_a_call_of_which_no_audio_is_left_is_kept_from_now_on(stores, capl
     assert caplog.records == []
 
 
+@pytest.mark.parametrize(
+    ("said", "silent"),
+    [
+        (((2.0, "inbound"), (4.0, "outbound")), {"inbound": 3.0}),  # something may have been said up to 5 s
+        (((2.0, "inbound"), (40.0, "outbound")), {"inbound": 31.0}),  # nothing that a final would not have told of
+        (((40.0, "inbound"),), {"outbound": 31.0}),
+    ],
+)
+async def test_what_a_track_may_have_said_that_is_on_no_disk_is_missing_from_its_own_last_final_on(
+    stores, said, silent
+):
+    store, audio = stores
+    await left_open(store, audio, seconds=0, said=said)
+    adopted = await (await found(store, audio)).adopt("CA1")
+
+    assert adopted.past.silent == {track: round(end * SECOND) for track, end in silent.items()}
+
+
+async def test_it_is_missing_from_there_on_too_where_a_process_in_between_heard_nothing_and_let_go(stores):
+    store, audio = stores
+    await left_open(store, audio, seconds=0, said=((2.0, "inbound"), (4.0, "outbound")))
+    store.hand_overs = MemoryHandOvers()
+    store.hand_overs.leaves["CA1"] = Left({"uncovered": [], "silent": {"inbound": 3 * SECOND}}, 0, b"")
+    adopted = await (await found(store, audio)).adopt("CA1")
+
+    assert adopted.past.silent == {"inbound": 3 * SECOND}
+
+
+async def test_a_gap_that_was_told_is_not_told_again(stores):
+    store, audio = stores
+    await store.append([started("CA1"), final("CA1", 2, start=2.0), gap("CA1", 3, 3.0, 7.0)])
+    await store.release("CA1")
+    adopted = await (await found(store, audio)).adopt("CA1")
+
+    assert adopted.past.silent == {"outbound": 0}
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_audio_of_a_node_that_is_gone_comes_from_the_archive(stores, tmp_path, caplog, fails):
+    store, _ = stores
+    objects = MemoryObjects()
+    async with Archive(objects, tmp_path / "dead") as archive:
+        async with AudioStore(tmp_path / "dead", limit=2**30, archive=archive) as audio:
+            await left_open(store, audio)
+        await archive.drain(10.0)
+    objects.fails = "the object store does not answer in time" if fails else None
+    async with Archive(objects, tmp_path / "alive") as archive:
+        async with AudioStore(tmp_path / "alive", limit=2**30, archive=archive) as audio:
+            adopted = await (await found(store, audio)).adopt("CA1")
+            assert adopted.past.audio_lost == fails
+            assert adopted.audio.end == (0 if fails else 10 * SECOND), "it is kept from now on"
+    assert [record.message for record in caplog.records][:1] == ["kept audio is lost"][:fails]
+
+
+async def test_a_call_does_not_wait_long_for_audio_from_elsewhere(stores, tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(module, "_ELSEWHERE", 0.05)
+    store, _ = stores
+    await left_open(store, None, seconds=0)
+    objects = MemoryObjects()
+    objects.objects["CA1/audio/000000000000.ulaw"] = bytes(2 * SECOND)
+
+    async def hang(key, to):
+        to.touch()
+        await asyncio.Event().wait()
+
+    objects.fetch = hang
+    async with Archive(objects, tmp_path / "alive") as archive:
+        async with AudioStore(tmp_path / "alive", limit=2**30, archive=archive) as audio:
+            adopted = await (await found(store, audio)).adopt("CA1")
+            assert (adopted.past.audio_lost, adopted.audio.end) == (True, 0)
+            assert [path.name for path in (tmp_path / "alive" / "audio").iterdir()] == []
+    assert [record.reason for record in caplog.records] == ["it is elsewhere, and was not brought here in time"]
+
+
 async def test_where_no_audio_is_kept_a_call_goes_on_without(stores):
     store, _ = stores
     await left_open(store, None, seconds=0)
@@ -313,7 +392,17 @@ async def test_a_further_record_is_found_by_the_carriers_id(stores):
     await left_open(store, audio, "CA1--2", carrier_call_id="CA1")
     recovery = await found(store, audio)
 
-    assert (recovery.record_of("CA1"), recovery.record_of("CA2")) == ("CA1--2", None)
+    assert (await recovery.record_of("CA1"), await recovery.record_of("CA2")) == ("CA1--2", None)
+
+
+async def test_one_that_was_left_after_the_last_look_is_found_where_there_are_other_processes(stores):
+    store, audio = stores
+    recovery = await found(store, audio)
+    await store.append([started("CA1")])
+    await store.release("CA1")
+    assert await recovery.record_of("CA1") is None, "where there is none, no one asks the store"
+    store.lease = 10.0
+    assert await recovery.record_of("CA1") == "CA1"
 
 
 async def test_more_of_them_than_a_page(stores):
@@ -350,3 +439,65 @@ async def test_a_call_that_another_process_has_taken_is_left_to_it(stores):
     assert await recovery.adopt("CA1") is None
     assert recovery.left == {}
     assert audio.kept() == ["CA1"]
+
+
+async def handed(stores, seconds=10.0, uncovered=(), **said):
+    store, audio = stores
+    await left_open(store, audio, seconds=seconds, said=())
+    stretches = [{"track": track, "from": begin, "to": end} for track, begin, end in uncovered]
+    await note(audio, **{"anchor": STARTED_AT, "clock": STARTED_AT + 0.25, "uncovered": stretches, **said})
+    await audio.flush()
+    return (await Recovery(store, audio).adopt("CA1", heard=True)).past
+
+
+async def test_a_call_that_is_heard_already_goes_on_where_its_audio_ends(stores):
+    past = await handed(stores, uncovered=[("inbound", 2.0, 3.0), ("inbound", 8.5, 9.25), ("inbound", 9.25, 10.04)])
+
+    assert (past.handed.tail.start, past.handed.tail.end) == (0, 10 * SECOND)
+    assert past.handed.clock == STARTED_AT + 0.25
+    assert past.handed.covered == (round(8.5 * SECOND), 10 * SECOND)
+    assert past.handed.uncovered == [Stretch(track="inbound", from_=2.0, to=3.0)]
+    assert len(past.uncovered) == 3, "if no stream joins, all of it is transcribed later"
+
+
+async def test_what_is_heard_again_has_a_bound_and_the_tail_too(stores):
+    past = await handed(stores, seconds=50.0, uncovered=[("outbound", 5.0, 50.0)])
+
+    assert past.handed.tail.start == 38 * SECOND
+    assert past.handed.covered == (50 * SECOND, 20 * SECOND)
+    assert past.handed.uncovered == [Stretch(track="outbound", from_=5.0, to=20.0)]
+
+
+@pytest.mark.parametrize("said", [{"clock": None}, {"clock": "soon"}])
+async def test_a_process_that_knew_of_no_other_leaves_what_lacks_words_to_later(stores, said):
+    past = await handed(stores, uncovered=[("inbound", 8.5, 10.0)], **said)
+
+    assert not past.handed.knew
+    assert past.handed.clock == STARTED_AT
+    assert past.handed.covered == (10 * SECOND, 10 * SECOND)
+    assert past.handed.uncovered == past.uncovered == [Stretch(track="inbound", from_=8.5, to=10.0)]
+
+
+async def test_of_a_process_that_has_crashed_the_audio_is_known_and_no_more(stores):
+    store, audio = stores
+    await left_open(store, audio)
+    await note(audio, clock=STARTED_AT)
+    await audio.flush()
+    past = (await Recovery(store, audio).adopt("CA1", heard=True)).past
+
+    assert (past.handed.knew, past.handed.tail.end) == (False, 10 * SECOND)
+    assert past.handed.uncovered == past.uncovered != []
+
+
+async def test_where_no_audio_was_kept_there_is_nothing_to_join(stores):
+    store, audio = stores
+    await left_open(store, audio, seconds=0.0)
+
+    assert (await Recovery(store, audio).adopt("CA1", heard=True)).past.handed is None
+
+
+async def test_a_call_without_a_stream_that_waits_has_nothing_to_join(stores):
+    store, audio = stores
+    await left_open(store, audio)
+
+    assert (await Recovery(store, audio).adopt("CA1")).past.handed is None

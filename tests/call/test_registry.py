@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -9,11 +10,15 @@ from bridge.call import CallRefused, CallRegistry, ContinuityPolicy, StreamDenie
 from bridge.clock import SystemClock
 from bridge.errors import StoreError
 from bridge.local.deepgram import Faults
+from bridge.outlets import Outlet, Outlets, named
 from bridge.store.audio import AudioStore
 from bridge.store.base import Query, Trouble
 from bridge.store.sqlite import SQLiteStore
+from tests.fakes import words
 from tests.fakes.calls import HandClock, feed, services, started
+from tests.fakes.hand_overs import MemoryHandOvers
 from tests.fakes.running import AUDIO, SCRIPT, deepgram
+from tests.fakes.waiting import until
 from tests.fakes.words import started as started_event
 
 QUIET = 7.5
@@ -55,7 +60,7 @@ async def events(store, call_id):
 
 
 async def ended(registry):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while registry.calls:
             await asyncio.sleep(0.005)
 
@@ -90,7 +95,7 @@ async def test_a_refusal_over_a_calls_own_options_does_not_shut_the_gate(registr
     server.faults = Faults(first=1, refuse=403)
     await registry.open(started(**parameters))
     (going_on,) = registry.calls.values()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not going_on.interrupted:
             await asyncio.sleep(0.005)
 
@@ -124,12 +129,26 @@ async def test_the_wall_clock_is_anchored_at_the_first_frame(registry, store, cl
 
 async def test_a_damaged_store_gets_no_new_calls_and_keeps_those_that_go_on(registry, store):
     await registry.open(started())
+    await until(lambda: not store.waiting)  # a commit would say that all is well
     store._health.failed(Trouble("the database is damaged", passes=False))
     with pytest.raises(CallRefused, match="the database is damaged"):
         await registry.open(started("CA2"))
     await registry.open(started(stream="MZ2"))
 
     assert registry.room == 0
+
+
+async def test_a_store_that_answers_nothing_gets_no_new_calls_and_keeps_those_that_go_on(registry, store):
+    await registry.open(started())
+    await until(lambda: not store.waiting)  # a commit would say that all is well
+    store._health.failed(Trouble("the database cannot be reached", passes=True, answers=False))
+    with pytest.raises(CallRefused, match="the database cannot be reached|the record cannot be read"):
+        await registry.open(started("CA2"))
+    await registry.open(started(stream="MZ2"))
+
+    assert (registry.refusal, registry.room) == ("the database cannot be reached", 0)
+    store._health.committed()
+    await registry.open(started("CA2"))
 
 
 async def test_a_store_whose_trouble_passes_gets_new_calls_until_half_of_the_room_is_taken(registry, store, given):
@@ -143,6 +162,8 @@ async def test_a_store_whose_trouble_passes_gets_new_calls_until_half_of_the_roo
 
 class Unreadable:
     """A store that has lost its disk."""
+
+    lease = hand_overs = None
 
     trouble = None
 
@@ -236,6 +257,31 @@ async def test_a_stream_of_a_call_that_has_ended_opens_a_further_record(registry
     ]
 
 
+async def test_a_further_record_goes_where_the_one_before_it_went(tmp_path, server, clock):
+    outlets = Outlets([Outlet("webhook", is_usual=True), Outlet("tenants", is_pattern=True)])
+    theirs, other = (f"https://{host}.example.com/hook" for host in ("a", "b"))
+    async with SQLiteStore(tmp_path, outlets) as store:
+        given = services(store, server, clock)
+        calls = CallRegistry(replace(given, find_named=lambda url: named("tenants", url)), max_calls=3)
+        await calls.recover()
+        for parameters in ({"bridge.webhook": theirs}, {}, {}, {"bridge.webhook": other}):
+            (await calls.open(started(**parameters))).end("stopped")
+            await ended(calls)
+
+        for record, url in (("CA1", theirs), ("CA1--2", theirs), ("CA1--3", theirs), ("CA1--4", other)):
+            assert list(await store.deliveries(record)) == [named("tenants", url).endpoint]
+
+
+async def test_what_is_taken_out_of_a_call_is_taken_out_of_its_further_records(registry, store):
+    for parameters in ({"bridge.redact": "phone", "bridge.record_days": "2"}, {"bridge.redact": "card"}, {}):
+        (await registry.open(started(**parameters))).end("stopped")
+        await ended(registry)
+
+    begun = [(await events(store, record))[0]["data"] for record in ("CA1", "CA1--2", "CA1--3")]
+    assert [data["redact"] for data in begun] == [["phone"], ["card", "phone"], ["card", "phone"]]
+    assert [data["record_days"] for data in begun] == [2, 2, 2]
+
+
 async def test_a_call_may_choose_what_is_allowed(registry, server):
     (await registry.open(started(**{"deepgram.language": "es"}))).end("stopped")
     await ended(registry)
@@ -314,6 +360,62 @@ async def test_while_calls_that_were_left_are_not_adopted_yet_it_is_open_to_thei
     await registry.end_all(10.0)
 
 
+async def test_a_stream_that_waits_for_its_call_takes_it_and_the_carrier_is_not_asked_for_another(server, store, clock):
+    asked = []
+
+    async def refork(stream, tracks):
+        asked.append(stream.call_id)
+
+    for call_id in ("CA8", "CA9"):
+        await store.append([started_event(call_id)])
+        await store.release(call_id)
+    given = services(store, server, clock, grace=10.0, refork=refork)
+    registry = CallRegistry(given, max_calls=3)
+    opening = asyncio.create_task(registry.open(started("CA9", "MZ2")))
+    await asyncio.sleep(0)
+    await registry.recover()
+    await opening
+    await until(lambda: asked)
+
+    assert asked == ["CA8"]
+    await registry.end_all(10.0)
+
+
+@pytest.mark.parametrize(("reason", "opens"), [("stopped", 0), ("server_stopping", 1)])
+async def test_a_stream_that_waited_belongs_to_a_call_that_has_been_hung_up_meanwhile(
+    server, store, clock, reason, opens
+):
+    registry = CallRegistry(services(store, server, clock), max_calls=3)
+    waiting = asyncio.create_task(registry.open(started("CA1", "MZ2")))
+    await asyncio.sleep(0)
+    before = CallRegistry(services(store, server, clock), max_calls=3)
+    await before.recover()
+    await before.open(started("CA1"))
+    clock.time += 1.0
+    before.calls["CA1"].end(reason)
+    await ended(before)
+
+    await registry.recover()
+    if not opens:
+        with pytest.raises(CallRefused, match="ended while another process"):
+            await waiting
+    assert len(await store.calls()) == 1
+    if opens:
+        await waiting
+        await registry.end_all(10.0)
+    assert [row.id for row in await store.calls()] == ["CA1--2", "CA1"][1 - opens :]
+
+
+async def test_a_process_that_gives_its_calls_away_takes_no_stream(registry):
+    await registry.open(started("CA1"))
+    registry.taking = False
+
+    assert (registry.room, registry.refusal) == (0, "the server is stopping")
+    for call in ("CA1", "CA2"):
+        with pytest.raises(CallRefused, match="stopping"):
+            await registry.open(started(call, "MZ2"))
+
+
 async def test_a_stream_takes_its_call_before_its_turn_to_be_adopted(server, store, clock):
     for call_id in ("CA8", "CA9"):
         await store.append([started_event(call_id)])
@@ -348,7 +450,7 @@ async def test_after_a_crash_every_open_call_gets_its_one_end(registry, store):
         await store.append([started_event(call_id)])
         await store.release(call_id)
     await registry.recover()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while await store.calls(open_only=True):
             await asyncio.sleep(0.005)
 
@@ -411,7 +513,7 @@ async def test_a_slow_store_slows_nothing_but_the_end(server, store, clock):
     stream = await board.open(started())
     feed(stream, 12.0)
     stream.end("stopped")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await server_heard_everything(server)
     assert board.calls  # its end is not durable yet
     slow.release.set()
@@ -633,7 +735,7 @@ async def test_a_call_that_was_left_goes_on_in_the_next_process(tmp_path, server
             after = CallRegistry(services(store, server, clock, grace=10.0, refork=refork), max_calls=3, audio=audio)
             await after.recover()
             assert after.calls["CA1"].waiting
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while not asked:
                     await asyncio.sleep(0.005)
             stream = await after.open(started(stream="MZ2"))
@@ -722,7 +824,7 @@ async def test_after_a_restart_the_tracks_of_all_streams_are_asked_for(tmp_path,
         async with SQLiteStore(tmp_path) as store:
             after = CallRegistry(services(store, server, clock, grace=10.0, refork=refork), max_calls=3, audio=audio)
             await after.recover()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while not asked:
                     await asyncio.sleep(0)
             await after.end_all(10.0)
@@ -805,7 +907,7 @@ async def test_a_stop_in_the_middle_of_recovery_leaves_every_call_and_waits_for_
         async with SQLiteStore(tmp_path) as store:
             after = CallRegistry(services(store, server, clock, grace=60.0), max_calls=6, audio=audio)
             recovering = asyncio.create_task(after.recover())
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while not after.calls:
                     await asyncio.sleep(0)
                 await after.leave_all(3600.0)
@@ -888,7 +990,7 @@ async def test_events_that_the_store_did_not_take_are_counted_when_the_process_s
     feed(stream, 12.0)
     clock.time += 12.0
     stopping = asyncio.create_task(registry.end_all(0.05))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not stopping.done():
             clock.time += 0.01
             await asyncio.sleep(0.01)
@@ -901,7 +1003,7 @@ async def test_events_that_the_store_did_not_take_are_counted_when_the_process_s
 class BrokenStore:
     """A store that takes everything and keeps nothing."""
 
-    trouble = None
+    trouble = lease = hand_overs = None
 
     def __init__(self, store):
         self._store = store
@@ -955,7 +1057,7 @@ async def test_of_several_open_records_of_one_call_the_newest_goes_on(server, st
     await registry.recover()
 
     assert registry.calls["CA1"].id == "CA1--2"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len(await store.calls(open_only=True)) > 1:
             await asyncio.sleep(0.005)
     assert (await events(store, "CA1"))[-1]["data"]["reason"] == "bridge_restarted"
@@ -995,14 +1097,109 @@ async def test_a_call_that_has_lost_its_stream_ends_when_the_carrier_says_that_i
 async def test_it_is_known_whether_further_streams_of_a_call_may_be_about_to_begin(tmp_path, server, clock):
     async with SQLiteStore(tmp_path) as store:
         registry = CallRegistry(services(store, server, clock), max_calls=1)
-        assert not registry.is_gathering("CA1", 60.0)
+        assert not registry.openings.is_gathering("CA1", 60.0)
         opening = asyncio.create_task(registry.open(started()))
         await asyncio.sleep(0)
-        assert registry.is_gathering("CA1", 0.0), "it waits for the recovery"
+        assert registry.openings.is_gathering("CA1", 0.0), "it waits for the recovery"
         await registry.recover()
         await opening
 
-        assert registry.is_gathering("CA1", 60.0)
-        assert not registry.is_gathering("CA1", 0.0)
-        assert not registry.is_gathering("CA2", 60.0)
+        assert registry.openings.is_gathering("CA1", 60.0)
+        assert not registry.openings.is_gathering("CA1", 0.0)
+        assert not registry.openings.is_gathering("CA2", 60.0)
         await registry.end_all(10.0)
+
+
+async def heard_elsewhere(store, server, clock):
+    """A call of a process that stops, of which this one has been sent a stream."""
+    registry = CallRegistry(services(store, server, clock, grace=10.0), max_calls=3)
+    await registry.recover()
+    store.hand_overs = handing = MemoryHandOvers()
+    handing.had["CA1"] = asyncio.Event()
+    opening = asyncio.create_task(registry.open(started()))
+    await asyncio.sleep(0)
+    registry.on_early("CA1")
+    await until(lambda: handing.heard == ["CA1"])
+    assert not opening.done()
+    return registry, opening, handing.had["CA1"]
+
+
+async def test_a_stream_of_a_call_that_a_process_hands_over_waits_and_goes_on_in_its_record(store, server, clock):
+    await store.append([words.started()])
+    registry, opening, gone = await heard_elsewhere(store, server, clock)
+    await store.release("CA1")
+    await registry._recovery.find()
+    gone.set()
+    await opening
+
+    assert [row.id for row in await store.calls()] == ["CA1"]
+    assert registry.counters == {"adopted": 1}
+    await registry.end_all(10.0)
+
+
+async def test_where_another_process_is_quicker_to_take_a_call_that_is_waited_for(store, server, clock, monkeypatch):
+    await store.append([words.started()])
+    registry, opening, gone = await heard_elsewhere(store, server, clock)
+    await store.release("CA1")
+    await registry._recovery.find()
+    answers, really = [None], store.take
+
+    async def take(call_id):
+        if not answers:
+            return await really(call_id)
+        store.hand_overs.had["CA1"] = again  # it is the other's now
+        return answers.pop()
+
+    again = asyncio.Event()
+    monkeypatch.setattr(store, "take", take)
+    monkeypatch.setattr(store, "lease", 10.0)
+    gone.set()
+    await until(lambda: store.hand_overs.heard == ["CA1", "CA1"])
+    assert not opening.done()
+    again.set()
+    await opening
+
+    assert [row.id for row in await store.calls()] == ["CA1"]
+    await registry.end_all(10.0)
+
+
+async def test_a_call_that_is_hung_up_while_a_process_hands_it_over_has_no_further_record(store, server, clock):
+    await store.append([words.started()])
+    clock.time = words.STARTED_AT
+    registry, opening, gone = await heard_elsewhere(store, server, clock)
+    await store.append([words.ended(seq=2)])
+    gone.set()
+    with pytest.raises(CallRefused, match="ended while another process heard it"):
+        await opening
+
+    assert [row.id for row in await store.calls()] == ["CA1"]
+
+
+async def test_a_process_that_stops_takes_up_no_call_of_others(store, server, clock):
+    registry = CallRegistry(services(store, server, clock, grace=10.0), max_calls=3)
+    await store.append([words.started()])
+    await store.release("CA1")
+    registry.taking = False
+    await registry.recover()
+
+    assert registry.calls == {}
+
+
+async def test_a_stream_does_not_begin_another_record_because_the_row_of_its_call_is_locked(
+    store, server, clock, monkeypatch
+):
+    registry = CallRegistry(services(store, server, clock, grace=10.0), max_calls=3)
+    await registry.recover()
+    await store.append([words.started()])
+    await store.release("CA1")
+    answers, really = [None], store.take
+
+    async def take(call_id):
+        return answers.pop() if answers else await really(call_id)
+
+    monkeypatch.setattr(store, "take", take)
+    monkeypatch.setattr(store, "lease", 10.0)
+    await registry.open(started())
+
+    assert [row.id for row in await store.calls()] == ["CA1"]
+    await registry.end_all(10.0)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,13 +27,14 @@ def test_ours_are_taken_out():
         "bridge.to": "anything at all",
         "bridge.direction": "outbound-api",
         "bridge.token": TOKEN,
+        "bridge.redact": "Card, email",
         "speaker.inbound": "Zoë",
         "x": "",
     }
     stream = started(said)
 
     assert (stream.from_, stream.to, stream.direction) == ("+1", "anything at all", "outbound")
-    assert stream.token == TOKEN
+    assert (stream.token, stream.redact) == (TOKEN, ("card", "email"))
     assert (stream.speakers, stream.parameters) == ({"inbound": "Zoë"}, {"x": ""})
 
 
@@ -66,15 +69,39 @@ def test_a_template_that_had_nothing_to_say_says_nothing():
     assert started({"bridge.from": "", "bridge.direction": "", "speaker.outbound": ""}) == started({})
 
 
+@pytest.mark.parametrize(("text", "days"), [("30", 30.0), ("0.5", 0.5), ("36500", 36500.0), ("", None)])
+def test_a_stream_may_say_how_long_its_record_stays(text, days):
+    assert started({"bridge.record_days": text}) == replace(started({}), record_days=days)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "36501", "1e3", "for ever", "١"])
+def test_what_is_no_number_of_days_is_passed_on(text):
+    stream = started({"bridge.record_days": text})
+    assert (stream.record_days, stream.parameters) == (None, {"bridge.record_days": text})
+
+
 def test_the_token_is_not_shown():
     assert TOKEN not in repr(started({"bridge.token": TOKEN}))
 
 
 @given(
     st.dictionaries(
-        st.sampled_from(["bridge.from", "from", "to", "bridge.direction", "direction", "speaker.inbound", "a", "b"]),
-        st.sampled_from(["+1", "sales", "inbound", "x y", "outbound"]),
+        st.sampled_from(
+            ["bridge.from", "from", "to", "bridge.direction", "direction", "speaker.inbound", "a", "b"]
+            + ["bridge.record_days", "bridge.redact"]
+        ),
+        st.sampled_from(["+1", "sales", "inbound", "x y", "outbound", "7", "0.25"]),
     )
 )
 def test_a_stream_that_is_asked_for_again_is_told_all_that_the_first_was(said):
     assert started(parameters.write(started(said))) == started(said)
+
+
+def test_a_calls_own_webhook_enters_no_event_and_goes_with_further_streams():
+    said = parameters.read({"bridge.webhook": "https://a.example/?key=1", "team": "a"})
+
+    assert (said["webhook"], said["parameters"]) == ("https://a.example/?key=1", {"team": "a"})
+    assert parameters.read({"bridge.webhook": ""})["webhook"] is None
+    again = parameters.write(started({"bridge.webhook": "https://a.example/?key=1"}))
+    assert again == {"bridge.webhook": "https://a.example/?key=1"}
+    assert "key=1" not in repr(started({"bridge.webhook": "https://a.example/?key=1"}))

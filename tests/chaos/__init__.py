@@ -10,7 +10,9 @@
     player      the carrier's part of one call
     weather     the faults of Deepgram's and the webhook's
     run         all of it at once
+    rolling     the same with nodes that are replaced in turn
     report      what is said of it
+    nodes/      the same of several nodes with one record in PostgreSQL
 
 All up to `oracle` are pure.
 """

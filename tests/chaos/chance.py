@@ -118,6 +118,12 @@ def restarts(seed: int, calls: int, count: int, pause: float) -> Scenario:
     )
 
 
+def hand_overs(seed: int, calls: int, count: int, pause: float) -> Scenario:
+    """Calls that all talk while `count` processes take them over, one from the other, on an otherwise good day."""
+    plan = restarts(seed, calls, count, pause)
+    return replace(plan, restarts=(), hand_overs=plan.restarts)
+
+
 def crowded(seed: int, calls: int, strangers: int) -> Scenario:
     """Calls on an otherwise good day, with strangers at the door."""
     seconds = 30.0

@@ -20,6 +20,15 @@ _AROUND = 1.0  # seconds before and after a moment that tell how busy it was the
 
 
 @dataclass(slots=True)
+class HandOver:
+    """A process took the calls over from the one before; all in the loop's time."""
+
+    begun: float
+    """When that one got its SIGTERM."""
+    exited: float = 0.0
+
+
+@dataclass(slots=True)
 class Restart:
     """A SIGTERM and the start after it; all in the loop's time."""
 
@@ -36,17 +45,19 @@ class House:
         self.kills: list[float] = []
         """The loop's time of each."""
         self.restarts: list[Restart] = []
+        self.hand_overs: list[HandOver] = []
         self.full: list[tuple[float, float]] = []
         """From when to when the disk was full, in the loop's time."""
         self.stopped: float | None = None
         """The loop's time of the last SIGTERM but for the one that ends the run."""
         self._folder = folder
-        self._port = _free_port()
+        self._port = free_port()
         self._environment = {
             **os.environ,
             "HOST": "127.0.0.1",
             "PORT": str(self._port),
             "DATA_DIR": str(folder / "data"),
+            "BRIDGE_START_CHECKS": "false",  # calls alone ask Deepgram
             **environment,
         }
         self._process: asyncio.subprocess.Process | None = None
@@ -106,12 +117,9 @@ class House:
 
     async def start(self) -> None:
         """Until it takes connections. Raises RuntimeError if it does not."""
-        with (self._folder / "bridge.log").open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "bridge", "serve", cwd=ROOT, env=self._environment, stdout=log, stderr=log
-            )
+        self._process = await self._begin()
         async with asyncio.timeout(_START):
-            while not await self._answers():
+            while not await answers(self._port):
                 if self._process.returncode is not None:
                     raise RuntimeError(f"the bridge did not start, see {self._folder / 'bridge.log'}")
                 await asyncio.sleep(0.05)
@@ -140,6 +148,32 @@ class House:
         await self.start()
         restart.listening = clock()
         return status
+
+    async def hand_over(self) -> int:
+        """A second process is started, and the first one gets a SIGTERM once the second waits; its exit status."""
+        before, waiting = self._process, self._waiting
+        assert before
+        self._process = await self._begin()
+        async with asyncio.timeout(_START):
+            while self._waiting == waiting:
+                await asyncio.sleep(0.05)
+        clock = asyncio.get_running_loop().time
+        self.hand_overs.append(done := HandOver(clock()))
+        before.terminate()
+        status = await asyncio.wait_for(before.wait(), _STOP)
+        done.exited = clock()
+        return status
+
+    @property
+    def _waiting(self) -> int:
+        """How many processes have said that they wait for the one before."""
+        return (self._folder / "bridge.log").read_bytes().count(b"waiting for the process")
+
+    async def _begin(self) -> asyncio.subprocess.Process:
+        with (self._folder / "bridge.log").open("ab") as log:
+            return await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "bridge", "serve", cwd=ROOT, env=self._environment, stdout=log, stderr=log
+            )
 
     def fill_disk(self) -> None:
         """From now on no file of the process can grow; another process may."""
@@ -178,18 +212,21 @@ class House:
             await reader.read()
             writer.close()
 
-    async def _answers(self) -> bool:
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", self._port)
-        except OSError:
-            return False
-        writer.close()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
-        return True
+
+async def answers(port: int) -> bool:
+    """Whether a connection to the port on loopback is taken."""
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+    return True
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens at."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

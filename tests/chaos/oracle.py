@@ -17,7 +17,7 @@ from bridge.local.deepgram.messages import ODD_WORD
 from tests.chaos.record import CLOCK, Event, Record
 from tests.chaos.scenario import GRACE
 from tests.chaos.speech import Word
-from tests.chaos.spoken import MOMENT, RELEASE, UNFLUSHED, Leg, Span, Spoken
+from tests.chaos.spoken import MOMENT, RELEASE, UNFLUSHED, Leg, Span, Spoken, covered
 
 TOLERANCE = 0.02
 """Seconds by which a word's time may be off, within a stream."""
@@ -117,7 +117,7 @@ def _certain(spoken: Spoken, leg: Leg) -> bool:
     if spoken.refused(leg):
         return False
     doubts = spoken.doubts(leg.channels[0])
-    doubtful = sum(_overlap(Span(leg.start, leg.end), [span]) for span in doubts)
+    doubtful = sum(covered(Span(leg.start, leg.end), [span]) for span in doubts)
     return doubtful < leg.end - leg.start - MOMENT
 
 
@@ -240,17 +240,17 @@ def _gaps(spoken: Spoken, record: Record) -> Iterator[str]:
         for gap in record.of("audio.gap"):
             if gap["track"] != track:
                 continue
-            if gap["why"] == "overflow" and _overlap(Span(gap["from"], gap["to"]), unkept) > gap["missing"] - SLACK:
+            if gap["why"] == "overflow" and covered(Span(gap["from"], gap["to"]), unkept) > gap["missing"] - SLACK:
                 continue
             if gap["why"] not in CAUSES:
                 yield f"a gap because of {gap['why']} from {gap['from']} to {gap['to']} s on {track}"
-            elif gap["missing"] > _overlap(Span(gap["from"], gap["to"]), taken) + SLACK:
+            elif gap["missing"] > covered(Span(gap["from"], gap["to"]), taken) + SLACK:
                 yield f"a gap where no audio was taken away: {dict(gap)}"
         told = record.gaps(channel)
         for span in _to_tell(spoken, record, channel):
             margin = min(SLACK, (span.end - span.start) * 0.4)
             inner = Span(span.start + margin, span.end - margin)
-            if _overlap(inner, told) < inner.end - inner.start - EDGE:
+            if covered(inner, told) < inner.end - inner.start - EDGE:
                 yield f"no gap was told from {span.start:.3f} to {span.end:.3f} s on {track}: {told}"
 
 
@@ -323,16 +323,6 @@ def _to_tell(spoken: Spoken, record: Record, channel: int) -> Iterator[Span]:
         killed = killed or _killed_in(spoken, Span(span.start - by, span.end - by))
         if started and not killed and not stopped and not closed:
             yield span
-
-
-def _overlap(span: Span, others: Sequence[Span]) -> float:
-    """Seconds of a span that the others cover together."""
-    covered, at = 0.0, span.start
-    for other in sorted(others):
-        begin, end = max(at, other.start), min(span.end, other.end)
-        if begin < end:
-            covered, at = covered + end - begin, end
-    return covered
 
 
 # The end.

@@ -5,6 +5,7 @@ comes back begins where the call has got to, with a new id, its timestamps and n
 """
 
 import asyncio
+import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -73,6 +74,8 @@ class Player:
         self._token: dict[str, str] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self._playing = 0
+        self._stopped: set[str] = set()
+        """Streams that the bridge has asked to stop, by their ids."""
         self._lost = {
             (loss.channel, number) for loss in plan.losses for number in range(loss.first, loss.first + loss.frames)
         }
@@ -109,6 +112,11 @@ class Player:
         lane = self._lane(tracks, self.plan.seconds, self.plan.stops, parameters=parameters)
         self._tasks.create_task(self._play(lane, self._loop.time() - self.begun + self.plan.asked))
         return True
+
+    def stop(self, stream_id: str) -> bool:
+        """The bridge wants a stream stopped; whether there is such a stream."""
+        self._stopped.add(stream_id)
+        return any(leg.stream_id == stream_id for leg in self.spoken.legs)
 
     def remember(self) -> None:
         """Write down what the bridge went through, on the call's clock; when it has gone through all of it."""
@@ -216,7 +224,9 @@ class Player:
         )
         if not await self._send(socket, messages(left, options, faults), leg, first):
             return await self._mourn(socket, leg, lane)
-        if cut or not lane.stops:
+        if leg.stream_id in self._stopped:
+            socket.transport.write(frame(json.dumps({"event": "stop", "streamSid": leg.stream_id, "stop": {}})))
+        elif cut or not lane.stops:
             leg.cause = "cut"
             return cut.away if cut else None
         leg.cause = "stopped"
@@ -234,6 +244,8 @@ class Player:
                 await asyncio.sleep(wait)
             if socket.state is not State.OPEN:
                 sent_all = False
+                break
+            if leg.stream_id in self._stopped:
                 break
             behind = self._loop.time() - begins - due
             self.behind = max(self.behind, behind)

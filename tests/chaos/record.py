@@ -33,7 +33,7 @@ class Record:
             match event["type"]:
                 case "call.started":
                     self.at[event["data"]["stream_id"]] = 0.0
-                case "call.resumed":
+                case "call.resumed" if event["data"].get("reason") != "handed_over":  # that stream was there before
                     self.at[event["data"]["stream_id"]] = event["data"]["at"]
         self.loose: dict[str, float] = {}
         """Seconds by which a stream's place is not known, by stream id."""
@@ -163,7 +163,8 @@ class Record:
                 yield f"the words of {final['segment_id']} are out of order"
         for source in ("live", "backfill") if self._in_order else ("backfill",):
             for channel in range(2):
-                said = [f for f in finals if (f["source"], f["channel"]) == (source, channel)]
+                # One without words takes back an interim, of what may come again.
+                said = [f for f in finals if (f["source"], f["channel"]) == (source, channel) and f["words"]]
                 for one, other in pairwise(said):
                     if other["start"] < one["end"] - _STEP:
                         begin, end = other["start"], one["end"]

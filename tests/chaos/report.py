@@ -41,6 +41,17 @@ def restarts(outcome: Outcome) -> Iterator[str]:
     yield f"all: {_not_heard([seconds for one in outcome.restarts for seconds in one.not_heard])}"
 
 
+def hand_overs(outcome: Outcome) -> Iterator[str]:
+    """How long each took, and how far the times of words are off."""
+    lost = outcome.counts["in gaps"] + outcome.counts["to nobody"]
+    yield "SIGTERM to exit: " + ", ".join(f"{seconds:.2f} s" for seconds in outcome.handing)
+    yield (
+        f"{lost} of {outcome.counts['spoken']} words are missing, {outcome.counts['backfill']} came after the call; "
+        f"a word's start is off by {1000 * max(outcome.off, default=0.0):.1f} ms at most; "
+        f"from a final to its arrival at most {max(outcome.delays, default=0.0):.1f} s"
+    )
+
+
 def crowd(outcome: Outcome) -> Iterator[str]:
     """What strangers have tried, and how the calls and `/healthz` fared meanwhile."""
     yield "strangers: " + ", ".join(f"{count} {what}" for what, count in sorted(outcome.strangers.items()))
@@ -86,7 +97,7 @@ def page(call: Judged) -> Iterator[str]:
         yield f"said {word.name} at {word.start:.3f} to {word.end:.3f} s on {TRACKS[word.channel]}"
     for name, events in call.records.items():
         yield f"record {name}"
-        yield from (f"{event['seq']} {event['time']} {event['type']} {_brief(event['data'])}" for event in events)
+        yield from (f"{event['seq']} {event['time']} {event['type']} {brief(event['data'])}" for event in events)
 
 
 def _story(call: Judged) -> Iterator[str]:
@@ -106,7 +117,8 @@ def _some(faults: list[str]) -> Iterator[str]:
         yield f"! and {len(faults) - _SHOWN_FAULTS} more"
 
 
-def _brief(data: Mapping[str, Any]) -> str:
+def brief(data: Mapping[str, Any]) -> str:
+    """What of an event helps to find out why."""
     said = [f"{key}={data[key]}" for key in _KEYS if data.get(key) is not None]
     said += [f"{word['word']}@{word['start']}-{word['end']}" for word in data.get("words", ())]
     said += [f"uncovered={data['uncovered']}"] if data.get("uncovered") else []

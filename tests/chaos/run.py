@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from math import inf
 from pathlib import Path
+from statistics import median
 
 from bridge.delivery.signing import format_secret
 from bridge.local.deepgram import Limits, LocalDeepgram
@@ -29,7 +30,7 @@ from tests.chaos.weather import Weather
 
 SECRET = format_secret(bytes(range(32)))
 
-_LIMITS = Limits(speed=1000.0)  # a scenario may say that audio goes out faster than Deepgram takes it
+LIMITS = Limits(speed=1000.0)  # a scenario may say that audio goes out faster than Deepgram takes it
 _LOOK = 0.25  # seconds between two looks whether all has settled
 
 
@@ -77,6 +78,10 @@ class Outcome:
     """The longest that the bridge took to answer when it was killed, in seconds; means the same."""
     slowest: float = 0.0
     """The longest that it took to answer at any time while calls went on."""
+    handing: list[float] = field(default_factory=list)
+    """From the SIGTERM of each process that handed its calls over to its end, in seconds."""
+    off: list[float] = field(default_factory=list)
+    """By how much each word's start is off the place that most words of its call and track have, in seconds."""
     strangers: Counter[str] = field(default_factory=Counter)
     """What strangers have tried."""
     delays: list[float] = field(default_factory=list)
@@ -90,6 +95,8 @@ class Outcome:
 class Run:
     """One scenario in one folder."""
 
+    house = House
+
     def __init__(self, scenario: Scenario, folder: Path, patience: float = 180.0) -> None:
         """`patience`: seconds for everything to settle after the last call."""
         self._scenario = scenario
@@ -100,7 +107,7 @@ class Run:
     async def run(self) -> Outcome:
         """From the first call to the last word."""
         speech = Speech(self._scenario.calls)
-        async with LocalDeepgram(CodedRecognizers(speech.script), limits=_LIMITS, remember=False) as deepgram:
+        async with LocalDeepgram(CodedRecognizers(speech.script), limits=LIMITS, remember=False) as deepgram:
             async with Receiver(SECRET) as receiver, Carrier() as carrier:
                 weather = Weather(self._scenario, deepgram, receiver)
                 environment = {
@@ -112,9 +119,10 @@ class Run:
                     **self._scenario.settings,
                     **carrier.settings,
                 }
-                async with House(self._folder, environment) as house:
+                async with self.house(self._folder, environment) as house:
                     players = [Player(plan, speech, house) for plan in self._scenario.calls]
                     carrier.asks = {player.plan.call_id: player.ask for player in players}
+                    carrier.stops = {player.plan.call_id: player.stop for player in players}
                     async with contextlib.AsyncExitStack() as beside:
                         if idle := self._scenario.strangers:
                             strangers = Strangers(house.port, idle, self._scenario.seed)
@@ -141,6 +149,10 @@ class Run:
         async def strike() -> None:
             kills = [(moment, house.kill) for moment in self._scenario.kills]
             strikes = [*kills, *((moment, None) for moment in self._scenario.restarts)]
+            for moment in self._scenario.hand_overs:  # in a run of their own
+                await until(moment)
+                if status := await house.hand_over():
+                    self._outcome.faults.append(f"the bridge ended with {status} when it handed its calls over")
             for moment, kill in sorted(strikes, key=lambda strike: strike[0]):
                 await until(moment)
                 if kill:
@@ -227,7 +239,10 @@ class Run:
         counts["streams"] = sum(len(player.spoken.legs) for player in players)
         counts["kills"] = len(house.kills)
         counts["restarts"] = len(house.restarts)
+        counts["hand_overs"] = len(house.hand_overs)
         counts["full"] = len(house.full)
+        self._outcome.handing = [done.exited - done.begun for done in house.hand_overs]
+        self._outcome.off = list(_off(players, receiver))
         counts["asked"] = sum(len(player.asked) for player in players)
         counts["drops"] = sum(player.drops for player in players)
         counts["refusals"] = weather.live.refused
@@ -240,7 +255,7 @@ class Run:
 
     def _restarts(self, players: Sequence[Player], house: House, receiver: Receiver) -> Iterator[Restarted]:
         """Each restart, with the gaps that calls tell of it."""
-        gaps: dict[int, list[float]] = {place: [] for place in range(len(house.restarts))}
+        gaps: dict[int, list[float]] = {place: [] for place in range(max(1, len(house.restarts)))}
         for player in players:
             if player.begun is None:
                 continue
@@ -276,6 +291,24 @@ def _delays(receiver: Receiver) -> Iterator[float]:
             at = arrived.get((name, event["seq"]))
             if at and event["type"] == "transcript.final" and event["data"]["source"] == "live":
                 yield at - datetime.fromisoformat(event["time"]).timestamp()
+
+
+def _off(players: Sequence[Player], receiver: Receiver) -> Iterator[float]:
+    """Of each word that was told."""
+    for player in players:
+        said = {word.name: word for word in player.spoken.words}
+        finals = [
+            event["data"]
+            for events in records_of(player, receiver).values()
+            for event in events
+            if event["type"] == "transcript.final"
+        ]
+        for channel in range(2):
+            words = [word for final in finals if final["channel"] == channel for word in final["words"]]
+            off = [word["start"] - said[word["word"]].start for word in words if word["word"] in said]
+            if off:
+                usual = median(off)
+                yield from (abs(one - usual) for one in off)
 
 
 def _traceless(leg: Leg) -> bool:

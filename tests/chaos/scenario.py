@@ -150,6 +150,8 @@ class Scenario:
     """When the disk is full, each from a moment to a moment."""
     begins: float = 0.0
     """The moment to begin at."""
+    hand_overs: tuple[float, ...] = ()
+    """When a second process is started, which takes the calls over from the first."""
     strangers: int = 0
     """Idle connections of strangers, who do other things too; 0: there are none."""
 
@@ -158,6 +160,8 @@ class Scenario:
         kills = ", ".join(f"{kill:.1f}" for kill in self.kills) or "no moment"
         restarts = ", ".join(f"{restart:.1f}" for restart in (*self.restarts, self.stops))
         yield f"kill -9 at {kills}, SIGTERM at {restarts} s"
+        if self.hand_overs:
+            yield f"another process takes over at {', '.join(f'{moment:.1f}' for moment in self.hand_overs)} s"
         yield f"Deepgram: {', '.join(map(str, self.deepgram)) or 'fine'}"
         yield f"webhook: {', '.join(map(str, self.webhook)) or 'fine'}"
         yield f"disk full: {', '.join(f'from {begin:.1f} to {end:.1f} s' for begin, end in self.full) or 'never'}"
@@ -176,6 +180,7 @@ def only(scenario: Scenario, numbers: frozenset[int]) -> Scenario:
         stops=ends,
         kills=tuple(kill for kill in scenario.kills if begins < kill < ends),
         restarts=tuple(restart for restart in scenario.restarts if begins < restart < ends),
+        hand_overs=tuple(moment for moment in scenario.hand_overs if begins < moment < ends),
         deepgram=tuple(window for window in scenario.deepgram if begins < window.begins < ends),
         webhook=tuple(window for window in scenario.webhook if begins < window.begins < ends),
         full=tuple(window for window in scenario.full if begins < window[0] and window[1] < ends),

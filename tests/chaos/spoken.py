@@ -4,7 +4,7 @@ Pure. Times are seconds since the call's first frame was due, the clock that the
 out where the bridge's own clock puts them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from typing import Literal, NamedTuple
@@ -34,6 +34,16 @@ class Span(NamedTuple):
     def touches(self, start: float, end: float) -> bool:
         """Whether they share more than an edge."""
         return start < self.end and self.start < end
+
+
+def covered(span: Span, others: Sequence[Span]) -> float:
+    """Seconds of a span that the others cover together."""
+    seconds, at = 0.0, span.start
+    for other in sorted(others):
+        begin, end = max(at, other.start), min(span.end, other.end)
+        if begin < end:
+            seconds, at = seconds + end - begin, end
+    return seconds
 
 
 class Kill(NamedTuple):

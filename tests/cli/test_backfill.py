@@ -1,33 +1,23 @@
-"""`bridge backfill`, as a person at a terminal gets it."""
+"""`bridge backfill`, as a user types it."""
 
 import asyncio
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
+from bridge import app
+from bridge.errors import StoreError
 from bridge.local.deepgram import Faults
 from bridge.local.receiver import Receiver
 from bridge.store.audio import AudioStore
 from tests.fakes import frames
+from tests.fakes.command import command
 from tests.fakes.running import SCRIPT, WEBHOOK_SECRET, bridge, deepgram, record, settings
 from tests.fakes.talk import play
 
-ROOT = Path(__file__).parent.parent.parent
 
-
-def run(data_dir, *arguments, **environment):
-    done = subprocess.run(
-        [sys.executable, "-m", "bridge", "backfill", *arguments],
-        cwd=ROOT,
-        env={"PATH": "/usr/bin:/bin", "DATA_DIR": str(data_dir), **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    return done.returncode, done.stdout, done.stderr
+async def run(data_dir, *arguments, **environment):
+    return await command("backfill", *arguments, DATA_DIR=str(data_dir), **environment)
 
 
 @pytest.fixture
@@ -55,7 +45,7 @@ def ended(receiver):
 
 
 async def test_what_was_given_up_is_transcribed_later(given_up, tmp_path):
-    done = await asyncio.to_thread(run, tmp_path, frames.CALL, DEEPGRAM_API_KEY="key", DEEPGRAM_URL=given_up.url)
+    done = await run(tmp_path, "last", DEEPGRAM_API_KEY="key", DEEPGRAM_URL=given_up.url)
 
     assert done[:2] == (0, f"{frames.CALL} is transcribed from its kept audio.\n")
     events = [json.loads(event.body) for event in await record(tmp_path, frames.CALL)]
@@ -67,11 +57,11 @@ async def test_what_was_given_up_is_transcribed_later(given_up, tmp_path):
 
 async def test_a_bridge_that_is_running_is_asked(given_up, tmp_path):
     async with bridge(settings(tmp_path, given_up.url, bridge_backfill_timeout=0.0)):
-        code, said, _ = await asyncio.to_thread(run, tmp_path, frames.CALL, DEEPGRAM_API_KEY="key")
-        async with asyncio.timeout(20):
+        code, said, _ = await run(tmp_path, frames.CALL[:8], DEEPGRAM_API_KEY="key")
+        async with asyncio.timeout(60):
             while (tmp_path / "audio" / frames.CALL).exists():
                 await asyncio.sleep(0.02)
-        nobody = await asyncio.to_thread(run, tmp_path, "CA9", DEEPGRAM_API_KEY="key")
+        nobody = await run(tmp_path, "CA9", DEEPGRAM_API_KEY="key")
     events = [json.loads(event.body) for event in await record(tmp_path, frames.CALL)]
 
     assert (code, said) == (
@@ -82,26 +72,38 @@ async def test_a_bridge_that_is_running_is_asked(given_up, tmp_path):
     assert nobody == (2, "", "bridge: no audio is kept of CA9\n")
 
 
+async def test_audio_that_is_in_the_archive_only_is_transcribed_from_there(given_up, tmp_path):
+    bucket = tmp_path / "bucket"
+    (bucket / frames.CALL).mkdir(parents=True)
+    (tmp_path / "audio" / frames.CALL).rename(bucket / frames.CALL / "audio")
+    configured = settings(tmp_path, given_up.url, bridge_audio_url=bucket.as_uri())
+
+    assert await app.backfill(configured, frames.CALL, 10.0)
+    assert [path for path in bucket.rglob("*") if path.is_file()] == []
+    with pytest.raises(StoreError, match="no audio is kept"):
+        await app.backfill(configured, frames.CALL, 10.0)
+
+
 async def test_a_deepgram_that_is_still_away_is_said(given_up, tmp_path):
     given_up.faults = Faults(refuse=503)
-    code, _, said = await asyncio.to_thread(
-        run, tmp_path, frames.CALL, "--patience", "0", DEEPGRAM_API_KEY="key", DEEPGRAM_URL=given_up.url
+    code, _, said = await run(
+        tmp_path, frames.CALL, "--patience", "0", DEEPGRAM_API_KEY="key", DEEPGRAM_URL=given_up.url
     )
 
     assert code == 1
     assert f"Not all of {frames.CALL} could be transcribed; its audio stays." in said
 
 
-def test_a_call_that_nothing_is_kept_of_is_said(tmp_path):
-    assert run(tmp_path, "CA9", DEEPGRAM_API_KEY="key") == (2, "", "bridge: no audio is kept of CA9\n")
+async def test_a_call_that_nothing_is_kept_of_is_said(tmp_path):
+    assert await run(tmp_path, "CA9", DEEPGRAM_API_KEY="key") == (2, "", "bridge: no audio is kept of CA9\n")
 
 
-def test_a_vosk_server_needs_no_key(tmp_path):
-    told = run(tmp_path, "CA9", BRIDGE_VOSK_URL="ws://127.0.0.1:9")
+async def test_a_vosk_server_needs_no_key(tmp_path):
+    told = await run(tmp_path, "CA9", BRIDGE_VOSK_URL="ws://127.0.0.1:9")
     assert told == (2, "", "bridge: no audio is kept of CA9\n")
 
 
-def test_without_a_key_it_says_what_to_do(tmp_path):
-    code, _, said = run(tmp_path, "CA9")
+async def test_without_a_key_it_says_what_to_do(tmp_path):
+    code, _, said = await run(tmp_path, "CA9")
 
     assert (code, said) == (2, "bridge: set DEEPGRAM_API_KEY: Deepgram transcribes the kept audio\n")

@@ -30,7 +30,7 @@ def backup(origin, to):
 
 async def test_a_database_that_other_programs_can_open(origin, tmp_path):
     await play(origin)
-    async with aiohttp.ClientSession(origin, headers=BEARER) as session, asyncio.timeout(20):
+    async with aiohttp.ClientSession(origin, headers=BEARER) as session, asyncio.timeout(60):
         while (await session.get(f"/calls/{frames.CALL}")).status != 200:
             await asyncio.sleep(0.01)
     to = tmp_path / "copy.db"

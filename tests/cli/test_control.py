@@ -31,12 +31,12 @@ async def test_everything_that_can_be_asked(origin):
             await socket.send(message)
 
         async def ask(*arguments):
-            answer = await control(origin, frames.CALL, *arguments)
+            answer = await control(origin, "last", *arguments)
             return answer.status, answer.out + answer.err
 
         paused = r"Paused since 00:0[01]\.\d of the call: nothing is transcribed, kept or recorded\.\n"
         while (answer := await ask("finalize")) != (0, "What was said so far is settled.\n"):
-            assert answer == (2, "bridge: there is no such call\n")
+            assert answer == (2, "bridge: no call goes on\n")
         assert await ask("configure", "--keyterm", "Acme", "--numerals") == (0, "Deepgram has changed its options.\n")
         assert (await ask("configure"))[0] == 2
         assert re.fullmatch(paused, (await ask("pause"))[1])

@@ -58,7 +58,7 @@ def test_lines_come_by_the_time_at_which_they_were_said() -> None:
     ) == [
         "00:10.0  caller   So what I wanted.",
         "00:10.8  agent    Yes.",
-        "00:11.5  key 7 pressed (inbound)",
+        "00:11.5  key 7 pressed (caller)",
         "00:17.0  agent    Well.",
     ]
 
@@ -210,7 +210,7 @@ def test_every_line_can_name_its_call() -> None:
         feed(conversation, words.final("CA1111", 2, text="Hi."), words.ended("CA1111"))
         conversation.forget("CA1111")
         conversation.forget("CA2222")
-        conversation.transcript()
+        conversation.settle()
     assert out.getvalue().splitlines() == ["1111  00:02.0  caller   Hi.", "1111  01:00.0  call ended: stopped"]
 
 
@@ -270,29 +270,6 @@ def test_interims_stand_below_what_is_final() -> None:
         mark = out.tell()
         feed(conversation, words.ended())
         assert "yes" not in out.getvalue()[mark:].split("call ended")[1]
-
-
-def test_the_whole_transcript_by_time() -> None:
-    out = StringIO()
-    conversation = ConversationPrinter(Console(file=out, width=100))
-    feed(
-        conversation,
-        words.final(seq=2, start=5.0, text="second"),
-        words.final(seq=3, start=1.0, text="first", track="outbound"),
-        words.final("CA2", 2, text="elsewhere"),
-        words.interim(start=9.0, text="taken back", segment_id="x"),
-        words.final(seq=5, start=9.0, text="", segment_id="x"),
-    )
-    mark = out.tell()
-    conversation.transcript("CA1")
-    assert out.getvalue()[mark:].splitlines()[-3:] == [
-        "transcript of CA1",
-        "00:01.0  agent    first",
-        "00:05.0  caller   second",
-    ]
-    mark = out.tell()
-    conversation.transcript()
-    assert "elsewhere" in out.getvalue()[mark:]
 
 
 def test_a_long_line_is_not_broken_where_no_terminal_is() -> None:

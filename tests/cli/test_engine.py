@@ -1,4 +1,4 @@
-"""The local engine's commands, each in a process of its own against a real counterpart."""
+"""The local engine's commands against a real counterpart, those that serve in a process of their own."""
 
 import asyncio
 import contextlib
@@ -54,11 +54,10 @@ async def line_with(process, text):
 async def test_call_plays_the_sample_at_any_server(tmp_path):
     async with deepgram() as server, bridge(settings(tmp_path, server.url)) as origin:
         url = origin.replace("http", "ws", 1) + "/media/twilio"
-        async with command("call", "--to", url, "--speed", "0", "--parameter", "campaign=7") as process:
-            status, said = await finished(process)
+        told = await in_process("call", "--to", url, "--speed", "0", "--parameter", "campaign=7")
 
-    assert status == 0
-    assert "messages in" in said
+    assert told.status == 0
+    assert "messages in" in told.out + told.err
     assert len(server.connections[0].audio) > 16_000 * 50
 
 
@@ -69,12 +68,10 @@ async def test_call_asks_the_voice_webhook_first(tmp_path):
         public = f"http://127.0.0.1:{port}"
         configured = settings(tmp_path, server.url, **given, public_url=public, port=port)
         async with bridge(configured):
-            async with command(
-                "call", "--voice", f"{public}/twiml/voice", "--speed", "0", TWILIO_AUTH_TOKEN=TWILIO_TOKEN
-            ) as process:
-                status, said = await finished(process)
+            voice = ("--voice", f"{public}/twiml/voice")
+            told = await in_process("call", *voice, "--speed", "0", TWILIO_AUTH_TOKEN=TWILIO_TOKEN)
 
-    assert (status, len(server.connections)) == (0, 1), said
+    assert (told.status, len(server.connections)) == (0, 1), told.err
 
 
 def free_port():
@@ -83,20 +80,11 @@ def free_port():
         return probe.getsockname()[1]
 
 
-async def test_call_without_a_place_to_call_says_so():
-    async with command("call") as process:
-        status, said = await finished(process)
-
-    assert status == 2
-    assert "--to" in said and "--voice" in said
-
-
 async def test_call_at_nobody_is_an_error_in_one_sentence():
-    async with command("call", "--to", "ws://127.0.0.1:1/media/twilio", "--speed", "0") as process:
-        status, said = await finished(process)
+    told = await in_process("call", "--to", "ws://127.0.0.1:1/media/twilio", "--speed", "0")
 
-    assert status == 2
-    assert "no connection" in said and "messages in" not in said
+    assert told.status == 2
+    assert "no connection" in told.err and "messages in" not in told.out + told.err
 
 
 async def test_deepgram_serves_a_script_to_the_bridge(tmp_path):
@@ -106,8 +94,7 @@ async def test_deepgram_serves_a_script_to_the_bridge(tmp_path):
         url = (await line_with(process, "DEEPGRAM_URL=")).partition("=")[2]
         async with bridge(settings(tmp_path / "data", url)) as origin:
             target = origin.replace("http", "ws", 1) + "/media/twilio"
-            async with command("call", "--to", target, "--speed", "0") as caller:
-                assert (await finished(caller))[0] == 0
+            assert (await in_process("call", "--to", target, "--speed", "0")).status == 0
 
 
 async def test_vosk_serves_a_script_to_the_bridge(tmp_path):
@@ -128,8 +115,7 @@ async def test_receive_prints_what_the_bridge_delivers(tmp_path):
             )
             async with bridge(configured) as origin:
                 target = origin.replace("http", "ws", 1) + "/media/twilio"
-                async with command("call", "--to", target, "--speed", "0") as caller:
-                    await finished(caller)
+                await in_process("call", "--to", target, "--speed", "0")
                 assert "call ended: stopped" in await line_with(process, "call ended")
 
 

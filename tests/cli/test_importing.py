@@ -185,7 +185,7 @@ async def test_a_stop_leaves_what_is_transcribed_for_the_next_run(deepgram, tmp_
     work = importing(deepgram, tmp_path, policy={"longest": 5 * 8000})
     stop = asyncio.Event()
     running = asyncio.ensure_future(work.run([file], stop))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not work._told.seconds:
             await asyncio.sleep(0.005)
             deepgram.faults = Faults(refuse=503, first=None) if deepgram.requests else Faults()
@@ -292,7 +292,7 @@ async def test_one_import_at_a_time(deepgram, tmp_path):
     file = named(wav(tmp_path / "a.wav"))
     stop = asyncio.Event()
     running = asyncio.ensure_future(importing(deepgram, tmp_path).run([file], stop))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not deepgram.requests:
             await asyncio.sleep(0.005)
     with pytest.raises(ImportFailed, match="another `bridge import`"):

@@ -24,7 +24,7 @@ from bridge.local.vosk import LocalVosk
 from bridge.store.audio import Recordings
 from bridge.store.base import CallFilter
 from bridge.store.sqlite import SQLiteStore
-from tests.fakes.command import Told, command
+from tests.fakes.command import Told, beside, command, typed
 from tests.fakes.running import ROOT, bridge, record, settings
 
 SCRIPT = random_script(20, 4.0)
@@ -33,6 +33,13 @@ SCRIPT = random_script(20, 4.0)
 @pytest.fixture
 async def deepgram():
     async with LocalDeepgram(TimedRecognizers(SCRIPT)) as server:
+        yield server
+
+
+@pytest.fixture
+def deepgram_beside():
+    """The same for a command that is run in the main thread."""
+    with beside(LocalDeepgram(TimedRecognizers(SCRIPT))) as server:
         yield server
 
 
@@ -74,6 +81,11 @@ async def run(deepgram, data_dir, *arguments, **given):
         return Told(process.returncode, out.decode(), err.decode())
 
 
+def run_here(deepgram, data_dir, *arguments, **given):
+    """The same without a process."""
+    return typed("import", *map(str, arguments), **environment(deepgram, data_dir, **given))
+
+
 async def calls(data_dir):
     async with SQLiteStore(data_dir) as store:
         return [found.row.id for found in await store.find(CallFilter())]
@@ -92,16 +104,16 @@ def said(channel):
     return [word.word for word in SCRIPT.channels[channel]]
 
 
-async def test_a_recording_with_two_channels_becomes_a_call_like_any_other(deepgram, tmp_path):
+def test_a_recording_with_two_channels_becomes_a_call_like_any_other(deepgram_beside, tmp_path):
     file = wav(tmp_path / "talk.wav")
     who = ("--name", "agent", "--name", "caller", "--from", "+15550100", "--direction", "inbound")
     when = ("--started-at", "2026-11-20T10:00:00Z")
-    told = await run(deepgram, tmp_path / "data", file, *who, *when, "-m", "nova-2", "--recording")
+    told = run_here(deepgram_beside, tmp_path / "data", file, *who, *when, "-m", "nova-2", "--recording")
 
     assert (told.status, told.err) == (0, "")
-    (call_id,) = await calls(tmp_path / "data")
+    (call_id,) = asyncio.run(calls(tmp_path / "data"))
     assert told.out == f"talk.wav: {call_id}, 00:04.0, {len(SCRIPT.words)} words\n"
-    happened = await events(tmp_path / "data", call_id)
+    happened = asyncio.run(events(tmp_path / "data", call_id))
     assert [event["seq"] for event in happened] == list(range(1, len(happened) + 1))
     assert {event["type"] for event in happened[1:-1]} == {"transcript.final", "utterance.completed"}
     assert (words(happened, 0), words(happened, 1)) == (said(0), said(1))
@@ -117,7 +129,7 @@ async def test_a_recording_with_two_channels_becomes_a_call_like_any_other(deepg
     assert last["counts"]["words"] == len(SCRIPT.words)
     assert last["requests"][0]["request_id"]
     assert {event["data"]["source"] for event in happened if event["type"] == "transcript.final"} == {"backfill"}
-    recording = await Recordings(tmp_path / "data").open(call_id)
+    recording = asyncio.run(Recordings(tmp_path / "data").open(call_id))
     assert recording.samples == 4 * 8000
     assert [path.name for path in (tmp_path / "data" / "imports").iterdir()] == ["work"]
 
@@ -159,7 +171,7 @@ async def test_ctrl_c_says_what_is_left(deepgram, tmp_path, capsys):
     configured = settings(tmp_path / "data", deepgram.url)
     found, _ = find([str(wav(tmp_path / "talk.wav"))], configured.bridge_twilio_api)
     running = asyncio.ensure_future(import_all(configured, found, Wanted(Parties(), options.parse(""))))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not deepgram.requests:
             await asyncio.sleep(0.005)
     signal.raise_signal(signal.SIGINT)
@@ -232,16 +244,16 @@ async def test_without_a_key(tmp_path):
     assert (told.status, told.err) == (2, "bridge: set DEEPGRAM_API_KEY: Deepgram transcribes the recordings\n")
 
 
-async def test_at_a_vosk_server_without_a_key(deepgram, tmp_path):
+def test_at_a_vosk_server_without_a_key(deepgram_beside, tmp_path):
     path = str(wav(tmp_path / "talk.wav"))
-    async with LocalVosk(TimedRecognizers(SCRIPT)) as server:
+    with beside(LocalVosk(TimedRecognizers(SCRIPT))) as server:
         given = {"DEEPGRAM_API_KEY": "", "DEEPGRAM_URL": "wss://api.deepgram.com", "BRIDGE_VOSK_URL": server.url}
-        told = await run(deepgram, tmp_path / "data", path, **given)
-    refused = await command("import", path, "--host", "wss://api.deepgram.com", **given)
+        told = run_here(deepgram_beside, tmp_path / "data", path, **given)
+    refused = typed("import", path, "--host", "wss://api.deepgram.com", **given)
 
     assert (told.status, told.err) == (0, "")
-    (call_id,) = await calls(tmp_path / "data")
-    made = await events(tmp_path / "data", call_id)
+    (call_id,) = asyncio.run(calls(tmp_path / "data"))
+    made = asyncio.run(events(tmp_path / "data", call_id))
     assert words(made, 0) == words(made, 1) == said(0)  # each socket is told the same
     assert (refused.status, refused.err) == (
         2,
@@ -249,6 +261,6 @@ async def test_at_a_vosk_server_without_a_key(deepgram, tmp_path):
     )
 
 
-async def test_a_server_of_ones_own_needs_no_key(deepgram, tmp_path):
-    told = await run(deepgram, tmp_path, wav(tmp_path / "a.wav"), DEEPGRAM_API_KEY="")
+def test_a_server_of_ones_own_needs_no_key(deepgram_beside, tmp_path):
+    told = run_here(deepgram_beside, tmp_path, wav(tmp_path / "a.wav"), DEEPGRAM_API_KEY="")
     assert (told.status, told.err) == (0, "")

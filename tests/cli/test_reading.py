@@ -69,6 +69,13 @@ async def test_the_newest_calls_as_a_table(house):
     assert (told.status, told.err) == (0, "")
 
 
+async def test_where_and_with_what_token_may_stand_in_the_environment(house):
+    """As the programs with `bridge.client` have it."""
+    await house.store.append([words.started("CA1")])
+    told = await command("calls", BRIDGE_URL=house.origin, BRIDGE_TOKEN=TOKEN)
+    assert told.status == 0 and "CA1" in told.out
+
+
 @pytest.mark.parametrize(
     ("told", "shown"),
     [
@@ -99,6 +106,11 @@ def test_what_has_no_words_is_told_with_their_number(told, shown):
 )
 def test_a_recording_of_which_no_one_knows_who_called_has_its_name(call, shown):
     assert reading._parties(call) == shown
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(59.9, "0:59"), (60.0, "1:00"), (3725.6, "1:02:05")])
+def test_a_length_is_cut_as_on_the_page(seconds, shown):
+    assert reading._duration({"active": False, "duration": seconds}) == shown
 
 
 @pytest.mark.parametrize(("now", "shown"), [(2026, "2027-01-15"), (2027, "Jan 15 08:00"), (2028, "2027-01-15")])
@@ -197,6 +209,37 @@ async def test_a_terminal_gets_no_escapes_of_a_transcript(house):
     assert terminal.raw.rstrip() == octets.translate(dict.fromkeys((0x9B, 0x202E)))
 
 
+def test_ids_are_cut_to_what_tells_them_apart():
+    ids = ["CA0123456789abc", "CA0123456789abd", "CAffffffffffff", "CAffffffffffff--2", "CA1"]
+
+    assert [reading.beginning(name, ids) for name in ids] == [*ids[:2], "CAffffffffffff", "CAffffffffffff-", "CA1"]
+    assert reading.beginning(ids[0], ids[:1]) == "CA01234567"
+
+
+async def test_a_narrow_terminal_shows_ids_that_commands_take(house):
+    call_id = "CA" + "7" * 32
+    await house.store.append([words.started(call_id), words.final(call_id, 2, text="One."), words.ended(call_id, 3)])
+    async with Terminal("calls", **{**house.told, "COLUMNS": "60"}) as terminal:
+        assert await terminal.ended() == 0
+    assert "CA77777777  " in terminal.text and call_id not in terminal.text
+    assert "One." in (await command("transcript", "CA77777777", **house.told)).out
+
+
+async def test_a_call_is_meant_by_its_beginning_or_as_the_last_one(house):
+    assert (await command("transcript", "last", **house.told)).err == "bridge: there are no calls yet\n"
+    for call_id, text in (("CA12", "One."), ("CA13", "Two."), ("CA13--2", "Three.")):
+        await house.store.append([words.started(call_id), words.final(call_id, 2, text=text), words.ended(call_id, 3)])
+    meant = {"CA12": "One.", "CA1": None, "CA13": "Two.", "CA13-": "Three.", "last": "Three."}
+    for written, text in meant.items():
+        told = await command("transcript", written, **house.told)
+        assert (
+            (told.status == 0 and text in told.out)
+            if text
+            else told.err == ("bridge: CA1 begins the ids of several calls, write more of it: CA13--2, CA13, CA12\n")
+        )
+    assert (await command("delete", "CA12", "--yes", **house.told)).out == "CA12 is deleted.\n"
+
+
 @pytest.mark.parametrize("arguments", [("transcript", "CA9"), ("delete", "CA9", "--yes"), ("watch", "CA9")])
 async def test_there_is_no_such_call(house, arguments):
     assert await command(*arguments, **house.told) == (2, "", "bridge: there is no such call\n")
@@ -214,13 +257,14 @@ async def test_what_cannot_be_a_call(house, arguments):
 async def test_troubles_are_one_sentence(house, tmp_path, arguments):
     nobody = await command(*arguments, "--url", "http://127.0.0.1:1", **house.told)
     assert (nobody.status, nobody.out) == (2, "")
-    assert nobody.err == ("bridge: no bridge answers at http://127.0.0.1:1: is it running, and is --url its address?\n")
+    remedy = "start one with `bridge serve`, or say with --url where it is"
+    assert nobody.err == f"bridge: no bridge answers at http://127.0.0.1:1: {remedy}\n"
     other = await command(*arguments, **{**house.told, "BRIDGE_READ_TOKENS": "another-token-for-readers"})
     assert other.status == 2
     assert "does not take this token" in other.err and "another-token" not in other.err
     without = await command(*arguments, PORT=house.told["PORT"], DATA_DIR=str(tmp_path / "none"))
     assert (without.status, without.out) == (2, "")
-    assert without.err.startswith("bridge: no token: set BRIDGE_READ_TOKENS, or run this where the bridge keeps its")
+    assert without.err.startswith("bridge: no token in DATA_DIR, now ")
     assert not (tmp_path / "none").exists()
 
 

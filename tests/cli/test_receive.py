@@ -26,6 +26,20 @@ async def post(url: str, events: list[Event], secret: str) -> int:
             return response.status
 
 
+async def test_a_new_secret_comes_with_the_command_that_has_it() -> None:
+    out = StringIO()
+    console = Console(file=out, width=60, force_terminal=True, color_system=None)
+    serving = asyncio.create_task(serve(SECRET, host="127.0.0.1", port=0, console=console, made=True))
+    await until(lambda: "posts here" in out.getvalue())
+    serving.cancel()
+    await asyncio.gather(serving, return_exceptions=True)
+
+    (line,) = [line for line in out.getvalue().splitlines() if "serve --local" in line]
+    assert re.search(
+        rf"WEBHOOK_URL=http://127\.0\.0\.1:\d+/webhook WEBHOOK_SECRET={re.escape(SECRET)} \S*bridge serve --local", line
+    )
+
+
 async def test_what_comes_is_printed() -> None:
     out = StringIO()
     serving = asyncio.create_task(serve(SECRET, host="127.0.0.1", port=0, console=Console(file=out, width=100)))

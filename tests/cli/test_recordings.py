@@ -121,6 +121,12 @@ async def test_what_cannot_be_fetched_is_said_and_is_not_there(site, tmp_path, p
     assert not (tmp_path / "it").exists()
 
 
+async def test_a_metadata_service_is_not_asked(tmp_path):
+    for host in ("169.254.169.254", "[::ffff:a9fe:a9fe]", "[fd00:ec2::254]"):
+        with pytest.raises(SourceError, match="cannot be fetched"):
+            await fetch(Recording("a.mp3", address=f"http://{host}/a.mp3"), tmp_path / "it", EGRESS)
+
+
 async def test_a_server_that_is_not_there_is_said(tmp_path):
     with pytest.raises(SourceError, match="cannot be fetched"):
         await fetch(Recording("it.mp3", address="http://127.0.0.1:1/it.mp3"), tmp_path / "it", EGRESS)

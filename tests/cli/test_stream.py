@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import subprocess
 import sys
 import wave
 
@@ -12,15 +13,15 @@ from bridge.local.deepgram import Faults, LocalDeepgram
 from bridge.local.script import TimedRecognizers, random_script
 from bridge.store.audio import Recordings
 from tests.cli.test_sources import encoded
-from tests.fakes.command import command
+from tests.fakes.command import beside, command, typed
 from tests.fakes.running import ROOT, record
 
 SCRIPT = random_script(20, 2.0)
 
 
 @pytest.fixture
-async def deepgram():
-    async with LocalDeepgram(TimedRecognizers(SCRIPT)) as server:
+def deepgram():
+    with beside(LocalDeepgram(TimedRecognizers(SCRIPT))) as server:
         yield server
 
 
@@ -34,33 +35,33 @@ def file(tmp_path):
     return tmp_path / "talk.wav"
 
 
-async def stream(*arguments, given=None, **environment):
+def stream(*arguments, **given):
     """Status, what it wrote, and what it complained of."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "bridge",
-        "stream",
-        *map(str, arguments),
+    return typed("stream", *map(str, arguments), **{"DEEPGRAM_API_KEY": "key", **given})
+
+
+def stream_apart(*arguments, given=b""):
+    """The same in a process of its own, whose end ends its reader of the source in the midst of it."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bridge", "stream", *map(str, arguments)],
         cwd=ROOT,
-        env={**os.environ, "DEEPGRAM_API_KEY": "key", **environment},
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, "DEEPGRAM_API_KEY": "key"},
+        input=given,
+        capture_output=True,
+        timeout=120,
     )
-    out, err = await asyncio.wait_for(process.communicate(given), 60)
-    return process.returncode, out.decode(), err.decode()
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 
 def finals(out):
     return [json.loads(line)["data"] for line in out.splitlines() if '"transcript.final"' in line]
 
 
-async def test_a_file_with_its_channels_named_and_kept_apart(deepgram, file, tmp_path):
+def test_a_file_with_its_channels_named_and_kept_apart(deepgram, file, tmp_path):
     saved = tmp_path / "saved.wav"
     hosts = ("--host", f"ws://127.0.0.1:1 {deepgram.url}", "-k", "one two")
     how = (*hosts, "--name", "agent", "--name", "caller", "--json", "--save", saved)
-    status, out, err = await stream(file, "-m", "nova-2", "--option", "keywords=Acme:2", *how)
+    status, out, err = stream(file, "-m", "nova-2", "--option", "keywords=Acme:2", *how)
 
     assert (status, err) == (0, "")
     for channel, speaker in enumerate(("agent", "caller")):
@@ -73,9 +74,9 @@ async def test_a_file_with_its_channels_named_and_kept_apart(deepgram, file, tmp
         assert (kept.getnchannels(), kept.getframerate(), kept.getnframes()) == (2, 16_000, 32_000)
 
 
-async def test_standard_input_without_a_header_as_captions(deepgram):
-    given = b"\xff" * 8000 * 2
-    status, out, _ = await stream("-", "-e", "mulaw", "-s", "8000", "-f", "srt", "--host", deepgram.url, given=given)
+def test_standard_input_without_a_header_as_captions(deepgram):
+    arguments = ("-", "-e", "mulaw", "-s", "8000", "-f", "srt", "--host", deepgram.url)
+    status, out, _ = stream_apart(*arguments, given=b"\xff" * 8000 * 2)
 
     assert status == 0
     assert out.startswith("1\n00:00:0")
@@ -83,20 +84,27 @@ async def test_standard_input_without_a_header_as_captions(deepgram):
     assert all(word.text in text for word in SCRIPT.channels[0])
 
 
-async def test_what_is_damaged_is_said(deepgram, tmp_path):
+def test_what_is_damaged_is_said(deepgram, tmp_path):
     damaged = encoded(tmp_path / "a.mp3", "mp3", 1.0)
     damaged.write_bytes(damaged.read_bytes() + b"rubbish behind it" * 50)
-    status, _, err = await stream(damaged, "--host", deepgram.url)
+    status, _, err = stream(damaged, "--host", deepgram.url)
     assert status == 0 and "of its audio could not be decoded" in err
 
 
-async def test_a_refusal_in_deepgrams_own_words(deepgram, file):
+def test_a_refusal_in_deepgrams_own_words(deepgram, file):
     deepgram.faults = Faults(refuse=401)
-    status, _, err = await stream(file, "--host", deepgram.url, "-f", "vtt")
+    status, _, err = stream_apart(file, "--host", deepgram.url, "-f", "vtt")
 
     assert status == 2
     assert "bridge: Deepgram refuses it: INVALID_AUTH" in err
     assert "(request " in err
+
+
+def test_where_no_deepgram_is_nothing_is_waited_for(file, unused_tcp_port):
+    status, _, err = stream_apart(file, "--host", f"ws://127.0.0.1:{unused_tcp_port}")
+
+    assert status == 2
+    assert f"Deepgram cannot be reached: connect (ECONNREFUSED) at 127.0.0.1:{unused_tcp_port}; --host" in err
 
 
 @pytest.mark.parametrize(
@@ -119,17 +127,18 @@ async def test_what_cannot_be(arguments, sentence):
 
 async def test_without_a_key(file):
     told = await command("stream", str(file), DEEPGRAM_API_KEY="")
-    assert (told.status, told.err) == (2, "bridge: -k or DEEPGRAM_API_KEY must be Deepgram's API key\n")
+    sentence = "set DEEPGRAM_API_KEY, or give Deepgram's key with -k; --host names a server of yours that needs none"
+    assert (told.status, told.err) == (2, f"bridge: {sentence}\n")
 
 
-async def test_what_is_streamed_becomes_a_call_in_the_record(deepgram, file, tmp_path):
+def test_what_is_streamed_becomes_a_call_in_the_record(deepgram, file, tmp_path):
     how = ("--host", deepgram.url, "--name", "agent", "--record", "-f", "vtt")
     kept = {"DATA_DIR": str(tmp_path / "data"), "BRIDGE_RECORDINGS": "true"}
-    status, out, err = await stream(file, *how, **kept)
+    status, out, err = stream(file, *how, **kept)
 
     assert (status, out[:6]) == (0, "WEBVTT")
     call_id = err.removeprefix("recorded as ").strip()
-    events = [json.loads(event.body) for event in await record(tmp_path / "data", call_id)]
+    events = [json.loads(event.body) for event in asyncio.run(record(tmp_path / "data", call_id))]
     assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
     first, last = events[0]["data"], events[-1]["data"]
     assert (first["carrier"], first["speakers"]) == ("stream", {"inbound": "agent", "outbound": "channel 2"})
@@ -140,7 +149,7 @@ async def test_what_is_streamed_becomes_a_call_in_the_record(deepgram, file, tmp
         finals = [e["data"] for e in events if e["type"] == "transcript.final" and e["data"]["channel"] == channel]
         assert [w["word"] for final in finals for w in final["words"]] == [w.word for w in SCRIPT.channels[channel]]
         assert {final["segment_id"].startswith(call_id) for final in finals} == {True}
-    recording = await Recordings(tmp_path / "data").open(call_id)
+    recording = asyncio.run(Recordings(tmp_path / "data").open(call_id))
     assert recording.samples == 2 * 8000
 
 

@@ -10,7 +10,8 @@ from bridge.cli.streaming import Streaming
 from bridge.deepgram.options import parse
 from bridge.events import TranscriptFinal
 from bridge.local.deepgram import Faults, LocalDeepgram
-from bridge.local.script import TimedRecognizers, random_script
+from bridge.local.script import Script, ScriptWord, TimedRecognizers, random_script
+from bridge.redaction.rules import Rules
 from tests.fakes.origins import at
 
 SCRIPT = random_script(9, 4.0)
@@ -116,15 +117,19 @@ async def test_a_stop_waits_for_the_last_words(deepgram):
         async for chunk in sound(3.0):
             yield chunk
         heard.set()
-        await asyncio.Event().wait()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            let_go.append(True)
 
-    heard, stop, said = asyncio.Event(), asyncio.Event(), []
+    heard, stop, said, let_go = asyncio.Event(), asyncio.Event(), [], []
     one = streaming(deepgram, said)
     running = asyncio.ensure_future(one.run(endless(), stop))
     await heard.wait()
     stop.set()
     await asyncio.wait_for(running, 20)
 
+    assert let_go == [True]
     assert words(said, "inbound") == [word for word in spoken(0) if word[1] < 2.9][: len(words(said, "inbound"))]
     assert len(words(said, "inbound")) >= len([word for word in spoken(0) if word[1] < 2.5])
 
@@ -136,3 +141,46 @@ async def test_what_breaks_off_is_raised_after_the_words_before(deepgram):
         await one.run(sound(fault=SourceError("gone")), asyncio.Event())
 
     assert words(said, "inbound") == spoken(0)
+
+
+async def test_what_is_not_to_be_read_is_not_told():
+    words = [ScriptWord(word=word, start=at, end=at + 0.3) for word, at in (("49291735", 0.5), ("88462205", 1.8))]
+    said = []
+    async with LocalDeepgram(TimedRecognizers(Script(channels=(words, ())))) as server:
+        one = streaming(server, said, rules=Rules(frozenset(("card",))))
+        await one.run(sound(3.0), asyncio.Event())
+    finals = [event.data.text for event in said if isinstance(event.data, TranscriptFinal)]
+
+    assert finals == ["[card]", "[card]"]
+    assert not [event for event in said if "4929" in event.to_json() or "8846" in event.to_json()]
+
+
+async def test_a_deepgram_that_never_was_is_given_up_when_every_origin_was_asked(deepgram, unused_tcp_port_factory):
+    nowhere = [f"ws://127.0.0.1:{unused_tcp_port_factory()}" for _ in range(2)]
+    one = streaming(deepgram, [], origins=at(*nowhere))
+    await asyncio.wait_for(one.run(sound(60.0), asyncio.Event()), 20)
+
+    assert one.away and one.away.reason == "connect (ECONNREFUSED)"
+    assert not one.connected
+
+
+async def test_a_deepgram_that_goes_away_is_given_up_after_a_while(deepgram):
+    async def until_away():
+        async for chunk in sound(1.0):
+            yield chunk
+        await heard.wait()
+        await deepgram.stop()
+        async for chunk in sound(60.0):
+            yield chunk
+
+    heard, said = asyncio.Event(), []
+    one = streaming(deepgram, said, live=False, patience=0.2)
+    running = asyncio.ensure_future(one.run(until_away(), asyncio.Event()))
+    async with asyncio.timeout(60):
+        while not one.connected:
+            await asyncio.sleep(0.01)
+        heard.set()
+        await running
+
+    assert one.away and one.connected
+    assert one.missing > 0.0

@@ -1,7 +1,7 @@
 """What is said of what happened, as a person reads it."""
 
 import json
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from rich.text import Text
@@ -12,6 +12,7 @@ from bridge.events import (
     AudioGap,
     CallEnded,
     CallResumed,
+    Cause,
     Data,
     DtmfReceived,
     EventLost,
@@ -24,6 +25,7 @@ from bridge.events import (
     TranscriptionConfigured,
     TranscriptionInterrupted,
     TranscriptionResumed,
+    WebhookTest,
     timestamp,
 )
 from bridge.outbox import call_header
@@ -33,12 +35,13 @@ CALL = json.loads(call_header(words.started()))
 
 
 def told(data: Data) -> dict[str, Any]:
-    return json.loads(words.event("CA1", 2, data).to_json())["data"]  # type: ignore[no-any-return]
+    return json.loads(words.event("CA1", 2 if data.durable else None, data).to_json())["data"]  # type: ignore[no-any-return]
 
 
 def said(data: Data, prefix: str = "") -> list[str]:
     say, _ = WORDING[data.type]
-    return say(Text(prefix), CALL, told(data)).plain.splitlines()
+    line = say(Text(prefix), CALL, told(data))
+    return line.plain.splitlines() if line else []
 
 
 def test_a_call_that_begins() -> None:
@@ -47,7 +50,7 @@ def test_a_call_that_begins() -> None:
 
 def test_what_went_wrong_is_said() -> None:
     gap = AudioGap(track="inbound", from_=3.0, to=4.5, missing=1.5, why="frames lost")
-    assert said(gap) == ["00:03.0  1.5 s of inbound audio are missing: frames lost"]
+    assert said(gap) == ["00:03.0  1.5 s of caller missing: frames lost"]
     away = TranscriptionInterrupted(reason="refused", status=401, attempt=1, waiting=0.0, retry=False)
     assert said(away) == ["transcription interrupted: refused; it must be fixed by hand"]
     there = TranscriptionInterrupted(
@@ -57,13 +60,13 @@ def test_what_went_wrong_is_said() -> None:
     assert said(TranscriptionResumed(attempt=2, waiting=4.0)) == ["transcription resumed, 4.0 s behind"]
     back = TranscriptionResumed(attempt=0, waiting=0.5, origin="api.deepgram.com")
     assert said(back) == ["transcription goes on at api.deepgram.com again"]
-    assert said(DtmfReceived(track="inbound", digit="#", at=2.0)) == ["00:02.0  key # pressed (inbound)"]
+    assert said(DtmfReceived(track="inbound", digit="#", at=2.0)) == ["00:02.0  key # pressed (caller)"]
     failed = StreamFailed(stream_id="MZ1", error="31924\x1b[2J")
     assert said(failed) == ["the stream failed: 31924[2J"]
     assert said(words.eager_end().data) == ["00:02.0  caller may be done (45%)"]
     assert said(words.turn_resumed().data) == ["00:02.5  caller goes on"]
     back = CallResumed(reason="bridge_restarted", stream_id="MZ2", at=8.0)
-    assert said(back) == ["00:08.0  the call goes on: bridge_restarted"]
+    assert said(back) == ["00:08.0  the call goes on: bridge restarted"]
     assert said(EventLost()) == ["what stood here is lost: the database was damaged"]
     mended = TranscriptionBackfilled(from_=3.0, to=9.5, waiting=0.0)
     assert said(mended) == ["00:03.0  transcribed from kept audio up to 00:09.5"]
@@ -72,6 +75,15 @@ def test_what_went_wrong_is_said() -> None:
     ended_at = timestamp(words.STARTED_AT)
     late = CallEnded(reason="stopped", duration=9.0, ended_at=ended_at, flush="timed_out", missing=2.5, counts={})
     assert said(late) == ["00:09.0  call ended: stopped; the last 2.5 s have no transcript"]
+
+
+@pytest.mark.parametrize("why", get_args(Cause))
+def test_no_reason_of_a_gap_is_a_word_of_the_programs(why: Cause) -> None:
+    lines = said(AudioGap(track="outbound", from_=3.0, to=4.5, missing=1.5, why=why))
+
+    # From when to when a pause lasts is said by two lines of its own, once for both tracks.
+    assert len(lines) == (why != "paused")
+    assert all(line.startswith("00:03.0  1.5 s of agent missing: ") and "_" not in line for line in lines)
 
 
 def test_the_end_tells_the_figures() -> None:
@@ -108,6 +120,12 @@ def test_what_was_asked_for_in_mid_call_is_told() -> None:
 def test_every_line_begins_as_it_is_given() -> None:
     end = words.ended("CA1", 2).data
     assert said(end, "1111  ") == ["1111  01:00.0  call ended: stopped"]
+
+
+def test_a_test_event_says_whose_it_is() -> None:
+    assert said(WebhookTest(by="webhook test")) == [
+        "a test event came, by bridge webhook test: posts arrive, and verify"
+    ]
 
 
 def test_what_stands_at_a_time_of_the_call_has_one() -> None:

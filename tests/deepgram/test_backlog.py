@@ -22,7 +22,7 @@ def backlog(seconds=0, start=0, **policy):
     """So many seconds have come, in chunks of one, and a socket has begun."""
     log = Backlog(SessionPolicy(**policy), start)
     for _ in range(seconds):
-        log.append(sound(1.0))
+        log.append(sound(1.0), 0.0)
     log.rewind()
     return log
 
@@ -31,7 +31,7 @@ def send(log):
     """All that can be sent now; how many seconds that is."""
     octets = 0
     while log.ready:
-        octets += len(log.next_chunk())
+        octets += len(log.next_chunk(0.0))
     return octets / CHANNELS / SECOND
 
 
@@ -57,14 +57,14 @@ def test_what_is_not_sent_is_told_from_what_is_not_covered():
 
 def test_before_the_first_socket_nothing_has_been_sent():
     log = Backlog(SessionPolicy(), 0)
-    log.append(sound(1.0))
+    log.append(sound(1.0), 0.0)
 
     assert (log.begun, log.unsent) == (False, 1.0)
 
 
 def test_a_single_sample_is_sent_as_any_chunk_is():
     log = backlog()
-    log.append(b"\x10\x10")
+    log.append(b"\x10\x10", 0.0)
     assert log.ready
 
     send(log)
@@ -121,7 +121,7 @@ def test_where_audio_follows_the_edge_is_left_uncovered():
 def test_what_falls_off_the_window_is_told_with_the_next_socket():
     log = Backlog(SessionPolicy(window=2.0), 0)
     for _ in range(5):
-        log.append(sound(1.0))
+        log.append(sound(1.0), 0.0)
 
     assert log.rewind() == [AudioLost(channel, span(0.0, 3.0), "overflow") for channel in range(CHANNELS)]
     assert log.rewind() == []
@@ -143,7 +143,7 @@ def test_fetched_audio_goes_out_in_messages_of_sixty_milliseconds():
 
     sent = []
     while log.ready:
-        sent.append(log.next_chunk())
+        sent.append(log.next_chunk(0.0))
     assert sent == [sound(0.06), sound(0.06), sound(0.03)]
 
 
@@ -167,7 +167,7 @@ def test_what_was_fetched_for_a_socket_that_is_gone_is_let_go():
 @pytest.mark.parametrize(("pause", "goes_on"), [(0.0, True), (0.19, True), (0.2, False)])
 def test_speech_goes_on_until_there_is_a_pause_of_a_fifth_of_a_second(pause, goes_on):
     log = backlog(1)
-    log.append(sound(pause, SILENCE))
+    log.append(sound(pause, SILENCE), 0.0)
 
     assert log.mid_speech is goes_on
 
@@ -190,7 +190,7 @@ def test_a_long_tail_lacks_nothing_where_it_is_silent(channel, at, settled):
     if channel is not None:
         begins = round(at * SECOND) * CHANNELS
         tail[begins + channel : begins + SECOND // 10 * CHANNELS : CHANNELS] = SOFT * (SECOND // 10)
-    log.append(bytes(tail))
+    log.append(bytes(tail), 0.0)
     send(log)
     settle(log, 0.0, 2.0)
     log.settle_tail()
@@ -225,7 +225,7 @@ def test_whether_a_tail_is_silent_is_known_of_what_memory_holds_no_more(channel,
         begins = round(at * SECOND) * CHANNELS
         tail[begins + channel : begins + SECOND // 10 * CHANNELS : CHANNELS] = SOFT * (SECOND // 10)
     for second in range(10):
-        log.append(bytes(tail[2 * SECOND * second : 2 * SECOND * (second + 1)]))
+        log.append(bytes(tail[2 * SECOND * second : 2 * SECOND * (second + 1)]), 0.0)
         send(log)
         log.spare((second + 2) * SECOND)
     settle(log, 0.0, 2.0)
@@ -237,7 +237,7 @@ def test_whether_a_tail_is_silent_is_known_of_what_memory_holds_no_more(channel,
 def test_of_what_fell_off_the_window_by_itself_nothing_is_known():
     log = backlog(2, kept=True, held=4.0, window=4.0)
     for _ in range(8):
-        log.append(sound(1.0, SILENCE))
+        log.append(sound(1.0, SILENCE), 0.0)
     send(log)
     log.refill(0, 0, sound(2.0) + sound(4.0, SILENCE))
     send(log)
@@ -251,7 +251,7 @@ def test_interims_are_measured_against_what_their_socket_was_sent():
     meter = LatencyMeter()
     log = Backlog(SessionPolicy(), 0, meter)
     for _ in range(4):
-        log.append(sound(1.0))
+        log.append(sound(1.0), 0.0)
     log.rewind()
     send(log)
 
@@ -269,3 +269,16 @@ def test_interims_are_measured_against_what_their_socket_was_sent():
 
 def interim(channel, start, end):
     return Result(channel, span(start, end), "", 0.0, (), False)
+
+
+def test_what_another_process_had_no_final_for_is_fetched_and_heard_again():
+    backlog = Backlog(SessionPolicy(kept=True, covered=(9000, 8200)), 10_000)
+    assert backlog.settled == 8200
+    assert backlog.rewind() == []
+    assert (backlog.sent, backlog.missing()) == (8200, Fetch(8200, 1800))
+    backlog.append(bytes(2 * 480), 1.0)
+    assert not backlog.ready
+    assert backlog.refill(8200, 8200, bytes(2 * 1800)) == []
+
+    assert backlog.ready
+    assert backlog.unsent == (1800 + 480) / 8000

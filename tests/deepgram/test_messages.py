@@ -360,6 +360,28 @@ def test_a_proxy_that_wants_to_know_us_is_no_fault_of_the_request():
         (404, Blame.REQUEST),
     ],
 )
+def test_a_refusal_in_words_of_ours(status, blame):
+    said = Refusal(status, "theirs", None).in_short
+
+    assert "theirs" not in said
+    assert status in (None, 401, 402, 403, 407) or f"({status})" in said
+
+
+@pytest.mark.parametrize(
+    ("status", "blame"),
+    [
+        (None, Blame.PASSING),
+        (429, Blame.PASSING),
+        (500, Blame.PASSING),
+        (503, Blame.PASSING),
+        (408, Blame.PASSING),
+        (400, Blame.REQUEST),
+        (401, Blame.ACCOUNT),
+        (402, Blame.ACCOUNT),
+        (403, Blame.ACCOUNT),
+        (404, Blame.REQUEST),
+    ],
+)
 def test_which_refusals_may_heal(status, blame):
     assert Refusal(status, "", None).blame is blame
 

@@ -87,7 +87,7 @@ async def test_what_is_given_up_is_uncovered_on_both_channels(deepgram):
     caller.say()
     caller.client.pause()
     caller.client.abort()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await caller.client.wait_ended()
 
     (finished,) = [event for event in caller.happenings if isinstance(event, Finished)]

@@ -243,3 +243,26 @@ def test_whatever_happens_one_origin_is_used_and_each_that_is_not_well_is_probed
                 assert health.probe_at is not None
                 assert health.probe_at <= now + POLICY.longest_probe
     assert sum(origins.failures.values()) == sum(what != "probed" for _, what, _ in happened)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "stands"),
+    [(NO_KEY, True), (BAD, True), (AWAY, False), (Refusal(413, "too large", None), False)],
+)
+def test_what_a_person_must_mend_stands_until_it_is_mended(refusal, stands):
+    origins = two()
+    origins.refused(0, refusal, 0.0)
+    assert origins.standing == ({"one": refusal} if stands else {})
+
+    origins.refused(0, AWAY, 1.0)  # which says nothing of the account
+    assert origins.standing == ({"one": refusal} if stands else {})
+
+    origins.succeeded(0)
+    assert origins.standing == {}
+
+
+def test_what_one_call_has_asked_for_does_not_stand():
+    origins = two()
+    origins.refused(0, BAD, 0.0, own_options=True)
+
+    assert origins.standing == {}

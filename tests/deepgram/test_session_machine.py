@@ -14,6 +14,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from bridge.deepgram.configuring import Configuration
 from bridge.deepgram.exchange import AudioLost, Close, Connect, Fetch, Finished, Send, SessionPolicy
 from bridge.deepgram.messages import CLOSE_STREAM, Refusal
 from bridge.deepgram.session import Session
@@ -37,7 +38,10 @@ class World(RuleBasedStateMachine):
     def begin(self, kept, window, held, start):
         patience = {"speed": 1000.0, "burst": 1e6, "catch_up": 0.0005, "deaf": 1e9}
         policy = SessionPolicy(kept=kept, window=window, held=held, **patience)
-        self.session = Session(policy, Random(1), start * CELL)
+        self.prepare(Session(policy, Random(1), start * CELL), start)
+
+    def prepare(self, session, start):
+        self.session = session
         self.start = self.cells = start  # cells before `start` are another process's
         self.now = 0.0
         self.gone = set()  # cells that are not on the disk any more
@@ -316,5 +320,88 @@ class World(RuleBasedStateMachine):
                 assert (channel, cell) in self.heard or (channel, cell) in self.lost, "neither heard nor declared lost"
 
 
+class Twins:
+    """Two sessions to which the same happens; one of them takes the short way with each chunk that it can."""
+
+    def __init__(self, *arguments):
+        self.short, self.long = Session(*arguments, Random(1)), Session(*arguments, Random(1))
+        self.passed = []
+
+    def receive_audio(self, chunk, now):
+        data = self.short.pass_on(chunk, now)
+        if data is None:
+            self.short.receive_audio(chunk, now)
+        else:
+            self.passed.append(Send(data))
+        self.long.receive_audio(chunk, now)
+
+    def data_to_send(self):
+        passed, self.passed = self.passed, []
+        commands = [*passed, *self.short.data_to_send()]
+        assert commands == self.long.data_to_send()
+        return commands
+
+    def __getattr__(self, name):
+        short, long = getattr(self.short, name), getattr(self.long, name)
+        if not callable(short):
+            return short
+
+        def both(*arguments):
+            told = short(*arguments)
+            assert told == long(*arguments)
+            assert repr(self.short) == repr(self.long)
+            assert self.short.get_timer() == self.long.get_timer()
+            return told
+
+        return both
+
+
+class ShortWay(World):
+    """The same, and a person who asks for what was said, an interim that stands, an ear that is deaf, a slow pace."""
+
+    @initialize(
+        kept=st.booleans(),
+        window=st.sampled_from([0.5, 2.0, 60.0]),
+        held=st.sampled_from([0.0, 4.0]),
+        deaf=st.sampled_from([1.0, 10.0, 1e9]),
+        burst=st.sampled_from([0.2, 1e6]),
+    )
+    def begin(self, kept, window, held, deaf, burst):
+        policy = SessionPolicy(
+            kept=kept, window=window, held=held, deaf=deaf, burst=burst, finalize=1.0, catch_up=0.0005, speed=1000.0
+        )
+        self.prepare(Twins(policy), 0)
+
+    @rule(said=st.lists(st.sampled_from("123gs"), min_size=3, max_size=12))
+    def talk(self, said):
+        """For a while all goes well."""
+        self.wait(30.0)
+        if self.connecting:
+            self.connect()
+        for what in said:
+            if what == "g" and self.open:
+                self.guess(0)
+            elif what == "s" and self.open:
+                self.settle(1, 2)
+            elif what.isdigit():
+                self.speak(int(what))
+
+    @rule(ahead=st.integers(-5, 20))
+    def ask_for_what_was_said(self, ahead):
+        for session in (self.session.short, self.session.long):
+            session.asking.finalize((self.cells + ahead) * CELL)
+        self.session.ask(self.now)
+        self.obey()
+
+    @rule()
+    def have_something_changed(self):
+        for session in (self.session.short, self.session.long):
+            session.asking.configure(Configuration(keyterms=("Acme",)))
+        self.session.ask(self.now)
+        self.obey()
+
+
+ShortWay.TestCase.settings = settings(stateful_step_count=50)
+test_the_short_way_leads_where_the_long_one_does = ShortWay.TestCase
 World.TestCase.settings = settings(max_examples=settings.default.max_examples * 3, stateful_step_count=50)
 test_an_octet_is_heard_once_or_waiting_or_declared_lost = World.TestCase

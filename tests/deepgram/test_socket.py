@@ -32,7 +32,7 @@ async def test_what_is_sent_is_answered_and_its_end_is_known(deepgram):
     assert await one.open() is None
     one.send(b"\xff" * 9600)
     one.send(CLOSE_STREAM)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await one.read(lambda _, text: heard.append(json.loads(text)))
 
     assert one.request_id

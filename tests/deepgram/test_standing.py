@@ -1,5 +1,7 @@
 """Which interims stand; what the session does with them is tested there. Seconds, but for positions."""
 
+from math import inf
+
 import pytest
 
 from bridge.deepgram.standing import Standing
@@ -102,3 +104,16 @@ def test_it_is_empty_while_no_word_waits():
         empty.append(standing.is_empty)
 
     assert empty == [True, False, True]
+
+
+def test_nothing_is_due_before_it_says_so():
+    standing = Standing(3.0)
+    assert standing.due_at == inf
+    standing.hear(said("five", 2.0), 1.0)
+    standing.hear(said("six", 2.0, channel=1), 2.0)
+    told = [standing.due_at]
+    for now in (4.0, 5.0, 7.0):
+        list(standing.due(60 * SECOND, now))
+        told.append(standing.due_at)
+
+    assert told == [4.0, 5.0, 7.0, 8.0]

@@ -176,3 +176,15 @@ def test_what_is_kept_elsewhere_falls_off_whether_it_was_sent_or_not():
     assert (window.start, window.waiting, window.missing) == (5, 0, 0)
     window.append(b"ee")
     assert drain(window) == b"ee"
+
+
+def test_what_is_passed_on_is_held_as_if_it_had_come_and_gone_out():
+    passing, waiting = AudioWindow(3), AudioWindow(3)
+    for chunk in (b"aabb", b"cc", b"dd"):
+        passing.pass_on(chunk)
+        waiting.append(chunk)
+        waiting.next_chunk()
+
+    assert repr(passing) == repr(waiting)
+    assert passing.rewind(2) == waiting.rewind(2) == 2
+    assert drain(passing) == drain(waiting) == b"ccdd"

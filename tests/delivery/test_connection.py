@@ -12,6 +12,7 @@ from bridge.delivery.address import parse_address
 from bridge.delivery.connection import Connection, Resolver, Unreachable, connect
 from bridge.egress import DIRECT, Proxy, Route
 from bridge.failure import Failure
+from bridge.guard import Guard
 from tests.fakes.http import read_request, server
 
 REQUEST = b"POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n"
@@ -19,7 +20,7 @@ REQUEST = b"POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n"
 
 async def open_to(url: str, on_free: Callable[[Connection], None]) -> Connection:
     address = parse_address(url)
-    return await connect(address, DIRECT, on_free, Resolver(address.host, address.port))
+    return await connect(address, DIRECT, on_free, Resolver(address.host, address.port), Guard())
 
 
 async def test_the_head_is_told_before_the_body_is_there() -> None:
@@ -33,7 +34,7 @@ async def test_the_head_is_told_before_the_body_is_there() -> None:
         await reader.read()
 
     free: list[Connection] = []
-    async with server(script) as url, asyncio.timeout(10):
+    async with server(script) as url, asyncio.timeout(60):
         connection = await open_to(url, free.append)
         answer = await connection.exchange(REQUEST, 60.0)
         assert (answer.status, free) == (200, [])
@@ -52,7 +53,7 @@ async def test_a_body_that_takes_too_long_costs_the_connection() -> None:
         await reader.read()
 
     free: list[Connection] = []
-    async with server(script) as url, asyncio.timeout(10):
+    async with server(script) as url, asyncio.timeout(60):
         connection = await open_to(url, free.append)
         await connection.exchange(REQUEST, 0.01)
         await connection.closed
@@ -64,7 +65,7 @@ async def test_an_idle_connection_is_closed_in_time_unless_it_is_used() -> None:
         while await read_request(reader):
             writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
 
-    async with server(script) as url, asyncio.timeout(10):
+    async with server(script) as url, asyncio.timeout(60):
         connection = await open_to(url, lambda connection: connection.close_after(0.0))
         for _ in range(3):
             answer: AnswerReader = await connection.exchange(REQUEST, 60.0)
@@ -80,7 +81,7 @@ async def silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 
 
 async def test_a_request_that_is_given_up_costs_the_connection() -> None:
-    async with server(silence) as url, asyncio.timeout(10):
+    async with server(silence) as url, asyncio.timeout(60):
         connection = await open_to(url, lambda _: None)
         exchange = asyncio.ensure_future(connection.exchange(REQUEST, 60.0))
         await asyncio.sleep(0)
@@ -96,7 +97,7 @@ async def test_a_head_that_takes_too_long_is_told_as_far_as_it_is_there() -> Non
         writer.write(b"HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nContent-Le")
         await reader.read()
 
-    async with server(script) as url, asyncio.timeout(10):
+    async with server(script) as url, asyncio.timeout(60):
         connection = await open_to(url, lambda _: None)
         answer = await connection.exchange(REQUEST, 0.01)
         assert (answer.status, answer.field("retry-after")) == (429, "7")
@@ -104,7 +105,7 @@ async def test_a_head_that_takes_too_long_is_told_as_far_as_it_is_there() -> Non
 
 
 async def test_patience_is_for_what_follows_the_status_line() -> None:
-    async with server(silence) as url, asyncio.timeout(10):
+    async with server(silence) as url, asyncio.timeout(60):
         connection = await open_to(url, lambda _: None)
         exchange = asyncio.ensure_future(connection.exchange(REQUEST, 0.0))
         await asyncio.sleep(0)
@@ -130,7 +131,7 @@ async def test_a_connection_that_cannot_be_kept_is_cut_at_once(answer: bytes, re
         await gone.wait()
 
     gone = asyncio.Event()
-    async with server(script) as url, asyncio.timeout(10):
+    async with server(script) as url, asyncio.timeout(60):
         connection = await open_to(url, lambda _: None)
         head = b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % request_body
         await connection.exchange(head + bytes(request_body), 60.0)
@@ -144,7 +145,7 @@ async def test_what_is_no_answer_costs_the_connection() -> None:
         writer.write(b"500 what is this?\r\n")
         await reader.read()
 
-    async with server(script) as url, asyncio.timeout(10):
+    async with server(script) as url, asyncio.timeout(60):
         connection = await open_to(url, lambda _: None)
         with pytest.raises(Unreachable) as unreachable:
             await connection.exchange(REQUEST, 60.0)
@@ -161,7 +162,7 @@ async def cut(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Non
 
 
 async def test_a_connection_that_is_cut_says_how() -> None:
-    async with server(cut) as url, asyncio.timeout(10):
+    async with server(cut) as url, asyncio.timeout(60):
         connection = await open_to(url, lambda _: None)
         with pytest.raises(Unreachable) as unreachable:
             await connection.exchange(REQUEST, 60.0)
@@ -169,26 +170,26 @@ async def test_a_connection_that_is_cut_says_how() -> None:
 
 
 async def test_a_connection_that_is_cut_before_it_is_secure_says_so() -> None:
-    async with server(cut) as url, asyncio.timeout(10):
+    async with server(cut) as url, asyncio.timeout(60):
         with pytest.raises(Unreachable) as unreachable:
             await open_to(url.replace("http:", "https:"), lambda _: None)
         assert unreachable.value.why.kind == "tls"
 
 
 async def test_a_proxy_that_cuts_the_connection_says_how() -> None:
-    async with server(cut) as url, asyncio.timeout(10):
+    async with server(cut) as url, asyncio.timeout(60):
         proxy = parse_address(url)
         route = Route(Proxy(proxy.host, proxy.port, url))
         with pytest.raises(Unreachable) as unreachable:
             await connect(
-                parse_address("https://hook.invalid/"), route, lambda _: None, Resolver(proxy.host, proxy.port)
+                parse_address("https://hook.invalid/"), route, lambda _: None, Resolver(proxy.host, proxy.port), Guard()
             )
         assert unreachable.value.why == Failure("proxy", "ECONNRESET")
 
 
 async def test_patience_ends_with_the_answer() -> None:
     free: list[Connection] = []
-    async with server(silence) as url, asyncio.timeout(10):
+    async with server(silence) as url, asyncio.timeout(60):
         connection = await open_to(url, free.append)
         exchange = asyncio.ensure_future(connection.exchange(REQUEST, 0.0))
         await asyncio.sleep(0.001)
@@ -209,7 +210,7 @@ async def test_a_kept_connection_is_cut_as_soon_when_a_body_takes_too_long() -> 
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
         await reader.read()
 
-    async with server(script) as url, asyncio.timeout(10):
+    async with server(script) as url, asyncio.timeout(60):
         connection = await open_to(url, lambda connection: connection.close_after(60.0))
         assert (await connection.exchange(REQUEST, 60.0)).status == 204
         assert (await connection.exchange(REQUEST, 0.01)).status == 200
@@ -221,7 +222,7 @@ async def test_the_last_word_on_when_an_idle_connection_is_closed_counts() -> No
         await read_request(reader)
         writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
 
-    async with server(script) as url, asyncio.timeout(10):
+    async with server(script) as url, asyncio.timeout(60):
         connection = await open_to(url, lambda _: None)
         connection.close_after(0.0)
         connection.close_after(60.0)
@@ -251,7 +252,7 @@ async def test_addresses_that_lead_nowhere_are_looked_up_again() -> None:
     resolver = Resolver("127.0.0.1", 1)
     first = await resolver.addresses(now)
     with pytest.raises(Unreachable):
-        await connect(parse_address("http://127.0.0.1:1/"), DIRECT, lambda _: None, resolver)
+        await connect(parse_address("http://127.0.0.1:1/"), DIRECT, lambda _: None, resolver, Guard())
     again = await resolver.addresses(now)
 
     assert again == first and again is not first

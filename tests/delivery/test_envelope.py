@@ -2,7 +2,12 @@
 
 import json
 
-from bridge.delivery.envelope import batch_id, envelope, interim_id
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.delivery.envelope import batch_id, envelope, interim_id, opened
+from bridge.errors import RemoteProtocolError
 from bridge.outbox import call_header
 from tests.fakes import words
 
@@ -28,3 +33,56 @@ def test_an_envelope_is_utf_8() -> None:
 def test_ids_are_stable() -> None:
     assert batch_id("CA1", 3, 9) == "evt_CA1_3_9"
     assert interim_id("CA1", "s-4", 2) == "int_CA1_s-4_2"
+
+
+def test_what_goes_in_comes_out() -> None:
+    said = words.conversation(finals=2)
+    call, events, skipped, after = opened(
+        envelope(call_header(said[0]), [event.to_json() for event in said], skipped=(4, 7), after=3)
+    )
+    assert after == 3
+    assert call["id"] == "CA1"
+    assert events == [json.loads(event.to_json()) for event in said]
+    assert skipped == (4, 7)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\xff",
+        b"[]",
+        b"null",
+        b"[" * 100_000,
+        b'{"type":"call.events"}',
+        b'{"type":"other","call":{"id":"CA1"},"events":[]}',
+        b'{"type":"call.events","call":"CA1","events":[]}',
+        b'{"type":"call.events","call":{"id":1},"events":[]}',
+        b'{"type":"call.events","call":{"id":"CA1"},"events":{"a":1}}',
+        b'{"type":"call.events","call":{"id":"CA1"},"events":{}}',
+        b'{"type":"call.events","call":{"id":"CA1"},"events":[1]}',
+        b'{"type":"call.events","call":{"id":"CA1"},"events":[{"id":"CA1-1"}]}',
+        b'{"type":"call.events","call":{"id":"CA1"},"events":[{"id":"CA1-1","type":"x","seq":"1"}]}',
+        b'{"type":"call.events","call":{"id":"CA1"},"events":[],"skipped":[1e999]}',
+        b'{"type":"call.events","call":{"id":"CA1"},"events":[],"skipped":5}',
+    ],
+)
+def test_what_is_no_envelope(body: bytes) -> None:
+    with pytest.raises(RemoteProtocolError, match="no envelope"):
+        opened(body)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.fixed_dictionaries({"type": st.just("call.events"), "call": json_values, "events": json_values}))
+def test_any_json_is_an_envelope_or_none(told: object) -> None:
+    try:
+        call, events, *_ = opened(json.dumps(told).encode())
+    except RemoteProtocolError:
+        return
+    assert isinstance(call["id"], str) and isinstance(events, list)

@@ -84,6 +84,16 @@ def test_the_usual_timeouts() -> None:
     assert Timeouts() == Timeouts(connect=5.0, total=15.0, body=1.0, interim=5.0)
 
 
+@pytest.mark.parametrize(
+    ("line", "media_type"),
+    [("Content-Type: Text/HTML; charset=utf-8", "text/html"), ("Content-Type:", None), ("X-Other: 1", None)],
+)
+async def test_the_kind_of_an_answers_body(line: str, media_type: str | None) -> None:
+    answer = f"HTTP/1.1 200 OK\r\n{line}\r\nContent-Length: 0\r\n\r\n".encode()
+    async with server(answering(answer)) as url, Poster(url) as poster:
+        assert await post(poster) == Answered(200, media_type=media_type)
+
+
 async def test_retry_after_and_location() -> None:
     answer = (
         b"HTTP/1.1 %b\r\nRetry-After: 7\r\nLocation: https://user:pass@evil.example/t?x\r\nContent-Length: 0\r\n\r\n"
@@ -321,7 +331,7 @@ async def test_an_idle_connection_that_speaks_is_closed() -> None:
 
     async with posting(script, Timeouts(total=10.0)) as poster:
         assert await post(poster) == Answered(200)
-        await asyncio.wait_for(seen.wait(), 10)
+        await asyncio.wait_for(seen.wait(), 60)
         assert await post(poster) == Answered(200)
     assert connections == 2
 

@@ -184,6 +184,21 @@ async def test_a_receiver_that_is_down_gets_everything_when_it_is_up(store: SQLi
         await receiver.until(complete(receiver))
 
 
+async def test_each_try_is_measured_and_the_one_that_is_accepted_says_how_many_there_were(
+    store: SQLiteStore, receiver: Receiver
+) -> None:
+    receiver.faults = [Fault(status=503, times=2)]
+    async with make(store, receiver) as sender:
+        await store.append(words.conversation())
+        await until(lambda: sender.counters["events"] == 5)
+        timing = sender.attempts.timing
+
+    assert timing.answer.measured == 3
+    assert (timing.attempts.measured, timing.attempts.total) == (1, 3)
+    assert timing.lag.measured == 5
+    assert timing.result.measured == 3  # finals, at their first POST
+
+
 async def test_a_timeout_is_a_failure(store: SQLiteStore, receiver: Receiver) -> None:
     receiver.faults = [Fault(delay=5.0, times=1)]
     async with make(store, receiver, timeouts=Timeouts(total=0.2)) as sender:
@@ -344,9 +359,26 @@ async def test_gone_ends_with_resume(store: SQLiteStore, receiver: Receiver) -> 
     async with make(store, receiver) as sender:
         await append_all(store, words.conversation())
         await until(lambda: sender.counters["disable"])
-        assert await sender.resume() == 1
+        assert await sender.resume() == ["CA1"]
         await receiver.until(complete(receiver))
     assert await store.disabled("webhook") is None
+
+
+async def test_one_that_does_not_deliver_asks_and_posts_what_is_asked_for(
+    store: SQLiteStore, receiver: Receiver
+) -> None:
+    async with make(store, receiver):
+        await store.append(words.conversation())
+        await receiver.until(complete(receiver))
+    before, (row,) = len(receiver.deliveries), await store.calls()
+    async with make(store, receiver, delivers=False) as sender:
+        assert tasks_of("Sender") == []
+        attempt = await sender.post_again("CA1", row.header, 2)
+        assert attempt and attempt.accepted
+        assert await sender.resume(after=0) == ["CA1"]
+        assert await sender.drain(5)
+        assert len(receiver.deliveries) == before + 1
+    assert store.lanes_waiting("webhook") == 1
 
 
 async def test_resume_lets_every_call_go_on(store: SQLiteStore, receiver: Receiver) -> None:
@@ -354,7 +386,7 @@ async def test_resume_lets_every_call_go_on(store: SQLiteStore, receiver: Receiv
     async with make(store, receiver, poll=NEVER) as sender:
         await store.append(words.conversation("CA1"))
         await until(lambda: sender.counters["disable"])
-        assert await sender.resume("CA2") == 0
+        assert await sender.resume("CA2") == []
         await receiver.until(complete(receiver, "CA1"))
 
 
@@ -368,7 +400,7 @@ async def test_a_parked_lane_is_taken_up_by_resume_complete_and_in_order(
         (parked,) = await store.parked("webhook")
         assert parked.reason.endswith("the last: status 404")
         receiver.faults = []
-        assert await sender.resume("CA1") == 1
+        assert await sender.resume("CA1") == ["CA1"]
         await receiver.until(complete(receiver))
     assert await store.parked("webhook") == []
 
@@ -378,7 +410,7 @@ async def test_replay_says_it_all_again_under_new_ids(store: SQLiteStore, receiv
         await store.append(words.conversation())
         await receiver.until(complete(receiver))
         await sender.drain(1)
-        assert await sender.resume("CA1", after=2) == 1
+        assert await sender.resume("CA1", after=2) == ["CA1"]
         await receiver.until(lambda: receiver.counters["duplicate"] == 3)
     assert receiver.deliveries[-1].webhook_id == "evt_CA1_3_5"
 
@@ -410,6 +442,9 @@ async def test_what_went_wrong_is_logged(
     assert (record["levelname"], record["message"]) == (level, message)
     assert (record["call_id"], record["endpoint"]) == ("CA1", "webhook")
     assert (record["reason"], record["attempts"]) == (f"status {fault.status}", attempts)
+    assert ("bridge " in record.get("remedy", "")) == (
+        fault.status != 413
+    )  # a smaller batch is no fault of the webhook's
 
 
 # --- many lanes, nobody there ---------------------------------------------------------------------------------------

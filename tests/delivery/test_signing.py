@@ -2,14 +2,15 @@
 
 import base64
 import time
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from bridge.delivery.signing import Signer, format_secret, parse_secrets
-from bridge.errors import ConfigError, LocalProtocolError
+from bridge.delivery.signing import Signer, Verifier, format_secret, parse_secrets
+from bridge.errors import ConfigError, LocalProtocolError, RemoteProtocolError
 
 OLD, NEW, OTHER = (format_secret(bytes([n]) * 32) for n in (1, 2, 3))
 BODY = '{"type":"call.events","text":"grüße"}'.encode()
@@ -88,3 +89,71 @@ def test_a_signer_does_not_show_its_secrets() -> None:
 def test_an_id_that_could_be_read_in_two_ways_is_refused(message_id: str) -> None:
     with pytest.raises(LocalProtocolError):
         Signer(OLD).headers(message_id, b"", 1.0)
+
+
+NOW = 1_800_000_000.0
+
+
+def as_the_library_signs(secret: str, body: bytes = BODY, now: float = NOW) -> dict[str, str]:
+    moment = datetime.fromtimestamp(now, UTC)
+    signature = Webhook(secret).sign("evt_CA1_1_2", moment, body.decode())
+    return {
+        "Webhook-Id": "evt_CA1_1_2",
+        "WEBHOOK-TIMESTAMP": str(int(now)),
+        "webhook-signature": f"v1a,b3RoZXI= {signature}",
+    }
+
+
+@pytest.mark.parametrize("secret", [OLD, NEW])
+def test_what_the_library_signs_is_verified(secret: str) -> None:
+    assert Verifier(f"{NEW} {OLD}").verify(as_the_library_signs(secret), BODY, NOW + 299) == "evt_CA1_1_2"
+
+
+def test_what_we_sign_is_verified_by_either_secret() -> None:
+    headers = Signer(f"{NEW} {OLD}").headers("x", BODY, NOW)
+    assert [Verifier(secret).verify(headers, BODY, NOW) for secret in (OLD, NEW)] == ["x", "x"]
+
+
+@given(st.binary(max_size=80), st.binary(max_size=80))
+def test_another_body_is_another_signature(body: bytes, other: bytes) -> None:
+    headers = Signer(OLD).headers("x", body, NOW)
+    if other != body:
+        with pytest.raises(RemoteProtocolError, match="no secret of ours"):
+            Verifier(OLD).verify(headers, other, NOW)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"webhook-signature": None}, "without the three headers"),
+        ({"webhook-id": None}, "without the three headers"),
+        ({"webhook-timestamp": None}, "without the three headers"),
+        ({"webhook-timestamp": "soon"}, "is none"),
+        ({"webhook-timestamp": "-1"}, "is none"),
+        ({"webhook-timestamp": "9" * 400}, "is none"),
+        ({"webhook-timestamp": str(int(NOW - 301))}, "too old or too new"),
+        ({"webhook-timestamp": str(int(NOW + 301))}, "too old or too new"),
+        ({"webhook-timestamp": str(int(NOW + 1))}, "no secret of ours"),
+        ({"webhook-id": "evt_CA1_1_3"}, "no secret of ours"),
+        ({"webhook-id": "evt.1"}, "is none"),
+        ({"webhook-signature": ""}, "no secret of ours"),
+        ({"webhook-signature": "v1,ä\udcff"}, "no secret of ours"),
+        ({"webhook-signature": "v1"}, "no secret of ours"),
+    ],
+)
+def test_what_is_not_signed_so(changes: dict[str, str | None], message: str) -> None:
+    given = {**Signer(OLD).headers("evt_CA1_1_2", BODY, NOW), **changes}
+    headers = {name: value for name, value in given.items() if value is not None}
+    with pytest.raises(RemoteProtocolError, match=message):
+        Verifier(OLD).verify(headers, BODY, NOW)
+
+
+def test_a_signature_of_another_version_is_none() -> None:
+    headers = Signer(OLD).headers("x", BODY, NOW)
+    headers["webhook-signature"] = headers["webhook-signature"].replace("v1,", "v2,")
+    with pytest.raises(RemoteProtocolError):
+        Verifier(OLD).verify(headers, BODY, NOW)
+
+
+def test_a_verifier_does_not_show_its_secrets() -> None:
+    assert repr(Verifier(f"{OLD} {NEW}")) == "<Verifier 2 secrets>"

@@ -386,7 +386,7 @@ async def test_all_is_told_again_with_its_numbers(store: SQLiteStore, consumer: 
         await consumer.until(lambda: len(consumer.forms) == 4)
         assert await sender.drain(5)
         first, consumer.forms = consumer.forms, []
-        assert await sender.resume("CA1", after=2) == 1
+        assert await sender.resume("CA1", after=2) == ["CA1"]
         await consumer.until(lambda: len(consumer.forms) == 2)
     assert consumer.forms == first[2:]
 

@@ -45,13 +45,24 @@ SECRETS = {
 ENCODED = [base64.b64encode(text.encode()).decode() for text in (f"{ACCOUNT}:{TWILIO}", JAMBONZ, PROXY)]
 """How HTTP Basic writes them."""
 
+FILED = "canary-filed-token"
+OWN = "whsec_" + "canary" * 7 + "crms"
+FILES = {
+    "BRIDGE_TOKENS_FILE": f'[[token]]\nname = "crm"\ntoken = "{FILED}"\nrights = ["read"]\n',
+    "BRIDGE_ENDPOINTS": f'[[endpoint]]\nname = "crm"\nurl = "{{peer}}/hook?key=canary-crm"\nsecret = "{OWN}"\n',
+}
+"""Secrets that stand in files of the operator's."""
+
+OTLP = {"OTEL_EXPORTER_OTLP_HEADERS": "x-api-key=canary-otlp-key"}
+
 READING = {"Authorization": f"Bearer {READER}"}
 HASTY = {
     "HOST": "127.0.0.1",
     "PORT": "0",
     "PUBLIC_URL": PUBLIC,
     "TWILIO_ACCOUNT_SID": ACCOUNT,
-    "BRIDGE_GRACE": "0.5",
+    "BRIDGE_GRACE": "0.2",
+    "BRIDGE_REPLAY_SPEED": "1000",
     "BRIDGE_FLUSH_TIMEOUT": "0.1",
     "BRIDGE_BACKFILL_TIMEOUT": "0.5",
     "BRIDGE_STOP_TIMEOUT": "0.5",
@@ -76,6 +87,11 @@ def _around(text, mark):
 
 def environment(tmp_path, peer, **changes):
     secrets = {name: value for name, value in SECRETS.items() if name != "DATABASE_URL"}
+    folder = tmp_path.with_name(f"{tmp_path.name}-config")  # the data are searched
+    folder.mkdir(exist_ok=True)
+    for name, text in FILES.items():
+        (folder / name).write_text(text.replace("{peer}", peer))
+        secrets[name] = str(folder / name)
     ways = {"DEEPGRAM_URL": peer.replace("http", "ws", 1), "WEBHOOK_URL": f"{peer}/hook?key=canary-hook"}
     return {**secrets, **HASTY, **ways, "BRIDGE_TWILIO_API": peer, "DATA_DIR": str(tmp_path), **changes}
 
@@ -129,7 +145,7 @@ async def read_everything(session, origin):
 
 async def over(session, origin):
     """Wait for the call's end, and for what is said of its audio after that."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while True:
             async with session.get(f"{origin}/calls/{frames.CALL}/events", headers=READING) as response:
                 told = await response.text()
@@ -170,8 +186,10 @@ def test_every_secret_has_a_canary():
 
 
 @pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
-async def test_peers_that_fail_and_quote_what_they_were_sent(tmp_path, log, answer):
+async def test_peers_that_fail_and_quote_what_they_were_sent(tmp_path, log, monkeypatch, answer):
     async with Parrot(answer) as peer, aiohttp.ClientSession() as session:
+        for name, value in {**OTLP, "OTEL_EXPORTER_OTLP_ENDPOINT": peer.url}.items():
+            monkeypatch.setenv(name, value)
         settings = config.load(environment(tmp_path, peer.url))
         async with bridge(settings) as origin:
             parameters = await ring(session, origin)
@@ -182,10 +200,9 @@ async def test_peers_that_fail_and_quote_what_they_were_sent(tmp_path, log, answ
         asked = b"".join(peer.heads)
 
     # Each of them was tried, and told.
-    missing = [
-        way for way in (b"GET /v1/listen", b"POST /v1/listen", b"POST /hook", b"Streams.json") if way not in asked
-    ]
-    assert missing == []
+    ways = {b"GET /v1/listen", b"POST /v1/listen", b"POST /hook", b"Streams.json", b"key=canary-crm", b"/v1/traces"}
+    assert [way for way in ways if way not in asked] == []
+    assert b"canary-otlp-key" in asked
     assert '"transcription.interrupted"' in texts[f"GET /calls/{frames.CALL}/events (200)"]
     assert_silent({**texts, **files(tmp_path), "log": log.getvalue()}, *tokens(parameters))
 
@@ -244,6 +261,9 @@ async def test_strangers_and_carriers_whose_secret_is_right_or_nearly_so(tmp_pat
     texts = {}
     async with Parrot(parrot.refusing(500)) as peer, aiohttp.ClientSession() as session:
         async with bridge(config.load(environment(tmp_path, peer.url))) as origin:
+            for given in (FILED, f"{FILED}x"):
+                async with session.get(f"{origin}/backup", headers={"Authorization": f"Bearer {given}"}) as response:
+                    texts["backup"] = await response.text() if response.status != 200 else ""
             for given in (TELNYX, f"{TELNYX}x"):
                 await upgrade(f"{origin}/media/telnyx/{given}", {}, "no start", texts)
                 await upgrade(f"{origin}/media/telnyx?token={given}", {}, telnyx.start(encoding="OPUS"), texts)
@@ -270,7 +290,7 @@ async def upgrade(url, headers, start, texts):
     try:
         async with connect(url.replace("http", "ws", 1), additional_headers=headers, proxy=None) as socket:
             await socket.send(start)
-            await asyncio.wait_for(socket.wait_closed(), 10)
+            await asyncio.wait_for(socket.wait_closed(), 60)
             texts[name] = str(socket.close_reason)
     except InvalidStatus as refused:
         texts[name] = f"{refused.response.headers} {bytes(refused.response.body or b'').decode()}"
@@ -281,7 +301,7 @@ async def rubbish(origin, request):
     reader, writer = await asyncio.open_connection("127.0.0.1", int(origin.rpartition(":")[2]))
     writer.write(request.encode())
     writer.write_eof()
-    answer = await asyncio.wait_for(reader.read(), 10)
+    answer = await asyncio.wait_for(reader.read(), 60)
     writer.close()
     return answer.decode("latin-1")
 

@@ -25,7 +25,7 @@ async def ask(port, action):
 
 async def kept(folder, samples):
     """Until so much of the call is on the disk."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while sum(path.stat().st_size for path in folder.glob(f"audio/{frames.CALL}/*.ulaw")) < 2 * samples:
             await asyncio.sleep(0.02)
 

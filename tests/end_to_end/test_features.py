@@ -14,7 +14,7 @@ from tests.fakes.reading import BEARER, TOKEN
 from tests.fakes.running import WEBHOOK_SECRET, bridge, settings
 from tests.fakes.talk import play
 
-README = Path(__file__).parent.parent.parent / "README.md"
+PAGE = Path(__file__).parent.parent.parent / "bridge" / "docs" / "events.md"
 
 MODEL = {"name": "general-nova-3", "version": "2025-04-17.21547", "arch": "nova-3"}
 METADATA = {"request_id": "r1", "model_uuid": "u", "model_info": MODEL}
@@ -170,8 +170,8 @@ FIELDS = {
 """What the test above finds, and those of `test_backfill`, `test_interims` and `test_flux`."""
 
 
-def test_the_readmes_table_names_what_is_tested():
-    table = re.search(r"\| feature \| parameter \| field \|\n\|.*\n((?:\|.*\n)+)", README.read_text())
+def test_the_pages_table_names_what_is_tested():
+    table = re.search(r"\| feature \| parameter \| field \|\n\|.*\n((?:\|.*\n)+)", PAGE.read_text())
     named = {}
     for row in table[1].splitlines():
         for part in row.strip("|").split("|")[2].split("; `"):

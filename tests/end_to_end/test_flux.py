@@ -55,7 +55,7 @@ async def test_what_no_socket_would_take_is_transcribed_by_the_nearest_model(con
         await play(origin)
         await until_ended(receiver)
         server.faults = Faults()
-        await receiver.until(lambda: of_type(receiver, "transcription.backfilled"), 20)
+        await receiver.until(lambda: of_type(receiver, "transcription.backfilled"), 60)
     (backfilled,) = of_type(receiver, "transcription.backfilled")
 
     assert words(receiver) == spoken()
@@ -63,10 +63,10 @@ async def test_what_no_socket_would_take_is_transcribed_by_the_nearest_model(con
 
 
 async def test_early_ends_reach_the_webhook_as_interims_do(configured, server, receiver):
-    async with bridge(configured.model_copy(update={"bridge_replay_speed": 20.0})) as origin:
+    async with bridge(configured.model_copy(update={"bridge_replay_speed": 5.0})) as origin:
         playing = asyncio.create_task(play(origin))
         calls = receiver.calls
-        await receiver.until(lambda: any("turn.eager_end" in str(call.interims) for call in calls.values()), 20)
+        await receiver.until(lambda: any("turn.eager_end" in str(call.interims) for call in calls.values()), 60)
         await playing
         await until_ended(receiver)
     (call,) = calls.values()

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from bridge import app
 from bridge.local.deepgram import Faults
 from tests.fakes import frames
 from tests.fakes.running import SCRIPT, WEBHOOK_SECRET, bridge, settings
@@ -44,8 +45,15 @@ def spoken(start=0.0, end=99.0):
     ]
 
 
+async def until_lost(application):
+    """The bridge knows that the call has no stream, and waits for one."""
+    async with asyncio.timeout(60):
+        while not (call := application[app.REGISTRY].calls.get(frames.CALL)) or not call.waiting:
+            await asyncio.sleep(0.01)
+
+
 async def until_ended(receiver):
-    await receiver.until(lambda: of_type(receiver, "call.ended"), 20)
+    await receiver.until(lambda: of_type(receiver, "call.ended"), 60)
 
 
 async def test_an_outage_that_outlasts_the_call_is_backfilled_from_kept_audio(configured, server, receiver, tmp_path):
@@ -54,7 +62,7 @@ async def test_an_outage_that_outlasts_the_call_is_backfilled_from_kept_audio(co
         await play(origin)
         await until_ended(receiver)
         server.faults = Faults()
-        await receiver.until(lambda: of_type(receiver, "transcription.backfilled"), 20)
+        await receiver.until(lambda: of_type(receiver, "transcription.backfilled"), 60)
     (ended,) = of_type(receiver, "call.ended")
     (backfilled,) = of_type(receiver, "transcription.backfilled")
 
@@ -73,7 +81,7 @@ async def test_an_outage_that_never_ends_is_said_aloud_once_and_its_audio_stays(
     given = {"bridge_flush_timeout": 0.2, "bridge_backfill_timeout": 0.0}
     async with bridge(configured.model_copy(update=given)) as origin:
         await play(origin)
-        await receiver.until(lambda: len(of_type(receiver, "audio.gap")) == 2, 20)
+        await receiver.until(lambda: len(of_type(receiver, "audio.gap")) == 2, 60)
     async with bridge(configured.model_copy(update=given)):
         pass
 
@@ -101,16 +109,18 @@ async def test_a_bridge_that_stopped_in_an_outage_backfills_after_the_next_start
         await until_ended(receiver)
     server.faults = Faults()
     async with bridge(configured):
-        await receiver.until(lambda: of_type(receiver, "transcription.backfilled"), 20)
+        await receiver.until(lambda: of_type(receiver, "transcription.backfilled"), 60)
 
     assert words(receiver) == spoken()
     assert len(of_type(receiver, "call.ended")) == 1
 
 
 async def test_a_stream_that_comes_back_within_the_grace_goes_on_with_the_call(configured, receiver):
-    async with bridge(configured.model_copy(update={"bridge_grace": 10.0})) as origin:
+    application = app.build(configured.model_copy(update={"bridge_grace": 60.0}))
+    async with bridge(configured, application) as origin:
         await play(origin, 0, HALF, stop=False)
-        await receiver.until(lambda: of_type(receiver, "transcript.final"), 20)
+        await receiver.until(lambda: of_type(receiver, "transcript.final"), 60)
+        await until_lost(application)
         await play(origin, HALF, None, stream="MZ2")
         await until_ended(receiver)
     (resumed,) = of_type(receiver, "call.resumed")
@@ -146,12 +156,12 @@ async def test_a_lost_stream_is_asked_for_and_let_in_with_its_token(tmp_path, se
             twilio_account_sid=ACCOUNT,
             twilio_auth_token=AUTH_TOKEN,
             bridge_twilio_api=twilio.url,
-            bridge_grace=10.0,
+            bridge_grace=60.0,
         )
         signed = {"x-twilio-signature": signature.sign_url(AUTH_TOKEN, "wss://calls.example.com/media/twilio")}
         async with bridge(configured) as origin:
             await play(origin, 0, HALF, stop=False, parameters={"from": "+15550101", "team": "blue"}, **signed)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while not twilio.posted:
                     await asyncio.sleep(0.01)
             _, form = twilio.posted[0]
@@ -167,7 +177,7 @@ async def test_a_lost_stream_is_asked_for_and_let_in_with_its_token(tmp_path, se
 
 
 async def test_a_stream_that_was_lost_before_its_first_frame_leaves_the_next_one_all_its_words(configured, receiver):
-    async with bridge(configured.model_copy(update={"bridge_grace": 10.0})) as origin:
+    async with bridge(configured.model_copy(update={"bridge_grace": 60.0})) as origin:
         await play(origin, 0, 0, stop=False)
         await play(origin, stream="MZ2")
         await receiver.until(lambda: of_type(receiver, "call.ended"))
@@ -178,9 +188,10 @@ async def test_a_stream_that_was_lost_before_its_first_frame_leaves_the_next_one
 
 
 async def test_a_stream_that_comes_back_without_a_frame_makes_the_call_no_longer(configured, receiver):
-    async with bridge(configured.model_copy(update={"bridge_grace": 1.0})) as origin:
+    application = app.build(configured.model_copy(update={"bridge_grace": 2.0}))
+    async with bridge(configured, application) as origin:
         await play(origin, 0, 8000, stop=False)
-        await asyncio.sleep(0.2)
+        await until_lost(application)
         await play(origin, 0, 0, stop=False, stream="MZ2")
         await receiver.until(lambda: of_type(receiver, "call.ended"))
 

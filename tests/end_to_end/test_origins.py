@@ -21,7 +21,7 @@ async def said(tmp_path, faults):
         hook = {"webhook_url": receiver.url, "webhook_secret": WEBHOOK_SECRET}
         async with bridge(settings(tmp_path, f"{first.url} {second.url}", **hook)) as origin:
             await asyncio.gather(*(play(origin, call=call, stream=f"MZ{call}") for call in CALLS))
-            await receiver.until(lambda: all(of_type(receiver.events(call), "call.ended") for call in CALLS), 20)
+            await receiver.until(lambda: all(of_type(receiver.events(call), "call.ended") for call in CALLS), 60)
         events = {call: receiver.events(call) for call in CALLS}
         names = [server.url.removeprefix("ws://") for server in (first, second)]
     words = {

@@ -47,7 +47,7 @@ async def speak(origin, messages, stop=True, heard=None):
 
 
 async def until_recorded(session):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not (call := await get(session, CALL))["audio"]["available"]:
             await asyncio.sleep(0.01)
     return call

@@ -54,7 +54,7 @@ async def test_what_no_server_heard_in_the_call_one_hears_after_it(tmp_path, rec
         await play(origin)
         await until_ended(receiver)
         async with server:
-            await receiver.until(lambda: of_type(receiver, "transcription.backfilled"), 20)
+            await receiver.until(lambda: of_type(receiver, "transcription.backfilled"), 60)
     (backfilled,) = of_type(receiver, "transcription.backfilled")
 
     assert words(receiver) == spoken()

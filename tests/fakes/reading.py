@@ -1,7 +1,7 @@
 """The doors of the record on loopback, over a store that the test fills, and a reader of server-sent events."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from random import Random
 from types import SimpleNamespace
@@ -12,13 +12,16 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from bridge.live import PULSE, Live
+from bridge.rights import Reader, unlimited
 from bridge.store.audio import Recordings
+from bridge.store.audit import AuditLog
 from bridge.store.sessions import EndedSessions
 from bridge.store.sqlite import SQLiteStore
 from bridge.web.access import Access
+from bridge.web.audit import AuditHandlers
 from bridge.web.calls import CallHandlers
 from bridge.web.feed import FeedHandlers, FeedPolicy
-from tests.fakes import words
+from tests.fakes import contract, words
 
 TOKEN = "a-token-for-readers"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -28,30 +31,33 @@ NOW = words.STARTED_AT + 100.0
 @asynccontextmanager
 async def doors(
     path: Any,
-    tokens: tuple[str, ...] = (TOKEN,),
+    readers: Sequence[Reader] = tuple(unlimited((TOKEN,))),
     public_url: str | None = None,
     pulse: float = PULSE,
     policy: FeedPolicy | None = None,
     ended: EndedSessions | None = None,
 ) -> AsyncIterator[Any]:
-    """A namespace: the store, the live feeds, the folder of it all, the address, `now`."""
+    """A namespace: the store, the live feeds, the audit log, the folder of it all, the address, `now`."""
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(SQLiteStore(path, ["webhook"]))
         place = SimpleNamespace(store=store, live=Live(store, pulse), folder=path, now=NOW)
-        readers = Access(tokens, public_url, lambda: place.now, ended)
+        access = Access(readers, public_url, lambda: place.now, ended, index=store)
 
         calls = CallHandlers(
             store,
-            readers,
+            access,
             endpoints=["webhook"],
             delete=store.delete,
             recordings=Recordings(path),
             wall=lambda: place.now,
         )
         place.door = calls
-        feed = FeedHandlers(place.live, store, readers, calls.events, Random(1), policy)
+        feed = FeedHandlers(place.live, store, access, calls.events, Random(1), policy)
         app = web.Application()
-        app.add_routes([*readers.routes(), *feed.routes(), *calls.routes()])
+        place.log = AuditLog(path)
+        place.audit = AuditHandlers(place.log, access, lambda: place.now)
+        app.on_response_prepare.append(place.audit.note)
+        app.add_routes([*place.audit.routes(), *access.routes(), *feed.routes(), *calls.routes()])
         server = TestServer(app)
         await server.start_server()
         stack.push_async_callback(server.close)
@@ -88,6 +94,7 @@ class Stream:
             name, _, value = line.partition(":")
             if not line and "data" in fields:
                 fields["data"] = json.loads(fields["data"])
+                contract.look_at_message(fields["event"], fields["data"])
                 return fields
             if not line:
                 fields = Message()

@@ -71,7 +71,7 @@ class Terminal:
 
     async def ended(self):
         """Its status."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             status = await self._process.wait()
         await self._reading
         return status

@@ -60,7 +60,7 @@ class Consumer:
     def numbers(self) -> list[int]:
         return [int(form["SequenceId"]) for form in self.forms]
 
-    async def until(self, condition: Any, seconds: float = 10.0) -> None:
+    async def until(self, condition: Any, seconds: float = 60.0) -> None:
         async with asyncio.timeout(seconds):
             while not condition():
                 self._news.clear()

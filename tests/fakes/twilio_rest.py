@@ -38,6 +38,8 @@ class FakeTwilioRest:
     """Runs as `async with FakeTwilioRest(...) as twilio`; then `twilio.url` is its address."""
 
     numbers: list[dict[str, Any]] = field(default_factory=list)
+    applications: dict[str, str] = field(default_factory=dict)
+    """TwiML Apps: the voice URL of each, by its id."""
     calls: set[str] = field(default_factory=set)
     """Calls in progress."""
     answer_with: tuple[int, str] | None = None
@@ -58,7 +60,9 @@ class FakeTwilioRest:
             [
                 web.get(ROOT + "/IncomingPhoneNumbers.json", self._list_numbers),
                 web.post(ROOT + "/IncomingPhoneNumbers/{sid}.json", self._update_number),
+                web.get(ROOT + "/Applications.json", self._list_applications),
                 web.post(ROOT + "/Calls/{sid}/Streams.json", self._create_stream),
+                web.post(ROOT + "/Calls/{sid}/Streams/{stream}.json", self._stop_stream),
                 web.get(ROOT + "/Recordings/{sid}.json", self._show_recording),
                 web.get(ROOT + "/Recordings/{sid}.wav", self._play_recording),
                 web.get(ROOT + "/Calls/{sid}.json", self._show_call),
@@ -103,8 +107,18 @@ class FakeTwilioRest:
         size = int(request.query.get("PageSize", "50"))
         return web.json_response({"incoming_phone_numbers": found[:size], "page": 0, "next_page_uri": None})
 
+    async def _list_applications(self, request: web.Request) -> web.Response:
+        found = [{"sid": sid, "voice_url": url, "voice_method": "POST"} for sid, url in self.applications.items()]
+        size = int(request.query.get("PageSize", "50"))
+        return web.json_response({"applications": found[:size], "page": 0, "next_page_uri": None})
+
     async def _update_number(self, request: web.Request) -> web.Response:
-        fields = {"VoiceUrl": "voice_url", "VoiceMethod": "voice_method"}
+        fields = {
+            "VoiceUrl": "voice_url",
+            "VoiceMethod": "voice_method",
+            "VoiceApplicationSid": "voice_application_sid",
+            "TrunkSid": "trunk_sid",
+        }
         for entry in self.numbers:
             if entry["sid"] == request.match_info["sid"]:
                 for key, value in (await request.post()).items():
@@ -131,6 +145,19 @@ class FakeTwilioRest:
             {"sid": "MZ" + "1" * 32, "call_sid": call, "account_sid": ACCOUNT, "status": "in-progress"},
             status=201,
         )
+
+    async def _stop_stream(self, request: web.Request) -> web.Response:
+        call, stream = request.match_info["sid"], request.match_info["stream"]
+        form = await request.post()
+        if form.get("Status") != "stopped":
+            return _error(400, 20001, "Invalid or missing Status")
+        if not self.stop(call, stream):
+            return _error(404, 20404, "The requested resource was not found")
+        return web.json_response({"sid": stream, "call_sid": call, "account_sid": ACCOUNT, "status": "stopped"})
+
+    def stop(self, call: str, stream: str) -> bool:
+        """Whether there is such a stream to stop."""
+        return call in self.calls
 
 
 def _error(status: int, code: int, message: str) -> web.Response:

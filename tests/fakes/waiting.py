@@ -13,7 +13,7 @@ def tasks_of(*classes: str) -> list[str]:
     return [name for name in names if name.split(".")[0] in classes]
 
 
-async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     """Return when the condition holds; `TimeoutError` if that takes too long to be waited for."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - nobody there could set an event

@@ -32,12 +32,13 @@ def started(call_id: str = "CA1", seq: int = 1, **said: Any) -> Event:
         continues=said.get("continues"),
         stream_id="MZ1",
         from_="+15550001",
-        to="+15550002",
+        to=said.get("to", "+15550002"),
         direction="inbound",
         speakers={"inbound": "caller", "outbound": "agent"},
         tracks=["inbound", "outbound"],
         media_format={"encoding": "audio/x-mulaw", "sample_rate": 8000, "channels": 1},
         parameters=said.get("parameters", {"team": "süd"}),
+        record_days=said.get("record_days"),
         started_at=timestamp(STARTED_AT),
     )
     return event(call_id, seq, data)
@@ -100,13 +101,15 @@ def turn_resumed(call_id: str = "CA1", segment_id: str = "s1") -> Event:
     return event(call_id, None, data)
 
 
-def ended(call_id: str = "CA1", seq: int = 3, uncovered: tuple[tuple[float, float], ...] = ()) -> Event:
+def ended(
+    call_id: str = "CA1", seq: int = 3, uncovered: tuple[tuple[float, float], ...] = (), at: float = 60.0
+) -> Event:
     """`uncovered`: kept audio of the inbound track that has still to be transcribed, in seconds from and to."""
     missing = sum(to - from_ for from_, to in uncovered)
     data = CallEnded(
         reason="stopped",
         duration=60.0,
-        ended_at=timestamp(STARTED_AT + 60),
+        ended_at=timestamp(STARTED_AT + at),
         flush="timed_out" if uncovered else "complete",
         missing=missing,
         uncovered=[Stretch(track="inbound", from_=from_, to=to) for from_, to in uncovered],

@@ -16,6 +16,7 @@ from bridge.errors import ConfigError
 from bridge.local.caller import Summary, Tape, Target, frame, play, play_many
 from bridge.local.stream import CallerFaults, CallerOptions, messages
 from bridge.local.wav import Recording
+from tests.fakes import certificates, http
 from tests.fakes.waiting import TICK
 from twiml.signature import sign_url
 
@@ -201,6 +202,18 @@ async def test_a_page_is_no_media_socket_and_not_shown() -> None:
 
     assert summary.error == (
         "no connection: what answers there is no media socket; a bridge has one for Twilio at /media/twilio"
+    )
+
+
+async def test_a_private_authority_is_told_how_to_be_trusted() -> None:
+    async def nobody(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async with http.server(nobody, certificates.serving()) as url:
+        summary = await play(Target(url.replace("http", "ws", 1), FAST), RECORDING)
+
+    assert summary.error == (
+        "no connection: tls (unknown issuer): if its authority is your own, name that in SSL_CERT_FILE"
     )
 
 

@@ -175,6 +175,12 @@ async def test_a_port_that_is_taken(receiver: Receiver) -> None:
             pass
 
 
+def test_without_the_library_that_verifies_its_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bridge.local.receiver.find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=r"needs standardwebhooks: pip install .*\[local\]"):
+        Receiver(NEW)
+
+
 def test_a_secret_must_be_one() -> None:
     with pytest.raises(ConfigError):
         Receiver("secret")

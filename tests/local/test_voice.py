@@ -2,6 +2,8 @@ import pytest
 from aiohttp import web
 
 from bridge.local.voice import VoiceError, ask
+from tests.fakes import certificates
+from tests.fakes.http import server
 from tests.fakes.running import TWILIO_TOKEN, bridge, deepgram, settings
 from twiml import signature
 
@@ -34,7 +36,8 @@ async def test_the_request_is_signed_as_twilio_signs(aiohttp_server):
         )
         return web.Response(text='<Response><Start><Stream url="wss://x/y"/></Start></Response>')
 
-    url, options = await ask(await serving(aiohttp_server, answer), TWILIO_TOKEN)
+    here = await serving(aiohttp_server, answer)
+    url, options = await ask(here, TWILIO_TOKEN)
 
     assert seen["valid"]
     assert (url, options.parameters) == ("wss://x/y", {})
@@ -47,10 +50,22 @@ async def test_any_other_answer_is_told(aiohttp_server, status, text):
     async def answer(request):
         return web.Response(status=status, text=text)
 
-    with pytest.raises(VoiceError, match=str(status)):
+    with pytest.raises(VoiceError, match=str(status)) as raised:
         await ask(await serving(aiohttp_server, answer), None)
+    assert raised.value.status == status
+
+
+async def test_a_certificate_that_is_not_trusted_is_told():
+    async with server(nobody, certificates.serving(certificates.OTHER)) as url:
+        with pytest.raises(VoiceError, match=r"cannot be reached: tls \(self-signed certificate\): .*SSL_CERT_FILE"):
+            await ask(url, None)
+
+
+async def nobody(reader, writer):
+    await reader.read()
 
 
 async def test_nobody_there_is_told():
-    with pytest.raises(VoiceError, match="cannot be reached"):
+    with pytest.raises(VoiceError, match=r"cannot be reached: connect \(ECONNREFUSED\)") as raised:
         await ask("http://127.0.0.1:1/voice", None)
+    assert raised.value.status is None

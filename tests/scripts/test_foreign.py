@@ -25,3 +25,13 @@ def test_what_is_made_is_not_made_again(tmp_path, monkeypatch):
     foreign.folder("js5").mkdir(parents=True)
     (foreign.folder("js5") / "made").touch()
     assert foreign.make("js5") is None
+
+
+def test_the_examples_have_a_turn_of_their_own(monkeypatch):
+    made = []
+    monkeypatch.setattr(foreign, "make", made.append)
+    foreign.main("examples")
+    assert sorted(made) == sorted(foreign.EXAMPLES)
+    made.clear()
+    foreign.main()
+    assert made and not set(made) & set(foreign.EXAMPLES)

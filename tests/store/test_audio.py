@@ -1018,3 +1018,33 @@ async def test_a_note_that_cannot_wait_is_written_at_once(store: AudioStore, fol
     file.write_note({"anchor": 1.0}, at_once=True)
     await until(lambda: (folder / "call.json").exists())
     assert file.note == {"anchor": 1.0}
+
+
+async def test_a_recording_is_silent_where_it_was_muted_and_is_moved_only_then(
+    keeping: AudioStore, recording: Path, folder: Path
+) -> None:
+    file = keeping.open("CA1")
+    for _ in range(3):
+        await speak(keeping, file, 800)
+    said = b"".join(path.read_bytes() for path in sorted(folder.glob("*.ulaw")))
+    await file.finish([(1, Span(700, 1700)), (0, Span(2300, 9000))])
+    heard = b"".join(path.read_bytes() for path in sorted(recording.glob("*.ulaw")))
+
+    assert len(list(recording.glob("*.ulaw"))) == 3
+    assert (heard[1::2][700:1700], heard[::2][2300:]) == (b"\xff" * 1000, b"\xff" * 100)
+    assert heard[::2][:2300] == said[::2][:2300]
+    assert heard[1::2][:700] + heard[1::2][1700:] == said[1::2][:700] + said[1::2][1700:]
+
+
+async def test_what_cannot_be_muted_is_no_recording(
+    keeping: AudioStore, recording: Path, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = keeping.open("CA1")
+    await speak(keeping, file, 800)
+    (folder / "000000000000.ulaw").unlink()
+    (folder / "000000000000.ulaw").mkdir()
+    await file.finish([(0, Span(0, 100))])
+
+    assert not recording.exists()
+    assert keeping.kept() == ["CA1"]
+    assert "not moved to the recordings" in caplog.text or "audio cannot be kept" in caplog.text

@@ -78,7 +78,9 @@ def test_a_file_that_takes_nothing_any_more_is_told_from_a_failing_disk(
 
 
 def test_a_second_process_is_refused(path: Path, open_files: Files) -> None:
-    with pytest.raises(StoreError, match="another process uses .*bridge.db"):
+    with pytest.raises(
+        StoreError, match="another process uses .*bridge.db: stop it first, or give each its own DATA_DIR"
+    ):
         Files(path, 1.0)
 
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from bridge.errors import StoreDamaged, StoreInUse
-from bridge.store.opening import open_store, repair_store
+from bridge.errors import StoreDamaged, StoreError, StoreInUse
+from bridge.store import opening
+from bridge.store.opening import lacking_driver, open_store, repair_store
 from tests.fakes import words
 from tests.fakes.stores import claim
 
@@ -41,3 +42,14 @@ async def test_a_damaged_one_is_repaired_in_its_place(tmp_path: Path) -> None:
     async with open_store(tmp_path) as store:
         await store.append(words.conversation())
     assert repair_store(tmp_path) is None
+
+
+def test_without_its_driver_a_database_cannot_be_used_and_what_to_type_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opening, "find_spec", lambda name: None)
+    assert (
+        lacking_driver() == "DATABASE_URL needs the driver of PostgreSQL: pip install 'media-stream-bridge[postgres]'"
+    )
+    with pytest.raises(StoreError, match="pip install"):
+        open_store(tmp_path, database_url="postgresql://ann@db/x")

@@ -11,12 +11,14 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from bridge.errors import StoreError, StoreInUse
 from bridge.outbox import Settlement
+from bridge.outlets import Outlet, Outlets, named
 from bridge.store import CallFilter, Query
 from bridge.store.files import Files
-from bridge.store.salvage import FOLDER, read_rows, salvage
+from bridge.store.salvage import FOLDER, salvage
 from bridge.store.sql import APPLICATION_ID, MIGRATIONS
 from bridge.store.sqlite import FILENAME, SQLiteStore
 from tests.fakes import words
@@ -27,12 +29,19 @@ PAGE = 4096
 CALLS = 60
 
 
-@pytest.fixture
-async def path(tmp_path: Path) -> Path:
-    """Sixty calls of forty finals each, delivered up to the tenth event."""
-    async with SQLiteStore(tmp_path, ["webhook"]) as store:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sixty calls of forty finals each, delivered up to the tenth event; to be copied."""
+    folder = tmp_path_factory.mktemp("written")
+    async with SQLiteStore(folder, ["webhook"]) as store:
         for n in range(CALLS):
             await store.append(words.conversation(f"CA{n}", finals=40))
+    return folder
+
+
+@pytest.fixture
+def path(written: Path, tmp_path: Path) -> Path:
+    shutil.copytree(written, tmp_path, dirs_exist_ok=True)
     return tmp_path / FILENAME
 
 
@@ -188,13 +197,20 @@ async def test_where_nothing_can_be_read_there_is_a_fresh_record(path: Path) -> 
         await store.append(words.conversation())
 
 
-@pytest.fixture
-async def small(tmp_path: Path) -> Path:
-    """One call of three finals, delivered up to the second event."""
-    async with SQLiteStore(tmp_path, ["webhook"]) as store:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def little(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One call of three finals, delivered up to the second event; to be copied."""
+    folder = tmp_path_factory.mktemp("little")
+    async with SQLiteStore(folder, ["webhook"]) as store:
         await store.append(words.conversation())
         (lane,) = await claim(store)
         await store.settle(lane, Settlement(2, None, attempts=3, rejections=1, first_failure=7.0, skipped=(2,)))
+    return folder
+
+
+@pytest.fixture
+def small(little: Path, tmp_path: Path) -> Path:
+    shutil.copytree(little, tmp_path, dirs_exist_ok=True)
     return tmp_path / FILENAME
 
 
@@ -440,7 +456,11 @@ def test_a_number_beyond_all_reason_is_not_believed(small: Path, tip: int, expec
 
 
 def test_owners_are_counted_on_and_a_webhook_that_is_gone_stays_so(small: Path) -> None:
-    spoil(small, "UPDATE call SET epoch = 3", "INSERT INTO endpoint VALUES ('webhook', 'address'), (x'00', 'x')")
+    spoil(
+        small,
+        "UPDATE call SET epoch = 3",
+        "INSERT INTO endpoint VALUES ('webhook', 'address', NULL), (x'00', 'x', NULL)",
+    )
     salvage(small, (), NOW)
 
     assert rows(small, "SELECT epoch, owner FROM call") == [(3, None)]
@@ -476,15 +496,42 @@ async def test_whatever_is_damaged_it_ends_with_a_record_that_works(path: Path, 
         await store.append(words.conversation("CAnew"))
 
 
-@pytest.mark.parametrize("apart", [1, 10])
-def test_rows_that_are_no_text_are_stepped_over_and_no_others(apart: int) -> None:
-    bad = [10, *range(20, 41), 50, 51, 99]
-    damages: list[None] = []
-    with closing(sqlite3.connect(":memory:")) as connection:
-        connection.execute("CREATE TABLE number (n)")
-        connection.executemany("INSERT INTO number (rowid, n) VALUES (?, ?)", [(apart * n, f"{n}") for n in range(100)])
-        connection.executemany("UPDATE number SET n = CAST(x'ff' AS TEXT) WHERE rowid = ?", [(apart * n,) for n in bad])
-        read = [int(n) for (n,) in read_rows(connection, "number", ("n",), lambda: damages.append(None))]
+OUTLETS = Outlets([Outlet("webhook", is_usual=True), Outlet("tenants", is_pattern=True)])
+NAMED = named("tenants", "https://a.example.com/hook?token=1")
 
-    assert read == [n for n in range(100) if n not in bad]
-    assert damages
+
+@pytest.fixture
+async def tenants(tmp_path: Path) -> Path:
+    """One call for `webhook`, and one that has named an endpoint of its own."""
+    async with SQLiteStore(tmp_path, OUTLETS) as store:
+        await store.append(words.conversation("CA1"))
+        await store.append(words.conversation("CA2"), named=NAMED)
+    return tmp_path / FILENAME
+
+
+def root(path: Path, table: str) -> int:
+    """The page of a table that has one only, counted from 0."""
+    return int(rows(path, f"SELECT rootpage FROM sqlite_master WHERE name = '{table}'")[0][0]) - 1  # noqa: S608
+
+
+def test_what_calls_have_named_stays_where_it_was(tenants: Path) -> None:
+    tear(tenants, [root(tenants, "call")])
+    done = salvage(tenants, OUTLETS, NOW)
+
+    assert done and done.urls == 0
+    assert rows(tenants, "SELECT id, url FROM endpoint") == [(NAMED.endpoint, NAMED.url)]
+
+
+def test_a_call_that_has_named_its_webhook_goes_to_no_other_though_the_lanes_are_lost(tenants: Path) -> None:
+    tear(tenants, [root(tenants, "lane")])
+    salvage(tenants, OUTLETS, NOW)
+
+    lanes = rows(tenants, "SELECT call_id, endpoint, cursor FROM lane ORDER BY call_id")
+    assert lanes == [("CA1", "webhook", 0), ("CA2", NAMED.endpoint, 0)]
+
+
+def test_a_webhook_of_which_nothing_says_where_it_is_any_more_is_told(tenants: Path) -> None:
+    tear(tenants, [root(tenants, "endpoint")])
+    done = salvage(tenants, OUTLETS, NOW)
+
+    assert done and (done.calls, done.urls) == (2, 1)

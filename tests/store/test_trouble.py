@@ -59,3 +59,16 @@ def test_damage_stays_whatever_else_fails_or_works() -> None:
     health.committed()
 
     assert health.trouble == DAMAGED
+
+
+def test_how_long_there_is_trouble() -> None:
+    now = 100.0
+    health = Health(lambda: now)
+    assert not health.lasts(0.0)
+    health.failed(FULL)
+    now = 104.0
+    health.failed(FULL)
+    assert health.lasts(4.0) and not health.lasts(4.1)
+    health.committed()
+    health.failed(FULL)
+    assert health.lasts(0.0) and not health.lasts(0.1)

@@ -9,6 +9,7 @@ import pytest
 from bridge.errors import LocalProtocolError
 from bridge.events import Event
 from bridge.outbox import Batching, Lane, Settlement
+from bridge.outlets import Outlets
 from bridge.store import index, sql, writes
 from tests.fakes import words
 
@@ -66,9 +67,11 @@ def test_settling_chooses_the_next_batch(connection: sqlite3.Connection) -> None
 
 def test_replay_stays_within_the_log(connection: sqlite3.Connection) -> None:
     append(connection, words.conversation())
-    (row,) = writes.resume(connection, "webhook", "CA1", -5, Batching())
+    (row,) = writes.resume(connection, "webhook", "CA1", -5, Batching(), Outlets())
     assert (row.cursor, row.batch_to) == (0, 5)
-    assert writes.resume(connection, "webhook", "CA1", 99, Batching()) == [], "there is nothing after the end"
+    assert writes.resume(connection, "webhook", "CA1", 99, Batching(), Outlets()) == [], (
+        "there is nothing after the end"
+    )
 
 
 def test_the_log_is_emptied_after_a_deletion_and_waits_for_no_reader(tmp_path: Path) -> None:
@@ -97,6 +100,27 @@ def test_the_log_is_emptied_after_a_deletion_and_waits_for_no_reader(tmp_path: P
     append(connection, words.conversation())
     assert octets_left() > 0
     connection.close()
+
+
+def test_the_words_of_many_deletions_are_wiped_with_the_last_or_a_while_after(connection):
+    tidy = writes.Tidy()
+
+    def is_left(text):
+        while tidy(connection):
+            pass
+        return any(text in block for (block,) in connection.execute("SELECT block FROM speech_data"))
+
+    for name in ("anna", "berta", "clara"):
+        append(connection, words.conversation(name)[:1] + [words.final(name, 2, text=name), words.ended(name, 3)])
+    assert is_left(b"anna")
+    assert tidy.delete(connection, "anna", more=True)
+    assert is_left(b"anna")
+    assert tidy.delete(connection, "berta")
+    assert not is_left(b"anna")
+    assert not is_left(b"berta")
+
+    assert tidy.delete(connection, "clara", more=True)
+    assert [is_left(b"clara") for _ in range(writes.WIPED)] == [True] * (writes.WIPED - 1) + [False]
 
 
 def test_the_index_is_merged_little_by_little(connection):

@@ -1,11 +1,15 @@
 """What has no words, at the end of a call and after everything that came later."""
 
+import re
+from pathlib import Path
+from typing import get_args
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.events import AudioGap, Stretch, TranscriptionBackfilled
-from bridge.transcript.gaps import Completeness, completeness, standing
+from bridge.events import AudioGap, Cause, Stretch, TranscriptionBackfilled
+from bridge.transcript.gaps import Completeness, completeness, reason, standing
 
 
 def stretch(start, end, track="inbound"):
@@ -164,3 +168,11 @@ def test_a_backfill_beside_a_gap_leaves_it_as_it_was_told(beside):
     gap = AudioGap(track="inbound", from_=2, to=5, missing=1.5, why="not_transcribed")
 
     assert standing([gap, beside]) == [gap]
+
+
+def test_page_text_and_terminal_give_every_reason_in_the_same_words():
+    page = Path(__file__).parents[2] / "bridge" / "web" / "page" / "format.js"
+    shown = dict(re.findall(r'(\w+): "(.+)"', page.read_text().partition("const GAPS = {")[2].partition("};")[0]))
+
+    assert {why: reason(why) for why in get_args(Cause)} == shown
+    assert reason("eaten_by_mice\x1b[2J") == "eaten by mice[2J"

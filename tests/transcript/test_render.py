@@ -47,7 +47,7 @@ def test_a_text_has_a_line_a_turn_and_says_who_talks_over_whom():
 
 def test_a_text_says_what_was_not_heard():
     assert text_of(AGENT, sentence("outbound", 4.0, "Hello?"), gaps=[GAP]) == (
-        "[00:01.0] agent: And so on and on Hello?\n[00:03.0] (1.5 s of caller not transcribed: lost by the carrier)\n"
+        "[00:01.0] agent: And so on and on Hello?\n[00:03.0] (1.5 s of caller missing: lost by the carrier)\n"
     )
 
 

@@ -83,3 +83,12 @@ async def test_of_too_many_parameters_the_last_are_left_out_and_that_is_logged(t
     )
     assert "Parameter100.Name" not in form
     assert "left out stream parameters" in caplog.text
+
+
+async def test_a_stream_is_stopped_and_one_that_is_gone_is_no_reason(twilio):
+    assert await fork(twilio).stop(CALL, "MZ1") is None
+    assert twilio.posted == [(f"Calls/{CALL}/Streams/MZ1.json", {"Status": "stopped"})]
+    assert await fork(twilio).stop("CA" + "2" * 32, "MZ1") is None
+    assert await fork(twilio).stop(CALL, "no id!")
+    twilio.answer_with = (503, "{}")
+    assert "busy" in await fork(twilio).stop(CALL, "MZ1")

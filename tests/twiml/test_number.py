@@ -9,7 +9,7 @@ import pytest
 
 from tests.fakes.twilio_rest import ACCOUNT, AUTH_TOKEN, FakeTwilioRest, number
 from twiml.errors import TwilioError, TwimlError
-from twiml.number import point, show, start_stream, undo
+from twiml.number import held, point, show, start_stream, stop_stream, undo
 from twiml.rest import TwilioAccount
 
 OURS = "https://bridge.example.com/twiml/voice"
@@ -58,7 +58,7 @@ async def test_show_tells_how_a_number_answers(account: TwilioAccount) -> None:
 async def test_a_number_is_found_exactly_though_twilio_answers_with_its_neighbours(account: TwilioAccount) -> None:
     assert (await show(account, PLAIN)).sid == "PNplain"
     assert (await show(account, LONGER)).sid == "PNlonger"
-    with pytest.raises(TwilioError, match=r"has no number \+1555000\."):
+    with pytest.raises(TwilioError, match=r"has no number \+1555000;"):
         await show(account, "+1555000")
 
 
@@ -248,3 +248,42 @@ async def test_what_twilio_would_not_stream_is_refused_before_it_is_asked(
     with pytest.raises(TwimlError, match="at most 99"):
         await start_stream(account, CALL, MEDIA, parameters={str(index): "" for index in range(100)})
     assert len(twilio.posted) == 1
+
+
+async def test_all_numbers_of_an_account_can_be_listed(account: TwilioAccount, twilio: FakeTwilioRest) -> None:
+    assert [config.number for config in await held(account)] == [each["phone_number"] for each in twilio.numbers]
+
+
+async def test_what_a_number_leads_to_is_its_applications_url_or_its_own(
+    account: TwilioAccount, twilio: FakeTwilioRest
+) -> None:
+    twilio.applications = {"AP123": OURS, "AP9": THEIRS}
+    assert {config.number: config.leads_to for config in await held(account)} == {
+        LONGER: "",
+        PLAIN: THEIRS,
+        APP: OURS,
+        TRUNK: "",
+    }
+    assert (await show(account, APP)).leads_to == OURS
+    twilio.applications = {}
+    assert (await show(account, APP)).leads_to == ""
+
+
+async def test_a_number_whose_application_leads_here_is_left_alone(
+    account: TwilioAccount, twilio: FakeTwilioRest, memory: Path
+) -> None:
+    twilio.applications = {"AP123": OURS}
+    change = await point(account, APP, OURS, memory)
+
+    assert change.before == change.after and change.after.leads_to == OURS
+    assert twilio.posted == [] and not memory.exists()
+
+
+async def test_a_stream_is_stopped_by_its_id(twilio, account):
+    twilio.calls.add(CALL)
+    await stop_stream(account, CALL, "MZ1")
+    assert twilio.posted == [(f"Calls/{CALL}/Streams/MZ1.json", {"Status": "stopped"})]
+    with pytest.raises(TwilioError, match="stream MZ1"):
+        await stop_stream(account, "CA9999", "MZ1")
+    with pytest.raises(TwilioError, match="MZ and as many"):
+        await stop_stream(account, CALL, "../MZ1")

@@ -1,11 +1,13 @@
 """The way in: who gets through the door, and who does not, on a real server."""
 
 import asyncio
+import json
 import sqlite3
 
 import aiohttp
 import pytest
 
+from bridge.rights import Reader, unlimited
 from bridge.store.sessions import FILENAME, EndedSessions
 from bridge.web.access import COOKIE, SESSION
 from tests.fakes import words
@@ -16,7 +18,7 @@ OTHER = "another-token-1234"
 
 @pytest.fixture
 async def place(tmp_path):
-    async with doors(tmp_path, (TOKEN, OTHER), "https://calls.example.com") as running:
+    async with doors(tmp_path, unlimited((TOKEN, OTHER)), "https://calls.example.com") as running:
         for call_id in ("CA1", "CA2"):
             await running.store.append(words.conversation(call_id))
         yield running
@@ -117,7 +119,7 @@ async def test_a_session_ends(place, stranger):
 async def test_a_session_survives_a_restart_and_ends_with_its_token(tmp_path, place, stranger):
     _, cookie = await log_in(stranger, OTHER)
     for tokens, code in (((OTHER,), 200), ((TOKEN,), 401)):
-        async with doors(tmp_path / "-".join(tokens), tokens) as later, reader(later, Cookie="") as session:
+        async with doors(tmp_path / "-".join(tokens), unlimited(tokens)) as later, reader(later, Cookie="") as session:
             assert await status(session, "/calls", headers={"Cookie": f"{COOKIE}={cookie.value}"}) == code
 
 
@@ -147,7 +149,7 @@ async def test_logging_out_ends_the_feeds_of_the_session(place, stranger):
             await feed.content.readline()
             assert await status(stranger, "/logout", "POST") == 204
             with pytest.raises(aiohttp.ClientError):
-                await asyncio.wait_for(feed.content.read(), 5)
+                await asyncio.wait_for(feed.content.read(), 60)
         assert other.content.at_eof() is False
 
 
@@ -279,3 +281,113 @@ async def test_an_origin_that_is_none_is_not_our_page(stranger):
     assert (await log_in(stranger))[0] == 200
     for origin in ("http://[", "null", "", "http://calls.example.com/", "evil"):
         assert await status(stranger, "/calls", headers={"Origin": origin}) == 403
+
+
+CRM = Reader("crm", "crm-token-123456", frozenset(("read",)), ("+15550002",))
+DESK = Reader("desk", "desk-token-12345", numbers=("+15559999", "+15550003"))
+ALL = Reader("all", "all-token-123456", frozenset(("read", "control")))
+
+
+@pytest.fixture
+async def divided(tmp_path):
+    """CA1 is of a number of `crm`, CA2 of one of `desk`."""
+    async with doors(tmp_path, (CRM, DESK, ALL)) as running:
+        await running.store.append(words.conversation("CA1"))
+        await running.store.append([words.started("CA2", to="+15559999"), *words.conversation("CA2")[1:]])
+        yield running
+
+
+@pytest.fixture
+async def visitor(divided):
+    async with reader(divided, Accept="*/*") as session:
+        yield session
+
+
+def bearer(one):
+    return {"Authorization": f"Bearer {one.token}"}
+
+
+@pytest.mark.parametrize("path", ["", "/events", "/transcript.txt", "/transcript.json", "/audio.wav"])
+async def test_a_call_of_other_numbers_is_not_there(visitor, path):
+    theirs = await status(visitor, f"/calls/CA1{path}", headers=bearer(CRM))
+    async with visitor.get(f"/calls/CA2{path}", headers=bearer(CRM)) as response:
+        assert (response.status, await response.json()) == (404, {"error": "There is no such call."})
+    assert theirs == (404 if path == "/audio.wav" else 200)  # nothing was recorded
+
+
+async def test_a_list_and_a_search_have_the_calls_of_the_readers_numbers(visitor):
+    for one, expected in ((CRM, ["CA1"]), (DESK, ["CA2"]), (ALL, ["CA2", "CA1"])):
+        for query in ("", "?q=words", "?from=555&limit=1"):
+            async with visitor.get(f"/calls{query}", headers=bearer(one)) as response:
+                calls = [call["id"] for call in (await response.json())["calls"]]
+            assert calls == (expected[:1] if "limit" in query else expected)
+
+
+async def test_a_page_does_not_tell_which_calls_of_others_there_are(visitor):
+    answers = {}
+    for before in ("CA2", "nobody"):
+        async with visitor.get(f"/calls?before={before}", headers=bearer(CRM)) as response:
+            answers[before] = (response.status, await response.text())
+    assert answers["CA2"] == answers["nobody"]
+    assert answers["CA2"][0] == 404
+    assert await status(visitor, "/calls?before=CA1", headers=bearer(CRM)) == 200
+
+
+async def test_the_feed_of_all_calls_has_those_of_the_readers_numbers(visitor):
+    async with visitor.ws_connect("/calls/live?after=0", headers=bearer(DESK)) as feed:
+        got = [json.loads((await feed.receive()).data) for _ in words.conversation()]
+    assert [(event["call_id"], event["seq"]) for event in got] == [("CA2", seq) for seq in range(1, 6)]
+
+    headers = {**bearer(CRM), "Accept": "text/event-stream"}
+    async with visitor.get("/calls/live?after=0", headers=headers) as response:
+        async for line in response.content:
+            if line.startswith(b"data: "):
+                assert b'"call_id":"CA2"' not in line
+                if b"call.ended" in line:
+                    break
+
+
+@pytest.mark.parametrize(
+    ("one", "method", "path", "code"),
+    [
+        (CRM, "DELETE", "/calls/CA1", 403),
+        (CRM, "DELETE", "/calls/CA2", 404),
+        (ALL, "DELETE", "/calls/CA1", 403),
+        (DESK, "DELETE", "/calls/CA1", 404),
+        (DESK, "DELETE", "/calls/CA2", 204),
+        (CRM, "POST", "/calls/CA2/links", 404),
+        (CRM, "POST", "/calls/CA1/links", 400),  # it may, and has to say for how long
+    ],
+)
+async def test_a_token_has_its_rights_only(visitor, one, method, path, code):
+    assert await status(visitor, path, method, headers=bearer(one), json={"expires_in": "x"}) == code
+
+
+async def test_a_session_has_the_rights_and_numbers_of_its_token(divided, visitor):
+    await log_in(visitor, CRM.token)
+    assert await status(visitor, "/calls/CA1") == 200
+    assert await status(visitor, "/calls/CA2") == 404
+    assert await status(visitor, "/calls/CA1", "DELETE", headers={"Origin": divided.origin}) == 403
+
+
+async def test_a_link_is_of_the_reader_who_made_it(tmp_path, visitor):
+    async with visitor.post("/calls/CA1/links", json={"expires_in": 60}, headers=bearer(CRM)) as response:
+        token = (await response.json())["token"]
+    assert await status(visitor, f"/calls/CA1?access={token}") == 200
+    assert await status(visitor, f"/calls/CA2?access={token}") == 401
+    for readers, code in (((DESK, CRM), 200), ((DESK, ALL), 401)):
+        async with doors(tmp_path / readers[-1].name, readers) as later, reader(later, Accept="*/*") as session:
+            await later.store.append(words.conversation("CA1"))
+            assert await status(session, f"/calls/CA1?access={token}") == code
+
+
+async def test_a_call_says_what_its_reader_may_do(visitor):
+    async with visitor.post("/calls/CA1/links", json={"expires_in": 60}, headers=bearer(ALL)) as response:
+        link = (await response.json())["token"]
+    for query, headers, may in (
+        ("", bearer(CRM), ["read"]),
+        ("", bearer(ALL), ["read", "control"]),
+        (f"?access={link}", {}, ["read"]),
+    ):
+        async with visitor.get(f"/calls/CA1{query}", headers=headers) as response:
+            assert (await response.json())["may"] == may

@@ -11,6 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from bridge.errors import StoreError
+from bridge.rights import unlimited
 from bridge.store.sqlite import SQLiteStore
 from bridge.web.access import Access
 from bridge.web.backup import BackupHandlers
@@ -33,7 +34,7 @@ async def house(tmp_path):
             await store.copy(to)
 
         app = web.Application()
-        app.add_routes(BackupHandlers(copy, tmp_path, Access((TOKEN,), None, lambda: NOW)).routes())
+        app.add_routes(BackupHandlers(copy, tmp_path, Access(unlimited((TOKEN,)), None, lambda: NOW)).routes())
         server = TestServer(app)
         await server.start_server()
         async with aiohttp.ClientSession(server.make_url(""), headers=BEARER) as place.session:

@@ -141,6 +141,8 @@ async def test_pages(place, session):
         ("to=0001", []),
         ("carrier_call_id=CA1", ["CA1"]),
         ("carrier_call_id=CA", []),
+        ("id=CA", ["CA2", "CA1"]),
+        ("id=CA1", ["CA1"]),
         (f"since={STARTED}", ["CA2", "CA1"]),
         (f"until={STARTED}", []),
         ("since=2027-01-15T09:00:00+01:00", ["CA2", "CA1"]),

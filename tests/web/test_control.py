@@ -8,8 +8,11 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from bridge.call import CallRegistry, ContinuityPolicy
+from bridge.call.controlling import Controlling
 from bridge.local.deepgram import Faults
+from bridge.rights import unlimited
 from bridge.store.base import Query
+from bridge.store.passing import NotPassed
 from bridge.store.sqlite import SQLiteStore
 from bridge.web.access import Access
 from bridge.web.control import ControlHandlers
@@ -56,8 +59,8 @@ async def stream(registry):
 @pytest.fixture
 async def origin(registry, store):
     app = web.Application()
-    access = Access((TOKEN,), None, lambda: NOW)
-    app.add_routes([*access.routes(), *ControlHandlers(registry, store, access).routes()])
+    access = Access(unlimited((TOKEN,)), None, lambda: NOW)
+    app.add_routes([*access.routes(), *ControlHandlers(Controlling(registry, store), access).routes()])
     async with TestServer(app) as running:
         yield str(running.make_url("")).rstrip("/")
 
@@ -134,6 +137,24 @@ async def test_a_call_that_goes_on_elsewhere_cannot_be_asked_here(session, strea
     status, body = await ask(session, action="pause")
 
     assert (status, body["error"][:42]) == (409, "The call does not go on here at this momen")
+
+
+async def test_a_process_that_does_not_answer_is_no_fault_of_the_request(registry, store, stream):
+    class Silent:
+        def answer_by(self, answerer):
+            pass
+
+        async def ask(self, call_id, text):
+            return NotPassed.LATE
+
+    await registry.calls.pop("CA1").control.written()
+    app = web.Application()
+    access = Access(unlimited((TOKEN,)), None, lambda: NOW)
+    app.add_routes([*access.routes(), *ControlHandlers(Controlling(registry, store, Silent()), access).routes()])
+    async with TestServer(app) as running, aiohttp.ClientSession(running.make_url(""), headers=BEARER) as session:
+        status, body = await ask(session, action="pause")
+
+    assert (status, body["error"].partition(".")[0]) == (503, "The process that has the call does not answer")
 
 
 async def test_while_deepgram_is_away_nothing_is_changed(session, stream, server, registry):

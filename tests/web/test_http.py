@@ -3,6 +3,7 @@ import json
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
+from bridge.contract.operation import whole
 from bridge.web.http import BadRequest, answer, number, refusal, types
 
 
@@ -22,15 +23,18 @@ def test_a_refusal_says_why():
     )
 
 
+N = whole("n", "How many.", default=5, most=10)
+
+
 @pytest.mark.parametrize(("query", "value"), [("", 5), ("?n=0", 0), ("?n=10", 10)])
 def test_a_number(query, value):
-    assert number(make_mocked_request("GET", f"/{query}"), "n", 5, most=10) == value
+    assert number(make_mocked_request("GET", f"/{query}"), N) == value
 
 
 @pytest.mark.parametrize("query", ["?n=", "?n=11", f"?n={'1' * 5000}", "?n=-1", "?n=1.0", "?n=%C2%B2", "?n=x"])
 def test_what_is_no_number(query):
     with pytest.raises(BadRequest, match="n must be a whole number, 0 to 10"):
-        number(make_mocked_request("GET", f"/{query}"), "n", 5, most=10)
+        number(make_mocked_request("GET", f"/{query}"), N)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,17 @@ from aiohttp import web
 from bridge.errors import ConfigError
 from bridge.logs import quote_no_request
 from bridge.web import server
-from bridge.web.server import Connections, file_limit, listen, raise_file_limit, read_in_time, wait_for, work
+from bridge.web.server import (
+    Connections,
+    enough_for_calls,
+    file_limit,
+    highest_file_limit,
+    listen,
+    raise_file_limit,
+    read_in_time,
+    wait_for,
+    work,
+)
 
 POST = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n"
 GET = b"GET /echo HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -65,7 +75,7 @@ async def connected(port, sent=b"", count=1):
 
 
 async def until(condition):
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.005)
 
@@ -252,3 +262,35 @@ def test_the_limit_of_open_files_is_raised(limits, caplog):
     assert caplog.records == []
     raise_file_limit(10**9)
     assert vars(caplog.records[0])["enough_for_calls"] < 10**9
+
+
+def test_what_may_be_open_once_the_limit_is_raised():
+    assert highest_file_limit() >= file_limit()
+    assert enough_for_calls(1000) == 150
+    assert enough_for_calls(3) == 0
+
+
+async def test_two_that_know_of_each_other_share_an_address_and_a_further_one_does_not():
+    async def may() -> bool:
+        return True
+
+    async def may_not() -> bool:
+        return False
+
+    async with serving() as (_, _, port), AsyncExitStack() as stack:
+        site = await listen(stack, application(), Connections(9, 99), "127.0.0.1", port, may)
+        assert site.name == f"http://127.0.0.1:{port}"
+        with pytest.raises(ConfigError, match="cannot listen"):
+            await listen(stack, application(), Connections(9, 99), "127.0.0.1", port, may_not)
+
+
+async def test_where_others_are_to_listen_no_one_is_asked():
+    async with serving() as (_, _, port), AsyncExitStack() as stack:
+        site = await listen(stack, application(), Connections(9, 99), "127.0.0.1", port, shared=True)
+        assert site.name == f"http://127.0.0.1:{port}"
+
+
+async def test_the_setting_that_says_where_is_named():
+    async with serving() as (_, _, port), AsyncExitStack() as stack:
+        with pytest.raises(ConfigError, match="; set BRIDGE_METRICS to another one, or end what has it"):
+            await listen(stack, application(), Connections(9, 99), "127.0.0.1", port, setting="BRIDGE_METRICS")

@@ -39,7 +39,7 @@ def framed(message):
 
 KEY = '{"event": "dtmf", "dtmf": {"track": "inbound_track", "digit": "5"}}'
 MARK = '{"event": "mark", "mark": {"name": "x"}}'
-UNREADABLE = ('{"event": "media", "media": {}}', "no JSON")
+UNREADABLE = ('{"event": "media", "media": {}}', "no JSON", "x" * 70_000)
 
 
 def spoiled(chance):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.web.turn import AT_ONCE, FASTEST, MESSAGE, TURN, Turn
+from bridge.web.turn import AT_ONCE, FASTEST, MESSAGE, TAKEN, TURN, Turn
 
 FRAME = 380
 """Octets of an ordinary message."""
@@ -56,21 +56,25 @@ def test_a_read_of_a_call_is_taken_at_once():
     assert all(turn.take(6 * FRAME, 6, 100.0 + read * 0.06) for read in range(60_000))
 
 
-def test_more_than_a_turn_is_not_taken_at_once_and_does_not_count():
+def test_a_second_of_a_call_that_waited_is_taken_at_once():
+    assert Turn(100.0).take(100 * FRAME, 100, 100.0)
+
+
+def test_more_than_may_be_taken_at_once_is_not_and_does_not_count():
     turn = Turn(100.0)
 
-    assert turn.take(TURN - 2 * MESSAGE, 2, 100.0)
-    assert not turn.take(TURN - 2 * MESSAGE + 1, 2, 100.0)
-    turn.read(AT_ONCE - TURN - MESSAGE)
+    assert turn.take(TAKEN - 2 * MESSAGE, 2, 100.0)
+    assert not turn.take(TAKEN - 2 * MESSAGE + 1, 2, 100.0)
+    turn.read(AT_ONCE - TAKEN - MESSAGE)
     assert turn.end(100.0) == 0.0
 
 
 def test_a_flood_of_small_reads_is_taken_at_once_up_to_its_bound():
     turn = Turn(100.0)
     taken = 0
-    while turn.take(TURN - MESSAGE, 1, 100.0):
-        taken += TURN
+    while turn.take(TAKEN - MESSAGE, 1, 100.0):
+        taken += TAKEN
 
-    assert AT_ONCE < taken <= AT_ONCE + 2 * TURN
+    assert AT_ONCE < taken <= AT_ONCE + 2 * TAKEN
     assert not turn.take(0, 1, 100.0)
     assert turn.take(0, 1, 101.0)

@@ -1,8 +1,10 @@
 """The account behind the key: who may come in, tokens that let others in for a while, and the project.
 
-Three of Deepgram's requests that programs make before they stream: `GET /v1/auth/token`, which says whether a key is
-any good, `POST /v1/auth/grant`, which makes a token for a browser, and `GET /v1/projects`; each in its least shape.
-Source: https://developers.deepgram.com/reference/auth/tokens/grant, docs/authenticating, reference/manage/projects
+Four of Deepgram's requests that programs make before they stream: `GET /v1/auth/token`, which says whether a key is
+any good, `POST /v1/auth/grant`, which makes a token for a browser, `GET /v1/projects`, and a project's balances; each
+in its least shape.
+Source: https://developers.deepgram.com/reference/auth/tokens/grant, docs/authenticating, reference/manage/projects,
+reference/manage/billing/list
 """
 
 import json
@@ -25,6 +27,7 @@ TTL = 30.0
 TTLS = (1, 3600)
 SCOPES = ["usage:write"]
 FORBIDDEN = Refusal(403, "INSUFFICIENT_PERMISSIONS", "User does not have sufficient permissions.")
+NO_PROJECT = Refusal(404, "PROJECT_NOT_FOUND", "Project not found.")
 _ALGORITHM = "HS256"
 
 
@@ -81,10 +84,12 @@ def read_ttl(body: bytes) -> float | Refusal:
 
 
 class Account:
-    """The three requests."""
+    """The four requests."""
 
-    def __init__(self, keys: Keys, answers: Answers) -> None:
-        self._keys, self._answers = keys, answers
+    def __init__(self, keys: Keys, answers: Answers, balance: Callable[[], float | None]) -> None:
+        """`balance`: US dollars; None: the key may not read it."""
+        self._keys, self._answers, self._balance = keys, answers, balance
+        self._balance_id = str(uuid.uuid4())
         self._created = timestamp(time.time())
         self._key_id = str(uuid.uuid4())
 
@@ -94,6 +99,7 @@ class Account:
             web.get("/v1/auth/token", self._token),
             web.post("/v1/auth/grant", self._grant),
             web.get("/v1/projects", self._projects),
+            web.get("/v1/projects/{id}/balances", self._balances),
         ]
 
     async def _token(self, request: web.Request) -> web.Response:
@@ -108,6 +114,15 @@ class Account:
 
     async def _projects(self, request: web.Request) -> web.Response:
         return self._answer(request, {"projects": [{"project_id": self._answers.project_id, "name": "local"}]})
+
+    async def _balances(self, request: web.Request) -> web.Response:
+        amount = self._balance()
+        if amount is None:
+            return self._answer(request, FORBIDDEN)
+        if request.match_info["id"] != self._answers.project_id:
+            return self._answer(request, NO_PROJECT)
+        entry = {"balance_id": self._balance_id, "amount": amount, "units": "usd", "purchase_order_id": "local"}
+        return self._answer(request, {"balances": [entry]})
 
     def _answer(self, request: web.Request, outcome: Mapping[str, Any] | Refusal) -> web.Response:
         request_id = str(uuid.uuid4())

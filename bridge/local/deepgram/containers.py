@@ -41,7 +41,7 @@ def missing(request: ListenRequest) -> Refusal | None:
     return Refusal(
         400,
         "Bad Request",
-        f"Bad Request: this local server needs PyAV to decode {what}: in the bridge's folder, pip install '.[stream]'.",
+        f"Bad Request: this local server needs PyAV to decode {what}: install the bridge with its extra stream.",
     )
 
 

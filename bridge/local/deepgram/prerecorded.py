@@ -18,7 +18,7 @@ from bridge.egress import DIRECT, Route
 from bridge.events import timestamp
 from bridge.local.deepgram import batch
 from bridge.local.deepgram.faults import Faults
-from bridge.local.deepgram.fetching import fetch
+from bridge.local.deepgram.fetching import fetch, guard_for
 from bridge.local.deepgram.messages import Writer
 from bridge.local.deepgram.request import Refusal
 from bridge.local.recognition import RecognizerFactory, abilities
@@ -77,7 +77,7 @@ class Prerecorded:
         posted.body = body
         if request.content_type == "application/json":
             url = batch.read_json(body)
-            fetched = url if isinstance(url, Refusal) else await fetch(url, self._most, route=self._route)
+            fetched = url if isinstance(url, Refusal) else await self._fetch(url, request)
             if isinstance(fetched, Refusal):
                 return fetched
             body = fetched
@@ -103,6 +103,9 @@ class Prerecorded:
             created=created,
             duration=duration,
         )
+
+    async def _fetch(self, url: str, request: web.Request) -> bytes | Refusal:
+        return await fetch(url, self._most, route=self._route, guard=guard_for(request.remote))
 
     async def _read(self, request: web.Request) -> bytes | Refusal | None:
         if (request.content_length or 0) > self._most:

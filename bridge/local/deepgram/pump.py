@@ -220,7 +220,8 @@ class Pump:
         """Our part of the closing handshake. Past aiohttp's own `close`, which waits for no client while another task
         reads, and which knows no close without a code."""
         payload = b"" if code is None else code.to_bytes(2, "big") + reason.encode()
-        self._transport.write(Frame(Opcode.CLOSE, payload).serialize(mask=False))
+        if not self._transport.is_closing():  # a client that closes and leaves at once
+            self._transport.write(Frame(Opcode.CLOSE, payload).serialize(mask=False))
 
     def _answer_goodbye(self, code: int) -> int:
         """The client's close has come, with that code; 0: without one."""

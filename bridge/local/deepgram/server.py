@@ -83,6 +83,8 @@ class LocalDeepgram:
         """Connections so far; the index of the next one."""
         self.request_faults: Faults | None = None
         """The faults of the pre-recorded requests to come; None: as `faults`. They have indices of their own."""
+        self.balance: float | None = 200.0
+        """US dollars that the project has left; None: the key may not read it."""
         self.requests: list[Posted] = []
         """Pre-recorded requests, as `connections`."""
         self.posted = 0
@@ -124,7 +126,7 @@ class LocalDeepgram:
     async def start(self) -> None:
         """Listen; a port of 0 becomes a free one."""
         app = web.Application()
-        app.router.add_routes(Account(self._keys, self._answers).routes())
+        app.router.add_routes(Account(self._keys, self._answers, lambda: self.balance).routes())
         app.router.add_get(FLUX_PATH, self._listen)
         app.router.add_get("/{path:.*}" if self._notices else "/v1/listen", self._listen)
         app.router.add_post("/v1/listen", self._transcribe)

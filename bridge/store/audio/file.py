@@ -5,7 +5,7 @@ It opens, reads and deletes nothing itself: everything on the disk is done by th
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +32,13 @@ class AudioFile:
         recording: Path | None,
         note: dict[str, Any] | None = None,
         on_leave: Callable[["AudioFile", Then], None],
+        on_flushed: Callable[["AudioFile", Flush], None] = lambda file, flush: None,
+        patience: int | None = None,
     ) -> None:
         """`recording`: where all of it goes once it is finished; None: settled audio goes away.
 
-        `on_leave` is told when this is closed or removed, or has been moved.
+        `on_leave` is told when this is closed or removed, or has been moved; `on_flushed` of what came of each flush.
+        `patience`: samples for which audio may be on this disk alone before it is settled; None: for ever.
         """
         self.call_id = call_id
         self.format = TELEPHONE
@@ -55,14 +58,22 @@ class AudioFile:
         self._writer = writer
         self._recording = recording
         self._on_leave = on_leave
+        self._on_flushed = on_flushed
+        self._patience = patience
         self._buffer: list[bytes] = []
         self._taken = self.end  # position of the first sample in the buffer
         self._new_note: str | None = None
         self._then: Then = "go on"
+        self._muted: tuple[tuple[int, Span], ...] = ()
 
     def __repr__(self) -> str:
         lost = self.lost.total
         return f"<AudioFile {self.call_id} {self.start}..{self.end} settled {self.settled} lost {lost} {self._then}>"
+
+    @property
+    def is_late(self) -> bool:
+        """Whether there is audio that has waited too long for being settled."""
+        return self._patience is not None and self.end - max(self.start, self.settled) > self._patience
 
     def append(self, audio: bytes) -> None:
         """More of the call: interleaved mu-law, whole samples, following on `end`. Costs no wait; is written soon."""
@@ -137,11 +148,13 @@ class AudioFile:
         if self._then == "go on":
             self._leave("close")
 
-    async def finish(self) -> None:
-        """None of it is needed any more: remove it, or move it to the recordings where audio is kept for good.
+    async def finish(self, muted: Sequence[tuple[int, Span]] = ()) -> None:
+        """None of it is needed any more: remove it, or move it to the recordings where audio is kept for good, with
+        silence at `muted`, by channel.
 
-        What cannot be moved is logged and stays as it is, closed; another process will try it again.
+        What cannot be moved, or muted, is logged and stays where it is, closed; another process will try it again.
         """
+        self._muted = tuple(muted)
         if self._recording:
             self._check_open()
             await asyncio.shield(self._leave("move"))
@@ -158,7 +171,8 @@ class AudioFile:
         span, audio = Span(self._taken, self.end), self._buffer
         self._taken, self._buffer = self.end, []
         note, self._new_note = self._new_note, None
-        return Flush(self._segments, span, audio, self.settled, note, self._then, self._recording)
+        then, late = self._then, self.is_late
+        return Flush(self._segments, span, audio, self.settled, note, then, self._recording, self._muted, late)
 
     def flushed(self, flush: Flush) -> None:
         """For the writer: what came of it."""
@@ -171,6 +185,7 @@ class AudioFile:
             self._new_note = flush.note  # not written: the next flush tries again
         if flush.then == "move":
             self._on_leave(self, "move" if flush.moved else "close")
+        self._on_flushed(self, flush)
 
     def _leave(self, how: Then) -> asyncio.Future[None]:
         self._then = how

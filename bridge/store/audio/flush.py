@@ -30,6 +30,10 @@ class Flush:
     then: Then
     recording: Path | None = None
     """Where "move" moves it; with it, what can go stays, and takes no room."""
+    muted: tuple[tuple[int, Span], ...] = ()
+    """What is made silent before that, by channel."""
+    late: bool = False
+    """The audio must soon be elsewhere too."""
 
     lost: Span | None = None
     """What was not written of `span`."""
@@ -51,6 +55,7 @@ class Flush:
             self._try(self.segments.remove)
             return
         self._try(self._drop)  # first, because it makes room
+        self.segments.late = self.late
         if self.audio:
             self._try(self._write)
         if self.note is not None:
@@ -91,5 +96,5 @@ class Flush:
 
     def _move(self) -> None:
         assert self.recording is not None
-        self.segments.move(self.recording)
+        self.segments.move(self.recording, self.muted)
         self.moved = True

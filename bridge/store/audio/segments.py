@@ -11,17 +11,21 @@ import json
 import logging
 import os
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from bridge.audio import CHANNELS
+from bridge.audio import CHANNELS, SAMPLE_RATE, SILENCE
 from bridge.spans import Span
 
 log = logging.getLogger(__name__)
 
 NOTE = "call.json"
+
+SHORT = 10 * SAMPLE_RATE
+"""Samples after which a segment is full whose audio must soon be elsewhere too."""
 
 _NAME = re.compile(r"(\d{12})\.ulaw", re.ASCII)
 _DROPPED = re.compile(r"(\d{12})\.dropped", re.ASCII)
@@ -86,6 +90,23 @@ def remove_folder(folder: Path) -> None:
         pass  # another thread or process was faster
 
 
+def mute(path: Path, start: int, spans: Iterable[tuple[int, Span]]) -> None:
+    """Write silence over parts of a file of audio, which begins at `start`, by channel; it is on the disk then, also
+    after a power cut. Raises `OSError`."""
+    with path.open("r+b") as file:
+        end = start + os.fstat(file.fileno()).st_size // CHANNELS
+        for channel, span in spans:
+            begin, until = max(span.start, start), min(span.end, end)
+            if begin < until:
+                file.seek((begin - start) * CHANNELS)
+                audio = bytearray(file.read((until - begin) * CHANNELS))
+                audio[channel::CHANNELS] = SILENCE * len(audio[channel::CHANNELS])
+                file.seek((begin - start) * CHANNELS)
+                file.write(audio)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 class Segments:
     """The audio of one call: segments in the order of their positions, with gaps where audio was lost."""
 
@@ -96,6 +117,8 @@ class Segments:
         self._length = length
         self.dropped = 0
         """Audio before this position was settled, and has been deleted."""
+        self.late = False
+        """What is not settled must soon be elsewhere too: files are short."""
         self._segments: list[Segment] = []
         self._released = 0  # segments, from the first, that take no room any more
         self._file: int | None = None  # the newest segment, where it may still grow
@@ -155,7 +178,8 @@ class Segments:
         """The newest segment, or a new one where that is full, closed, or followed by a gap."""
         if self._file is not None:
             newest = self._segments[-1]
-            if start == newest.end and newest.end - newest.start < self._length:
+            length = min(self._length, SHORT) if self.late else self._length
+            if start == newest.end and newest.end - newest.start < length:
                 return self._file, newest
             self.close()
         self._make_folder()
@@ -189,10 +213,10 @@ class Segments:
                 file.seek((start - segment.start) * CHANNELS)
                 audio = file.read((stop - start) * CHANNELS)
         except OSError as error:
-            log.error("kept audio cannot be read", extra={"file": str(path), "reason": error.strerror})
+            log.error("kept audio cannot be read", extra={**self._about(path), "reason": error.strerror})
             return b""
         if len(audio) < (stop - start) * CHANNELS:
-            log.error("kept audio is shorter than it was", extra={"file": str(path)})
+            log.error("kept audio is shorter than it was", extra=self._about(path))
         return audio[: len(audio) // CHANNELS * CHANNELS]
 
     def drop(self, position: int) -> int:
@@ -231,8 +255,9 @@ class Segments:
         self._segments = []  # what else there is goes with the folder
         remove_folder(self._folder)
 
-    def move(self, folder: Path) -> None:
-        """Give everything another place, in one step; it counts here no more. Raises `NotMoved`.
+    def move(self, folder: Path, muted: Sequence[tuple[int, Span]] = ()) -> None:
+        """Give everything another place, in one step, with silence at `muted`, by channel; it counts here no more.
+        Raises `NotMoved`.
 
         What has no audio is removed instead.
         """
@@ -241,6 +266,8 @@ class Segments:
             self.remove()
             return
         try:
+            for segment in self._segments if muted else ():
+                mute(self._path(segment), segment.start, muted)
             folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._folder.rename(folder)
         except OSError as error:
@@ -261,6 +288,10 @@ class Segments:
         fresh.write_text(text)
         fresh.replace(self._folder / NOTE)
 
+    def _about(self, path: Path) -> dict[str, str]:
+        """For a log line: the folder is named by the call."""
+        return {"call_id": self._folder.name, "file": str(path)}
+
     def read_note(self) -> dict[str, Any] | None:
         """The note, if there is one that can be read."""
         path = self._folder / NOTE
@@ -270,7 +301,7 @@ class Segments:
             return None
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not JSON"
-            log.error("the note beside kept audio cannot be read", extra={"file": str(path), "reason": reason})
+            log.error("the note beside kept audio cannot be read", extra={**self._about(path), "reason": reason})
             return None
         return note if isinstance(note, dict) else None
 

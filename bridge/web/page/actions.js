@@ -11,7 +11,7 @@ const LASTS = [[HOUR, "An hour"], [DAY, "A day"], [7 * DAY, "A week"], [30 * DAY
 
 /**
  * The buttons of an open call; `deleting()` is called before its deletion, and `deleted(id)` or `kept()` after it.
- * A `single` call's link only allows reading.
+ * A `single` call's link only allows reading; a token has what `call.may` says.
  */
 export function tools(call, { deleting, deleted, kept, single }) {
   const button = (name, label, click, more = {}) =>
@@ -24,14 +24,15 @@ export function tools(call, { deleting, deleted, kept, single }) {
   const panel = button("details", "About this call", toggle,
     { "aria-expanded": open, "aria-controls": "details", id: "details-button" });
   if (single) return [panel];
-  const live = call.active ? [
+  const may = (right) => call.may?.includes(right) ?? true;
+  const live = call.active && may("control") ? [
     button("pause", PAUSE, () => pause(call.id), { id: "pause", "aria-pressed": "false", "aria-keyshortcuts": "P" }),
     button("stop", "Stop the transcription", () => stopDialog(call)),
   ] : [];
   return [
     ...live,
     button("link", "Copy a link to this call", () => linkDialog(call)),
-    call.active ? null : button("trash", "Delete this call", () => deleteDialog(call, { deleting, deleted, kept })),
+    call.active || !may("delete") ? null : button("trash", "Delete this call", () => deleteDialog(call, { deleting, deleted, kept })),
     panel,
   ].filter(Boolean);
 }
@@ -165,7 +166,8 @@ function deleteDialog(call, { deleting, deleted, kept }) {
   });
 }
 
-function sentence(failure) {
+/** A failed request in a sentence for the reader; other errors are thrown on. */
+export function sentence(failure) {
   if (failure instanceof Refused) return failure.message;
   if (failure instanceof TypeError) return "The server cannot be reached.";
   throw failure;

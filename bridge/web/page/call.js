@@ -10,6 +10,7 @@ import { clock, dayAndTime, length, parties, timeOfDay, wall } from "./format.js
 import { Player } from "./player.js";
 import { Transcript } from "./transcript.js";
 
+const WAYS = { inbound: "Incoming call from ", outbound: "Outgoing call to " };
 const FIGURES = 10_000; // milliseconds between two requests for the figures of a live call
 const BACKFILL = 3_600_000; // milliseconds after a call for which late words are asked for
 const RESUMED = 8000; // milliseconds for which the page says that it has reconnected
@@ -313,7 +314,7 @@ export class CallView {
   #head(call) {
     const { other, ours } = parties(call);
     const way = call.direction === "outbound" ? "outbound" : "inbound";
-    const title = [icon(way), sr(way === "outbound" ? "Outgoing call to " : "Incoming call from "),
+    const title = [icon(way), sr(WAYS[call.direction] ?? "Call with "),
       h("span", { class: "party", title: other }, other)];
     byId("call-title").replaceChildren(...(call.started_at ? title : ["Call"]));
     const started = call.started_at

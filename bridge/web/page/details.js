@@ -1,6 +1,7 @@
 // The panel of a call: figures, delivery, parameters, and downloads.
 
-import { address, callPath } from "./api.js";
+import { address, callPath, session } from "./api.js";
+import { again } from "./deliveries.js";
 import { h } from "./dom.js";
 import { clock, endReason, length } from "./format.js";
 
@@ -10,6 +11,8 @@ const EXPORTS = [
   ["vtt", "WebVTT", "captions"],
   ["json", "JSON", "with every word's time"],
 ];
+
+const NAMES = { twilio: "Twilio's format" };
 
 /** The whole panel; `call` as GET /calls/{id} answers. */
 export function details(call) {
@@ -66,14 +69,19 @@ function delivery(call) {
   const pairs = [];
   if (!call.active && call.reason) pairs.push(["End", endReason(call.reason)]);
   if (call.flush) pairs.push(["Words", completeness(call)]);
-  const state = call.delivery;
-  if (state) pairs.push(["Webhook", deliveryWords(state, call.seq)]);
-  if (call.deliveries?.twilio) pairs.push(["Twilio's format", deliveryWords(call.deliveries.twilio, call.seq)]);
+  const others = Object.entries(call.deliveries ?? {}).filter(([name]) => name !== "webhook");
+  // A call that has named its own endpoint, or has others only, is not told that it has no webhook.
+  if (call.delivery && (call.delivery.state !== "none" || !others.some(([, { state }]) => state !== "none"))) {
+    pairs.push(["Webhook", deliveryWords(call.delivery, call.seq)]);
+  }
+  for (const [name, state] of others) {
+    if (state.state !== "none") pairs.push([NAMES[name] ?? name, deliveryWords(state, call.seq)]);
+  }
   if (call.carrier) pairs.push(["Carrier", call.carrier]);
   pairs.push(["Call", h("code", {}, call.id)]);
   if (call.continues) pairs.push(["Continues", record(call.continues)]);
   if (call.continued_by) pairs.push(["Goes on in", record(call.continued_by)]);
-  return section("Record", facts(pairs));
+  return section("Record", facts(pairs), session.access === null && (call.may?.includes("control") ?? true) ? again(call) : null);
 }
 
 /** How complete the transcript is: seconds without words, and seconds transcribed after the call. */

@@ -34,6 +34,7 @@ export const sr = (text) => h("span", { class: "sr" }, text);
 const PATHS = {
   back: "M15 5l-7 7 7 7",
   close: "M6 6l12 12M18 6L6 18",
+  deliver: "M4 12l16-8-6 16-3-6zM11 14l9-10",
   details: "M4 5h16v14H4zM14 5v14",
   down: "M12 5v14M6 13l6 6 6-6",
   inbound: "M18 6L7 17M7 9v8h8",

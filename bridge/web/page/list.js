@@ -17,6 +17,7 @@ export class CallList {
   #feed;
   #rows = new Map();
   #pages = [];
+  #barred = false; // this token is not for calls
   #loading = null;
   #generation = 0;
   #query = "";
@@ -33,6 +34,8 @@ export class CallList {
       received: (messages) => messages.forEach((message) => this.#received(message)),
       changed: (state) => {
         if (state.state === "live") this.#refresh();
+        this.#barred = state.state === "refused" && state.status === 403;
+        if (this.#barred) this.#counts();
         // After a pause the list is asked for again; the sentences spoken meanwhile are not needed.
         if (state.state === "paused") this.#feed.lastId = null;
         changed(state);
@@ -285,7 +288,8 @@ export class CallList {
     const done = this.#pages.every((page) => page.done);
     const found = `${done ? all : `More than ${all}`} ${all === 1 && done ? "call" : "calls"} found`;
     byId("search-result").textContent = this.#query ? found : "";
-    if (!done) this.#say("Loading …");
+    if (this.#barred) this.#say("This token may not read calls.");
+    else if (!done) this.#say("Loading …");
     else if (all) this.#say("");
     else this.#say(this.#query ? "Nothing found." : "No calls yet. They appear here the moment they start.");
     this.#rove();

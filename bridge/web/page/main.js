@@ -3,6 +3,7 @@
 import { pause, showPaused, tools } from "./actions.js";
 import { get, post, Refused, session } from "./api.js";
 import { CallView } from "./call.js";
+import { openDeliveries } from "./deliveries.js";
 import { byId, icon } from "./dom.js";
 import { timeOfDay, wall } from "./format.js";
 import { help, listen } from "./keys.js";
@@ -211,6 +212,7 @@ function links() {
     const link = event.target.closest("a.call, #back");
     if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
+    link.closest("dialog")?.close();
     go(link.dataset.call ?? null);
     if (link.id === "back") list.focus(0);
     else byId("call-title").focus({ preventScroll: true });
@@ -247,6 +249,8 @@ function start() {
   });
   if (!single) list = new CallList({ changed: listState, searched: (query) => view.id && view.mark(query) });
   byId("back").append(icon("back"));
+  byId("deliveries").append(icon("deliver"));
+  byId("deliveries").addEventListener("click", openDeliveries);
   byId("keys").append(icon("keys"));
   byId("keys").addEventListener("click", help);
   byId("theme").addEventListener("click", () => theme(1));

@@ -5,6 +5,7 @@ import { h, icon, sr } from "./dom.js";
 import { clock, endReason, parties, timeOfDay, wall } from "./format.js";
 import { matches, searchWords } from "./words.js";
 
+const WAYS = { inbound: "Incoming, from ", outbound: "Outgoing, to " };
 const PLAIN = ["stopped", null, undefined]; // how a call ends when nothing is wrong
 
 /** A row without its text. */
@@ -22,7 +23,7 @@ export function fillRow({ link, call }, query) {
   const [who, when, line] = link.children;
   const { other, ours } = parties(call);
   const way = call.direction === "outbound" ? "outbound" : "inbound";
-  who.replaceChildren(icon(way), sr(way === "outbound" ? "Outgoing, to " : "Incoming, from "), other);
+  who.replaceChildren(icon(way), sr(WAYS[call.direction] ?? "Call with "), other);
   when.dateTime = call.started_at ?? "";
   when.title = `${wall(call.started_at)}${call.ended_at ? ` to ${timeOfDay(call.ended_at)}` : ""}`;
   when.classList.toggle("live", call.active);

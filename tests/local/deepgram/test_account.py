@@ -125,3 +125,20 @@ async def test_deepgrams_own_sdk():
             listed = await client.manage.v1.projects.list()
         assert (granted.access_token.count("."), granted.expires_in) == (2, 10)
         assert [project.name for project in listed.projects] == ["local"]
+
+
+async def test_the_balance_of_the_project_for_those_who_may_read_it():
+    async with server() as deepgram, aiohttp.ClientSession(headers=KEY) as session:
+        async with session.get(f"{deepgram.http_url}/v1/projects") as response:
+            (project,) = (await response.json())["projects"]
+        url = f"{deepgram.http_url}/v1/projects/{project['project_id']}/balances"
+        async with session.get(url) as response:
+            (balance,) = (await response.json())["balances"]
+        async with session.get(f"{deepgram.http_url}/v1/projects/another/balances") as response:
+            unknown = response.status
+        deepgram.balance = None
+        async with session.get(url) as response:
+            refused = response.status
+
+    assert (balance["amount"], balance["units"]) == (200.0, "usd")
+    assert (unknown, refused) == (404, 403)

@@ -257,8 +257,7 @@ def test_without_the_library_the_extra_is_named(monkeypatch):
         assert missing(request(**parameters)) == Refusal(
             400,
             "Bad Request",
-            f"Bad Request: this local server needs PyAV to decode {what}: "
-            "in the bridge's folder, pip install '.[stream]'.",
+            f"Bad Request: this local server needs PyAV to decode {what}: install the bridge with its extra stream.",
         )
 
 

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from bridge.egress import Egress
-from bridge.local.deepgram.fetching import fetch
+from bridge.local.deepgram.fetching import fetch, guard_for
 from bridge.local.deepgram.request import Refusal
 from tests.fakes.waiting import TICK
 
@@ -95,3 +95,27 @@ async def test_a_proxy_that_cannot_be_used_is_no_way():
     egress = Egress({"HTTP_PROXY": "socks5://nowhere"})
     refusal = await fetch("http://example.com/a.wav", 10, route=egress.route)
     assert isinstance(refusal, Refusal)
+
+
+@pytest.mark.parametrize("client", ["203.0.113.7", "10.0.0.7", "", None])
+async def test_a_stranger_reaches_nothing_of_this_machine(client: str | None) -> None:
+    reached: list[str] = []
+
+    async def moved(request: web.Request) -> web.Response:
+        reached.append(request.path)
+        raise web.HTTPFound("http://169.254.169.254/")
+
+    app = web.Application()
+    app.router.add_get("/{path}", moved)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    port = runner.addresses[0][1]
+    try:
+        for host in ("127.0.0.1", "localhost", "127.1", "0x7f000001", "[::ffff:127.0.0.1]", "[::1]", "0.0.0.0"):
+            assert isinstance(await fetch(f"http://{host}:{port}/x", 10, guard=guard_for(client)), Refusal)
+        assert reached == []
+        assert isinstance(await fetch(f"http://127.0.0.1:{port}/x", 10, guard=guard_for("127.0.0.1")), Refusal)
+        assert reached == ["/x"], "who is on this machine reaches it, and no one a metadata service"
+    finally:
+        await runner.cleanup()

@@ -313,7 +313,7 @@ async def test_serve_serves_until_it_is_cancelled():
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     told: Callable[[str], None] = ready.set_result
     task = asyncio.create_task(serve(TimedRecognizers(SCRIPT), host="127.0.0.1", port=0, ready=told))
-    url = await asyncio.wait_for(ready, 2)
+    url = await asyncio.wait_for(ready, 60)
     async with connect(url + LISTEN, additional_headers=KEY) as ws:
         assert len(said(await transcribe(ws))) == len(SCRIPT.words)
     task.cancel()

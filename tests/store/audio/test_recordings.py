@@ -3,6 +3,7 @@
 import asyncio
 import os
 import tempfile
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.errors import StoreError
+from bridge.store.archive.archive import Archive
+from bridge.store.archive.base import recording_name
+from bridge.store.archive.errands import ErrandPolicy, Errands
+from bridge.store.archive.recording import HEADER
 from bridge.store.audio import AudioStore, Recording, Recordings
+from bridge.store.audio import recordings as module
 from tests.fakes.audio_appender import sound
+from tests.fakes.objects import MemoryObjects
+from tests.fakes.waiting import until
 
 SILENCE = b"\xff\xff"
 """One sample of both channels."""
@@ -288,3 +296,127 @@ async def test_a_sweep_of_many_is_in_order_and_can_be_left(tmp_path: Path, recor
 async def test_audio_that_waits_is_no_recording_where_none_are_kept(tmp_path: Path, unfinished: Path) -> None:
     write(unfinished, 0, 300)
     assert await Recordings(tmp_path, unfinished=False).open("CA1") is None
+
+
+# In the archive.
+
+
+@pytest.fixture
+def objects() -> MemoryObjects:
+    return MemoryObjects()
+
+
+@pytest.fixture
+async def archive(tmp_path: Path, objects: MemoryObjects) -> AsyncIterator[Archive]:
+    errands = Errands(ErrandPolicy(first_pause=0.005, longest_pause=0.01))
+    async with Archive(objects, tmp_path, errands) as archive:
+        yield archive
+
+
+@pytest.fixture
+def archived(tmp_path: Path, archive: Archive) -> Recordings:
+    return Recordings(tmp_path, archive=archive)
+
+
+def in_archive(objects: MemoryObjects, call_id: str, ended: float = 0.0) -> None:
+    objects.objects[f"{call_id}/{recording_name(ended)}"] = bytes(HEADER) + sound(0, 1000)
+
+
+async def test_what_is_not_here_is_heard_from_the_archive(objects: MemoryObjects, archived: Recordings) -> None:
+    in_archive(objects, "CA1")
+    recording = await archived.open("CA1")
+    assert recording and await recording.read(900, 200) == sound(900, 100) + SILENCE * 100
+    assert await archived.has("CA1")
+    assert await archived.open("CA2") is None
+    assert not await archived.has("CA2")
+
+
+async def test_what_is_here_is_heard_from_here_until_it_goes_there(
+    folder: Path, objects: MemoryObjects, archived: Recordings, archive: Archive
+) -> None:
+    objects.open.clear()  # the archive may find it at any time
+    write(folder, 0, 1000)
+    recording = await archived.open("CA1")
+    assert recording and await recording.read(0, 500) == sound(0, 500)
+    assert not [each for each in objects.asked if each.startswith("read")]
+    objects.open.set()
+    archive.let_go("CA1")
+    await until(lambda: not folder.exists())
+    assert await recording.read(500, 500) == sound(500, 500), "a download goes on"
+    assert await recording.read(900, 100) == sound(900, 100)
+    objects.objects.clear()
+    with pytest.raises(StoreError):
+        await recording.read(0, 100)
+
+
+async def test_whether_there_is_one_is_said_at_once_or_not_at_all(
+    objects: MemoryObjects, archived: Recordings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_archive(objects, "CA1")
+    objects.fails = "the object store cannot be reached, or fails"
+    assert not await archived.has("CA1")
+    with pytest.raises(StoreError, match="cannot be reached"):
+        await archived.open("CA1")
+    monkeypatch.setattr(module, "_HASTE", 0.0)
+    objects.fails = None
+    assert not await archived.has("CA1")
+
+
+async def test_what_is_removed_is_gone_from_everywhere(
+    folder: Path, objects: MemoryObjects, archived: Recordings
+) -> None:
+    write(folder, 0, 100)
+    in_archive(objects, "CA1")
+    objects.objects["CA1/audio/000000000000.ulaw"] = b"ab"
+    objects.refuses.add("CA1/recording-0.wav")
+    with pytest.raises(StoreError, match="does not let these credentials do that"):
+        await archived.remove("CA1")
+    objects.refuses.clear()
+    assert await archived.remove("CA1")
+    assert objects.contents == {} and not folder.exists()
+    assert not await archived.remove("CA1")
+
+
+@pytest.mark.parametrize(
+    ("max_age", "max_octets", "stay"), [(None, None, 4), (350.0, None, 3), (None, 4_200, 2), (350.0, 2_100, 1)]
+)
+async def test_the_oldest_go_wherever_they_lie(
+    tmp_path: Path,
+    objects: MemoryObjects,
+    archived: Recordings,
+    max_age: float | None,
+    max_octets: int | None,
+    stay: int,
+) -> None:
+    """CA1, 100 s old, waits here; CA2 to CA4 are there."""
+    objects.open.clear()
+    path = write(tmp_path / "recordings" / "CA1", 0, 1000)
+    os.utime(path, (0, NOW - 100))
+    for number in (3, 2, 4):
+        in_archive(objects, f"CA{number}", ended=NOW - 100 * number)
+    objects.objects["CA5/audio/000000000000.ulaw"] = b"ab"
+    assert await archived.sweep(NOW, max_age, max_octets) == 4 - stay
+    left_there = [key for key in objects.contents if key.endswith(".wav")]
+    assert left_there == [f"CA{number}/recording-{1_000_000 - 100 * number}.wav" for number in range(2, stay + 1)]
+    assert path.exists() and "CA5/audio/000000000000.ulaw" in objects.contents
+    await archived.sweep(NOW, max_age, max_octets)
+    octets = 1000 * 2 + (stay - 1) * (HEADER + 2000)
+    assert await archived.size() == (stay, octets)
+
+
+async def test_what_cannot_be_deleted_there_is_found_again(
+    tmp_path: Path, objects: MemoryObjects, archived: Recordings, caplog: pytest.LogCaptureFixture
+) -> None:
+    in_archive(objects, "CA1")
+    in_archive(objects, "CA2")
+    objects.refuses.add("CA1/recording-0.wav")
+    assert await archived.sweep(NOW, 10.0, None) == 1
+    objects.refuses.clear()
+    assert await archived.sweep(NOW, 10.0, None) == 1
+    os.utime(write(tmp_path / "recordings" / "CA3", 0, 100), (0, 0))
+    objects.fails = "the object store does not answer in time"
+    assert await archived.sweep(NOW, 10.0, None) == 1, "what is here goes without it"
+    assert [record.message for record in caplog.records] == [
+        "recording cannot be deleted",
+        "the archive cannot be looked through",
+    ]

@@ -7,10 +7,11 @@ import pytest
 
 from bridge.store import ManagedStore
 from tests.fakes import words
-from tests.fakes.stores import STORES, Open
+from tests.fakes.s3 import bucket, s3  # noqa: F401 - fixtures
+from tests.fakes.stores import NAMES, STORES, Open
 
 
-@pytest.fixture(params=STORES)
+@pytest.fixture(params=NAMES)
 def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
     return STORES[request.param](tmp_path)
 

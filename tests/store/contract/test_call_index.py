@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.errors import StoreError
+from bridge.outbox import Settlement
 from bridge.store import CallFilter, Store
 from tests.fakes import words
-from tests.fakes.stores import STORES, Open, claim, found, seqs
+from tests.fakes.stores import NAMES, STORES, Open, claim, found, seqs
 
 
 async def test_calls_newest_first_and_page_by_page(store: Store) -> None:
@@ -37,6 +38,44 @@ async def test_a_call_is_open_until_it_ends(reopen: Open) -> None:
         assert await store.calls(open_only=True) == []
         (call,) = await store.calls(call_id="CA2")
         assert (call.started_at, call.ended_at, call.tip) == (words.STARTED_AT, words.STARTED_AT + 60, 3)
+
+
+DAY = 86400.0
+ENDED = words.STARTED_AT + 60
+
+
+async def test_calls_that_are_too_old_the_oldest_first(reopen: Open) -> None:
+    async with reopen(()) as store:
+        for call_id, days in (("CA1", None), ("CA2", 10.0), ("CA3", 0.5), ("CA4", None)):
+            await store.append([words.started(call_id, record_days=days), words.final(call_id, 2)])
+        for n, call_id in enumerate(("CA2", "CA1", "CA3")):  # CA4 goes on
+            await store.append([words.ended(call_id, 3, at=60.0 + n)])
+
+        async def expired(after: float, days: float | None, limit: int = 10) -> list[str]:
+            return await store.expired(ENDED + after * DAY, days, limit=limit)
+
+        assert await expired(0.4, 30) == await expired(0.6, 0.5, 0) == []
+        assert await expired(0.6, 30) == await expired(9, None) == ["CA3"]
+        assert await expired(9, 7) == ["CA1", "CA3"]
+        assert await expired(11, None) == ["CA2", "CA3"]
+        assert await expired(400, 7) == ["CA2", "CA1", "CA3"]
+        assert await expired(400, 7, limit=2) == ["CA2", "CA1"]
+
+
+async def test_a_call_that_is_too_old_waits_four_days_for_its_delivery(store: Store) -> None:
+    await store.append(words.conversation("CA1"))
+    assert await store.expired(ENDED + 3.9 * DAY, 1, limit=10) == []
+    assert await store.expired(ENDED + 4.1 * DAY, 1, limit=10) == ["CA1"]
+    [lane] = await claim(store)
+    await store.settle(lane, Settlement(5, None))
+    assert await store.expired(ENDED + 1.1 * DAY, 1, limit=10) == ["CA1"]
+
+
+async def test_a_call_that_was_given_up_waits_no_longer(store: Store) -> None:
+    await store.append(words.conversation("CA1"))
+    [lane] = await claim(store)
+    await store.settle(lane, Settlement(0, 5, parked="gone"))
+    assert await store.expired(ENDED + 1.1 * DAY, 1, limit=10) == ["CA1"]
 
 
 async def test_a_calls_header_is_the_envelopes(store: Store) -> None:
@@ -177,6 +216,13 @@ async def test_the_records_of_a_carriers_call_are_found_and_know_of_each_other(f
     assert (json.loads(first.row.header)["continues"], first.continued_by) == (None, "CA1--2")
 
 
+async def test_calls_are_found_by_the_beginning_of_their_ids(full_store: Store) -> None:
+    await full_store.append([words.started("CA1--2", carrier_call_id="CA1", continues="CA1")])
+    assert await found(full_store, begins="CA1") == ["CA1--2", "CA1"]
+    assert await found(full_store, begins="CA1-") == ["CA1--2"]
+    assert await found(full_store, begins="CA_") == []
+
+
 async def test_a_search_has_filters_and_pages(full_store: Store) -> None:
     assert await found(full_store, text="order", limit=1) == ["CA2"]
     assert await found(full_store, text="order", before="CA2") == ["CA1"]
@@ -230,7 +276,7 @@ async def test_finals_that_come_twice_are_found_once(full_store: Store) -> None:
 SAID = st.lists(st.lists(st.sampled_from("abc"), max_size=3), max_size=6)
 
 
-@pytest.mark.parametrize("name", STORES)
+@pytest.mark.parametrize("name", NAMES)
 @given(SAID, st.sets(st.sampled_from("abc"), min_size=1))
 @settings(max_examples=30, deadline=None)
 def test_a_search_finds_every_call_in_which_all_words_were_said(

@@ -56,6 +56,15 @@ async def test_a_call_is_open_once_and_kept_when_it_is_closed(audio: KeptAudio) 
         audio.open("CA1")
 
 
+async def test_what_was_closed_is_waited_for_until_other_disks_have_it(audio: KeptAudio) -> None:
+    call = audio.open("CA1")
+    call.append(SECOND)
+    call.close()
+    await audio.brought("CA1")
+    await audio.brought("CA9")
+    assert (await audio.reopen("CA1")).end == 8000
+
+
 async def test_another_process_goes_on_where_the_audio_ends(reopen: Reopen) -> None:
     async with reopen() as audio:
         call = audio.open("CA1")

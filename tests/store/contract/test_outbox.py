@@ -6,8 +6,9 @@ import json
 import pytest
 
 from bridge.errors import StoreError
-from bridge.outbox import Batching, LaneState, Settlement
-from bridge.store import Store
+from bridge.outbox import Backlog, Batching, LaneState, Settlement
+from bridge.outlets import Outlet, Outlets, named
+from bridge.store import Query, Store
 from tests.fakes import words
 from tests.fakes.stores import Open, claim
 
@@ -23,7 +24,7 @@ async def test_a_call_that_is_not_to_be_delivered_has_no_lane_until_it_is_asked_
     assert await claim(store) == []
     assert await store.delivery("webhook", "CA1") is None
 
-    assert await store.resume("webhook", "CA1", after=0) == 1
+    assert await store.resume("webhook", "CA1", after=0) == ["CA1"]
     assert len(await claim(store)) == 1
 
 
@@ -173,7 +174,7 @@ async def test_a_parked_lane_waits_for_resume_complete_and_in_order(reopen: Open
         assert await claim(store, now=1e12) == []
         (parked,) = await store.parked("webhook")
         assert (parked.call_id, parked.cursor, parked.reason) == ("CA1", 0, "given up")
-        assert await store.resume("webhook") == 1
+        assert await store.resume("webhook") == ["CA1"]
         assert await store.parked("webhook") == []
         (lane,) = await claim(store)
         assert (lane.cursor, lane.batch_to, lane.attempts, lane.first_failure) == (0, 2, 0, None)
@@ -184,16 +185,16 @@ async def test_resume_makes_a_waiting_lane_due(store: Store) -> None:
     await store.append([words.started("CA2")])
     for lane in await claim(store):
         await store.settle(lane, Settlement(0, 1, due=1e9, attempts=4, first_failure=1.0))
-    assert await store.resume("webhook", "CA1") == 1
+    assert await store.resume("webhook", "CA1") == ["CA1"]
     assert [lane.call_id for lane in await claim(store)] == ["CA1"]
-    assert await store.resume("webhook") == 2
+    assert sorted(await store.resume("webhook")) == ["CA1", "CA2"]
 
 
 @pytest.mark.parametrize("call_id", [None, "CA1"])
 async def test_resume_lets_whoever_holds_a_lane_finish(store: Store, call_id: str | None) -> None:
     await store.append([words.started()])
     (lane,) = await claim(store)
-    assert await store.resume("webhook", call_id) == 1
+    assert await store.resume("webhook", call_id) == ["CA1"]
     assert await claim(store) == []
     assert await store.settle(lane, Settlement(1, None))
     assert await claim(store) == []
@@ -204,7 +205,7 @@ async def test_replay_sends_again_from_a_cursor(store: Store) -> None:
     (lane,) = await claim(store)
     await store.settle(lane, Settlement(5, None))
     assert await claim(store) == []
-    assert await store.resume("webhook", "CA1", after=2) == 1
+    assert await store.resume("webhook", "CA1", after=2) == ["CA1"]
     (lane,) = await claim(store)
     assert (lane.cursor, lane.batch_to) == (2, 5)
 
@@ -215,7 +216,7 @@ async def test_replay_takes_the_lease_from_its_holder(store: Store) -> None:
     replay = asyncio.ensure_future(store.resume("webhook", "CA1", after=0))
     await asyncio.sleep(0)  # it has begun
     assert not await store.settle(lane, Settlement(5, None))
-    assert await replay == 1
+    assert await replay == ["CA1"]
     (lane,) = await claim(store)
     assert lane.cursor == 0
 
@@ -225,7 +226,7 @@ async def test_replay_reaches_a_call_older_than_the_endpoint(reopen: Open) -> No
         await store.append(words.conversation())
     async with reopen(endpoints=("webhook",)) as store:
         assert await claim(store) == [], "history does not rush to a new webhook on its own"
-        assert await store.resume("webhook", "CA1", after=0) == 1
+        assert await store.resume("webhook", "CA1", after=0) == ["CA1"]
         assert len(await claim(store)) == 1
         with pytest.raises(StoreError, match="no call"):
             await store.resume("webhook", "CA9", after=0)
@@ -264,3 +265,90 @@ async def test_what_is_being_delivered_may_finish_after_the_deletion(full_store:
     assert await deleted
     assert await full_store.delivery("webhook", "CA1") is None
     assert not await full_store.settle(lane, Settlement(cursor=4, batch_to=None))
+
+
+# --- endpoints by number, and those that calls name ------------------------------------------------------------------
+
+OUTLETS = Outlets(
+    [Outlet("webhook", is_usual=True), Outlet("sales", frozenset({"+15550101"})), Outlet("tenants", is_pattern=True)]
+)
+NAMED = named("tenants", "https://a.example.com/hook?token=1")
+
+
+async def test_the_called_number_decides_who_gets_a_call(reopen: Open) -> None:
+    async with reopen(OUTLETS) as store:
+        await store.append([words.started("CA1", to="+15550101")])
+        await store.append([words.started("CA2", to="+15550102")])
+        assert [lane.call_id for lane in await claim(store)] == ["CA1", "CA2"]
+        assert [lane.call_id for lane in await claim(store, endpoint="sales")] == ["CA1"]
+        assert sorted(store.endpoints_waiting()) == ["sales", "webhook"]
+        assert await store.resume("sales", "CA2", after=0) == [], "an endpoint gets no calls that are not for it"
+        assert await store.delivery("sales", "CA2") is None
+
+
+async def test_a_call_names_its_own_endpoint_which_outlives_the_process(reopen: Open) -> None:
+    async with reopen(OUTLETS) as store:
+        await store.append([words.started("CA1")], named=NAMED)
+        assert await claim(store) == []
+    async with reopen(OUTLETS) as store:
+        (lane,) = await claim(store, endpoint=NAMED.endpoint)
+        assert (lane.call_id, lane.batch_to) == ("CA1", 1)
+        assert await store.named_url(NAMED.endpoint) == NAMED.url
+        assert await store.resume("webhook", "CA1", after=0) == [], "a call that names its own is no one else's"
+        assert set(await store.deliveries("CA1")) == {NAMED.endpoint}
+
+
+async def test_a_call_that_is_not_to_be_delivered_names_nothing(reopen: Open) -> None:
+    async with reopen(OUTLETS) as store:
+        await store.append(words.conversation(), deliver=False, named=NAMED)
+        assert await store.deliveries("CA1") == {}
+        assert await store.named_url(NAMED.endpoint) is None
+
+
+async def test_with_its_last_call_the_url_of_a_named_endpoint_is_forgotten(reopen: Open) -> None:
+    async with reopen(OUTLETS) as store:
+        for call_id in ("CA1", "CA2"):
+            await store.append(words.conversation(call_id), named=NAMED)
+        assert await store.delete("CA1")
+        assert await store.named_url(NAMED.endpoint) == NAMED.url
+        assert await store.delete("CA2")
+        assert await store.named_url(NAMED.endpoint) is None
+        assert store.endpoints_waiting() == []
+
+
+async def test_what_waits_for_an_endpoint_that_is_gone_is_kept_and_told_and_not_in_memory(reopen: Open) -> None:
+    async with reopen(OUTLETS) as store:
+        await store.append(words.conversation("CA1", finals=2), named=NAMED)
+    async with reopen(("webhook",)) as store:
+        assert store.endpoints_waiting() == []
+        assert await store.backlogs() == [Backlog(NAMED.endpoint, waiting=1, parked=0, due=0.0)]
+    async with reopen(OUTLETS) as store:
+        assert len(await claim(store, endpoint=NAMED.endpoint)) == 1
+
+
+async def test_what_is_stuck_is_listed_dead_letters_first(store: Store) -> None:
+    for call_id in ("CA1", "CA2", "CA3"):
+        await store.append([words.started(call_id)])
+    one, two, _ = await claim(store)
+    await store.settle(one, Settlement(0, 1, due=50.0, attempts=2, first_failure=7.0, reason="status 500"))
+    await store.settle(two, Settlement(0, 1, attempts=9, parked="given up", reason="timeout"))
+
+    assert await store.backlogs() == [Backlog("webhook", waiting=2, parked=1, due=0.0)]
+    stuck = await store.stuck()
+    assert [(lane.call_id, lane.parked, lane.reason, lane.due) for lane in stuck] == [
+        ("CA2", "given up", "timeout", 0.0),
+        ("CA1", None, "status 500", 50.0),
+    ]
+    assert (stuck[1].attempts, stuck[1].cursor, stuck[1].tip, stuck[1].first_failure) == (2, 0, 1, 7.0)
+    assert await store.stuck("other") == []
+    assert len(await store.stuck("webhook", limit=1)) == 1
+
+
+async def test_the_calls_since_a_time_and_where_their_events_begin(store: Store) -> None:
+    await store.append(words.conversation("CA1", finals=3))
+    await store.append(words.conversation("CA2", finals=3))
+    times = [json.loads(event.body)["time"] for event in await store.read(Query("CA1"))]
+
+    assert await store.since(times[0]) == [("CA1", 0), ("CA2", 0)]
+    assert (await store.since(times[2]))[:1] == [("CA1", times.index(times[2]))]
+    assert await store.since("2999-01-01T00:00:00.000Z") == []

@@ -6,7 +6,7 @@ import pytest
 
 from bridge.errors import NotOwner
 from bridge.events import Event
-from bridge.store import Store
+from bridge.store import Store, Whose
 from tests.fakes import words
 from tests.fakes.stores import Open, claim, seqs
 
@@ -149,4 +149,45 @@ async def test_any_process_delivers_what_a_call_left(reopen: Open) -> None:
     async with reopen() as store:
         (lane,) = await claim(store)
         assert (lane.call_id, lane.batch_to, lane.call_ended) == ("CA1", 1, False)
-        assert await store.resume("webhook", "CA1", after=0) == 1
+        assert await store.resume("webhook", "CA1", after=0) == ["CA1"]
+
+
+async def test_after_its_end_a_call_is_taken_by_one_that_adds_to_it(reopen: Open) -> None:
+    async with reopen() as store:
+        await store.append(words.conversation(finals=1))
+        await store.append([words.started("CA2")])
+    async with reopen() as store:
+        row = await store.take_ended("CA1")
+        assert row is not None
+        assert (row.id, row.tip, row.ended_at) == ("CA1", 3, words.STARTED_AT + 60)
+        await store.append([words.final(seq=4, source="backfill")])
+        again = await store.take_ended("CA1")
+        assert again is not None, "it may go on where it was"
+        await store.append([words.final(seq=5, source="backfill")])
+        assert await seqs(store) == [1, 2, 3, 4, 5]
+        await store.leave_ended("CA1")
+        assert await store.take_ended("CA2") is None, "it has not ended"
+        assert await store.take_ended("CA9") is None, "it is not there"
+
+
+async def test_whose_a_call_is(reopen: Open) -> None:
+    async with reopen() as store:
+        await store.append([words.started("CA1")])
+        await store.append(words.conversation("CA2"))
+        for call_id in ("CA1", "CA2"):
+            assert await store.whose(call_id) is Whose.OURS
+        assert await store.whose("CA9") is Whose.UNKNOWN
+        assert await store.release("CA1")
+        assert await store.whose("CA1") is Whose.NO_ONES
+    async with reopen() as store:
+        assert await store.whose("CA2") is Whose.NO_ONES
+        assert await store.take("CA1")
+        assert await store.whose("CA1") is Whose.OURS
+        assert await store.delete("CA2")
+        assert await store.whose("CA2") is Whose.UNKNOWN
+
+
+async def test_a_process_without_others_does_all_chores(store: Store) -> None:
+    for _ in range(2):
+        async with store.chore("records", 0.0) as ours:
+            assert ours

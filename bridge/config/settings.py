@@ -1,24 +1,14 @@
-"""Every setting, read once from the environment by the commands and handed down as one frozen object.
+"""Every setting, as one frozen object. `bridge/docs/settings.md` is made from this class."""
 
-The README's table is tested against this class. Settings that only the bridge has begin with `BRIDGE_`; an unknown
-`BRIDGE_*` name stops the start, and so does a name that resembles one of ours that is not set, because a misspelt
-setting that is ignored would be noticed only when it is needed.
-"""
-
-import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 
 from bridge import forms, values
 from bridge.deepgram import options
-from bridge.errors import ConfigError
-from bridge.spelling import misspelt
-
-_COMMON = frozenset(("HOST", "PORT", "DATABASE_URL"))
-"""Names that so many programs have that nothing but a difference in case is taken for a mistake."""
+from bridge.roles import Role
+from bridge.roles import parse as parse_roles
 
 
 class Settings(BaseModel):
@@ -26,10 +16,12 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    host: forms.Word = Field("0.0.0.0", description="Address to listen on")
+    host: forms.Word = Field("0.0.0.0", description="Address to listen on; with `--local` 127.0.0.1")
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes any free one")
     public_url: forms.PublicOrigin | None = Field(
-        None, description="https origin as Twilio sees it, e.g. `https://calls.example.com`"
+        None,
+        description="https origin as Twilio sees it, e.g. `https://calls.example.com`; "
+        "`--tunnel` sets it, and with `--local` it is this machine's",
     )
 
     deepgram_url: forms.SocketOrigins = Field(
@@ -58,6 +50,22 @@ class Settings(BaseModel):
     )
     webhook_interim: bool = Field(False, description="Post interim transcripts too")
     webhook_speech_started: bool = Field(False, description="Post the starts of speech too")
+    webhook_transcript: bool = Field(False, description="Post the whole transcript with `call.ended`, up to 64 kB")
+
+    bridge_endpoints: forms.Folder | None = Field(
+        None, description="TOML file with further webhooks, each with its own secret, events and numbers"
+    )
+    bridge_webhook_allow: forms.UrlPrefixes = Field(
+        "",
+        description='Beginnings of the URLs that a call may name by `<Parameter name="bridge.webhook">`, separated by '
+        "spaces, e.g. `https://*.example.com/`",
+    )
+    bridge_egress_allow: forms.Networks = Field(
+        "", description="Private networks that any webhook may be in, e.g. `10.0.0.0/8`"
+    )
+    bridge_egress_strict: bool = Field(
+        False, description="Hold your own webhook URLs to the rules for URLs that calls name: public https only"
+    )
 
     twilio_account_sid: forms.AccountSid | None = Field(
         None, description="For `bridge number`, and to ask for a lost stream again"
@@ -79,7 +87,15 @@ class Settings(BaseModel):
     )
 
     data_dir: forms.Folder = Field(Path("data"), description="Folder in which the record is kept")
-    database_url: forms.Hidden | None = Field(None, description="Reserved: only SQLite in `DATA_DIR` is built so far")
+    database_url: forms.DatabaseUrl | None = Field(
+        None,
+        description="PostgreSQL in which the record is kept, for several processes: `postgresql://user:password@host/name`",
+    )
+    bridge_role: forms.Roles = Field(
+        "media,web,worker",
+        description="What this process does of all that there is to do; less than all needs `DATABASE_URL`, and other "
+        "processes for the rest",
+    )
 
     bridge_twilio_transcription_url: forms.WebhookUrl | None = Field(
         None, repr=False, description="Where calls are posted as Twilio's Real-Time Transcription posts them"
@@ -159,7 +175,9 @@ class Settings(BaseModel):
         description="Days for which audio that was not transcribed in time stays for `bridge backfill`",
     )
     bridge_recordings: bool = Field(
-        False, description="Keep the audio of every call as a recording; tell the people on the line"
+        False,
+        description="Keep the audio of every call as a recording; tell the people on the line. With `DATABASE_URL` it "
+        "needs `BRIDGE_AUDIO_URL`",
     )
     bridge_recording_days: float = Field(
         30.0, ge=0, le=36500, description="Days for which recordings are kept; 0: forever"
@@ -167,9 +185,36 @@ class Settings(BaseModel):
     bridge_recording_limit: int = Field(
         50_000, ge=0, description="Megabytes of recordings, the oldest are deleted first; 0: no limit"
     )
+    bridge_audio_url: forms.ObjectStore | None = Field(
+        None,
+        description="Object store for recordings, and for audio that must outlive this disk: `s3://bucket/prefix`, "
+        "`gs://…`, `az://…` or `file:///…`; extra `objects`",
+    )
+    bridge_record_days: float = Field(
+        0.0,
+        ge=0,
+        le=36500,
+        description="Days for which the record of a call stays after it, with its recording; 0: forever",
+    )
+    bridge_audit_days: float = Field(
+        365.0, ge=0, le=36500, description="Days for which the audit log is kept; 0: forever"
+    )
+    bridge_redact: forms.RedactedKinds = Field(
+        "",
+        description="What is taken out of transcripts before anyone reads them: any of `card,phone,email,digits`",
+    )
+    bridge_redact_patterns: forms.Folder | None = Field(
+        None, description="File of own patterns to take out, a label and an RE2 expression a line; extra `redact`"
+    )
+    bridge_redact_audio: bool = Field(
+        False, description="Silence in recordings where words were taken out; they can be heard after the call only"
+    )
     bridge_read_tokens: forms.LongKeys | None = Field(
         None,
         description="Tokens that give access to the calls, separated by spaces; without any, one is made in `DATA_DIR`",
+    )
+    bridge_tokens_file: forms.Folder | None = Field(
+        None, description="A TOML file of further tokens, with rights and numbers of their own"
     )
     bridge_flush_timeout: float = Field(5.0, gt=0, le=60, description="Seconds to wait for the last words")
     bridge_stop: Literal["keep", "end"] = Field(
@@ -179,8 +224,20 @@ class Settings(BaseModel):
     bridge_stop_timeout: float = Field(
         20.0, ge=0, le=300, description="Seconds to finish calls and deliveries on SIGTERM"
     )
+    bridge_drain_timeout: float = Field(
+        0.0,
+        ge=0,
+        le=86400,
+        description="Seconds for which SIGTERM waits for the end of calls whose carrier cannot be asked for another "
+        "stream; a second SIGTERM ends the wait",
+    )
     bridge_allow_ephemeral_disk: bool = Field(
         False, description="Start on a host whose disk is wiped at every restart (Heroku)"
+    )
+    bridge_start_checks: bool = Field(
+        True,
+        description="Look at the start, in the background, whether Deepgram, Twilio, the public URL, the webhook and "
+        "the disk work, and log what does not",
     )
     bridge_metrics: str = Field(
         "open",
@@ -190,7 +247,9 @@ class Settings(BaseModel):
     bridge_log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Lowest level that is logged"
     )
-    bridge_log_format: Literal["json", "text"] = Field("json", description="One JSON object a line, or plain text")
+    bridge_log_format: Literal["json", "text"] | None = Field(
+        None, description="`json`: one object a line; `text`: plain. By default text on a terminal, and JSON elsewhere"
+    )
 
     @field_validator("*", mode="before")
     @classmethod
@@ -213,6 +272,16 @@ class Settings(BaseModel):
             if not port.isdecimal() or not 0 < int(port) < 65536 or (":" in text and not host):
                 raise ValueError("must be open, token, a port, or address:port")
         return text
+
+    @property
+    def roles(self) -> frozenset[Role]:
+        """What this process does."""
+        return parse_roles(self.bridge_role)
+
+    @property
+    def transcribes(self) -> bool:
+        """Whether it does so, in calls or after them."""
+        return self.roles != {"web"}
 
     @property
     def deepgram_origins(self) -> tuple[str, ...]:
@@ -262,38 +331,3 @@ class Settings(BaseModel):
     def overrides(self) -> frozenset[str]:
         """The names of the Deepgram options that a call may set."""
         return options.names(self.bridge_deepgram_overrides)
-
-
-def load(environment: Mapping[str, str] | None = None, **given: Any) -> Settings:
-    """The settings from an environment (by default the process's own), overridden by those in `given`.
-
-    Raises ConfigError with one sentence per fault; it repeats no values, since they may be secrets.
-    """
-    environment = os.environ if environment is None else environment
-    known = {name.upper() for name in Settings.model_fields}
-    faults = list(misspelt(environment.keys(), known, prefix="BRIDGE_", common=_COMMON))
-    found = {name.lower(): value for name, value in environment.items() if name in known and values.trimmed(value)}
-    try:
-        settings = Settings.model_validate(found | given)
-    except ValidationError as error:
-        raise ConfigError("; ".join(faults + [_sentence(fault) for fault in error.errors()])) from None
-    if faults:
-        raise ConfigError("; ".join(faults))
-    return settings
-
-
-def _sentence(fault: Any) -> str:
-    name = "_".join(str(part) for part in fault["loc"]).upper()
-    said = _FORMS.get(fault["type"]) or fault["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-    return f"{name}: {said[:1].lower()}{said[1:]}"
-
-
-_FORMS = {
-    "bool_parsing": "must be true or false",
-    "bool_type": "must be true or false",
-    "int_parsing": "must be a whole number",
-    "int_from_float": "must be a whole number",
-    "float_parsing": "must be a number, with a point if it has decimals",
-    "finite_number": "must be a number, with a point if it has decimals",
-}
-"""What to type, by pydantic's name of the fault."""

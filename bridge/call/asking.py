@@ -1,0 +1,45 @@
+"""A call's questions to its carrier for a stream: each a task, so that the call waits for none."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+
+from bridge.call.services import Services
+from bridge.carriers.messages import Started
+from bridge.events import Track
+
+
+class Asking:
+    """Made by a call, for itself."""
+
+    def __init__(
+        self,
+        services: Services,
+        call_id: str,
+        started: Started,
+        counters: Counter[str],
+        on_refused: Callable[[], None],
+    ) -> None:
+        """`started`: the stream that another is to be like. `on_refused` is called where the carrier sends none now."""
+        self._services = services
+        self._call_id = call_id
+        self._started = started
+        self._counters = counters
+        self._on_refused = on_refused
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def ask(self, tracks: tuple[Track, ...]) -> None:
+        """Ask for a stream of these tracks."""
+        self._tasks.add(task := asyncio.create_task(self._ask(tracks)))
+        task.add_done_callback(self._tasks.discard)
+
+    def cancel(self) -> None:
+        """No answer is waited for any more."""
+        for task in self._tasks:
+            task.cancel()
+
+    async def _ask(self, tracks: tuple[Track, ...]) -> None:
+        if await self._services.ask_for_stream(self._call_id, self._started, tracks):
+            self._counters["streams_asked_for"] += 1
+        else:
+            self._on_refused()

@@ -1,0 +1,56 @@
+"""No faster than Deepgram takes it, never nothing for long, and not for a dead socket."""
+
+import pytest
+
+from bridge.deepgram.exchange import SessionPolicy
+from bridge.deepgram.outflow import Outflow
+
+SECOND = b"\x10" * 16_000
+"""Of two channels, with something to hear."""
+
+
+def outflow(**policy):
+    machine = Outflow(SessionPolicy(**policy))
+    machine.start(0.0)
+    machine.answered(0.0)
+    return machine
+
+
+def test_audio_goes_out_no_faster_than_is_allowed():
+    machine = outflow(speed=1.25, burst=1.0)
+    machine.sent(SECOND, 0.0)
+    assert machine.allows(0.0)
+    machine.sent(SECOND, 0.0)
+
+    assert not machine.allows(0.0)
+    assert not machine.rests(0.0)
+    assert machine.next_time() == pytest.approx(0.8, abs=0.01)
+    assert machine.allows(machine.next_time())
+
+
+@pytest.mark.parametrize("send", [lambda machine: machine.sent(SECOND, 7.0), lambda machine: machine.said(7.0)])
+def test_whatever_was_sent_keeps_the_socket_open_for_a_while(send):
+    machine = outflow(keep_alive=4.0)
+    send(machine)
+
+    assert machine.keep_alive_at == 11.0
+
+
+def test_a_socket_that_answers_is_in_no_doubt():
+    machine = outflow(deaf=10.0)
+
+    assert machine.rests(5.0)
+    assert not machine.rests(5.1)
+    machine.answered(5.1)
+    assert machine.rests(10.0)
+
+
+def test_a_socket_that_answers_no_speech_is_deaf():
+    machine = outflow(deaf=10.0)
+    for second in range(1, 11):
+        machine.sent(SECOND, float(second))
+        assert not machine.is_deaf(float(second))
+
+    assert machine.is_deaf(10.1)
+    machine.answered(10.1)
+    assert not machine.is_deaf(10.1)

@@ -1,0 +1,103 @@
+"""Servers in this process that hand live calls over, and a carrier that plays one call in its own time."""
+
+import asyncio
+import contextlib
+import json
+from dataclasses import dataclass, field
+
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+from bridge import app
+from bridge.local.stream import CallerOptions, messages
+from bridge.local.wav import Recording
+from bridge.web.server import listen
+from tests.fakes.running import AUDIO
+from tests.fakes.twilio_rest import FakeTwilioRest
+
+CALL = "CA" + "7" * 32
+ENDS = 6.5
+"""Seconds of the call: neither channel says anything from 6.7 on for a while."""
+
+
+@dataclass
+class Phone(FakeTwilioRest):
+    """The carrier: one call, with as many streams as it is asked for."""
+
+    calls: set[str] = field(default_factory=lambda: {CALL})
+    port: int = 0
+    """Where the next stream goes: as a balancer has it."""
+    ends: float = ENDS
+    streams: dict[str, asyncio.Event] = field(default_factory=dict)
+    """Each by its id, with an event that stops it."""
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    begun: float = 0.0
+    starts: list[float] = field(default_factory=list)
+    """Seconds of the call at which each stream has begun."""
+    closes: list[int | None] = field(default_factory=list)
+    cut: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set: the first stream's socket is lost."""
+
+    def play(self, **parameters):
+        """One more stream of the call, from where it has got to."""
+        now = asyncio.get_running_loop().time()
+        self.begun = self.begun or now
+        name = f"MZ{len(self.streams):032x}"
+        self.streams[name] = asyncio.Event()
+        first = round((now - self.begun) / 0.02)
+        self.starts.append(first * 0.02)
+        self.tasks.append(asyncio.create_task(self._play(name, first, parameters, self.port)))
+
+    async def _play(self, name, first, parameters, port):
+        left = Recording(*(track[first * 160 : round(self.ends * 8000)] for track in AUDIO))
+        options = CallerOptions(CALL, name, parameters=parameters)
+        async with connect(f"ws://127.0.0.1:{port}/media/twilio", compression=None) as socket:
+            with contextlib.suppress(ConnectionClosed):  # the process was killed
+                await self._say(socket, name, first, messages(left, options))
+        self.closes.append(socket.close_code)
+
+    async def _say(self, socket, name, first, said):
+        last = ""
+        for due, text in said:
+            await asyncio.sleep(self.begun + first * 0.02 + due - asyncio.get_running_loop().time())
+            last = text
+            if self.streams[name].is_set():
+                break
+            if self.cut.is_set() and not first:
+                socket.transport.abort()
+                return
+            await socket.send(text)
+        if '"stop"' not in last:
+            await socket.send(json.dumps({"event": "stop", "streamSid": name, "stop": {"callSid": CALL}}))
+
+    async def _create_stream(self, request):
+        form = await request.post()
+        keys = [key.removesuffix(".Name") for key in form if key.endswith(".Name")]
+        await asyncio.sleep(0.1)  # a carrier takes a little longer
+        self.play(**{str(form[f"{key}.Name"]): str(form[f"{key}.Value"]) for key in keys})
+        return await super()._create_stream(request)
+
+    def stop(self, call, stream):
+        self.streams[stream].set()
+        return True
+
+
+class Server:
+    """A bridge, as `serve` has it."""
+
+    def __init__(self, configured):
+        self.configured = configured
+        self.application = app.build(configured)
+        self.stopping = self.application[app.STOPPING]
+        self.stack = contextlib.AsyncExitStack()
+
+    async def listen(self):
+        where, connections = (self.configured.host, self.configured.port), self.application[app.CONNECTIONS]
+        stop = self.stopping
+        self.site = await listen(self.stack, self.application, connections, *where, may_share=stop.may_listen)
+        self.stopping.standby.listening.set()
+
+    async def stop(self):
+        await self.stopping.give(self.site.stop)
+        await self.stopping.finish_calls()
+        await self.stack.aclose()
