@@ -28,6 +28,9 @@ STALL = 20.0
 PATIENCE = 5.0
 """Seconds for which a question waits for a database that is away."""
 
+_LAST_OPENING = 1.0
+"""Seconds for which the end waits for a connection that is being opened."""
+
 AWAY = Trouble("the database cannot be reached", passes=True)
 
 _DEFAULTS: dict[str, Any] = {
@@ -100,6 +103,7 @@ class Database:
             ) from None
         self._idle: list[AsyncConnection[Any]] = []
         self._free = asyncio.Semaphore(readers)
+        self._opening: set[asyncio.Task[AsyncConnection[Any]]] = set()
         self._closed = False
 
     def __repr__(self) -> str:
@@ -108,7 +112,17 @@ class Database:
     async def connect(self) -> AsyncConnection[Any]:
         """A connection of one's own, in which each statement commits itself. Raises as psycopg."""
         # No prepared statements: behind a pooler the next transaction may be another server connection's.
-        return await AsyncConnection.connect(autocommit=True, prepare_threshold=None, **self._parameters)
+        opening = asyncio.create_task(
+            AsyncConnection.connect(autocommit=True, prepare_threshold=None, **self._parameters)
+        )
+        self._opening.add(opening)
+        opening.add_done_callback(self._opening.discard)
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            # If psycopg were cancelled, the traceback would keep what it has half open for as long as the task is kept.
+            opening.add_done_callback(_finish)
+            raise
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection[Any]]:
@@ -158,15 +172,23 @@ class Database:
         return await self.ask(rows)
 
     async def close(self) -> None:
-        """Close what is idle; what is in use is closed by its user."""
+        """Close what is idle, and what nobody waits for any more; what is in use is closed by its user."""
         self._closed = True
         await self._forget_idle()
+        if self._opening:
+            await asyncio.wait(self._opening, timeout=_LAST_OPENING)
 
     async def _forget_idle(self) -> None:
         """If one connection is lost, the others may be, too."""
         idle, self._idle = self._idle, []
         for connection in idle:
             await let_go(connection)
+
+
+def _finish(opening: "asyncio.Task[AsyncConnection[Any]]") -> None:
+    """Close what was opened for nobody."""
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().pgconn.finish()
 
 
 async def let_go(connection: AsyncConnection[Any] | None) -> None:
