@@ -256,10 +256,10 @@ class Call:
         if self._timer:
             self._timer.cancel()
         due = self._continuity.get_timer()
-        self._timer = None if due is None else self._loop.call_later(max(0.0, due - self._clock.now()), self._wake)
+        self._timer = None if due is None else self._loop.call_later(max(0.0, due - self._clock.now()), self._wake, due)
 
-    def _wake(self) -> None:
-        self._continuity.handle_timer(self._clock.now(), self._received)
+    def _wake(self, due: float) -> None:
+        self._continuity.handle_timer(max(due, self._clock.now()), self._received)  # the loop may be early
         self._obey()
 
     def _place(self, stream: Stream, place: Place) -> None:

@@ -56,9 +56,9 @@ class Redacting:
             self._timer = None
         if due is not None:
             loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(max(0.0, due - self._clock.now()), self._wake)
+            self._timer = loop.call_later(max(0.0, due - self._clock.now()), self._wake, due)
 
-    def _wake(self) -> None:
+    def _wake(self, due: float) -> None:
         self._timer = None
-        self._tell(self._redactor.handle_timer(self._clock.now()))
+        self._tell(self._redactor.handle_timer(max(due, self._clock.now())))  # the loop may be early
         self._arm()

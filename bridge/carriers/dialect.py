@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from bridge.carriers.messages import Message
+from bridge.carriers.messages import Media, Message
 from bridge.errors import RemoteProtocolError
 
 
@@ -19,6 +19,10 @@ class Dialect(Protocol):
     def receive_text(self, text: bytes) -> Sequence[Message]:
         """One text frame, in UTF-8: some audio, or something else. Raises RemoteProtocolError for what cannot be read:
         count it and go on."""
+
+    def receive_media(self, texts: Sequence[bytes]) -> list[Media]:
+        """The hot path: text frames that came together, as far as each is some audio and nothing is odd. The next one
+        after these is for `receive_text`."""
 
     def receive_binary(self, data: bytes) -> Sequence[Message]:
         """One binary frame. Raises as `receive_text` does."""
@@ -37,6 +41,10 @@ class TextDialect:
     without it is lost, and the call may go on."""
 
     __slots__ = ()
+
+    def receive_media(self, texts: Sequence[bytes]) -> list[Media]:
+        """None at once."""
+        return []
 
     def receive_binary(self, data: bytes) -> Sequence[Message]:
         """There are none."""

@@ -51,6 +51,10 @@ class JambonzDialect:
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise RemoteProtocolError(f"not a jambonz message: {type(error).__name__}") from None
 
+    def receive_media(self, texts: Sequence[bytes]) -> list[Media]:
+        """None: audio comes in binary frames."""
+        return []
+
     def receive_binary(self, data: bytes) -> Sequence[Message]:
         """Some audio of every channel. Raises RemoteProtocolError for audio before the first text frame."""
         channels = self._channels

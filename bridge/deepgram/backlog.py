@@ -20,7 +20,7 @@ from bridge.spans import Span
 _CHUNK = 60 * SAMPLES_PER_MS  # samples in a message of fetched audio
 _QUIET = SAMPLE_RATE // 5  # samples without a sound before a cut: no word lies across it
 _EDGE = SAMPLE_RATE // 2  # samples before a cut within the audio in which no word is trusted
-_AT_ONCE = SAMPLE_RATE // 2  # samples that are worth the work of being spared
+_AT_ONCE = SAMPLE_RATE  # samples that are worth the work of being spared
 _FETCH = 10 * SAMPLE_RATE  # samples fetched at once
 _REACH = 10 * SAMPLE_RATE  # how far back a hole is sent once more, where audio is kept for later
 

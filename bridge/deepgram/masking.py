@@ -5,7 +5,6 @@ A system call for four octets costs more than all the rest of a frame. Source: R
 
 import os
 import struct
-from typing import Any
 
 from websockets.frames import Opcode
 
@@ -14,7 +13,7 @@ try:
 except ImportError:  # where there is no wheel of it
     from websockets.utils import apply_mask
 
-__all__ = ["MaskedFrame", "apply_mask", "frame"]
+__all__ = ["apply_mask", "frame", "masked"]
 
 _KEY = 4  # octets
 _POOL = 1024  # keys got at a time
@@ -51,17 +50,8 @@ def frame(opcode: int, payload: bytes, key: bytes = b"") -> bytes:
     return header + key + (apply_mask(payload, key) if key else payload)
 
 
-class MaskedFrame:
-    """What `websockets` sends as a frame: a whole message, octets as binary, a string as text."""
-
-    __slots__ = ("_data", "_opcode")
-
-    def __init__(self, data: bytes | str) -> None:
-        self._opcode, self._data = (Opcode.TEXT, data.encode()) if isinstance(data, str) else (Opcode.BINARY, data)
-
-    def __str__(self) -> str:
-        return f"{self._opcode.name} of {len(self._data)} octets"
-
-    def serialize(self, *, mask: bool, extensions: Any = None) -> bytes:
-        """As the wire has it. A client's is always masked, and without an extension."""
-        return frame(self._opcode, self._data, _keys.next())
+def masked(data: bytes | str) -> bytes:
+    """A message of a client, octets as binary, a string as text, as the wire has it."""
+    if isinstance(data, str):
+        return frame(Opcode.TEXT, data.encode(), _keys.next())
+    return frame(Opcode.BINARY, data, _keys.next())

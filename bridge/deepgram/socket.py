@@ -1,8 +1,8 @@
 """One WebSocket to Deepgram: its handshake, its outbox, and how it ended.
 
-Library: `websockets`, because it shows status, headers and body of a refused handshake. A frame is given to its
-protocol, and what that has to send to the transport, as its own `broadcast` does: no task wakes to write one. Only what
-the peer does not take in time is left to a task. What comes is handed over as it is read; a task waits for the end.
+Library: `websockets`, because it shows status, headers and body of a refused handshake. A frame is written to its
+transport at once, where its protocol writes, too: no task wakes to write one. Only what the peer does not take in time
+is left to a task. What comes is handed over as it is read; a task waits for the end.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from websockets.frames import DATA_OPCODES, Frame, Opcode
 from websockets.protocol import Event, State
 
 from bridge.deepgram.dialing import ProxyFailed, dial
-from bridge.deepgram.masking import MaskedFrame
+from bridge.deepgram.masking import masked
 from bridge.deepgram.messages import Refusal, parse_refusal
 from bridge.egress import Route
 from bridge.failure import Failure, failure
@@ -173,8 +173,7 @@ class Socket:
             self._outbox.append(data)
             self._begin_writing(connection)
         elif connection.protocol.state is State.OPEN:
-            connection.protocol.send_frame(MaskedFrame(data))  # type: ignore[arg-type]
-            connection.send_data()
+            connection.transport.write(masked(data))
 
     def _begin_writing(self, connection: ClientConnection) -> None:
         self._is_flowing = False

@@ -6,7 +6,8 @@ it says what the mark is to be, and `wakeups` sets it.
 
 A mark that is half a frame low is reached by the right frame, as the lengths of frames differ by a digit or two. Some
 senders hold a frame back until the one before is acknowledged (Nagle's algorithm), which the kernel delays while it is
-not read. So the mark is tried first: where the frames that complete chunks come late by it, there is none.
+not read. So the mark is tried first: where the frames that complete chunks come late by it, there is none. That may
+have been this process, which was busy: it is tried again later, and less and less often.
 """
 
 from collections.abc import Sequence
@@ -16,6 +17,8 @@ from bridge.carriers.messages import Media
 
 _KNOWN = 24  # reads after which it is known how late they come without a mark
 _TRIED = 24  # reads with a mark after which it is known how late they come with it
+_REST = 1000  # reads without a mark after a try that has failed, ten seconds of a call; then more and more
+_LONGER = 4  # times as many after the next
 _LATER = 0.003  # seconds of delay by which the mark gives itself away
 _LATE = 0.03  # seconds that a chunk may be late before what there is of it is read
 _NEAR = 32  # octets by which a mark may be off: setting it costs a system call
@@ -25,7 +28,19 @@ _NEWER = 1 / 8  # how much a read counts in the length of a frame
 class LowWater:
     """Of one socket."""
 
-    __slots__ = ("_delay", "_frame", "_lacking", "_left", "_off", "_reads", "_tracks", "_without", "mark", "patience")
+    __slots__ = (
+        "_delay",
+        "_frame",
+        "_lacking",
+        "_left",
+        "_reads",
+        "_rest",
+        "_resting",
+        "_tracks",
+        "_without",
+        "mark",
+        "patience",
+    )
 
     def __init__(self) -> None:
         self.mark = 1
@@ -39,10 +54,11 @@ class LowWater:
         self._without: dict[str, float] = {}  # by track, how late its frames are without a mark, on average
         self._delay = 0.0  # seconds by which those that complete chunks are later with it, added up
         self._left = _TRIED
-        self._off = False
+        self._rest = _REST  # after the next try that fails
+        self._resting = 0  # reads that are left of a rest
 
     def __repr__(self) -> str:
-        return f"<LowWater {'off' if self._off else self.mark}>"
+        return f"<LowWater {'off' if self._resting else self.mark}>"
 
     def read(self, octets: int, frames: Sequence[Media], lacking: int, now: float) -> None:
         """A read of so many octets has brought these frames, and nothing else. `lacking`: frames that complete the next
@@ -50,10 +66,12 @@ class LowWater:
         """
         length = octets / len(frames)
         self._frame = length if not self._frame else self._frame + (length - self._frame) * _NEWER
-        if self._left:
+        if self._resting:
+            self._resting -= 1
+        elif self._left:
             self._judge(frames, now)
         self._lacking = lacking
-        if lacking < 2 or self._off or self._reads < _KNOWN:
+        if lacking < 2 or self._resting or self._reads < _KNOWN:
             self.mark = 1
             return
         mark = round((lacking - 0.5) * self._frame)
@@ -82,4 +100,11 @@ class LowWater:
             completing = frames[self._lacking - 1]
             delay = now - completing.at / 1000
             self._delay += delay - self._without.get(completing.track, delay)
-        self._off = not self._left and self._delay > _LATER * _TRIED
+        if not self._left and self._delay > _LATER * _TRIED:
+            self._give_way()
+
+    def _give_way(self) -> None:
+        """Do without for a while, then learn and try again."""
+        self._resting, self._rest = self._rest, self._rest * _LONGER
+        self._reads, self._left, self._delay = 0, _TRIED, 0.0
+        self._without.clear()

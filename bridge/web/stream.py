@@ -204,11 +204,10 @@ class StreamReader:
                     early.add(message, self._loop.time())
                     if len(early) == 1:
                         self._registry.on_early(started.call_id)
-            stream = await opening
+            return await opening
         except asyncio.CancelledError:
             opening.cancel()
             raise
-        return stream
 
     async def _next(self) -> Media | Digit | None:
         """The next message for the call; None when the stream is over."""
@@ -262,8 +261,9 @@ class StreamReader:
         stream, dialect = self._stream, self._dialect
         if stream is None or stream.is_over or (octets > _LARGEST_MESSAGE and any(map(_is_large, read))):
             return read
-        media: list[Media] = []
-        for place, (kind, data, _) in enumerate(read):
+        texts = [data for kind, data, _ in read if kind is _TEXT]
+        media = dialect.receive_media(texts) if len(texts) == len(read) else []
+        for place, (kind, data, _) in enumerate(read[len(media) :], len(media)):
             try:
                 if kind is _TEXT:
                     messages = dialect.receive_text(data)

@@ -14,6 +14,7 @@ from bridge.carriers.messages import Media
 from bridge.web.low_water import LowWater
 
 _SWEEP = 0.03  # seconds between two looks at what is late
+_FORGET = 0.9  # of a lag, from one look to the next
 _HAS_MARKS = sys.platform == "linux"
 
 
@@ -32,7 +33,7 @@ class Wakeup:
     def read(self, octets: int, frames: Sequence[Media], lacking: int, now: float) -> None:
         """As the machine's."""
         machine = self._low_water
-        machine.read(octets, frames, lacking, now)
+        machine.read(octets, frames, lacking, now - self._wakeups.lag)
         self.late_at = now + machine.patience if machine.mark > 1 else inf
         if machine.mark != self._mark:
             self._set(machine.mark)
@@ -59,6 +60,8 @@ class Wakeups:
     def __init__(self) -> None:
         self._open: set[Wakeup] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self.lag = 0.0
+        """Seconds by which this process has been late of late: no mark is to blame for those."""
 
     @property
     def sweeping(self) -> bool:
@@ -72,16 +75,17 @@ class Wakeups:
         wakeup = Wakeup(self, transport)
         self._open.add(wakeup)
         if self._timer is None:
-            self._sweep()
+            self._sweep(asyncio.get_running_loop().time())
         return wakeup
 
     def forget(self, wakeup: Wakeup) -> None:
         """A socket is closed."""
         self._open.discard(wakeup)
 
-    def _sweep(self) -> None:
+    def _sweep(self, due: float) -> None:
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(_SWEEP, self._sweep) if self._open else None
         now = loop.time()
+        self.lag = max(now - due, self.lag * _FORGET)
+        self._timer = loop.call_at(now + _SWEEP, self._sweep, now + _SWEEP) if self._open else None
         for wakeup in [wakeup for wakeup in self._open if wakeup.late_at <= now]:
             wakeup.give_up()

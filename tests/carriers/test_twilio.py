@@ -188,6 +188,24 @@ def test_any_damaged_message_is_read_or_refused(at, character):
         pass
 
 
+@given(
+    st.lists(st.integers(0, 10**9).map(lambda at: media(timestamp=str(at), payload="AAAA"))),
+    st.lists(
+        st.sampled_from(
+            [media(), json.dumps(START), "[", '{"event":"media"}', '{"event":"mark","media":{}}', '{"event":"stop"}']
+        )
+        | st.characters().map(lambda character: media(payload=character))
+    ),
+)
+def test_frames_that_came_together_are_read_as_one_by_one_up_to_the_first_odd_one(ordinary, rest):
+    texts = [text.encode() for text in (*ordinary, *rest)]
+    found = TwilioDialect().receive_media(texts)
+
+    assert len(found) >= len(ordinary)
+    assert found == [parse(text) for text in texts[: len(found)]]
+    assert rest or len(found) == len(texts)
+
+
 def test_a_start_that_names_tracks_without_end_is_cut_short():
     text = json.loads(start())
     text["start"]["tracks"] = ["inbound", "x" * 1000, *["outbound"] * 1000]

@@ -94,6 +94,31 @@ def test_a_sender_whose_frames_are_held_back_by_the_mark_gets_none(line, delay, 
     assert repr(line.low_water) == ("<LowWater off>" if off else f"<LowWater {round(5.5 * FRAME)}>")
 
 
+def test_a_process_that_was_busy_once_has_its_mark_again(line):
+    for _ in range(25):
+        line.chunk(0.03)
+    assert line.chunk() == 1
+
+    line.frame_by_frame(500 + 12)
+    for _ in range(25):
+        line.chunk()
+
+    assert line.chunk() > 1
+
+
+def test_a_sender_that_holds_back_is_tried_less_and_less_often(line):
+    tried = []
+    for _ in range(20_000):
+        if line.low_water.mark > 1:
+            line.chunk(0.021)
+            tried.append(line.at // 20)
+        else:
+            line.frame_by_frame(1)
+
+    pauses = [after - before for before, after in zip(tried, tried[1:], strict=False) if after - before > 100]
+    assert pauses == [pytest.approx(500 * 4**number, rel=0.1) for number in range(3)]
+
+
 def test_a_line_that_jitters_keeps_its_mark(line):
     for number in range(25):
         line.chunk(0.03 if number % 12 == 0 else 0.0)

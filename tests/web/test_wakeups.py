@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import sys
+import time
 
 import pytest
 
@@ -95,6 +96,12 @@ async def test_a_mark_that_is_given_up_lets_everything_through(pair, known):
     await until(lambda: reads.reads)
 
     assert reads.reads == [1]
+
+
+async def test_what_the_process_itself_is_late_is_no_mark_s_fault(pair, known):
+    time.sleep(0.08)  # noqa: ASYNC251 - the loop is to stand still
+    await until(lambda: known._wakeups.lag >= 0.05)
+    await until(lambda: known._wakeups.lag < 0.003)
 
 
 async def test_no_timer_runs_while_no_socket_is_open(pair):

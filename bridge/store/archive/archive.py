@@ -208,11 +208,11 @@ class Archive:
             return  # calls that go on in an outage say four times a second that they do
         if self._timer:
             self._timer.cancel()
-        self._timer = None if due is None else self._loop.call_at(due, self._wake)
+        self._timer = None if due is None else self._loop.call_at(due, self._wake, due)
 
-    def _wake(self) -> None:
+    def _wake(self, due: float) -> None:
         self._timer = None
-        self._errands.handle_timer(self._loop.time())
+        self._errands.handle_timer(max(due, self._loop.time()))  # the loop may be early
         self._begin()
 
     async def _do(self, call_id: str) -> None:

@@ -172,7 +172,7 @@ class Database:
         return await self.ask(rows)
 
     async def close(self) -> None:
-        """Close what is idle, and what nobody waits for any more; what is in use is closed by its user."""
+        """Close what is idle, and what is still being opened; what is in use is closed by its user."""
         self._closed = True
         await self._forget_idle()
         if self._opening:
@@ -186,7 +186,7 @@ class Database:
 
 
 def _finish(opening: "asyncio.Task[AsyncConnection[Any]]") -> None:
-    """Close what was opened for nobody."""
+    """Close what is not waited for any more."""
     if not opening.cancelled() and opening.exception() is None:
         opening.result().pgconn.finish()
 

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL that nobody waits for any more."""
+"""Connections to PostgreSQL that are not waited for any more."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ from tests.fakes.waiting import until
 pytestmark = pytest.mark.postgres
 
 
-async def test_a_connection_that_nobody_waits_for_any_more_is_closed_though_its_task_is_kept() -> None:
+async def test_a_connection_that_is_not_waited_for_any_more_is_closed_though_its_task_is_kept() -> None:
     database = Database(postgres.server().url, "one")
     kept = []
     for wait in range(20):  # milliseconds: each time it is somewhere else on the way
