@@ -24,7 +24,7 @@ from bridge.call.event_writer import EventWriter
 from bridge.call.leftovers import Leftovers, ended_at
 from bridge.call.observed import Observed
 from bridge.call.projection import Projection
-from bridge.call.recovery import read_projection
+from bridge.call.recovery import last_heard, read_projection, reopen
 from bridge.call.repair import Repair, TooLarge
 from bridge.deepgram.batch import Transcribed
 from bridge.deepgram.choice import Choice
@@ -189,8 +189,7 @@ class Backfill:
 
     async def _try(self, call_id: str, effort: _Effort) -> bool | None:
         """Go on from what the log says; None: it is to be tried again."""
-        async with self._slots, self._taken(call_id), self._open(call_id) as file:
-            projection = await read_projection(self._store, call_id)
+        async with self._slots, self._taken(call_id), self._open(call_id) as (file, projection):
             if projection.seq and not projection.ended:
                 # It may go on yet. Until it ends nothing says what it lacks, and all of its audio is needed.
                 raise StoreError(f"call {call_id} has not ended")
@@ -235,10 +234,15 @@ class Backfill:
         yield
 
     @asynccontextmanager
-    async def _open(self, call_id: str) -> AsyncIterator[CallAudio]:
-        file = await self._audio.reopen(call_id)
+    async def _open(self, call_id: str) -> AsyncIterator[tuple[CallAudio, Projection]]:
+        projection = await read_projection(self._store, call_id)
+        for _ in range(2):  # here and elsewhere
+            if file := await reopen(self._audio, call_id, last_heard(projection, self._owners)):
+                break
+        else:
+            raise StoreError("its last audio is on another disk, or on none")
         try:
-            yield file
+            yield file, projection
         finally:
             file.close()
 

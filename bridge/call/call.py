@@ -65,7 +65,7 @@ class Call:
         self._continuity = Continuity(services.policy.continuity)
         self._over = asyncio.Event()
         self._record = services.open_record(call_id, started, describe.language(self._options), past)
-        note = Note(tracks=past.tracks, silent=past.silent) if past else Note()
+        note = Note(tracks=past.tracks, silent=past.silent, resumed=past.resumed) if past else Note(resumed=0)
         self._keeping = Keeping(audio, note, self._record)
         self._handed = past.handed if past else None
         self._heard: int | None = None  # how far another process has heard the call, where the clock tells
@@ -138,7 +138,7 @@ class Call:
         stream.source = path.join(
             seam.shift, [track for track in stream.tracks if track not in self._keeping.note.silent]
         )
-        self._keeping.add_tracks(stream.tracks, None)
+        self._keeping.add_tracks(stream.tracks, None, "handed_over")
         self._record.join(stream.id, seconds(min(handed.covered)), handed.uncovered)
         self._arm_timer()
         return seam.frames
@@ -269,7 +269,7 @@ class Call:
             position = max(position, place.heard or 0, self._keeping.end)
             path = self._hearing.open(position, place.heard)
         stream.source, position = path.open_stream(position, place.resumed or "carrier_reconnected")
-        self._keeping.add_tracks(stream.tracks, self._continuity.heard)
+        self._keeping.add_tracks(stream.tracks, self._continuity.heard, place.resumed)
         if place.resumed:
             at, uncovered = seconds(position), self.uncovered
             self._record.tell(CallResumed(reason=place.resumed, stream_id=stream.id, at=at, uncovered=uncovered))

@@ -10,10 +10,11 @@ from bridge.audio import CHANNELS
 from bridge.call import describe
 from bridge.call.note import Note
 from bridge.call.overlap import TAIL
+from bridge.call.projection import BY_PROCESSES
 from bridge.call.record import Record
 from bridge.deepgram.exchange import Uncovered
 from bridge.errors import StoreError
-from bridge.events import Stretch, Track
+from bridge.events import ResumeReason, Stretch, Track
 from bridge.store.kept import CallAudio, Left
 
 
@@ -37,10 +38,13 @@ class Keeping:
         """Whether there is a place for the audio."""
         return self._audio is not None
 
-    def add_tracks(self, tracks: tuple[Track, ...], heard: int | None) -> None:
-        """A stream of these tracks is here. `heard`: as `write`'s."""
+    def add_tracks(self, tracks: tuple[Track, ...], heard: int | None, resumes: ResumeReason | None = None) -> None:
+        """A stream of these tracks is here. `heard`: as `write`'s. `resumes`: why the call goes on with it, which the
+        log is told after this: audio that it says an earlier process has left is not read."""
         self.note.add_tracks(tracks)
-        self.write(heard)
+        if resumes in BY_PROCESSES:
+            self.note.resumed = (self.note.resumed or 0) + 1
+        self.write(heard, at_once=resumes in BY_PROCESSES)
 
     def write(self, heard: int | None, *, at_once: bool = False) -> None:
         """Write the note again. `heard`: where the audio of the lost streams ended; None while one is heard."""

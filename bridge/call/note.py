@@ -26,6 +26,8 @@ class Note:
     clock: float | None = None
     """Wall clock of call time 0 by the audio that came last, of a call that another process hears, too: that one goes
     on where the kept audio ends. None of any other call."""
+    resumed: int | None = None
+    """How many times processes have gone on with the call, the one that writes this included."""
 
     def add_tracks(self, tracks: tuple[Track, ...]) -> None:
         """Those of one more stream; none: it may carry both."""
@@ -39,6 +41,7 @@ class Note:
             "tracks": list(self.tracks),
             "silent": dict(self.silent),
             "holes": _dump(self.holes),
+            "resumed": self.resumed,
         }
         if self.clock is not None:
             dumped["clock"] = self.clock
@@ -48,7 +51,7 @@ class Note:
     def load(cls, dumped: Mapping[str, Any] | None) -> "Note":
         """What `dump` gave, by this or an older bridge; what is not there is not known."""
         said = dumped or {}
-        anchor, heard, clock = said.get("anchor"), said.get("heard"), said.get("clock")
+        anchor, heard, clock, resumed = (said.get(name) for name in ("anchor", "heard", "clock", "resumed"))
         return cls(
             anchor=float(anchor) if isinstance(anchor, int | float) else None,
             heard=heard if isinstance(heard, int) else None,
@@ -57,6 +60,7 @@ class Note:
             holes=_load(said.get("holes", ())),
             uncovered=_load(said["uncovered"]) if "uncovered" in said else None,
             clock=float(clock) if isinstance(clock, int | float) else None,
+            resumed=resumed if isinstance(resumed, int) else None,
         )
 
 

@@ -22,6 +22,7 @@ from bridge.events import (
     Cause,
     PauseEnded,
     PauseStarted,
+    ResumeReason,
     Stretch,
     Track,
     TranscriptFinal,
@@ -39,6 +40,9 @@ NOT_TRANSCRIBED: Cause = "not_transcribed"
 
 _NUMBER = re.compile(r"-u?(b?)(\d+)$", re.ASCII)
 """How the assembler ends an id."""
+
+BY_PROCESSES: tuple[ResumeReason, ...] = ("bridge_restarted", "handed_over")
+"""Why a call goes on in the hands of another process."""
 
 _MOMENTS = ("end", "at")
 """Names of moments of the call in any event. `to` is one in a gap, but in `call.started` it is a number."""
@@ -74,6 +78,8 @@ class Projection:
         """Those that its streams carried, as far as that is known."""
         self.silent: dict[Track, int] = {}
         """Where the audio of each track had ended that was silent when the process before left the call."""
+        self.resumed = 0
+        """How many times processes have gone on with it."""
         self.resumed_at = 0.0
         """Where the newest process but this went on with the call, in seconds of it."""
         self.left_in_order = False
@@ -142,7 +148,8 @@ class Projection:
                 self.paused = None
             case TranscriptionConfigured.type:
                 self._take_change(data)
-            case CallResumed.type if data["reason"] in ("bridge_restarted", "handed_over"):
+            case CallResumed.type if data["reason"] in BY_PROCESSES:
+                self.resumed += 1
                 self.resumed_at = data["at"]
                 self.uncovered = _stretches(data)
             case CallEnded.type:

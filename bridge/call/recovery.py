@@ -102,7 +102,7 @@ class Recovery:
         if past.anchor is None:
             past.anchor = datetime.fromisoformat(past.started["started_at"]).timestamp()
         past.tracks = tuple(track for track in TRACKS if track in past.started["tracks"])
-        audio = await self._reopen(record_id)
+        audio = await self._reopen(record_id, last_heard(past, self._store))
         if left := await self._left(row):
             audio = audio or open_audio(self._audio, record_id)
             _lay(audio, left)
@@ -122,14 +122,15 @@ class Recovery:
             log.error("the end of a call was not handed over", extra={"call_id": row.id, "reason": str(error)})
             return None
 
-    async def _reopen(self, record_id: str) -> CallAudio | None:
+    async def _reopen(self, record_id: str, resumed: int) -> CallAudio | None:
         if self._audio is None:
             return None
         try:
-            if record_id in self._audio.kept():
-                return await self._audio.reopen(record_id)
+            if record_id in self._audio.kept() and (file := await reopen(self._audio, record_id, resumed)):
+                return file
             async with asyncio.timeout(_ELSEWHERE):
-                return await self._audio.reopen(record_id) if await self._audio.has(record_id) else None
+                found = await self._audio.has(record_id)
+                return await reopen(self._audio, record_id, resumed) if found else None
         except (StoreError, TimeoutError) as error:
             reason = str(error) or "it is elsewhere, and was not brought here in time"
             log.error("kept audio is lost", extra={"call_id": record_id, "reason": reason})
@@ -143,6 +144,24 @@ async def read_projection(store: EventLog, call_id: str) -> Projection:
         for event in events:
             projection.take(event.body)
     return projection
+
+
+def last_heard(past: Projection, owners: Ownership | None) -> int:
+    """As `reopen`'s `resumed`. Processes that share one disk have the newest audio there in any case."""
+    return past.resumed if owners and owners.lease is not None else 0
+
+
+async def reopen(audio: KeptAudio, call_id: str, resumed: int) -> CallAudio | None:
+    """The kept audio of a call that processes have gone on with so many times. What is here or elsewhere may be that of
+    a process before the last, which has stood still and come back: its end is not the call's. It is deleted here, and
+    the answer is None. Raises `StoreError` as `KeptAudio.reopen`."""
+    file = await audio.reopen(call_id)
+    knew = Note.load(file.note).resumed
+    if knew is None or knew >= resumed:
+        return file
+    log.warning("kept audio is of an earlier process", extra={"call_id": call_id})
+    await file.discard()
+    return None
 
 
 def open_audio(audio: KeptAudio | None, record_id: str) -> CallAudio | None:

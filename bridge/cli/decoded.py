@@ -64,6 +64,10 @@ class DecodedAudio:
     async def finish(self, muted: Sequence[tuple[int, Span]] = ()) -> None:
         """It stays until its record is handed over."""
 
+    async def discard(self) -> None:
+        """Delete it: it is on no other disk."""
+        await self.remove()
+
     async def remove(self) -> None:
         """Delete it."""
         self._path.unlink(missing_ok=True)

@@ -74,6 +74,9 @@ class CallAudio(Protocol):
     async def remove(self) -> None:
         """Delete the audio and the note."""
 
+    async def discard(self) -> None:
+        """Delete what this disk has of them, and leave what other disks have."""
+
 
 class KeptAudio(Protocol):
     """The audio of calls, for as long as some of it is to be transcribed."""

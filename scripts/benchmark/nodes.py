@@ -215,7 +215,7 @@ def failing() -> NodesPlan:
 async def fail_over() -> Outcome:
     """What becomes of their calls."""
     with tempfile.TemporaryDirectory() as folder:
-        return await NodesRun(failing(), Path(folder), asker=True).run()
+        return await NodesRun(failing(), Path(folder), asker=False).run()
 
 
 def show_stored(all_stored: Sequence[Stored]) -> Table:

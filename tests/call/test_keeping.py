@@ -43,6 +43,16 @@ async def test_a_call_whose_audio_cannot_be_kept_goes_on_without(record):
     assert (keeping.note.tracks, keeping.note.holes) == (("inbound",), [])
 
 
+async def test_processes_that_go_on_with_a_call_are_counted_beside_its_audio(record, audio):
+    file, keeping = kept(audio, record)
+    told = []
+    for reason in (None, "bridge_restarted", "carrier_reconnected", "handed_over"):
+        keeping.add_tracks(("inbound",), None, reason)
+        told.append(Note.load(file.note).resumed)
+
+    assert told == [None, 1, 1, 2]
+
+
 async def test_holes_are_noted_once_and_taken_back_when_they_are_filled(record, audio):
     file, keeping = kept(audio, record)
     keeping.settle(0, [(1, Span(0, 8000))], 4000)

@@ -2,13 +2,14 @@
 
 import asyncio
 import json
+from types import SimpleNamespace
 
 import pytest
 
 from bridge.call import CallRegistry
 from bridge.call import recovery as module
 from bridge.call.projection import Projection
-from bridge.call.recovery import Recovery, leave_out_pauses, open_audio, read_projection
+from bridge.call.recovery import Recovery, last_heard, leave_out_pauses, open_audio, read_projection, reopen
 from bridge.events import Stretch, timestamp
 from bridge.spans import Span
 from bridge.store.archive.archive import Archive
@@ -211,6 +212,27 @@ async def test_the_tracks_of_a_call_are_those_of_its_note_or_else_of_its_first_s
 
     assert adopted.past.tracks == tracks
     assert not adopted.past.audio_lost
+
+
+@pytest.mark.parametrize(
+    ("resumed", "is_last"), [(None, True), (2, True), (3, True), (1, False)], ids=["of an older bridge", "", "", ""]
+)
+async def test_audio_of_a_process_before_the_last_is_not_gone_on_with(stores, caplog, resumed, is_last):
+    store, audio = stores
+    await left_open(store, audio)
+    await note(audio, resumed=resumed)
+    file = await reopen(audio, "CA1", 2)
+
+    assert (file is not None, audio.is_open("CA1"), audio.kept()) == (is_last, is_last, [])
+    assert [record.message for record in caplog.records] == ([] if is_last else ["kept audio is of an earlier process"])
+
+
+async def test_processes_that_share_one_disk_have_the_newest_audio_there(stores):
+    past = Projection()
+    past.resumed = 2
+    shared = SimpleNamespace(lease=10.0)
+
+    assert (last_heard(past, shared), last_heard(past, stores[0]), last_heard(past, None)) == (2, 0, 0)
 
 
 async def test_a_call_of_which_no_audio_is_left_is_kept_from_now_on(stores, caplog):

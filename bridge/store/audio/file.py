@@ -166,6 +166,11 @@ class AudioFile:
         self._check_open()
         await asyncio.shield(self._leave("remove"))
 
+    async def discard(self) -> None:
+        """Delete them here, and leave what the archive has."""
+        self._check_open()
+        await asyncio.shield(self._leave("discard"))
+
     def take(self) -> Flush:
         """For the writer: what has come together since the last flush."""
         span, audio = Span(self._taken, self.end), self._buffer

@@ -12,7 +12,7 @@ from bridge.audio import CHANNELS
 from bridge.spans import Span
 from bridge.store.audio.segments import Segments
 
-Then = Literal["go on", "close", "remove", "move"]
+Then = Literal["go on", "close", "remove", "discard", "move"]
 
 
 @dataclass(slots=True, eq=False)
@@ -51,7 +51,7 @@ class Flush:
 
     def run(self) -> None:
         """In the thread. A trouble with one step does not keep the others from being done."""
-        if self.then == "remove":
+        if self.then in ("remove", "discard"):
             self._try(self.segments.remove)
             return
         self._try(self._drop)  # first, because it makes room

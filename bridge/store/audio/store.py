@@ -193,7 +193,7 @@ class AudioStore:
 
     def _flushed(self, file: AudioFile, flush: Flush) -> None:
         """What must outlive this disk is told to the archive."""
-        if not self._archive:
+        if not self._archive or flush.then == "discard":
             return
         if flush.then == "remove" or flush.moved:
             self._archive.let_go(file.call_id)

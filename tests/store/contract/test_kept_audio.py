@@ -84,7 +84,7 @@ async def test_there_is_nothing_to_go_on_with_that_was_not_kept(audio: KeptAudio
         await audio.reopen("CA1")
 
 
-@pytest.mark.parametrize("how", ["finish", "remove"])
+@pytest.mark.parametrize("how", ["finish", "remove", "discard"])
 async def test_a_call_that_needs_no_audio_leaves_none(reopen: Reopen, how: str) -> None:
     async with reopen() as audio:
         call = audio.open("CA1")

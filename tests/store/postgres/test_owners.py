@@ -20,9 +20,11 @@ from bridge.call import CallRegistry
 from bridge.call.backfill import Backfill, BackfillPolicy
 from bridge.call.call_options import CallOptions
 from bridge.call.others import Others
+from bridge.call.recovery import Recovery
 from bridge.carriers.messages import Digit
 from bridge.deepgram import options
 from bridge.errors import NotOwner
+from bridge.events import CallResumed
 from bridge.outbox import Settlement
 from bridge.store import Query, Whose
 from bridge.store.archive.archive import Archive
@@ -41,6 +43,8 @@ from tests.fakes.waiting import until
 pytestmark = pytest.mark.postgres
 
 STEREO = interleave(*AUDIO)
+
+RESUMED = CallResumed(reason="bridge_restarted", stream_id="MZ2", at=2.0)
 
 LEASE = 600.0
 """Seconds; it runs out when the test says so."""
@@ -332,6 +336,38 @@ async def test_kept_audio_of_which_it_believes_that_no_one_needs_it(one: Any, tw
             await file.finish()
             await until(lambda: not their_archive.waiting)
     assert objects.objects == {}
+
+
+async def test_kept_audio_of_a_call_that_has_been_another_processs_meanwhile(
+    one: Any, two: Any, tmp_path: Path
+) -> None:
+    """What stands still and wakes lays what came meanwhile at the end of what it had: that is not where it belongs."""
+    objects = MemoryObjects()
+    await one.append([words.started()])
+    async with audio_of(one, objects, tmp_path / "one") as (audio, _):
+        file = audio.open("CA1")
+        file.write_note({"resumed": 0})
+        file.append(sound(0, 500))
+        file.close()
+        await audio.flush()
+        expire(one.owner)
+        await take(two)
+        await two.append([words.event("CA1", 2, RESUMED)])
+        async with audio_of(two, objects, tmp_path / "two") as (theirs, their_archive):
+            later = theirs.open("CA1")
+            later.leap(16_000)
+            later.write_note({"resumed": 1})
+            later.append(sound(0, 900))
+            later.close()
+            await theirs.brought("CA1")
+            assert not their_archive.waiting
+        await two.release("CA1")
+        postgres.execute("UPDATE bridge.node SET expires_at = now() + interval '1 hour'")
+        adopted = await Recovery(one, audio).adopt("CA1")
+        assert adopted
+        assert adopted.audio
+        assert adopted.audio.end == 16_900
+        assert await adopted.audio.read_on(16_000, 900) == (16_000, sound(0, 900))
 
 
 def transcribes(store: Any, audio: Any, server: Any) -> Backfill:
