@@ -53,8 +53,8 @@ def pytest_addoption(parser):
 
 
 def pytest_xdist_auto_num_workers(config):
-    """Half as many again as there are cores: the tests wait for a third of their time."""
-    return max(2, (os.cpu_count() or 1) * 3 // 2)
+    """Twice as many as there are cores: some of the tests wait for most of their time."""
+    return 2 * (os.cpu_count() or 1)
 
 
 @pytest.hookimpl(tryfirst=True)
