@@ -24,7 +24,7 @@ from bridge.call.event_writer import EventWriter
 from bridge.call.leftovers import Leftovers, ended_at
 from bridge.call.observed import Observed
 from bridge.call.projection import Projection
-from bridge.call.recovery import last_heard, read_projection, reopen
+from bridge.call.recovery import is_earlier, last_heard, read_projection, reopen
 from bridge.call.repair import Repair, TooLarge
 from bridge.deepgram.batch import Transcribed
 from bridge.deepgram.choice import Choice
@@ -297,7 +297,10 @@ class Backfill:
             await self._leftovers.look()
 
     async def _finish_left(self, call_id: str) -> None:
-        await self._finish(await self._audio.reopen(call_id), call_id)
+        resumed = last_heard(await read_projection(self._store, call_id), self._owners)
+        file = await self._audio.reopen(call_id)
+        # What a process has that was not the call's last is no recording of it.
+        await (file.remove() if is_earlier(file, resumed) else self._finish(file, call_id))
 
     async def _finish(self, file: CallAudio, call_id: str) -> None:
         """Its audio is needed no more; a recording of it is silent where the log says that words were taken out."""

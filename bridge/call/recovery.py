@@ -156,12 +156,17 @@ async def reopen(audio: KeptAudio, call_id: str, resumed: int) -> CallAudio | No
     a process before the last, which has stood still and come back: its end is not the call's. It is deleted here, and
     the answer is None. Raises `StoreError` as `KeptAudio.reopen`."""
     file = await audio.reopen(call_id)
-    knew = Note.load(file.note).resumed
-    if knew is None or knew >= resumed:
+    if not is_earlier(file, resumed):
         return file
     log.warning("kept audio is of an earlier process", extra={"call_id": call_id})
     await file.discard()
     return None
+
+
+def is_earlier(audio: CallAudio, resumed: int) -> bool:
+    """Whether it is of a process before the last of so many; not known of an older bridge's."""
+    knew = Note.load(audio.note).resumed
+    return knew is not None and knew < resumed
 
 
 def open_audio(audio: KeptAudio | None, record_id: str) -> CallAudio | None:

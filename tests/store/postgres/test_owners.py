@@ -443,6 +443,23 @@ async def test_two_processes_that_find_the_same_audio_transcribe_it_once(one: An
         assert objects.objects == {}
 
 
+@pytest.mark.parametrize("lacks", [((0.0, 12.0),), ()], ids=["that lacks words", "that lacks nothing"])
+async def test_audio_of_an_ended_call_that_was_not_the_last_process_s(one: Any, tmp_path: Path, lacks: Any) -> None:
+    """It is no recording of the call, and its words would come at the wrong times."""
+    async with deepgram() as server, AudioStore(tmp_path, limit=2**30, keep=True) as audio:
+        file = audio.open("CA1")
+        file.write_note({"resumed": 0})
+        file.append(STEREO)
+        ended = words.ended(seq=3, uncovered=lacks)
+        await one.append([words.started(), words.event("CA1", 2, RESUMED), ended])
+        file.close()
+        await audio.flush()
+        async with transcribes(one, audio, server) as service:
+            await service.recover()
+            await until(lambda: not service.waiting)
+        assert (audio.kept(), list((tmp_path / "recordings").iterdir()), server.requests) == ([], [], [])
+
+
 # --- what one does for all ------------------------------------------------------------------------------------------
 
 
