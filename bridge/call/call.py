@@ -259,7 +259,7 @@ class Call:
         self._timer = None if due is None else self._loop.call_later(max(0.0, due - self._clock.now()), self._wake, due)
 
     def _wake(self, due: float) -> None:
-        self._continuity.handle_timer(max(due, self._clock.now()), self._received)  # the loop may be early
+        self._continuity.handle_timer(max(due, self._clock.now()), self._received, due)  # the loop may be early
         self._obey()
 
     def _place(self, stream: Stream, place: Place) -> None:

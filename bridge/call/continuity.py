@@ -17,6 +17,9 @@ from bridge.call.lull import Lull, LullPolicy
 from bridge.call.states import OVER, State, Trigger, follow
 from bridge.events import TRACKS, EndReason, Track
 
+STOOD_STILL, READING = 1.0, 0.5
+"""Seconds by which a timer is late where the process itself stood still, and for which what came is then read."""
+
 Interruption = Literal["carrier_reconnected", "bridge_restarted"]
 """Why there was no stream, as `ResumeReason` has it."""
 
@@ -242,8 +245,14 @@ class Continuity:
         times = (self._expires, self._fill_at, self._ask_at, self._ends, self._lull.look_at)
         return min((time for time in times if time is not None), default=None)
 
-    def handle_timer(self, now: float, received: int) -> None:
-        """What is due by `now`. `received`: where the audio ends that has come, or that took its place."""
+    def handle_timer(self, now: float, received: int, due: float | None = None) -> None:
+        """What is due by `now`. `received`: where the audio ends that has come, or that took its place.
+
+        `due`: when this was to be called. If that is long ago, nothing was read meanwhile, and that is done first.
+        """
+        if due is not None and now - due > STOOD_STILL:
+            self._put_off(now - due, now + READING)
+            return
         if self._ends is not None and now >= self._ends:
             self._end("max_duration", Trigger.ENDED)
         elif self._expires is not None and now >= self._expires:
@@ -269,6 +278,14 @@ class Continuity:
 
     def _become(self, trigger: Trigger) -> None:
         self.state = follow(self.state, trigger)
+
+    def _put_off(self, seconds: float, until: float) -> None:
+        """The process stood still for so long: conclude nothing before it has read what came."""
+        self._expires, self._fill_at, self._ask_at, self._ends = (
+            None if time is None else max(time, until)
+            for time in (self._expires, self._fill_at, self._ask_at, self._ends)
+        )
+        self._lull.put_off(seconds, until)
 
     def _look(self, received: int, now: float) -> None:
         before = self._lull.paused

@@ -51,6 +51,13 @@ class Lull:
         """There is no stream to look at."""
         self.look_at = None
 
+    def put_off(self, seconds: float, until: float) -> None:
+        """Nothing could be read for so long: that is no silence of the carrier's. Look again at `until`."""
+        if self.look_at is not None:
+            self._heard_at += seconds
+            self._looked_at += seconds
+            self.look_at = until
+
     def look(self, received: int, now: float) -> int | None:
         """How far the call is to go on in silence, if the carrier has paused. `received`: where all audio ends."""
         if received > self._seen:

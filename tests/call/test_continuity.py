@@ -587,6 +587,32 @@ def test_a_call_that_is_left_is_the_next_process_own_to_end():
 LOOKED_AT = ContinuityPolicy(lull=LullPolicy(look=0.5, pause=2.0, tick=0.25, lag=0.5))
 
 
+def test_a_process_that_stood_still_reads_what_came_before_it_takes_the_carrier_to_have_paused():
+    call = streaming(policy=LOOKED_AT)
+    call.handle_timer(116.5, SECOND, 100.5)
+    assert (call.data_to_send(), call.get_timer()) == ([], 117.0)
+
+    call.handle_timer(117.0, 17 * SECOND, 117.0)
+    assert (call.data_to_send(), call.get_timer()) == ([], 117.5)
+
+
+def test_nor_does_a_call_end_whose_stream_may_have_come_back_meanwhile():
+    call = lost(at=110.0)
+    call.handle_timer(140.0, 10 * SECOND, 110.25)
+    assert (call.data_to_send(), call.get_timer(), call.waiting) == ([], 140.5, True)
+
+    call.attach(2, BOTH)
+    call.receive_first(2, FRAME, 0.0, 140.2)
+    assert [type(command) for command in call.data_to_send()] == [Place]
+
+
+def test_a_timer_that_is_late_as_timers_are_is_none_of_that():
+    call = streaming(policy=LOOKED_AT)
+    call.handle_timer(102.4, FRAME, 101.5)
+
+    assert [type(command) for command in call.data_to_send()] == [Pause, Fill]
+
+
 def test_while_a_stream_sends_nothing_the_call_goes_on_in_silence_behind_the_clock():
     call = streaming(policy=LOOKED_AT)
     told = []

@@ -53,6 +53,20 @@ def test_the_silence_ends_behind_the_clock_and_its_own_is_no_audio(lull):
     assert lull.paused
 
 
+def test_time_in_which_nothing_could_be_read_is_no_pause(lull):
+    lull.put_off(16.0, 117.0)
+    assert lull.look_at == 117.0
+    assert lull.look(SECOND, 117.0) is None
+    assert lull.look(SECOND, 118.0) == SECOND + round(1.5 * SECOND)
+
+
+def test_what_is_not_looked_at_is_not_put_off():
+    lull = Lull(POLICY)
+    lull.put_off(16.0, 117.0)
+
+    assert lull.look_at is None
+
+
 def test_audio_that_comes_again_ends_the_pause(lull):
     filled = lull.look(SECOND, 103.0)
     assert lull.look(filled + 2000, 103.25) is None
