@@ -330,12 +330,13 @@ class Session:
     def _hear(self, message: Recognized, now: float) -> None:
         self._outflow.answered(now)
         self._events += self._interruption.answered()
-        settled = self.settled
+        is_final = isinstance(message, Result) and message.is_final
+        settled = self.settled if is_final else 0
         if fresh := self._backlog.hear(message, partial=self._ending.partial):
             self._events.append(fresh)
             if isinstance(fresh, Result):
                 self.asking.hear(fresh, now)
-        if self.settled > settled:
+        if is_final and self.settled > settled:
             self.retries.forget()  # it gets on, and does not merely answer
 
     def _end(self, trigger: Trigger = Trigger.ENDED) -> None:

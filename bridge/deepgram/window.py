@@ -101,9 +101,12 @@ class AudioWindow:
     def spare(self, position: int) -> bytes:
         """Hold no chunk any more that ends at or before `position`, handed out or not; returns what falls off."""
         fallen: list[bytes] = []
-        while self._chunks and self.start + len(self._chunks[0]) // self._block <= position:
-            fallen.append(self._chunks[0])
-            self._drop()
+        chunks, start = self._chunks, self.start
+        while chunks and (end := start + len(chunks[0]) // self._block) <= position:
+            fallen.append(chunks.popleft())
+            start = end
+        self.start = start
+        self._unsent = min(self._unsent, len(chunks))
         return b"".join(fallen)
 
     def rewind(self, position: int) -> int:

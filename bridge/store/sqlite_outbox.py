@@ -19,8 +19,9 @@ from bridge.store.hints import Hints
 from bridge.store.lanes import LaneRow, Lanes
 from bridge.store.recent import Recent
 
-_SETTLED_WITHIN = 0.02
-"""Seconds for which a delivery that is over may wait to be written: after a crash it is at most delivered twice."""
+_SETTLED_WITHIN = 0.25
+"""Seconds for which a delivery that is over may wait for a commit of others: what the same call has to deliver next
+comes with one, and after a crash it is at most delivered twice."""
 
 R = TypeVar("R")
 T = TypeVar("T")

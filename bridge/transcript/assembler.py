@@ -198,7 +198,7 @@ class Assembler:
             languages=list(result.languages),
             speech_final=result.ends_turn,
             from_finalize=result.from_finalize,
-            **(_asked_for(result) if result.alternatives or result.hits or result.entities else {}),
+            **_asked_for(result),
             redacted=[
                 Redacted(kind=each.kind, start=seconds(each.span.start), end=seconds(each.span.end))
                 for each in result.redacted

@@ -283,9 +283,12 @@ class Segments:
 
     def write_note(self, text: str) -> None:
         """Put the note in the place of the last one: a reader finds one or the other. Raises `OSError`."""
-        self._make_folder()
-        fresh = self._folder / f"{NOTE}.new"
-        fresh.write_text(text)
+        fresh, octets = self._folder / f"{NOTE}.new", text.encode()
+        try:
+            fresh.write_bytes(octets)
+        except FileNotFoundError:  # nearly always there is the folder of the audio
+            self._make_folder()
+            fresh.write_bytes(octets)
         fresh.replace(self._folder / NOTE)
 
     def _about(self, path: Path) -> dict[str, str]:
