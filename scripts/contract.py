@@ -91,11 +91,7 @@ def install(name: str, packages: Sequence[str]) -> str | None:
         return None
     if name == "python":
         return installing.make_environment(place, packages, INSTALLING)
-    npm = shutil.which("npm")
-    if npm is None:
-        return "there is no npm here"
-    command = [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(place), *packages]
-    return installing.make(place, command, seconds=INSTALLING)
+    return installing.make_node(place, packages, INSTALLING)
 
 
 def passes(*command: str | Path, **options: object) -> bool:

@@ -6,7 +6,6 @@ SDK 7 is among the packages that the tests need anyway. The examples' have what 
 bridge itself comes without its dependencies.
 """
 
-import shutil
 import sys
 from pathlib import Path
 
@@ -55,14 +54,9 @@ def make(name: str) -> str | None:
     if is_made(name):
         return None
     if name in NODE:
-        npm = shutil.which("npm")
-        if npm is None:
-            return "there is no npm here"
-        command = [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(place), *NODE[name]]
-    else:
-        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q", "install"]
-        command = [*pip, "--upgrade", "--target", str(place), *PYTHON[name]]
-    return installing.make(place, command)
+        return installing.make_node(place, NODE[name])
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q", "install"]
+    return installing.make(place, [*pip, "--upgrade", "--target", str(place), *PYTHON[name]])
 
 
 def main(which: str = "foreign") -> None:

@@ -1,6 +1,7 @@
 """Installs what one of the scripts alone needs, outside of the checkout: the next clone finds it again."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -37,6 +38,15 @@ def make_environment(place: Path, packages: Sequence[str], seconds: int = SECOND
     """Install packages into an environment of their own; as `make`."""
     pip = [str(place / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "-q", "install", *packages]
     return make(place, [sys.executable, "-m", "venv", str(place)], pip, seconds=seconds)
+
+
+def make_node(place: Path, packages: Sequence[str], seconds: int = SECONDS) -> str | None:
+    """Install npm's packages into a folder of their own; as `make`."""
+    npm = shutil.which("npm")
+    if npm is None:
+        return "there is no npm here"
+    command = [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(place), *packages]
+    return make(place, command, seconds=seconds)
 
 
 def run(command: Sequence[str], environment: Mapping[str, str] | None = None, *, seconds: int = SECONDS) -> str | None:

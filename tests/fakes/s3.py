@@ -5,6 +5,7 @@ import itertools
 import os
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 
@@ -16,6 +17,28 @@ from scripts.benchmark.target import free_port
 
 _SECONDS = 30.0  # the server may take to start
 _numbers = itertools.count()
+
+
+@contextlib.contextmanager
+def answering(process: "subprocess.Popen[bytes]", url: str) -> Iterator[None]:
+    """A server from its first answer on, whatever that is; it is killed then."""
+    ends = time.monotonic() + _SECONDS
+    try:
+        while True:
+            try:
+                urllib.request.urlopen(url, timeout=1.0).close()
+                break
+            except urllib.error.HTTPError as refused:
+                refused.close()
+                break
+            except OSError:
+                if process.poll() is not None or time.monotonic() > ends:
+                    raise
+                time.sleep(0.05)
+        yield
+    finally:
+        process.kill()
+        process.wait()
 
 
 class S3:
@@ -36,34 +59,19 @@ class S3:
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
         """With nothing in it."""
-        python = objects.interpreter()
-        if python is None:
+        command = objects.s3_server()
+        if command is None:
             pytest.skip("there is no S3 server here: ./scripts/objects installs it where it can")
-        command = [str(python), "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
+        command += ["-H", "127.0.0.1", "-p", str(self.port)]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=_clean())
-        try:
-            self._wait(process)
+        with answering(process, f"{self.url}/moto-api/"):
             yield
-        finally:
-            process.kill()
-            process.wait()
 
     def make_bucket(self, name: str | None = None) -> str:
         """Of this name, or a fresh one; its name."""
         name = name or f"bucket-{next(_numbers)}"
         urllib.request.urlopen(urllib.request.Request(f"{self.url}/{name}", method="PUT"), timeout=_SECONDS).close()
         return name
-
-    def _wait(self, process: "subprocess.Popen[bytes]") -> None:
-        ends = time.monotonic() + _SECONDS
-        while True:
-            try:
-                urllib.request.urlopen(f"{self.url}/moto-api/", timeout=1.0).close()
-                return
-            except OSError:
-                if process.poll() is not None or time.monotonic() > ends:
-                    raise
-                time.sleep(0.05)
 
 
 def _clean() -> dict[str, str]:

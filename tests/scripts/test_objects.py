@@ -1,21 +1,36 @@
-"""Where the S3 server is that the archive is tried with, and what is said where it cannot be installed."""
+"""Where the object stores are that the archive is tried with, and what is said where one cannot be installed."""
+
+import pytest
 
 from scripts import objects
 
 
-def test_another_version_gets_another_folder(tmp_path, monkeypatch):
+@pytest.mark.parametrize("package", [objects.S3, objects.AZURE])
+def test_another_version_gets_another_folder(package, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    before = objects.folder()
-    monkeypatch.setattr(objects, "PACKAGE", "moto[server]==1.0")
 
-    assert before.is_relative_to(tmp_path) and before != objects.folder()
+    assert objects.folder(package).is_relative_to(tmp_path)
+    assert objects.folder(package) != objects.folder(f"{package}.1")
+    assert objects.folder(objects.S3) != objects.folder(objects.AZURE)
 
 
-def test_it_is_used_once_it_is_installed(tmp_path, monkeypatch):
+@pytest.mark.parametrize("package, server", [(objects.S3, objects.s3_server), (objects.AZURE, objects.azure_server)])
+def test_it_is_used_once_it_is_installed(package, server, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert objects.interpreter() is None
-    objects.folder().mkdir(parents=True)
-    (objects.folder() / "made").touch()
+    monkeypatch.setattr("shutil.which", lambda program: f"/usr/bin/{program}")
+    assert server() is None
+    objects.folder(package).mkdir(parents=True)
+    (objects.folder(package) / "made").touch()
 
-    assert objects.interpreter() == objects.folder() / "bin" / "python"
-    assert objects.make_environment() is None
+    assert any(str(objects.folder(package)) in word for word in server())
+    assert objects.make(package) is None
+
+
+def test_without_node_there_is_no_azure(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("shutil.which", lambda program: None)
+
+    assert objects.make(objects.AZURE) == "there is no npm here"
+    objects.folder(objects.AZURE).mkdir(parents=True)
+    (objects.folder(objects.AZURE) / "made").touch()
+    assert objects.azure_server() is None

@@ -7,6 +7,7 @@ import pytest
 
 from bridge.store import ManagedStore
 from tests.fakes import words
+from tests.fakes.azure import azure, container  # noqa: F401 - fixtures
 from tests.fakes.s3 import bucket, s3  # noqa: F401 - fixtures
 from tests.fakes.stores import NAMES, STORES, Open
 

@@ -1,4 +1,4 @@
-"""What every object store promises, the one of the tests, folders, and with `--objects` a real S3 server."""
+"""What every object store promises: the one of the tests, folders, and with `--objects` real servers."""
 
 import itertools
 from collections.abc import AsyncIterator, Iterator
@@ -9,11 +9,13 @@ import pytest
 from bridge.store.archive.base import Found, NoObject, Objects
 from tests.fakes.stores import OBJECT_STORES
 
+SERVERS = {"s3": "bucket", "azure": "container"}
 
-@pytest.fixture(params=[*OBJECT_STORES, pytest.param("s3", marks=pytest.mark.objects)])
+
+@pytest.fixture(params=[*OBJECT_STORES, *(pytest.param(name, marks=pytest.mark.objects) for name in SERVERS)])
 async def objects(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Objects]:
-    if request.param == "s3":
-        yield request.getfixturevalue("bucket")
+    if request.param in SERVERS:
+        yield request.getfixturevalue(SERVERS[request.param])
     else:
         yield OBJECT_STORES[request.param](tmp_path)
 
