@@ -25,9 +25,9 @@ The layers, top to bottom; a module imports only from lower ones, or beside it i
                 deepgram/watchdog, deepgram/outflow, deepgram/interruption, deepgram/retries, deepgram/standing,
                 deepgram/ending, deepgram/sounds, deepgram/backlog, deepgram/journal, deepgram/latency, deepgram/delay,
                 deepgram/configuring, delivery/signing, delivery/envelope, delivery/address, delivery/allowed, tunnel,
-                store/base, store/outbox, store/kept, store/load, store/passing, store/handing, store/archive/base,
-                store/archive/plan, transcript/speech, transcript/turns, transcript/figures, transcript/gaps,
-                transcript/captions, transcript/render, vosk/messages,
+                store/base, store/auditing, store/outbox, store/kept, store/load, store/passing, store/handing,
+                store/archive/base, store/archive/plan, transcript/speech, transcript/turns, transcript/figures,
+                transcript/gaps, transcript/captions, transcript/render, vosk/messages,
                 doctor/finding, doctor/judging/, contract/, redaction/rules, redaction/numbers, redaction/spoken,
                 redaction/tokens, redaction/addresses, redaction/cards, redaction/cues, redaction/finding
     1 dialects  carriers/, deepgram/messages, deepgram/dialect, deepgram/flux, deepgram/usual, deepgram/words,

@@ -22,6 +22,7 @@ from bridge.events import CallStarted, Event, TranscriptFinal
 from bridge.outbox import Batching
 from bridge.outlets import Named, Outlets
 from bridge.store import search, sql, writes
+from bridge.store.audit import AuditFiles
 from bridge.store.base import CallFilter, CallRow, FoundCall, LoggedEvent, Query, StoredEvent, Topic, Trouble, Whose
 from bridge.store.files import READERS, Files, failure
 from bridge.store.hints import Watch
@@ -59,6 +60,7 @@ class SQLiteStore(SQLiteOutbox):
         self.load = Load(capacity)
         self.owner = owner or secrets.token_hex(8)
         self.lease = None
+        self.audit = AuditFiles(Path(data_dir))
         self.passing = None
         self.hand_overs = None
         self._path = Path(data_dir) / FILENAME
