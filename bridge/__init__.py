@@ -33,7 +33,7 @@ The layers, top to bottom; a module imports only from lower ones, or beside it i
     1 dialects  carriers/, deepgram/messages, deepgram/dialect, deepgram/flux, deepgram/usual, deepgram/words,
                 deepgram/extras, event_stream, outbox, answer, egress, rights, guard, outlets, roles
     0 words     errors, failure, audio, events/, recognition, text, spelling, values, traces, installing
-   -1 base      spans, pace, writing, histogram
+   -1 base      spans, pace, writing, histogram, standstill
 
 One word for one thing:
 

@@ -1086,6 +1086,25 @@ def test_a_backlog_is_given_time_to_be_answered():
     assert machine.state is State.OPEN
 
 
+def test_a_process_that_stood_still_reads_what_deepgram_said_before_it_gives_the_socket_up():
+    machine = opened(deaf=5.0)
+    now = feed(machine, 4.9) + 20.0
+    machine.handle_timer(now)
+    machine.receive_audio(audio(0.1), now)
+    assert machine.state is State.OPEN
+    machine.receive_text(results(0, 0.0, 4.9, ("read", 0.5)), now)
+    feed(machine, 4.0, now)
+    assert machine.state is State.OPEN
+
+
+def test_and_gives_it_up_if_there_was_nothing():
+    machine = opened(deaf=5.0)
+    now = feed(machine, 4.9) + 20.0
+    machine.handle_timer(now)
+    feed(machine, 0.8, now)
+    assert machine.state is State.WAITING
+
+
 def catch_up(machine, seconds, now, answer=None):
     """So long a backlog is being sent, and Deepgram says `answer` after each chunk."""
     until = now + seconds
