@@ -236,7 +236,7 @@ class SQLiteStore(SQLiteOutbox):
 
     def __repr__(self) -> str:
         return (
-            f"<SQLiteStore calls={len(self._recent)} lanes={len(self._lanes)} waiting={self.waiting} "
+            f"<SQLiteStore calls={len(self._recent)} lanes={len(self._lanes)} waiting={self.load.waiting} "
             f"events={self.counters['events']}>"
         )
 
@@ -248,11 +248,6 @@ class SQLiteStore(SQLiteOutbox):
     @property
     def trouble(self) -> Trouble | None:
         return self._health.trouble
-
-    @property
-    def waiting(self) -> int:
-        """Writes that are not committed yet."""
-        return self.load.waiting
 
     def _load(self, files: Files) -> tuple[list[tuple[str]], list[LaneRow], int]:
         """What memory has to know: the calls that had not ended, and what was not delivered."""

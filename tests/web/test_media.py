@@ -208,6 +208,21 @@ async def test_a_socket_that_falls_silent_is_lost(tmp_path, server):
     assert events(stored)[-1]["data"]["reason"] == "carrier_silent"
 
 
+async def test_a_socket_that_goes_on_sending_stays_open_for_many_times_as_long(tmp_path, server):
+    configured = settings(tmp_path, server.url, bridge_idle_timeout=1.0)
+    async with bridge(configured) as origin, connect(socket_url(origin)) as socket:
+        await socket.send(frames.start())
+        for place in range(120):  # 2.4 seconds, and never a pause that is near the bound
+            await socket.send(frames.media("inbound", 100 + 20 * place, 2 + place, bytes(160)))
+            await asyncio.sleep(0.02)
+        assert socket.close_code is None
+        await socket.send(frames.stop())
+        await drained(origin)
+    stored = await record(tmp_path, frames.CALL)
+
+    assert events(stored)[-1]["data"]["reason"] == "stopped"
+
+
 @pytest.mark.parametrize(
     "garbage",
     ["not json", '{"event":"mark"}', '{"event":"newer than we are"}', frames.media("inbound", 100, 2, b""), b"\x00"],

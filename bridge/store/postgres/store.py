@@ -253,7 +253,7 @@ class PostgresStore(PostgresOutbox, PostgresRecord, PostgresOwnership):
 
     def __repr__(self) -> str:
         return (
-            f"<PostgresStore {self.owner} calls={len(self._epochs)} waiting={self.waiting} "
+            f"<PostgresStore {self.owner} calls={len(self._epochs)} waiting={self.load.waiting} "
             f"events={self.counters['events']}>"
         )
 
@@ -268,11 +268,6 @@ class PostgresStore(PostgresOutbox, PostgresRecord, PostgresOwnership):
         if found == AWAY and self._health.lasts(connections.PATIENCE):
             return replace(AWAY, answers=False)  # who asks now would wait as long, and be told no more
         return found
-
-    @property
-    def waiting(self) -> int:
-        """Writes that are not committed yet."""
-        return self.load.waiting
 
     def _write(self, work: Work, committed: Callable[[Any], T], patience: float = 0.0) -> "Future[T]":
         self._check_open()
