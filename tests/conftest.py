@@ -12,7 +12,7 @@ import pytest
 import uvloop
 from hypothesis import Phase, settings
 
-from tests.fakes import contract
+from tests.fakes import contract, postgres
 
 # No deadline: how long an example takes is the machine's affair. HYPOTHESIS_PROFILE=thorough looks much longer.
 settings.register_profile("default", deadline=None, max_examples=30)
@@ -49,7 +49,12 @@ def pytest_addoption(parser):
     parser.addoption("--examples", action="store_true", help="run the programs of scripts/examples, and only those")
     parser.addoption("--objects", action="store_true", help="keep audio in a real object store, and only that")
     parser.addoption("--postgres", action="store_true", help="run what needs a PostgreSQL server, and only that")
+    parser.addoption("--partitions", type=int, default=0, help="into so many the tables of PostgreSQL are divided")
     parser.addoption("--hosts", action="store_true", help="check what hosts run the bridge with, and only that")
+
+
+def pytest_configure(config):
+    postgres.PARTITIONS = config.getoption("--partitions")
 
 
 def pytest_xdist_auto_num_workers(config):

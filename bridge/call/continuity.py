@@ -16,9 +16,7 @@ from bridge.audio import SAMPLE_RATE
 from bridge.call.lull import Lull, LullPolicy
 from bridge.call.states import OVER, State, Trigger, follow
 from bridge.events import TRACKS, EndReason, Track
-
-STOOD_STILL, READING = 1.0, 0.5
-"""Seconds by which a timer is late where the process itself stood still, and for which what came is then read."""
+from bridge.standstill import READING, stood_still
 
 Interruption = Literal["carrier_reconnected", "bridge_restarted"]
 """Why there was no stream, as `ResumeReason` has it."""
@@ -250,7 +248,7 @@ class Continuity:
 
         `due`: when this was to be called. If that is long ago, nothing was read meanwhile, and that is done first.
         """
-        if due is not None and now - due > STOOD_STILL:
+        if due is not None and stood_still(now, due):
             self._put_off(now - due, now + READING)
             return
         if self._ends is not None and now >= self._ends:

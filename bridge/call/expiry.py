@@ -1,8 +1,8 @@
-"""Deleting records, and months of the audit log, when they are too old: a look now and then.
+"""Deleting records, and entries of the audit log, when they are too old: a look now and then.
 
 A record goes with all that belongs to it, as if a reader had deleted it, and the audit log says so. One whose audio is
 being transcribed waits until that is over; what is still to be delivered is waited for by the store. Where several
-processes share a record, one at a time looks at it; each looks at its own audit log.
+processes share a record, and so an audit log, one at a time looks at each of them.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from bridge.call.backfill import Backfill
 from bridge.call.eraser import Eraser
 from bridge.errors import StoreError
 from bridge.events import timestamp
-from bridge.store.audit import AuditLog, Entry
+from bridge.store.auditing import AuditLog, Entry
 from bridge.store.base import CallIndex
 
 log = logging.getLogger("bridge.expiry")
@@ -43,8 +43,8 @@ class Expiry:
     ) -> None:
         """`record_days`: for which a record stays after its call, where the call does not say. `audit_days`: for which
         an entry of the audit log stays. None: for ever. `wall` tells seconds since 1970. `chore`: whether this process
-        looks at the record now. `records`: False: others delete them, and here only the audit log is looked through,
-        which is each process's own.
+        looks at the record, or at the audit log, now. `records`: False: others delete them, and here only the audit
+        log is looked through.
         """
         self.counters: Counter[str] = Counter()
         self._store = store
@@ -68,8 +68,8 @@ class Expiry:
     async def look(self) -> None:
         """Delete what is too old now. One that cannot be deleted holds up no other. Raises StoreError."""
         now = self._wall()
-        if self._audit_days:
-            await self._audit.sweep(now, self._audit_days)
+        async with self._chore("audit", _PAUSE) as ours:
+            await self._audit.sweep(now, self._audit_days if ours else None)
         if not self._records:
             return
         async with self._chore("records", _PAUSE) as ours:

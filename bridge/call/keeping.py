@@ -42,9 +42,9 @@ class Keeping:
         """A stream of these tracks is here. `heard`: as `write`'s. `resumes`: why the call goes on with it, which the
         log is told after this: audio that it says an earlier process has left is not read."""
         self.note.add_tracks(tracks)
-        if resumes in BY_PROCESSES:
+        if by_process := resumes in BY_PROCESSES:
             self.note.resumed = (self.note.resumed or 0) + 1
-        self.write(heard, at_once=resumes in BY_PROCESSES)
+        self.write(heard, at_once=by_process)
 
     def write(self, heard: int | None, *, at_once: bool = False) -> None:
         """Write the note again. `heard`: where the audio of the lost streams ended; None while one is heard."""

@@ -14,6 +14,7 @@ from enum import Enum, auto
 
 from bridge.deepgram.exchange import SessionPolicy
 from bridge.errors import LocalProtocolError
+from bridge.standstill import READING, stood_still
 
 
 class State(Enum):
@@ -117,6 +118,15 @@ class Ending:
     def all_sent(self, now: float) -> None:
         """Only the last results are waited for."""
         self._wait(now)
+
+    def is_over(self, now: float) -> bool:
+        """Whether to wait no longer. Where the process stood still, what came meanwhile is read first."""
+        if self.deadline is None or now < self.deadline:
+            return False
+        if stood_still(now, self.deadline):
+            self.deadline = now + READING
+            return False
+        return True
 
     def end(self) -> None:
         """Wait for nothing more."""

@@ -5,6 +5,7 @@ where the socket is dead. A machine without a clock; what is sent is the session
 from bridge.deepgram.exchange import SessionPolicy
 from bridge.deepgram.watchdog import Watchdog
 from bridge.pace import Pace
+from bridge.standstill import READING, stood_still
 
 
 class Outflow:
@@ -36,16 +37,18 @@ class Outflow:
     def sent(self, chunk: bytes, now: float) -> None:
         """A chunk of audio has gone out."""
         self._pace.take(len(chunk) / self._octets)
+        self.said(now)
         self._watchdog.sent(chunk, now)
-        self._latest = now
 
     def said(self, now: float) -> None:
         """A text has."""
+        if stood_still(now, self._latest):  # or the carrier was silent, which puts off no more
+            self._watchdog.put_off(now + READING)
         self._latest = now
 
     def is_deaf(self, now: float) -> bool:
-        """As the watchdog's."""
-        return self._watchdog.is_deaf(now)
+        """As the watchdog's, but for a while in which nothing was sent, and maybe nothing read."""
+        return not stood_still(now, self._latest) and self._watchdog.is_deaf(now)
 
     def next_time(self) -> float:
         """When `allows` will be true."""

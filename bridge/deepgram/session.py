@@ -219,7 +219,7 @@ class Session:
 
     def handle_timer(self, now: float) -> None:
         """What is due by `now`."""
-        if self._ending.deadline is not None and now >= self._ending.deadline:
+        if self._ending.is_over(now):
             self._end()
         elif self.retries.at is not None and now >= self.retries.at:
             self._connect()

@@ -30,6 +30,10 @@ class Watchdog:
         """Whether an answer is so new that `sent` need not be told."""
         return now - self._answered_at <= self._patience / 2
 
+    def put_off(self, until: float) -> None:
+        """Conclude nothing before that: answers may be there that were not read."""
+        self._answered_at = max(self._answered_at, until - self._patience)
+
     def is_deaf(self, now: float) -> bool:
         """Nothing has been answered for too long, although there was something to answer."""
         return now - self._answered_at > self._patience and self._unanswered > self._patience / 4

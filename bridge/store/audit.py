@@ -1,8 +1,7 @@
-"""The audit log: who has read, heard, linked, controlled or deleted what. A file a month in `DATA_DIR/audit`.
+"""The audit log of one process: a file a month in `DATA_DIR/audit`.
 
 It lies beside the database, since it outlives what it tells of: a deleted call's lines stay, and a damaged database
-takes none with it. A line is on the disk before `write` returns. There is no content in it: no text that was searched,
-no token, no link.
+takes none with it. A line is on the disk before `write` returns.
 """
 
 import asyncio
@@ -10,69 +9,25 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from bridge.errors import StoreError
 from bridge.events import timestamp
+from bridge.store.auditing import AuditFilter, Entry, loaded
 
 FOLDER = "audit"
 
 _SUFFIX = ".jsonl"
 
+_ASIDE = ".aside"
+"""Ends the name of a month that is being brought elsewhere."""
+
 _BLOCK = 64 * 1024  # octets that are read at once
-_LONGEST = 256  # characters of what a client has sent; an id that a call has is shorter
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """Something that a reader did."""
-
-    time: str
-    """Wall clock, as in events."""
-    who: str
-    """The name of the reader's token; empty: no one was let in."""
-    via: str
-    """`token`, `session` or `link`; `bridge` for what it does by itself."""
-    address: str
-    """The client's, or its proxy's; empty with `bridge`."""
-    action: str
-    call_id: str | None
-    form: str | None
-    """The end of the path that was asked for, such as `transcript.srt`."""
-    status: int
-    """Of the answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class AuditFilter:
-    """Which entries to read; what is None does not matter."""
-
-    who: str | None = None
-    action: str | None = None
-    call_id: str | None = None
-    since: str | None = None
-    """As `Entry.time`, or a beginning of it."""
-    until: str | None = None
-
-    @property
-    def marks(self) -> list[bytes]:
-        """What stands in every line that is like this: it is looked for before a line is read as JSON."""
-        exact = {"who": self.who, "action": self.action, "call_id": self.call_id}
-        return [json.dumps({name: wanted})[1:-1].encode() for name, wanted in exact.items() if wanted is not None]
-
-    def takes(self, entry: dict[str, Any]) -> bool:
-        """Whether the entry is like this."""
-        exact = {"who": self.who, "action": self.action, "call_id": self.call_id}
-        if any(wanted is not None and entry.get(name) != wanted for name, wanted in exact.items()):
-            return False
-        time = str(entry.get("time", ""))
-        return (self.since is None or time >= self.since) and (self.until is None or time < self.until)
-
-
-class AuditLog:
-    """Appends entries, and reads them from the newest back."""
+class AuditFiles:
+    """An `AuditLog`."""
 
     def __init__(self, data_dir: Path) -> None:
         self.counters: Counter[str] = Counter()
@@ -80,12 +35,14 @@ class AuditLog:
         self._writing = asyncio.Lock()
 
     async def write(self, entry: Entry) -> None:
-        """Keep an entry. Raises StoreError, and counts it."""
-        kept = {name: _cut(value) for name, value in asdict(entry).items() if value is not None}
+        await self.append(entry.kept())
+
+    async def append(self, kept: dict[str, Any]) -> None:
+        """As `write`, of what is `kept` of an entry, and maybe more."""
         line = json.dumps(kept)  # in ASCII, so that no character of a client's ends a line
         try:
             async with self._writing:
-                await asyncio.to_thread(self._append, self._folder / f"{entry.time[:7]}{_SUFFIX}", line)
+                await asyncio.to_thread(self._append, self._folder / f"{kept['time'][:7]}{_SUFFIX}", line)
         except OSError as error:
             self.counters["not_written"] += 1
             raise StoreError(f"cannot write the audit log: {error.strerror}") from error
@@ -93,28 +50,40 @@ class AuditLog:
     async def read(
         self, wanted: AuditFilter, before: str | None = None, limit: int = 100
     ) -> tuple[list[dict[str, Any]], str | None]:
-        """Entries, the newest first, and where to go on, as `before`; None: there are no more. Raises StoreError, and
-        ValueError for a `before` that this has not returned.
-        """
         try:
             return await asyncio.to_thread(self._read, wanted, _place(before), limit)
         except OSError as error:
             raise StoreError(f"cannot read the audit log: {error.strerror}") from error
 
-    async def sweep(self, now: float, days: float) -> int:
-        """Delete the months that ended more than `days` ago; how many. `now`: seconds since 1970. Raises StoreError."""
+    async def sweep(self, now: float, days: float | None) -> None:
+        """A month goes when all of it is too old."""
+        if days is None:
+            return
         oldest = timestamp(now - days * 86400)[:7]
 
-        def delete() -> int:
-            gone = [path for path in self._months() if path.stem < oldest]
-            for path in gone:
-                path.unlink(missing_ok=True)
-            return len(gone)
+        def delete() -> None:
+            for path in self._months():
+                if path.stem < oldest:
+                    path.unlink(missing_ok=True)
 
         try:
-            return await asyncio.to_thread(delete)
+            await asyncio.to_thread(delete)
         except OSError as error:
             raise StoreError(f"cannot delete from the audit log: {error.strerror}") from error
+
+    async def set_aside(self) -> list[Path]:
+        """The files of all that was written until now, for one who brings it elsewhere, and deletes them then; also
+        those for which that was broken off. What is written from now on is not in them. Raises `OSError`.
+        """
+
+        def rename() -> list[Path]:
+            aside = sorted(self._folder.glob(f"*{_ASIDE}"))
+            for path in self._months() if not aside else ():
+                aside.append(path.rename(path.with_suffix(_ASIDE)))
+            return aside
+
+        async with self._writing:
+            return await asyncio.to_thread(rename)
 
     def _append(self, path: Path, line: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -133,7 +102,7 @@ class AuditLog:
         found: list[dict[str, Any]] = []
         place = None
         for month, offset, line in self._backwards(wanted, before):
-            entry = _entry(line)
+            entry = loaded(line)
             if entry is None or not wanted.takes(entry):
                 continue
             if len(found) == limit:
@@ -178,19 +147,6 @@ def _lines_backwards(path: Path, end: int | None) -> Iterator[tuple[int, bytes]]
             for line in reversed(lines):
                 place -= len(line)
                 yield place, line
-
-
-def _cut(value: str | int) -> str | int:
-    return value[:_LONGEST] if isinstance(value, str) else value
-
-
-def _entry(line: bytes) -> dict[str, Any] | None:
-    """None for a line that a crash has torn."""
-    try:
-        entry = json.loads(line)
-    except ValueError:
-        return None
-    return entry if isinstance(entry, dict) else None
 
 
 def _place(before: str | None) -> tuple[str, int] | None:

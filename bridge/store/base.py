@@ -23,6 +23,7 @@ from typing import Literal, Protocol
 
 from bridge.events import Event
 from bridge.outlets import Named
+from bridge.store.auditing import AuditLog
 from bridge.store.handing import HandOvers
 from bridge.store.load import Load
 from bridge.store.outbox import Outbox
@@ -306,6 +307,10 @@ class ManagedStore(Store, AbstractAsyncContextManager["ManagedStore"], Protocol)
     counters: Counter[str]
     """What has happened since it was opened, for `/metrics`."""
     load: Load
+
+    @property
+    def audit(self) -> AuditLog:
+        """Where it is written down what readers do: one log for all processes with this record."""
 
     @property
     def passing(self) -> Passing | None:

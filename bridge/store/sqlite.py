@@ -22,6 +22,7 @@ from bridge.events import CallStarted, Event, TranscriptFinal
 from bridge.outbox import Batching
 from bridge.outlets import Named, Outlets
 from bridge.store import search, sql, writes
+from bridge.store.audit import AuditFiles
 from bridge.store.base import CallFilter, CallRow, FoundCall, LoggedEvent, Query, StoredEvent, Topic, Trouble, Whose
 from bridge.store.files import READERS, Files, failure
 from bridge.store.hints import Watch
@@ -59,6 +60,7 @@ class SQLiteStore(SQLiteOutbox):
         self.load = Load(capacity)
         self.owner = owner or secrets.token_hex(8)
         self.lease = None
+        self.audit = AuditFiles(Path(data_dir))
         self.passing = None
         self.hand_overs = None
         self._path = Path(data_dir) / FILENAME
@@ -234,7 +236,7 @@ class SQLiteStore(SQLiteOutbox):
 
     def __repr__(self) -> str:
         return (
-            f"<SQLiteStore calls={len(self._recent)} lanes={len(self._lanes)} waiting={self.waiting} "
+            f"<SQLiteStore calls={len(self._recent)} lanes={len(self._lanes)} waiting={self.load.waiting} "
             f"events={self.counters['events']}>"
         )
 
@@ -246,11 +248,6 @@ class SQLiteStore(SQLiteOutbox):
     @property
     def trouble(self) -> Trouble | None:
         return self._health.trouble
-
-    @property
-    def waiting(self) -> int:
-        """Writes that are not committed yet."""
-        return self.load.waiting
 
     def _load(self, files: Files) -> tuple[list[tuple[str]], list[LaneRow], int]:
         """What memory has to know: the calls that had not ended, and what was not delivered."""

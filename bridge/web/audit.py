@@ -20,7 +20,7 @@ from typing_extensions import TypedDict
 from bridge.contract.operation import documented, text, whole
 from bridge.errors import StoreError
 from bridge.events import timestamp
-from bridge.store.audit import AuditFilter, AuditLog, Entry
+from bridge.store.auditing import AuditFilter, AuditLog, Entry
 from bridge.web.access import VISITOR, Access
 from bridge.web.http import BadRequest, answer, check_filters, number, refusal
 from bridge.web.idle import network
@@ -68,7 +68,7 @@ _FILTERS = (
 
 
 class AuditEntry(TypedDict):
-    """What a reader did, as `bridge.store.audit.Entry` has it."""
+    """What a reader did, as `bridge.store.auditing.Entry` has it."""
 
     time: str
     who: str

@@ -19,6 +19,7 @@ from bridge.errors import RemoteProtocolError
 from bridge.events import EndReason
 from bridge.web.early import Early
 from bridge.web.frames import WAKE, Frames, MediaSocket
+from bridge.web.silence import Silence
 from bridge.web.wakeups import Wakeup, Wakeups
 
 log = logging.getLogger("bridge.media")
@@ -90,11 +91,9 @@ class StreamReader:
         self._frames = Frames(socket, registry.counters)
         self._wakeups = wakeups
         self._wakeup: Wakeup | None = None
-        self._heard = 0
-        """Messages for the call."""
+        self._heard = 0  # messages for the call
         self._bad = 0
-        self._early_octets = 0
-        """Of messages that came before the call was made."""
+        self._early_octets = 0  # of messages that came before the call was made
         self._reading: asyncio.Task[Media | Digit | None] | None = None
         """The read that was still waiting when the call had been made."""
         self._pending: deque[Message] = deque()
@@ -103,7 +102,7 @@ class StreamReader:
         self._started: Started | None = None
         self._stream: Stream | None = None
         """What is fed, once all that came before is in it."""
-        self._watchdog: asyncio.TimerHandle
+        self._silence = Silence(policy.idle_timeout)
         self._first_at: float | None = None
         """The loop's time when the first frame came."""
         self._end: EndReason | None = None
@@ -124,7 +123,7 @@ class StreamReader:
         self._started = started = self._mount.check_start(started)
         self._frames.call_id = started.call_id
         self._on_start()
-        self._check_idle(-1)
+        self._check_idle(self._loop.time())
         try:
             await self._feed(await self._open_call(started, early), early)
         finally:
@@ -325,13 +324,14 @@ class StreamReader:
         if self._bad == 1:  # once a stream: a carrier that sends one such message sends many
             log.warning("message not readable", extra={"call_id": self.call_id, "reason": reason})
 
-    def _check_idle(self, heard: int) -> None:
-        """Called once per idle timeout: close the socket if nothing was heard since (`heard`: how much was then)."""
-        if self._heard == heard:
+    def _check_idle(self, due: float) -> None:
+        """Close the socket if it is silent."""
+        again = self._silence.look(self._heard, max(due, self._loop.time()), due)  # the loop may be early
+        if again is None:
             self._end = self._end or "carrier_silent"
             self._closing = self._loop.create_task(self._socket.close())
         else:
-            self._watchdog = self._loop.call_later(self._policy.idle_timeout, self._check_idle, self._heard)
+            self._watchdog = self._loop.call_at(again, self._check_idle, again)
 
     async def _read_to_close(self) -> None:
         """Ignore what comes after `stop`, until the carrier closes."""

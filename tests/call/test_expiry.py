@@ -8,7 +8,8 @@ from bridge.call.eraser import Eraser
 from bridge.call.expiry import Expiry
 from bridge.errors import StoreError
 from bridge.events import timestamp
-from bridge.store.audit import FOLDER, AuditFilter, AuditLog, Entry
+from bridge.store.audit import FOLDER, AuditFiles
+from bridge.store.auditing import AuditFilter, Entry
 from bridge.store.sqlite import SQLiteStore
 from tests.call.test_eraser import ended_call, left, place  # noqa: F401 - a fixture
 from tests.fakes import words
@@ -35,7 +36,7 @@ def clock():
 @pytest.fixture
 def expiry(place, tmp_path, clock):  # noqa: F811
     store, _, _, backfill, eraser = place
-    audit = AuditLog(tmp_path)
+    audit = AuditFiles(tmp_path)
     return Expiry(store, eraser, backfill, audit, record_days=30, audit_days=365, wall=clock), audit
 
 
@@ -60,7 +61,7 @@ async def test_what_is_too_old_goes_with_its_recording_and_is_written_down(place
 
 async def test_where_another_process_deletes_records_the_audit_log_is_looked_through(place, tmp_path, clock):  # noqa: F811
     store, _, _, backfill, eraser = place
-    audit, given = AuditLog(tmp_path), {"record_days": 30, "audit_days": 365, "wall": clock}
+    audit, given = AuditFiles(tmp_path), {"record_days": 30, "audit_days": 365, "wall": clock}
     await ended_call(place, "CA1", finished=True)
     await audit.write(Entry(timestamp(ENDED), "", "bridge", "", "delete", "CA0", None, 204))
     clock.days = 1000
@@ -114,7 +115,7 @@ async def test_those_that_cannot_be_deleted_hold_up_no_other(place, tmp_path, cl
         await store.append(words.conversation(f"CA{n}"))
     clock.days = 31
     eraser = OfSome(eraser, {"CA0", "CA7"})
-    looking = Expiry(store, eraser, backfill, AuditLog(tmp_path), record_days=30, audit_days=None, wall=clock)
+    looking = Expiry(store, eraser, backfill, AuditFiles(tmp_path), record_days=30, audit_days=None, wall=clock)
     await looking.look()
     assert sorted(await calls(place)) == ["CA0", "CA7"]
     assert looking.counters == {"records_deleted": 128, "failures": 2}
@@ -131,7 +132,7 @@ async def test_a_disk_that_fails_each_time_is_not_asked_for_ever(place, tmp_path
         await store.append(words.conversation(name))
     clock.days = 31
     broken = OfSome(eraser, names)
-    looking = Expiry(store, broken, backfill, AuditLog(tmp_path), record_days=30, audit_days=None, wall=clock)
+    looking = Expiry(store, broken, backfill, AuditFiles(tmp_path), record_days=30, audit_days=None, wall=clock)
     await looking.look()
     assert looking.counters == {"failures": 100}
 
@@ -162,7 +163,7 @@ async def test_it_looks_when_it_begins_and_a_store_that_fails_is_said(place, tmp
     clock.days = 31
     async with SQLiteStore(tmp_path / "other") as closed:
         pass
-    broken = Expiry(closed, eraser, backfill, AuditLog(tmp_path), record_days=1, audit_days=None, wall=clock)
+    broken = Expiry(closed, eraser, backfill, AuditFiles(tmp_path), record_days=1, audit_days=None, wall=clock)
     async with broken:
         await until(lambda: broken.counters["failures"] == 1)
     assert "what is too old cannot be deleted" in caplog.text
@@ -170,14 +171,14 @@ async def test_it_looks_when_it_begins_and_a_store_that_fails_is_said(place, tmp
         await broken.look()
 
     async with Expiry(
-        store, eraser, backfill, AuditLog(tmp_path), record_days=1, audit_days=None, wall=clock
+        store, eraser, backfill, AuditFiles(tmp_path), record_days=1, audit_days=None, wall=clock
     ) as working:
         await until(lambda: working.counters["records_deleted"] == 1)
 
 
-async def test_of_several_processes_one_deletes_and_each_looks_at_its_own_audit_log(place, tmp_path, clock):  # noqa: F811
+async def test_of_several_processes_one_deletes(place, tmp_path, clock):  # noqa: F811
     store, _, _, backfill, eraser = place
-    audit, asked, turn = AuditLog(tmp_path), [], [False, True]
+    audit, asked, turn = AuditFiles(tmp_path), [], [False, False, True, True]
 
     @contextlib.asynccontextmanager
     async def chore(name, every):
@@ -190,7 +191,8 @@ async def test_of_several_processes_one_deletes_and_each_looks_at_its_own_audit_
     looking = Expiry(store, eraser, backfill, audit, record_days=30, audit_days=365, wall=clock, chore=chore)
     await looking.look()
     assert await calls(place) == ["CA1"]
-    assert (await audit.read(AuditFilter()))[0] == []
+    assert [entry["time"][:4] for entry in (await audit.read(AuditFilter()))[0]] == ["2025"]
     await looking.look()
     assert await calls(place) == []
-    assert asked == [("records", 600.0)] * 2
+    assert [entry["via"] for entry in (await audit.read(AuditFilter()))[0]] == ["bridge"], "of this deletion"
+    assert asked == [("audit", 600.0), ("records", 600.0)] * 2

@@ -129,7 +129,7 @@ async def test_the_wall_clock_is_anchored_at_the_first_frame(registry, store, cl
 
 async def test_a_damaged_store_gets_no_new_calls_and_keeps_those_that_go_on(registry, store):
     await registry.open(started())
-    await until(lambda: not store.waiting)  # a commit would say that all is well
+    await until(lambda: not store.load.waiting)  # a commit would say that all is well
     store._health.failed(Trouble("the database is damaged", passes=False))
     with pytest.raises(CallRefused, match="the database is damaged"):
         await registry.open(started("CA2"))
@@ -140,7 +140,7 @@ async def test_a_damaged_store_gets_no_new_calls_and_keeps_those_that_go_on(regi
 
 async def test_a_store_that_answers_nothing_gets_no_new_calls_and_keeps_those_that_go_on(registry, store):
     await registry.open(started())
-    await until(lambda: not store.waiting)  # a commit would say that all is well
+    await until(lambda: not store.load.waiting)  # a commit would say that all is well
     store._health.failed(Trouble("the database cannot be reached", passes=True, answers=False))
     with pytest.raises(CallRefused, match="the database cannot be reached|the record cannot be read"):
         await registry.open(started("CA2"))

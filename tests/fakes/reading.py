@@ -14,7 +14,7 @@ from aiohttp.test_utils import TestServer
 from bridge.live import PULSE, Live
 from bridge.rights import Reader, unlimited
 from bridge.store.audio import Recordings
-from bridge.store.audit import AuditLog
+from bridge.store.audit import AuditFiles
 from bridge.store.sessions import EndedSessions
 from bridge.store.sqlite import SQLiteStore
 from bridge.web.access import Access
@@ -54,7 +54,7 @@ async def doors(
         place.door = calls
         feed = FeedHandlers(place.live, store, access, calls.events, Random(1), policy)
         app = web.Application()
-        place.log = AuditLog(path)
+        place.log = AuditFiles(path)
         place.audit = AuditHandlers(place.log, access, lambda: place.now)
         app.on_response_prepare.append(place.audit.note)
         app.add_routes([*place.audit.routes(), *access.routes(), *feed.routes(), *calls.routes()])

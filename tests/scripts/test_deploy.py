@@ -7,11 +7,14 @@ import re
 import sys
 import tomllib
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
+from bridge import app, config
 from bridge.config import Settings
 from tests.fakes.running import bridge, settings
+from tests.fakes.s3 import S3
 
 TOP = Path(__file__).parent.parent.parent
 DEPLOY = TOP / "scripts" / "deploy"
@@ -91,6 +94,88 @@ def test_every_node_has_a_folder_of_its_own_and_caddy_knows_them_all():
     assert {"health_uri /readyz", "lb_policy least_conn"} <= {
         line.strip() for line in (DEPLOY / "Caddyfile.nodes").read_text().splitlines()
     }
+
+
+def block(name, indent=2):
+    """The lines of the file that are below this one."""
+    head = " " * indent + name + "\n"
+    lines = NODES[NODES.index("\n" + head) + 1 + len(head) :].splitlines()
+    deeper = [not line.strip() or line.startswith(" " * (indent + 1)) for line in lines]
+    return "\n".join(lines[: deeper.index(False)] if False in deeper else lines)
+
+
+def environment(lines):
+    """What is set there, as the container gets it where `.env` has the name of each variable as its value."""
+    (found,) = re.findall(r"environment:\n((?: +[A-Z_]+: .+\n| +#.*\n)+)", f"{lines}\n")
+    given = dict(re.findall(r"(?m)^ +([A-Z_]+): (.+)$", found))
+    return {name: re.sub(r"\$\{(\w+)[^}]*\}", r"\1", value).strip('"') for name, value in given.items()}
+
+
+OF_A_NODE = environment(block("x-node: &node", 0))
+OF_CADDY, OF_POSTGRES, OF_OBJECTS = (environment(block(f"{name}:")) for name in ("caddy", "postgres", "objects"))
+
+
+def test_a_node_starts_with_what_it_is_given():
+    example = re.findall(r"(?m)^([A-Z_]+)=", (DEPLOY / "bridge.env.example").read_text())
+    filled = {
+        "DEEPGRAM_API_KEY": "key",
+        "TWILIO_ACCOUNT_SID": f"AC{'0' * 32}",
+        "TWILIO_AUTH_TOKEN": "0" * 32,
+        "WEBHOOK_URL": "https://app.example.com/calls",
+        "WEBHOOK_SECRET": "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
+        "BRIDGE_READ_TOKENS": "a-token-for-readers",
+        "BRIDGE_DIAL": "+15550100",
+    }
+    given = OF_A_NODE | {"PUBLIC_URL": OF_A_NODE["PUBLIC_URL"].lower()}
+    loaded = config.load({**filled, **{name: value for name, value in given.items() if not name.startswith("AWS_")}})
+
+    assert set(example) == set(filled)
+    assert {name for name in given if name.startswith("AWS_")} == set(S3().environment), "the tests' S3 is told as much"
+    assert (loaded.port, loaded.public_url, loaded.bridge_audio_url) == (
+        8080,
+        "https://domain",
+        "s3://recordings/calls",
+    )
+
+
+def test_the_nodes_are_let_in_where_they_are_sent_to():
+    place = urlsplit(OF_A_NODE["DATABASE_URL"])
+    assert (place.username, place.password, place.path) == (
+        OF_POSTGRES["POSTGRES_USER"],
+        OF_POSTGRES["POSTGRES_PASSWORD"],
+        f"/{OF_POSTGRES['POSTGRES_DB']}",
+    )
+    assert {name: OF_A_NODE[name] for name in OF_OBJECTS} == OF_OBJECTS and len(OF_OBJECTS) == 2
+    assert f'"-bucket={urlsplit(OF_A_NODE["BRIDGE_AUDIO_URL"]).netloc}"' in block("objects:")
+    services = set(re.findall(r"(?m)^  (\w+):$", NODES.partition("\nservices:\n")[2].partition("\nvolumes:\n")[0]))
+    waited_for = re.findall(r"(?m)^    (\w+):\n      condition: service_healthy$", NODES)
+    assert {place.hostname, urlsplit(OF_A_NODE["AWS_ENDPOINT_URL"]).hostname} == set(waited_for) <= services
+    for name in waited_for:
+        assert "\n    healthcheck:\n" in block(f"{name}:"), "what is waited for says that it is well"
+
+
+def test_what_is_asked_whether_it_is_well_answers_there():
+    """A node by the image's check, and by Caddy; the object store where the nodes ask it."""
+    routes = {route.resource.canonical for route in app.build(Settings()).router.routes() if route.resource}
+    (image,) = re.findall(r"HEALTHCHECK .*'GET', '([^']+)'", DOCKERFILE)
+    (caddy,) = re.findall(r"(?m)^\s*health_uri (\S+)$", (DEPLOY / "Caddyfile.nodes").read_text())
+    (objects,) = re.findall(r'"(http://\S+)"\]', block("objects:"))
+
+    assert (image, caddy) == ("/healthz", "/readyz") and {image, caddy} <= routes
+    assert objects == f"{OF_A_NODE['AWS_ENDPOINT_URL']}/healthz"
+    assert f'"-U", "{OF_POSTGRES["POSTGRES_USER"]}"' in block("postgres:")
+
+
+@pytest.mark.parametrize(
+    ("compose", "caddyfile"), [("compose.yaml", "Caddyfile"), ("compose.nodes.yaml", "Caddyfile.nodes")]
+)
+def test_caddy_is_given_its_file_and_what_that_asks_for(compose, caddyfile):
+    text = (DEPLOY / compose).read_text()
+    asked = set(re.findall(r"\{\$(\w+)", (DEPLOY / caddyfile).read_text()))
+    given = re.search(r"image: caddy:\d+\n(?:.+\n)+?    environment:\n((?:      .+\n)+)", text)
+
+    assert f"      - ./{caddyfile}:/etc/caddy/Caddyfile:ro\n" in text
+    assert given and set(re.findall(r"(?m)^      (\w+):", given[1])) == asked
 
 
 def test_what_a_reader_makes_there_is_not_committed():

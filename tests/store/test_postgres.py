@@ -71,7 +71,7 @@ async def test_a_server_that_is_not_there_is_said_without_the_password(tmp_path:
 
 async def test_a_store_that_is_not_open() -> None:
     store = PostgresStore("postgresql://ann@localhost/x")
-    assert (store.commits, store.waiting, store.lanes_waiting("webhook")) == (0, 0, 0)
+    assert (store.commits, store.load.waiting, store.lanes_waiting("webhook")) == (0, 0, 0)
     with pytest.raises(StoreError, match="not open"):
         store.append([words.started()])
     with pytest.raises(StoreError, match="not open"):
@@ -506,7 +506,7 @@ async def test_what_is_appended_while_the_database_is_away_waits_and_is_committe
                 assert [call.id for call in await asked] == ["CA1"], "a question waits for a restart"
                 assert (store.trouble, registry.refusal) == (None, None)
                 assert await seqs(store) == list(range(1, 22))
-                assert store.waiting == 0
+                assert store.load.waiting == 0
                 await until(lambda: store._node.alive)
                 assert len(await claim(store)) == 1
         finally:

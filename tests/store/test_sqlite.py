@@ -121,7 +121,7 @@ async def test_a_settlement_for_which_there_was_no_room_may_be_given_again(tmp_p
 
 async def test_a_store_that_is_not_open(tmp_path: Path) -> None:
     store = SQLiteStore(tmp_path)
-    assert (store.commits, store.waiting, store.lanes_waiting("webhook"), await store.position()) == (0, 0, 0, 0)
+    assert (store.commits, store.load.waiting, store.lanes_waiting("webhook"), await store.position()) == (0, 0, 0, 0)
     with pytest.raises(StoreError, match="not open"):
         await store.append([words.started()])
     with pytest.raises(StoreError, match="not open"):
@@ -139,7 +139,7 @@ async def test_a_locked_database_delays_and_loses_nothing(tmp_path: Path) -> Non
         other.close()
         await asyncio.gather(*waiting)
         assert len(await store.read(Query("CA1"))) == 19
-        assert store.waiting == 0
+        assert store.load.waiting == 0
 
 
 async def test_a_full_disk_delays_and_loses_nothing(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ import pytest
 
 from bridge import app, config
 from bridge.rights import Reader
-from bridge.store.audit import FOLDER, Entry
+from bridge.store.audit import FOLDER
+from bridge.store.auditing import Entry
 from bridge.web.audit import ACTIONS, _what
 from tests.fakes import words
 from tests.fakes.reading import doors, reader

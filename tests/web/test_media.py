@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from contextlib import AsyncExitStack
 
 import aiohttp
@@ -9,6 +10,7 @@ import pytest
 from aiohttp import web
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.frames import Frame, Opcode
 
 from bridge.call import CallRegistry
 from bridge.carriers.twilio import TWILIO
@@ -206,6 +208,37 @@ async def test_a_socket_that_falls_silent_is_lost(tmp_path, server):
     stored = await record(tmp_path, frames.CALL)
 
     assert events(stored)[-1]["data"]["reason"] == "carrier_silent"
+
+
+async def test_a_socket_of_which_nothing_was_read_while_the_process_stood_still_is_not_silent(tmp_path, server):
+    configured = settings(tmp_path, server.url, bridge_idle_timeout=2.0)
+    async with bridge(configured) as origin, connect(socket_url(origin), compression=None) as socket:
+        await socket.send(frames.start())
+        await going_on(origin)
+        frame = Frame(Opcode.TEXT, frames.media("inbound", 100, 2, bytes(160)).encode())
+        with socket.transport.get_extra_info("socket").dup() as raw:
+            raw.send(frame.serialize(mask=True))
+        time.sleep(3.5)  # noqa: ASYNC251 - the loop stands still, and the bridge with it
+        await socket.send(frames.stop())
+        await drained(origin)
+    stored = await record(tmp_path, frames.CALL)
+
+    assert events(stored)[-1]["data"]["reason"] == "stopped"
+
+
+async def test_a_socket_that_goes_on_sending_stays_open_for_many_times_as_long(tmp_path, server):
+    configured = settings(tmp_path, server.url, bridge_idle_timeout=1.0)
+    async with bridge(configured) as origin, connect(socket_url(origin)) as socket:
+        await socket.send(frames.start())
+        for place in range(120):  # 2.4 seconds, and never a pause that is near the bound
+            await socket.send(frames.media("inbound", 100 + 20 * place, 2 + place, bytes(160)))
+            await asyncio.sleep(0.02)
+        assert socket.close_code is None
+        await socket.send(frames.stop())
+        await drained(origin)
+    stored = await record(tmp_path, frames.CALL)
+
+    assert events(stored)[-1]["data"]["reason"] == "stopped"
 
 
 @pytest.mark.parametrize(

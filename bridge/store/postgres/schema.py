@@ -149,6 +149,21 @@ MIGRATIONS: tuple[tuple[str, int], ...] = (
     """,
         1,
     ),
+    (
+        """
+    CREATE TABLE bridge.audit (                      -- what readers did, append-only
+        call_id text COLLATE "C",                    -- '': it was about no call
+        number  bigint,                              -- by chance
+        time    text COLLATE "C",
+        who     text COLLATE "C",
+        action  text COLLATE "C",
+        body    text,                                -- the entry's JSON
+        PRIMARY KEY (call_id, number)
+    );
+    CREATE INDEX audit_times ON bridge.audit (time, number);
+    """,
+        1,
+    ),
 )
 """Each brings the tables to the next version, with the oldest version whose programs may use what it makes."""
 

@@ -23,11 +23,13 @@ from bridge.errors import NotOwner, StoreError
 from bridge.events import CallStarted, Event, TranscriptFinal
 from bridge.outbox import Batching
 from bridge.outlets import Named, Outlets
+from bridge.store.audit import AuditFiles
 from bridge.store.base import Topic, Trouble
 from bridge.store.files import lock
 from bridge.store.hints import Watch
 from bridge.store.load import Load
 from bridge.store.postgres import connections, group, statements
+from bridge.store.postgres.audit import PostgresAudit
 from bridge.store.postgres.bus import Bus
 from bridge.store.postgres.connections import AWAY, Database, check, let_go, words
 from bridge.store.postgres.hand_overs import PostgresHandOvers
@@ -82,6 +84,7 @@ class PostgresStore(PostgresOutbox, PostgresRecord, PostgresOwnership):
         self._lock: int | None = None
         self._health = Health()
         self._database = Database(url, self.owner)
+        self.audit = PostgresAudit(self._database, AuditFiles(data_dir or Path()))
         self._node = Node(self._database, self.owner, lease, health=self._health, on_lost=self._forget_calls)
         self._bus = Bus(
             self._database,
@@ -250,7 +253,7 @@ class PostgresStore(PostgresOutbox, PostgresRecord, PostgresOwnership):
 
     def __repr__(self) -> str:
         return (
-            f"<PostgresStore {self.owner} calls={len(self._epochs)} waiting={self.waiting} "
+            f"<PostgresStore {self.owner} calls={len(self._epochs)} waiting={self.load.waiting} "
             f"events={self.counters['events']}>"
         )
 
@@ -265,11 +268,6 @@ class PostgresStore(PostgresOutbox, PostgresRecord, PostgresOwnership):
         if found == AWAY and self._health.lasts(connections.PATIENCE):
             return replace(AWAY, answers=False)  # who asks now would wait as long, and be told no more
         return found
-
-    @property
-    def waiting(self) -> int:
-        """Writes that are not committed yet."""
-        return self.load.waiting
 
     def _write(self, work: Work, committed: Callable[[Any], T], patience: float = 0.0) -> "Future[T]":
         self._check_open()
