@@ -5,7 +5,7 @@ where the socket is dead. A machine without a clock; what is sent is the session
 from bridge.deepgram.exchange import SessionPolicy
 from bridge.deepgram.watchdog import Watchdog
 from bridge.pace import Pace
-from bridge.standstill import READING, stood_still
+from bridge.standstill import READING, STOOD_STILL, stood_still
 
 
 class Outflow:
@@ -42,7 +42,7 @@ class Outflow:
 
     def said(self, now: float) -> None:
         """A text has."""
-        if stood_still(now, self._latest):  # or the carrier was silent, which puts off no more
+        if now - self._latest > STOOD_STILL:  # or the carrier was silent, which puts off no more
             self._watchdog.put_off(now + READING)
         self._latest = now
 
