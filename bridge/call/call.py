@@ -25,7 +25,7 @@ from bridge.call.services import Services
 from bridge.call.states import OVER, State
 from bridge.call.stream import Leads, Stream
 from bridge.carriers.messages import Digit, Media, Started
-from bridge.events import TRACKS, CallResumed, EndReason, Stretch, Track
+from bridge.events import TRACKS, EndReason, Stretch, Track
 from bridge.store.kept import CallAudio, Left
 
 log = logging.getLogger("bridge.call")
@@ -271,8 +271,7 @@ class Call:
         stream.source, position = path.open_stream(position, place.resumed or "carrier_reconnected")
         self._keeping.add_tracks(stream.tracks, self._continuity.heard, place.resumed)
         if place.resumed:
-            at, uncovered = seconds(position), self.uncovered
-            self._record.tell(CallResumed(reason=place.resumed, stream_id=stream.id, at=at, uncovered=uncovered))
+            self._record.resume(place.resumed, stream.id, seconds(position), path.unheard(self.tracks))
 
     def _drop(self, stream: Stream) -> None:
         stream.release()
@@ -342,6 +341,7 @@ class Call:
         least = max(heard, self._keeping.end) / SAMPLE_RATE
         since = self._clock.wall() - self._record.anchor
         origin, self._heard = now - max(since, least), heard if since > least else None
+        self._record.adopt(past)
         self._continuity.adopt(origin, heard, self._keeping.note.tracks or TRACKS, now)
         self._loop.call_soon(self._obey)
 

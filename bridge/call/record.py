@@ -25,6 +25,7 @@ from bridge.events import (
     EndReason,
     Latency,
     Request,
+    ResumeReason,
     StreamFailed,
     Stretch,
     TranscriptFinal,
@@ -117,6 +118,15 @@ class Record:
         self.events.named = named
         wall, redact = self._clock.wall(), self._redacting.rules.names
         self.tell(describe.call_started(started, self._speakers, wall, continues, redact))
+
+    def adopt(self, past: Projection) -> None:
+        """This process goes on with the call: what the one before had not told yet is said."""
+        self.tell(*(describe.gap(stretch, why) for stretch, why in past.unheard))
+
+    def resume(self, reason: ResumeReason, stream_id: str, at: float, unheard: list[Stretch]) -> None:
+        """Another stream goes on with the call `at` so many seconds; `unheard`: what none has brought before it."""
+        uncovered = self.uncovered
+        self.tell(CallResumed(reason=reason, stream_id=stream_id, at=at, uncovered=uncovered, unheard=unheard))
 
     def join(self, stream_id: str, at: float, uncovered: list[Stretch]) -> None:
         """This process goes on with what another has heard, from `at` on, in seconds; `uncovered` is left for later."""

@@ -111,6 +111,7 @@ class Recovery:
             _look_at(past, audio)
         else:
             past.silent = _unheard(past)
+        leave_out_unheard(past)
         leave_out_pauses(past)
         past.handed = await _handed(past, audio) if audio and heard else None
         return Adopted(row.header, row.epoch, past, audio or open_audio(self._audio, record_id))
@@ -244,6 +245,20 @@ async def _handed(past: Projection, audio: CallAudio) -> Handed | None:
         lacking.remove(covered[-1], audio.end)
         uncovered += [Stretch(track=track, from_=seconds(span.start), to=seconds(span.end)) for span in lacking]
     return Handed(tail, clock, tuple(covered), uncovered, knew=True)
+
+
+def leave_out_unheard(past: Projection) -> None:
+    """What no one has heard before the process that was the last to resume the call is told by the next one at once,
+    with what comes before it and is lost, too: no one waits for words of it, and the next gap begins after it."""
+    told = []
+    for stretch, why in past.unheard:
+        track, end = stretch.track, samples(stretch.to)
+        if (since := past.silent.get(track, end)) < end:
+            past.silent[track] = end
+            stretch = stretch.model_copy(update={"from_": min(stretch.from_, seconds(since))})
+        past.uncovered = list(without(past.uncovered, stretch.from_, stretch.to, track))
+        told.append((stretch, why))
+    past.unheard = told
 
 
 def leave_out_pauses(past: Projection) -> None:

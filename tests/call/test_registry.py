@@ -752,6 +752,7 @@ async def test_a_call_that_was_left_goes_on_in_the_next_process(tmp_path, server
     assert (call_id, parameters["team"], tracks) == ("CA1", "blue", ("inbound", "outbound"))
     (resumed,) = [event["data"] for event in record if event["type"] == "call.resumed"]
     assert (resumed["at"], resumed["reason"], resumed["uncovered"]) == (7.74, "bridge_restarted", [])
+    assert resumed["unheard"] == [{"track": track, "from": QUIET, "to": 7.74} for track in ("inbound", "outbound")]
     for channel in (0, 1):
         assert heard(record, channel) == spoken(channel)
     gaps = [event["data"] for event in record if event["type"] == "audio.gap"]

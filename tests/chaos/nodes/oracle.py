@@ -5,8 +5,8 @@ strike can have taken is there exactly once, on its channel, at its time; any ot
 missing the record tells so: it lies in a gap, or after the end. Gaps lie where a strike took audio away, and there must
 be one wherever no node heard a call that went on. What webhook and feed have is the log, event by event.
 
-A node that dies takes with it what it had heard and not yet written: words whose final was still to come, and the word
-of a hole that has only just ended, because holes are merged before they are told.
+A node that dies takes with it what it had heard and not yet written: words whose final was still to come. Those lie in
+a gap, too, as does what no one heard before the node went on with the call, however soon after that it dies.
 """
 
 from collections import Counter
@@ -18,7 +18,7 @@ from typing import Literal
 
 from bridge.events import TRACKS
 from tests.chaos.nodes.plan import GRACE, Kind
-from tests.chaos.oracle import EDGE, SLACK, TOLERANCE, TRAILING, UNTOLD
+from tests.chaos.oracle import EDGE, SLACK, TOLERANCE, TRAILING
 from tests.chaos.record import Event, Record
 from tests.chaos.speech import Word
 from tests.chaos.spoken import MOMENT, Span, covered
@@ -103,8 +103,7 @@ class Verdict:
 
     faults: list[str] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
-    """Words: `spoken`, that came `live` or by `backfill`, `in gaps`, said `to nobody` as there was no stream, `untold`:
-    in a hole that the next strike kept from being told."""
+    """Words: `spoken`, that came `live` or by `backfill`, `in gaps`, said `to nobody` as there was no stream."""
     pauses: dict[Kind, list[float]] = field(default_factory=dict)
     """From each strike on a call's node to the first frame at another, in seconds."""
 
@@ -198,13 +197,6 @@ class Known:
             spans.append(Span(begin, max(begin, until)))
         return spans
 
-    def untold(self) -> Iterator[Span]:
-        """Holes, in the call's time, that ended so shortly before the next strike that nothing may tell of them."""
-        for one, other in pairwise(self.lines):
-            blow = self.talk.blow(other)
-            if blow and blow.kind != "drain" and blow.at < other.start + UNTOLD:
-                yield Span(self.heard_until(one) - UNSETTLED, other.start)
-
     def faults(self) -> Iterator[str]:
         """Streams that are in no record, gaps without a cause, holes without a gap, an end without a reason."""
         for line in self.talk.lines:
@@ -245,10 +237,7 @@ class Known:
     def _holes(self, channel: int) -> Iterator[str]:
         told = [*self.record.gaps(channel), *self.record.uncovered(channel)]
         lines = [line for line in self.lines if channel in line.channels]
-        untold = {span.end for span in self.untold()}
         for one, other in pairwise(lines):
-            if other.start in untold:
-                continue
             begin = self.heard_until(one) + self.shifts[one.stream_id] + SLACK
             end = other.start + self.shifts[other.stream_id] - SLACK
             if end > begin and covered(Span(begin, end), told) < end - begin - SLACK:
@@ -275,7 +264,6 @@ def _words(talk: Talk, records: Mapping[str, Sequence[Event]], known: Known, cou
             for word in event["data"]["words"] if event["type"] == "transcript.final" else ():
                 heard.setdefault(word["word"], []).append((event["data"], word))
     doubts = [known.doubts(channel) for channel in range(len(TRACKS))]
-    untold = list(known.untold())
     for word in talk.words:
         found = heard.pop(word.name, [])
         doubtful = any(span.touches(word.start - MOMENT, word.end + MOMENT) for span in doubts[word.channel])
@@ -288,9 +276,7 @@ def _words(talk: Talk, records: Mapping[str, Sequence[Event]], known: Known, cou
         if not found and doubtful:
             told = _told(known, word)
             became = "to nobody" if told is None else became
-            if told is False and any(span.touches(word.start, word.end) for span in untold):
-                became = "untold"
-            elif told is False:
+            if told is False:
                 yield f"missing, and in no gap: {_said(word)}"
         for final, one in found:
             yield from _place(known, word, final, one, doubtful or parts)

@@ -23,8 +23,7 @@ def summary(outcome: Outcome, seconds: float) -> Iterator[str]:
     )
     yield (
         f"{counts['spoken']} words spoken: {counts['live']} came live, {counts['backfill']} backfilled, "
-        f"{counts['in gaps']} lie in gaps, {counts['to nobody']} were said while there was no stream, "
-        f"{counts['untold']} in a hole that the next strike kept from being told"
+        f"{counts['in gaps']} lie in gaps, {counts['to nobody']} were said while there was no stream"
     )
     kinds = [struck.kind for struck in outcome.struck]
     struck = ", ".join(f"{kinds.count(kind)} × {kind}" for kind in dict.fromkeys(kinds))
