@@ -61,7 +61,7 @@ class Call:
         self._options = services.options.of(call_id, past.parameters if past else started.parameters)
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        self._asking = Asking(services, call_id, started, self.counters, self._ask_refused)
+        self.asking = Asking(services, call_id, started, self.counters, self._ask_again)
         self._continuity = Continuity(services.policy.continuity)
         self._over = asyncio.Event()
         self._record = services.open_record(call_id, started, describe.language(self._options), past)
@@ -118,6 +118,7 @@ class Call:
         self.streams[stream.number] = stream
         if stream.number > 1:
             log.info("further stream", extra={"call_id": self.id, "stream_id": stream.id})
+        self.asking.attach(stream.id)
         self._continuity.attach(stream.number, stream.tracks)
         self._obey()
         return stream
@@ -173,6 +174,7 @@ class Call:
     def fail_stream(self, stream_id: str | None, error: str) -> None:
         """The carrier says that a stream of this call went wrong."""
         self._record.complain(stream_id, error)
+        self.asking.complain(stream_id)
 
     def end_stream(self, stream: Stream, reason: EndReason, bad_messages: int) -> None:
         """No more comes of a stream."""
@@ -221,7 +223,7 @@ class Call:
         await self._over.wait()
         await self.wait_heard()
         await self._record.events.written()
-        self._asking.cancel()
+        self.asking.cancel()
         log.info("call over", extra={"call_id": self.id, "reason": self.reason, "seq": self._record.events.seq})
         if self.reason is not None:
             await self._keeping.finish()
@@ -246,7 +248,7 @@ class Call:
                 case Pause() if self._path:
                     self._path.pause()
                 case Ask(tracks):
-                    self._asking.ask(tracks)
+                    self.asking.ask(tracks)
                 case End(reason):
                     self._end(reason)
         self._tell_gaps()
@@ -279,8 +281,8 @@ class Call:
             self._path.end_stream(stream.source)
             self._keeping.write(self._continuity.heard)
 
-    def _ask_refused(self) -> None:
-        self._continuity.ask_refused(self._clock.now())
+    def _ask_again(self, failed: bool) -> None:
+        (self._continuity.ask_failed if failed else self._continuity.ask_refused)(self._clock.now())
         self._arm_timer()
 
     def _end(self, reason: EndReason) -> None:
@@ -318,9 +320,8 @@ class Call:
     @property
     def _duration(self) -> int:
         """Samples from call time 0 to the end of what the carrier sent."""
-        if self._continuity.heard is not None:
-            return self._continuity.heard
-        return self._path.position if self._path else 0
+        heard = self._continuity.heard
+        return heard if heard is not None else self._path.position if self._path else 0
 
     @property
     def _received(self) -> int:
@@ -329,8 +330,7 @@ class Call:
     def _reached(self) -> Reached:
         elapsed = self._continuity.elapsed(self._clock.now())
         if self._path is None:  # nothing has come to this process
-            heard = self._continuity.heard or 0
-            return Reached(heard, heard, elapsed)
+            return Reached(heard := self._continuity.heard or 0, heard, elapsed)
         return Reached(self._path.aligner.placed, self._received, elapsed)
 
     def _adopt(self, past: Projection) -> None:

@@ -20,6 +20,7 @@ from bridge.call.recovery import Recovery, open_audio
 from bridge.call.services import Services
 from bridge.call.stream import Stream
 from bridge.call.stream_ends import StreamEnds
+from bridge.call.turned_away import TurnedAway
 from bridge.carriers.messages import Started
 from bridge.errors import BridgeError, StoreError
 from bridge.events import EndReason
@@ -75,6 +76,7 @@ class CallRegistry:
         self._watched: dict[Call, asyncio.Task[None]] = {}
         """The calls that are not over, those that are ending too."""
         self._ends = StreamEnds()
+        self._turned_away = TurnedAway(services)
         self._further: WeakKeyDictionary[Call, Pace] = WeakKeyDictionary()  # how often further streams may come
         self._max_calls = max_calls
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -136,6 +138,7 @@ class CallRegistry:
         try:
             return await asyncio.shield(opening)  # half a call is none: a handler that gives up leaves a whole one
         except StoreError:
+            self._turned_away.ask(started)
             raise CallRefused("the record cannot be read") from None
         finally:
             self.openings.end(started.call_id)
@@ -212,14 +215,12 @@ class CallRegistry:
         call_id, came, waited = started.call_id, self._services.clock.wall(), not self._found.is_set()
         await self._found.wait()
         async with self._lock(call_id):
-            call = self.calls.get(call_id)
-            if call is None or call.reason is not None:
-                call = None
-                while not (call or self._closing):
-                    waited |= await self._recovery.wait_left(call_id, self.openings.wait_heard)
-                    if (record_id := await self._recovery.record_of(call_id)) is None:
-                        break
-                    call = await self._adopt(record_id, call_id)  # another may be quicker, or lock its row
+            call = None if (call := self.calls.get(call_id)) and call.reason is not None else call
+            while not (call or self._closing):
+                waited |= await self._recovery.wait_left(call_id, self.openings.wait_heard)
+                if (record_id := await self._recovery.record_of(call_id)) is None:
+                    break
+                call = await self._adopt(record_id, call_id)  # another may be quicker, or lock its row
             self._check_token(started, call)
             if self._closing or not self.taking:
                 raise CallRefused("the server is stopping")
@@ -255,9 +256,7 @@ class CallRegistry:
         record_id = describe.further_record(before, call_id) if before else call_id
         started = await self._services.as_before(started, before)
         # Asked last: from here to its place in `calls` nothing else comes in.
-        if self._closing:
-            raise CallRefused("the server is stopping")
-        if reason := self.refusal:
+        if reason := "the server is stopping" if self._closing else self.refusal:
             raise CallRefused(reason)
         audio = open_audio(self._audio, record_id)
         self.counters["opened"] += 1
@@ -282,7 +281,7 @@ class CallRegistry:
         started = describe.started_again(call_id, adopted.header, adopted.past.started)
         call = Call(record_id, started, self._services, audio=adopted.audio, past=adopted.past)
         self._watch(call_id, call)
-        if call_id in self.calls:
+        if (other := self.calls.get(call_id)) and other.id != record_id:
             call.end("bridge_restarted")  # a newer record of the same call goes on
             return None
         self.calls[call_id] = call
@@ -311,6 +310,7 @@ class CallRegistry:
     async def _finish(self, stop: Callable[[Call], None], seconds: float, close_streams: CloseStreams | None) -> None:
         """Wait for the last words, then let go of every call: nothing is closed that a call still uses."""
         self._closing = True
+        self._turned_away.close()
         clock = self._services.clock
         ends = clock.now() + seconds
         for call in list(self._watched):

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bridge.call import CallRefused, CallRegistry, ContinuityPolicy, StreamDenied
+from bridge.call import CallRefused, CallRegistry, ContinuityPolicy, StreamDenied, turned_away
 from bridge.clock import SystemClock
 from bridge.errors import StoreError
 from bridge.local.deepgram import Faults
@@ -174,14 +174,27 @@ class Unreadable:
         raise StoreError("cannot read it: the disk fails")
 
 
-async def test_a_record_that_cannot_be_read_refuses_the_call_in_words_of_ours(server, clock, caplog):
-    registry = CallRegistry(services(Unreadable(), server, clock), max_calls=3)
+async def test_a_record_that_cannot_be_read_refuses_the_call_in_words_of_ours(server, clock, caplog, monkeypatch):
+    asked = []
+
+    async def refork(stream, tracks):
+        asked.append(stream)
+
+    monkeypatch.setattr(turned_away, "PAUSE", 0.001)
+    registry = CallRegistry(services(Unreadable(), server, clock, refork=refork), max_calls=3)
     await registry.recover()
     with pytest.raises(CallRefused, match="the record cannot be read"):
-        await registry.open(started())
+        await registry.open(started(team="blue"))
     await asyncio.sleep(0)
 
     assert "Traceback" not in caplog.text
+    await until(lambda: asked == [started(team="blue")])
+    monkeypatch.setattr(turned_away, "PAUSE", 60.0)
+    with pytest.raises(CallRefused):
+        await registry.open(started("CA2"))
+    await registry.end_all(60.0)  # which waits for no carrier
+    await until(lambda: not registry._turned_away._tasks)
+    assert len(asked) == 1
 
 
 async def test_a_call_has_no_end_of_streams(registry):
@@ -469,6 +482,53 @@ async def test_a_stream_error_of_a_call_that_goes_on_is_in_its_record(registry, 
 
     assert [event["data"]["error"] for event in record if event["type"] == "stream.failed"] == ["31921 close error"]
     assert record[-1]["type"] == "call.ended"
+
+
+async def test_a_stream_that_was_asked_for_and_never_came_is_asked_for_again(server, store, clock):
+    asked = []
+
+    async def refork(stream, tracks):
+        asked.append(stream.asked)
+
+    patience = ContinuityPolicy(grace=60.0, ask_again=60.0, ask_soon=0.001)
+    registry = CallRegistry(services(store, server, SystemClock(), patience, refork=refork), max_calls=3)
+    await registry.recover()
+    stream = await registry.open(started())
+    feed(stream, 1.0)
+    stream.end("carrier_disconnected")
+    await until(lambda: asked)
+    await registry.fail_stream("twilio", "CA1", "MZ1", "31921 close error")
+    await registry.fail_stream("twilio", "CA1", "MZ2", "31920 handshake error")
+    await until(lambda: len(asked) == 2)
+
+    assert asked == [True, True]
+    await registry.end_all(5.0)
+    failed = [event["data"]["stream_id"] for event in await events(store, "CA1") if event["type"] == "stream.failed"]
+    assert failed == ["MZ1", "MZ2"]
+
+
+async def test_a_call_that_another_process_has_had_meanwhile_is_had_again_while_its_last_words_are_waited_for(
+    server, store, clock
+):
+    server.faults = Faults(first=1, metadata=False, close=False)
+    registry = CallRegistry(services(store, server, clock, grace=10.0, flush=60.0), max_calls=3)
+    await registry.recover()
+    feed(await registry.open(started()), 3.0)
+    await until(lambda: store.counters["events"])
+    lost = registry.calls["CA1"]
+    await store.release("CA1")  # as where this process has stood still
+    lost.end("bridge_restarted")
+    await registry.recover()
+
+    back = registry.calls["CA1"]
+    assert back is not lost and back.reason is None
+    lost.let_go()
+    await lost.wait_over()
+    await asyncio.sleep(0)
+    assert registry.calls["CA1"] is back
+    await registry.open(started("CA1", "MZ2"))
+    assert back.counters["streams"] == 1
+    await registry.end_all(5.0)
 
 
 async def test_a_stream_that_never_reached_us_leaves_a_record(registry, store):

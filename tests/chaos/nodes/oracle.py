@@ -86,6 +86,8 @@ class Talk:
     blows: list[Blow] = field(default_factory=list)
     away: list[Span] = field(default_factory=list)
     """When there was no database."""
+    failed: list[str] = field(default_factory=list)
+    """Streams of which the carrier has said that they failed, to a node that has noted it."""
 
     def durable(self, blow: Blow) -> float:
         """Up to when all that was said was durable when a strike came."""
@@ -112,11 +114,17 @@ def judge(talk: Talk, records: Mapping[str, Sequence[Event]]) -> Verdict:
     """Judge one call by its records, by id."""
     verdict = Verdict()
     verdict.counts["spoken"] = len(talk.words)
-    if not records:
+    failed = {name for name, events in records.items() if _has_failed(events)}
+    verdict.counts.update({"failed": len(failed)} if failed else {})
+    if talk.failed and not records:
+        verdict.faults.append(f"no record says that stream {talk.failed[0]} has failed")
+    if not records.keys() - failed:
         verdict.counts["to nobody"] = len(talk.words)
         verdict.counts["unrecorded"] = 1
         verdict.faults += [f"stream {line.stream_id} is in no record" for line in talk.lines if _must_count(talk, line)]
         return verdict
+    # What the record of a stream that came to no node says is only that.
+    records = {name: events for name, events in records.items() if name not in failed}
     if len(records) > 1:
         verdict.faults.append(f"it has {len(records)} records: {', '.join(records)}")
     for name, events in records.items():
@@ -150,6 +158,11 @@ def compare(log: Sequence[Entry], read: Sequence[Entry], posted: Mapping[str, Se
 
 def _some(entries: Counter[Entry]) -> str:
     return ", ".join(f"{name} {seq}" for name, seq, _ in list(entries)[:5])
+
+
+def _has_failed(events: Sequence[Event]) -> bool:
+    """Whether a record says of a call only that its stream failed."""
+    return bool(events) and events[-1]["data"].get("reason") == "stream_failed"
 
 
 def _must_count(talk: Talk, line: Line) -> bool:

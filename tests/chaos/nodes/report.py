@@ -19,7 +19,8 @@ def summary(outcome: Outcome, seconds: float) -> Iterator[str]:
     counts = outcome.counts
     yield (
         f"{counts['calls']} calls in {counts['streams']} streams, {seconds:.0f} s, "
-        f"frames at most {outcome.behind:.2f} s late; {counts['unrecorded']} calls came to no node that could take them"
+        f"frames at most {outcome.behind:.2f} s late; "
+        f"{counts['failed']} calls came to a node that could not take them, {counts['unrecorded']} to none that could"
     )
     yield (
         f"{counts['spoken']} words spoken: {counts['live']} came live, {counts['backfill']} backfilled, "

@@ -183,6 +183,22 @@ def test_a_stream_without_a_record_is_seen_where_its_node_was_well(talk):
     assert judge(talk, {}).faults == []
 
 
+def test_a_call_that_came_to_no_node_that_could_take_it_is_said_to_have_failed(talk):
+    talk.blows = [Blow(0, "partition", 0.0, 15.0)]
+    failed = record([STARTED, ("stream.failed", {"stream_id": "MZ1", "error": "31921"}),
+                     ended(duration=0.0, reason="stream_failed")])  # fmt: skip
+    later = [("call.started", {"stream_id": "MZ2"}), final(1, 1, WORDS[4], shift=-35.0), ended(duration=5.0)]
+    talk.failed = ["MZ1"]
+    talk.lines[0].cause = "closed"
+
+    assert judge(talk, {}).faults == ["no record says that stream MZ1 has failed", "stream MZ2 is in no record"]
+    only = judge(talk, {"CA1": failed})
+    assert (only.counts["failed"], only.counts["unrecorded"], only.counts["to nobody"]) == (1, 1, 5)
+    both = judge(talk, {"CA1": failed, "CA1--2": record(later)})
+    assert both.faults == []
+    assert (both.counts["live"], both.counts["to nobody"], both.counts["unrecorded"]) == (1, 4, 0)
+
+
 def test_readers_are_held_against_the_log():
     log = [("CA1", 1, "a"), ("CA2", 1, "b"), ("CA1", 2, "c")]
     posted = {"CA1": [{"seq": 1, "id": "a"}, {"seq": 2, "id": "c"}], "CA2": [{"seq": 1, "id": "b"}]}
