@@ -164,6 +164,16 @@ async def reopen(audio: KeptAudio, call_id: str, resumed: int) -> CallAudio | No
     return None
 
 
+async def reopen_last(audio: KeptAudio, call_id: str, resumed: int) -> CallAudio | None:
+    """The same, from elsewhere where what is here is of an earlier process; None: there is no other."""
+    for _ in range(2):
+        if not await audio.has(call_id):
+            break
+        if file := await reopen(audio, call_id, resumed):
+            return file
+    return None
+
+
 def is_earlier(audio: CallAudio, resumed: int) -> bool:
     """Whether it is of a process before the last of so many; not known of an older bridge's."""
     knew = Note.load(audio.note).resumed

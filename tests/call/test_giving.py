@@ -94,6 +94,7 @@ async def test_a_stream_that_came_to_no_process_that_could_take_it_is_asked_for_
 ):
     monkeypatch.setattr(giving, "_AGAIN", 60.0)
     monkeypatch.setattr(giving, "_SOON", 0.001)
+    monkeypatch.setattr(giving, "_REFUSED", 0.001)
     stream = await talking(registry)
     sharing = asyncio.create_task(gives.share(60.0))
     for failed in range(giving._TRIES + 2):  # which are no tries
@@ -101,8 +102,8 @@ async def test_a_stream_that_came_to_no_process_that_could_take_it_is_asked_for_
         await registry.fail_stream("twilio", "CA1", f"MZ{failed + 7}", "31920 handshake error")
     await until(lambda: len(carrier.asked) == giving._TRIES + 3)
     await registry.fail_stream("twilio", "CA1", "MZ1", "31921 close error")  # which is another matter
-    await asyncio.sleep(0)
-    assert not sharing.done()
+    await asyncio.sleep(0.05)
+    assert not sharing.done() and len(carrier.asked) == giving._TRIES + 3
 
     gives.hears("CA1")
     stream.end("stopped")

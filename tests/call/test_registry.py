@@ -502,9 +502,16 @@ async def test_a_stream_that_was_asked_for_and_never_came_is_asked_for_again(ser
     await until(lambda: len(asked) == 2)
 
     assert asked == [True, True]
+    other = await registry.open(started(stream="MZ3"))
+    feed(other, 1.0)
+    other.end("carrier_disconnected")
+    await until(lambda: len(asked) == 3)
+    await registry.fail_stream("twilio", "CA1", "MZ3", "31921 close error")  # which was here
+    await asyncio.sleep(0.05)
+    assert len(asked) == 3
     await registry.end_all(5.0)
     failed = [event["data"]["stream_id"] for event in await events(store, "CA1") if event["type"] == "stream.failed"]
-    assert failed == ["MZ1", "MZ2"]
+    assert failed == ["MZ1", "MZ2", "MZ3"]
 
 
 async def test_a_call_that_another_process_has_had_meanwhile_is_had_again_while_its_last_words_are_waited_for(
