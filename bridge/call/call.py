@@ -42,12 +42,12 @@ class Call:
         *,
         audio: CallAudio | None = None,
         continues: str | None = None,
+        came: float | None = None,
         past: Projection | None = None,
     ) -> None:
         """`audio`: where the call's audio is kept. A new call begins its record, and connects to Deepgram at once;
-        `continues`: the record of the same call before it. `past`: what the log says of a call that another process has
-        begun; its stream is asked for and waited for.
-        """
+        `continues`: the record of the same call before it, `came`: when its stream did. `past`: what the log says of a
+        call that another process has begun; its stream is asked for and waited for."""
         self.id = call_id
         self.started = started
         self.counters: Counter[str] = Counter()
@@ -78,7 +78,7 @@ class Call:
         else:
             self._continuity.begin(self._clock.now())
             self._hearing.open(0)
-            self._record.begin(started, continues, services.named(call_id, started, self.counters))
+            self._record.begin(started, continues, services.named(call_id, started, self.counters), came)
 
     def __repr__(self) -> str:
         return f"<Call {self.id} {self._continuity!r} {self._record!r} {dict(self.counters)} {self._path!r}>"
@@ -295,7 +295,7 @@ class Call:
 
     def _release_streams(self) -> None:
         for stream in self.streams.values():
-            stream.release()
+            stream.release(lost=self.reason == "bridge_restarted")
         if self._path:
             (self._path.leave if self._continuity.state is State.LEAVING else self._path.flush)()
         self._tell_gaps()

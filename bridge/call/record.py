@@ -112,11 +112,13 @@ class Record:
     def anchor(self, anchor: float) -> None:
         self._assembler.anchor = anchor
 
-    def begin(self, started: Started, continues: str | None, named: Named | None = None) -> None:
+    def begin(
+        self, started: Started, continues: str | None, named: Named | None = None, came: float | None = None
+    ) -> None:
         """The first event of a new record; `continues`: the one of the same call before it. `named`: the endpoint that
-        the call has named for itself."""
+        the call has named for itself. `came`: when its stream did, where it has waited for the record."""
         self.events.named = named
-        wall, redact = self._clock.wall(), self._redacting.rules.names
+        wall, redact = self._clock.wall() if came is None else came, self._redacting.rules.names
         self.tell(describe.call_started(started, self._speakers, wall, continues, redact))
 
     def adopt(self, past: Projection) -> None:

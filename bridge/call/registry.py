@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
@@ -18,11 +19,11 @@ from bridge.call.call import Call
 from bridge.call.openings import Openings
 from bridge.call.recovery import Recovery, open_audio
 from bridge.call.services import Services
-from bridge.call.stream import Stream
+from bridge.call.stream import CallRefused, Stream, StreamDenied
 from bridge.call.stream_ends import StreamEnds
 from bridge.call.turned_away import TurnedAway
 from bridge.carriers.messages import Started
-from bridge.errors import BridgeError, StoreError
+from bridge.errors import StoreError
 from bridge.events import EndReason
 from bridge.pace import Pace
 from bridge.store.base import CallFilter
@@ -36,14 +37,6 @@ CloseStreams = Callable[[], Coroutine[Any, Any, None]]
 
 _SHARE_OF_WORDS = 0.8  # of the time to stop: for the last words; the rest is for writing them
 _STREAMS_A_SECOND, _STREAMS_AT_ONCE = 0.5, 30  # of one call, further ones; each is told, and noted on the disk
-
-
-class CallRefused(BridgeError):
-    """A stream may not come in now; the message is the reason."""
-
-
-class StreamDenied(CallRefused):
-    """A stream may not come in at all."""
 
 
 class CallRegistry:
@@ -226,7 +219,7 @@ class CallRegistry:
                 raise CallRefused("the server is stopping")
             if call:
                 self._check_streams(call)
-            call = call or await self._new(started, came if waited else None)
+            call = call or await self._new(started, came, waited)
             self._ends.attach(call_id)
             return self._services.traced(call.attach(started), call.id, started.carrier)
 
@@ -244,13 +237,13 @@ class CallRegistry:
             raise CallRefused("the streams of this call come too often")
         pace.take(1)
 
-    async def _new(self, started: Started, came: float | None) -> Call:
-        """`came`: the wall clock at the beginning of a stream that has waited until another process let go."""
+    async def _new(self, started: Started, came: float, waited: bool) -> Call:
+        """`came`: the wall clock at the beginning of the stream. `waited`: until another process let go."""
         call_id = started.call_id
         if reason := self.refusal:
             raise CallRefused(reason)
         newest = await self._services.store.find(CallFilter(carrier_call_id=call_id), limit=1)
-        if came and newest and describe.has_stopped(newest[0], came):
+        if waited and newest and describe.has_stopped(newest[0], came):
             raise CallRefused("the call has ended while another process heard it")
         before = newest[0].row.id if newest else None
         record_id = describe.further_record(before, call_id) if before else call_id
@@ -261,14 +254,15 @@ class CallRegistry:
         audio = open_audio(self._audio, record_id)
         self.counters["opened"] += 1
         log.info("call started", extra={"call_id": record_id, "stream_id": started.stream_id})
-        call = Call(record_id, started, self._services, audio=audio, continues=before)
+        call = Call(record_id, started, self._services, audio=audio, continues=before, came=came)
         self._watch(call_id, call)
         self.calls[call_id] = call
         return call
 
     async def _adopt(self, record_id: str, call_id: str) -> Call | None:
         """Go on with a call that was left open; None where there is no such call any more."""
-        adopted = await self._recovery.adopt(record_id, heard=call_id in self.openings)
+        lose = partial(self._lose, record_id)
+        adopted = await self._recovery.adopt(record_id, heard=call_id in self.openings, on_taken=lose)
         if adopted is None:
             return None
         if self._closing:  # meanwhile the calls there were have been told; this one is left as it is
@@ -288,6 +282,12 @@ class CallRegistry:
         return call
 
     # Ending.
+
+    def _lose(self, record_id: str) -> None:
+        """Another process has had a call of this one: what that still hears of it is not to be written."""
+        if call := self.of_record(record_id):
+            call.control.lose()
+            call.end("bridge_restarted")
 
     def _watch(self, call_id: str, call: Call) -> None:
         self._watched[call] = self._spawn(self._forget(call_id, call))

@@ -9,6 +9,7 @@ import pytest
 from bridge.call import CallRefused, CallRegistry, ContinuityPolicy, StreamDenied, turned_away
 from bridge.clock import SystemClock
 from bridge.errors import StoreError
+from bridge.events import timestamp
 from bridge.local.deepgram import Faults
 from bridge.outlets import Outlet, Outlets, named
 from bridge.store.audio import AudioStore
@@ -484,6 +485,20 @@ async def test_a_stream_error_of_a_call_that_goes_on_is_in_its_record(registry, 
     assert record[-1]["type"] == "call.ended"
 
 
+async def test_a_call_began_with_its_stream_also_if_that_had_to_wait_for_the_record(server, store, clock):
+    came = clock.wall()
+    registry = CallRegistry(services(halting := Halting(store, "find"), server, clock), max_calls=1)
+    await registry.recover()
+    opening = asyncio.create_task(registry.open(started()))
+    await halting.asked.wait()
+    clock.time += 9.0
+    halting.go_on.set()
+    await opening
+    await registry.end_all(10.0)
+
+    assert (await events(store, "CA1"))[0]["data"]["started_at"] == timestamp(came)
+
+
 async def test_a_stream_that_was_asked_for_and_never_came_is_asked_for_again(server, store, clock):
     asked = []
 
@@ -529,13 +544,18 @@ async def test_a_call_that_another_process_has_had_meanwhile_is_had_again_while_
 
     back = registry.calls["CA1"]
     assert back is not lost and back.reason is None
+    lost.fail_stream("MZ1", "of which no record tells")
     lost.let_go()
     await lost.wait_over()
     await asyncio.sleep(0)
     assert registry.calls["CA1"] is back
+    assert [event["type"] for event in await events(store, "CA1")].count("call.ended") == 0
     await registry.open(started("CA1", "MZ2"))
     assert back.counters["streams"] == 1
     await registry.end_all(5.0)
+    record = await events(store, "CA1")
+    assert "stream.failed" not in [event["type"] for event in record]
+    assert record[-1]["data"]["reason"] == "server_stopping"
 
 
 async def test_a_stream_that_never_reached_us_leaves_a_record(registry, store):

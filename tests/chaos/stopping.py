@@ -44,6 +44,9 @@ async def _run(work: Coroutine[Any, Any, T], limit: float) -> T:
         if came:
             raise Stopped(came[0]) from None
         raise
+    finally:
+        for number in SIGNALS:
+            loop.remove_signal_handler(number)
 
 
 async def in_thread(blocking: Callable[..., T], *arguments: Any) -> T:
