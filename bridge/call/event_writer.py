@@ -119,11 +119,10 @@ class EventWriter:
 
     def commit(self) -> None:
         """Hand over what was added, in order and without waiting, as far as the store takes it now."""
+        interims, self._interims = self._interims, []
         if self._lost:
             self.lose()
-            self._interims.clear()
             return
-        interims, self._interims = self._interims, []
         while self._again is None and self._pending and len(self._appends) < IN_FLIGHT:
             events = self._pending[:LARGEST]
             if not self._append(events, interims):

@@ -227,8 +227,9 @@ class Known:
         return any(other.start < line.over < other.end for other in self.lines if other is not line)
 
     def _gaps(self, channel: int) -> Iterator[str]:
-        finals = [final for final in self.record.of("transcript.final") if final["channel"] == channel]
-        words = [word["end"] for final in finals for word in final["words"]]
+        # What was transcribed after the call was durable in none of its moments.
+        finals = [final for final in self.record.of("transcript.final") if final["source"] == "live"]
+        words = [word["end"] for final in finals if final["channel"] == channel for word in final["words"]]
         taken = []
         for line, following in zip(self.lines, [*self.lines[1:], None], strict=True):
             shift = self.shifts[line.stream_id]

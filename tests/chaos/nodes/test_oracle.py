@@ -123,6 +123,15 @@ def test_a_hole_is_to_be_told_also_if_the_node_is_struck_at_once(talk):
     assert any("no gap was told" in fault for fault in faults(talk, *events))
 
 
+def test_a_word_that_was_transcribed_after_the_call_does_not_say_that_silence_before_it_was_heard(talk):
+    events = perfect()
+    events[1] = final(0, 1, WORDS[0])
+    events[4] = gap("inbound", 0.5, AT, "bridge_restarted")
+    assert any("a gap where no audio was taken away" in fault for fault in faults(talk, *events))
+    events[1] = final(0, 1, WORDS[0], source="backfill")
+    assert not any("a gap where no audio was taken away" in fault for fault in faults(talk, *events))
+
+
 def test_a_gap_where_nothing_was_taken_is_seen(talk):
     events = perfect()
     events.insert(7, gap("outbound", 37.0, 38.0, "bridge_restarted"))
