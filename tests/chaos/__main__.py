@@ -27,7 +27,7 @@ def main() -> int:
     """Exit status: 0 if no word was lost and no promise broken."""
     options = _options()
     if options.nodes:
-        return nodes.run(options, _command(options), LIMIT)
+        return nodes.run(options, _command(options), LIMIT / 2 if options.short else LIMIT)
     size = chance.SHORT if options.short else chance.FULL
     size = replace(size, calls=options.calls or size.calls, at_once=options.at_once or size.at_once)
     plan = chance.make(options.seed, size)
