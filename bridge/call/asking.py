@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from bridge.call.services import Services
 from bridge.carriers.messages import Started
@@ -19,9 +19,10 @@ class Asking:
         started: Started,
         counters: Counter[str],
         on_none: Callable[[bool], None],
+        known: Iterable[str] = (),
     ) -> None:
         """`started`: the stream that another is to be like. `on_none` is called where the carrier sends none now, and
-        with True where it could not open one that it was to send."""
+        with True where it could not open one that it was to send. `known`: ids of streams that were there before."""
         self.failed = asyncio.Event()
         """Is set then."""
         self._services = services
@@ -29,7 +30,7 @@ class Asking:
         self._started = started
         self._counters = counters
         self._on_none = on_none
-        self._known = {started.stream_id}
+        self._known = {started.stream_id, *known}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def ask(self, tracks: tuple[Track, ...]) -> None:

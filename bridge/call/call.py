@@ -61,7 +61,7 @@ class Call:
         self._options = services.options.of(call_id, past.parameters if past else started.parameters)
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        self.asking = Asking(services, call_id, started, self.counters, self._ask_again)
+        self.asking = Asking(services, call_id, started, self.counters, self._ask_again, past.streams if past else ())
         self._continuity = Continuity(services.policy.continuity)
         self._over = asyncio.Event()
         self._record = services.open_record(call_id, started, describe.language(self._options), past)

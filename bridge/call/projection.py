@@ -90,6 +90,8 @@ class Projection:
         """That has been told as a gap."""
         self.unheard: list[tuple[Stretch, Cause]] = []
         """What no one has heard before the call was resumed, and why, as far as no gap has told of it."""
+        self.streams: list[str] = []
+        """Ids of those that the call began and went on with."""
         self.pauses: list[Span] = []
         """Those of the transcription that are over."""
         self.paused: int | None = None
@@ -135,6 +137,7 @@ class Projection:
         match event["type"]:
             case CallStarted.type:
                 self.started = data
+                self.streams.append(data["stream_id"])
             case TranscriptFinal.type:
                 self._take_final(data)
             case UtteranceCompleted.type:
@@ -159,6 +162,7 @@ class Projection:
                 self.uncovered = list(without(self.uncovered, data["from"], data["to"]))
 
     def _take_resumption(self, data: dict[str, Any]) -> None:
+        self.streams.append(data["stream_id"])
         self.unheard += [(stretch, data["reason"]) for stretch in _stretches(data, "unheard")]
         if data["reason"] in BY_PROCESSES:
             self.resumed += 1

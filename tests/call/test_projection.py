@@ -151,12 +151,13 @@ def test_what_the_end_lacks_is_left_until_it_is_backfilled():
 
 
 def test_a_call_that_was_resumed_names_what_it_left():
-    back = "call.resumed", {"reason": "bridge_restarted", "at": 12.0, "uncovered": [stretch("inbound", 2.0, 9.0)]}
+    kind, data = resumed("bridge_restarted", 12.0)
+    back = kind, {**data, "uncovered": [stretch("inbound", 2.0, 9.0)]}
     told = digest(back)
 
     assert (told.resumed_at, told.latest) == (12.0, 12.0)
     assert told.uncovered == [Stretch(track="inbound", from_=2.0, to=9.0)]
-    later = ("call.resumed", {"reason": "carrier_reconnected", "at": 20.0})
+    later = resumed("carrier_reconnected", 20.0)
     assert digest(back, later).uncovered == told.uncovered
 
 
@@ -169,7 +170,13 @@ def unheard(*events):
 
 
 def resumed(reason, at, *stretches):
-    return "call.resumed", {"reason": reason, "at": at, "uncovered": [], "unheard": list(stretches)}
+    return "call.resumed", {
+        "reason": reason,
+        "stream_id": "MZ2",
+        "at": at,
+        "uncovered": [],
+        "unheard": list(stretches),
+    }
 
 
 def missing(track, start, end, why="bridge_restarted"):
@@ -206,7 +213,13 @@ def test_what_was_unheard_stays_so_when_the_call_is_resumed_again():
 
 
 def test_a_record_of_an_older_bridge_says_nothing_of_it():
-    assert unheard(("call.resumed", {"reason": "bridge_restarted", "at": 12.0})) == []
+    kind, data = resumed("bridge_restarted", 12.0)
+    del data["unheard"]
+    assert unheard((kind, data)) == []
+
+
+def test_it_knows_the_streams_that_the_call_began_and_went_on_with():
+    assert digest(BEGUN, resumed("carrier_reconnected", 12.0)).streams == [BEGUN[1]["stream_id"], "MZ2"]
 
 
 def test_only_a_gap_after_the_end_means_given_up():

@@ -9,7 +9,7 @@ import pytest
 from bridge.call import CallRefused, CallRegistry, ContinuityPolicy, StreamDenied, turned_away
 from bridge.clock import SystemClock
 from bridge.errors import StoreError
-from bridge.events import timestamp
+from bridge.events import CallResumed, timestamp
 from bridge.local.deepgram import Faults
 from bridge.outlets import Outlet, Outlets, named
 from bridge.store.audio import AudioStore
@@ -483,6 +483,28 @@ async def test_a_stream_error_of_a_call_that_goes_on_is_in_its_record(registry, 
 
     assert [event["data"]["error"] for event in record if event["type"] == "stream.failed"] == ["31921 close error"]
     assert record[-1]["type"] == "call.ended"
+
+
+async def test_a_stream_that_another_process_had_and_that_fails_later_is_not_the_one_that_was_asked_for(
+    server, store, clock
+):
+    asked = []
+
+    async def refork(stream, tracks):
+        asked.append(stream.call_id)
+
+    back = CallResumed(reason="carrier_reconnected", stream_id="MZ2", at=2.0)
+    await store.append([started_event("CA1"), words.event("CA1", 2, back)])
+    await store.release("CA1")
+    patience = ContinuityPolicy(grace=60.0, ask_soon=0.001)
+    registry = CallRegistry(services(store, server, SystemClock(), patience, refork=refork), max_calls=3)
+    await registry.recover()
+    await until(lambda: asked)
+    for stream_id in ("MZ2", "MZ3"):
+        await registry.fail_stream("twilio", "CA1", stream_id, "31921 close error")
+        await asyncio.sleep(0.05)
+        assert len(asked) == (1 if stream_id == "MZ2" else 2)
+    await registry.end_all(5.0)
 
 
 async def test_a_call_began_with_its_stream_also_if_that_had_to_wait_for_the_record(server, store, clock):
