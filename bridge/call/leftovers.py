@@ -133,6 +133,8 @@ class Leftovers:
         return is_earlier(file, resumed)
 
     async def _has_last(self, call_id: str, resumed: int) -> bool:
+        if self._audio.is_open(call_id):
+            return True  # it is being transcribed
         if file := await reopen_last(self._audio, call_id, resumed):
             file.close()
         return file is not None

@@ -204,6 +204,16 @@ async def test_what_the_last_process_has_left_is_transcribed_wherever_it_is(plac
     assert (offered, await gaps(place, "CA1")) == (["CA1"], [])
 
 
+async def test_what_is_being_transcribed_is_not_lost(place, owners, tmp_path):
+    await ended_by_another(place, "CA1", tmp_path, resumed=1)
+    looking, offered, _ = look_with(place, owners)
+    looking._failed = {"CA1"}  # in the look before
+    file = await place[1].reopen("CA1")
+    await looking.look()
+    file.close()
+    assert (offered, await gaps(place, "CA1")) == (["CA1"], [])
+
+
 async def test_where_the_object_store_does_not_say_what_it_has_nothing_is_lost_yet(place, owners, tmp_path):
     await ended_by_another(place, "CA1", tmp_path)
     place[2].fails = "the object store does not answer in time"
