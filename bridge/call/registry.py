@@ -243,8 +243,8 @@ class CallRegistry:
         if reason := self.refusal:
             raise CallRefused(reason)
         newest = await self._services.store.find(CallFilter(carrier_call_id=call_id), limit=1)
-        if waited and newest and describe.has_stopped(newest[0], came):
-            raise CallRefused("the call has ended while another process heard it")
+        if newest and (reason := describe.superseded(newest[0], started, came, waited=waited)):
+            raise CallRefused(reason)
         before = newest[0].row.id if newest else None
         record_id = describe.further_record(before, call_id) if before else call_id
         started = await self._services.as_before(started, before)

@@ -1246,6 +1246,19 @@ async def test_a_stream_of_a_call_that_a_process_hands_over_waits_and_goes_on_in
     await registry.end_all(10.0)
 
 
+async def test_a_stream_that_was_asked_for_begins_no_further_record_of_a_call_that_another_process_hears(
+    store, server, clock
+):
+    await store.append([words.started()])
+    registry = CallRegistry(services(store, server, clock, grace=10.0), max_calls=3)
+    await registry.recover()  # which finds that the call has an owner
+    with pytest.raises(CallRefused, match="another process hears the call"):
+        await registry.open(replace(started(), asked=True))
+
+    assert [row.id for row in await store.calls()] == ["CA1"]
+    await registry.end_all(10.0)
+
+
 async def test_where_another_process_is_quicker_to_take_a_call_that_is_waited_for(store, server, clock, monkeypatch):
     await store.append([words.started()])
     registry, opening, gone = await heard_elsewhere(store, server, clock)
