@@ -184,7 +184,8 @@ class Known:
         self.shifts: dict[str, float] = {}
         """What to add to the moments of a stream to get those of the record, by stream id."""
         by_id = {line.stream_id: line for line in talk.lines}
-        told = [event["data"]["stream_id"] for event in record.events if "stream_id" in event["data"]]
+        heard = [event["data"] for event in record.events if event["type"] in ("call.started", "call.resumed")]
+        told = [data["stream_id"] for data in heard]
         self.lines = sorted({id_: by_id[id_] for id_ in told if id_ in by_id}.values(), key=lambda line: line.start)
         shift = 0.0
         for line in self.lines:

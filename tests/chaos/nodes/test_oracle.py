@@ -132,6 +132,15 @@ def test_a_word_that_was_transcribed_after_the_call_does_not_say_that_silence_be
     assert not any("a gap where no audio was taken away" in fault for fault in faults(talk, *events))
 
 
+def test_a_stream_that_was_turned_away_is_in_the_record_and_was_not_heard(talk):
+    events = perfect()
+    events.insert(6, ("stream.failed", {"stream_id": "MZ3", "error": "31921"}))
+    talk.lines.append(Line("MZ3", 2, 35.5, 35.54, cause="closed", closed_at=35.6))
+    talk.blows.append(Blow(1, "partition", 20.0, 35.2))
+
+    assert faults(talk, *events) == []
+
+
 def test_a_gap_where_nothing_was_taken_is_seen(talk):
     events = perfect()
     events.insert(7, gap("outbound", 37.0, 38.0, "bridge_restarted"))
