@@ -134,6 +134,7 @@ SAID: Mapping[str, tuple[int, float, Mapping[str, Any]]] = {
             "stream_id": "MZ2",
             "at": 43.8,
             "uncovered": [{"track": "inbound", "from": 41.2, "to": 42.6}],
+            "unheard": [{"track": "inbound", "from": 42.6, "to": 43.8}],
         },
     ),
     "call.ended": (

@@ -3,9 +3,9 @@
 from bridge.call.call import Call
 from bridge.call.continuity import ContinuityPolicy
 from bridge.call.policy import CallPolicy
-from bridge.call.registry import CallRefused, CallRegistry, StreamDenied
+from bridge.call.registry import CallRegistry
 from bridge.call.services import Services
-from bridge.call.stream import Stream
+from bridge.call.stream import CallRefused, Stream, StreamDenied
 
 __all__ = [
     "Call",

@@ -25,7 +25,7 @@ from bridge.deepgram.mono import AnyClient, dialect_of, open_clients
 from bridge.deepgram.options import Options
 from bridge.deepgram.session import Session
 from bridge.errors import StoreError
-from bridge.events import Cause, Latency, Request, Stretch, Track
+from bridge.events import TRACKS, Cause, Latency, Request, Stretch, Track
 from bridge.spans import Span
 from bridge.store.kept import CallAudio
 from bridge.vosk.messages import Vosk
@@ -84,6 +84,12 @@ class AudioPath:
         source, position = self.aligner.open_stream(position, why)
         self._forward(self.aligner.data_to_send())
         return source, position
+
+    def unheard(self, tracks: Collection[Track]) -> list[Stretch]:
+        """What no stream has brought of these tracks, up to where their audio ends: told as a track goes on."""
+        silent, end = self.aligner.silent_since, self.aligner.received
+        spans = [(TRACKS.index(track), Span(since, end)) for track, since in silent.items() if track in tracks]
+        return describe.stretches(self._heard(spans))
 
     def join(self, shift: int, heard: Collection[Track]) -> Source:
         """As the aligner's."""

@@ -24,7 +24,7 @@ from bridge.call.event_writer import EventWriter
 from bridge.call.leftovers import Leftovers, ended_at
 from bridge.call.observed import Observed
 from bridge.call.projection import Projection
-from bridge.call.recovery import is_earlier, last_heard, read_projection, reopen
+from bridge.call.recovery import is_earlier, last_heard, read_projection, reopen_last
 from bridge.call.repair import Repair, TooLarge
 from bridge.deepgram.batch import Transcribed
 from bridge.deepgram.choice import Choice
@@ -115,9 +115,8 @@ class Backfill:
         self._jobs: dict[str, asyncio.Task[bool]] = {}
         self._requests = requests
         self._owners = owners
-        self._leftovers = Leftovers(
-            store, audio, owners, keep=policy.keep, wall=wall, offer=self.offer, finish=self._finish_left
-        )
+        does = self.offer, self._finish_left, observed
+        self._leftovers = Leftovers(store, audio, owners, *does, keep=policy.keep, wall=wall)
         self._on_refusal = on_refusal
         self._observed = observed
         self._watchers: list[asyncio.Task[None]] = []
@@ -236,10 +235,7 @@ class Backfill:
     @asynccontextmanager
     async def _open(self, call_id: str) -> AsyncIterator[tuple[CallAudio, Projection]]:
         projection = await read_projection(self._store, call_id)
-        for _ in range(2):  # here and elsewhere
-            if file := await reopen(self._audio, call_id, last_heard(projection, self._owners)):
-                break
-        else:
+        if (file := await reopen_last(self._audio, call_id, last_heard(projection, self._owners))) is None:
             raise StoreError("its last audio is on another disk, or on none")
         try:
             yield file, projection

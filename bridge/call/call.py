@@ -25,7 +25,7 @@ from bridge.call.services import Services
 from bridge.call.states import OVER, State
 from bridge.call.stream import Leads, Stream
 from bridge.carriers.messages import Digit, Media, Started
-from bridge.events import TRACKS, CallResumed, EndReason, Stretch, Track
+from bridge.events import TRACKS, EndReason, Stretch, Track
 from bridge.store.kept import CallAudio, Left
 
 log = logging.getLogger("bridge.call")
@@ -42,12 +42,12 @@ class Call:
         *,
         audio: CallAudio | None = None,
         continues: str | None = None,
+        came: float | None = None,
         past: Projection | None = None,
     ) -> None:
         """`audio`: where the call's audio is kept. A new call begins its record, and connects to Deepgram at once;
-        `continues`: the record of the same call before it. `past`: what the log says of a call that another process has
-        begun; its stream is asked for and waited for.
-        """
+        `continues`: the record of the same call before it, `came`: when its stream did. `past`: what the log says of a
+        call that another process has begun; its stream is asked for and waited for."""
         self.id = call_id
         self.started = started
         self.counters: Counter[str] = Counter()
@@ -61,7 +61,7 @@ class Call:
         self._options = services.options.of(call_id, past.parameters if past else started.parameters)
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        self._asking = Asking(services, call_id, started, self.counters, self._ask_refused)
+        self.asking = Asking(services, call_id, started, self.counters, self._ask_again, past.streams if past else ())
         self._continuity = Continuity(services.policy.continuity)
         self._over = asyncio.Event()
         self._record = services.open_record(call_id, started, describe.language(self._options), past)
@@ -78,7 +78,7 @@ class Call:
         else:
             self._continuity.begin(self._clock.now())
             self._hearing.open(0)
-            self._record.begin(started, continues, services.named(call_id, started, self.counters))
+            self._record.begin(started, continues, services.named(call_id, started, self.counters), came)
 
     def __repr__(self) -> str:
         return f"<Call {self.id} {self._continuity!r} {self._record!r} {dict(self.counters)} {self._path!r}>"
@@ -118,6 +118,7 @@ class Call:
         self.streams[stream.number] = stream
         if stream.number > 1:
             log.info("further stream", extra={"call_id": self.id, "stream_id": stream.id})
+        self.asking.attach(stream.id)
         self._continuity.attach(stream.number, stream.tracks)
         self._obey()
         return stream
@@ -173,6 +174,7 @@ class Call:
     def fail_stream(self, stream_id: str | None, error: str) -> None:
         """The carrier says that a stream of this call went wrong."""
         self._record.complain(stream_id, error)
+        self.asking.complain(stream_id)
 
     def end_stream(self, stream: Stream, reason: EndReason, bad_messages: int) -> None:
         """No more comes of a stream."""
@@ -221,7 +223,7 @@ class Call:
         await self._over.wait()
         await self.wait_heard()
         await self._record.events.written()
-        self._asking.cancel()
+        self.asking.cancel()
         log.info("call over", extra={"call_id": self.id, "reason": self.reason, "seq": self._record.events.seq})
         if self.reason is not None:
             await self._keeping.finish()
@@ -246,7 +248,7 @@ class Call:
                 case Pause() if self._path:
                     self._path.pause()
                 case Ask(tracks):
-                    self._asking.ask(tracks)
+                    self.asking.ask(tracks)
                 case End(reason):
                     self._end(reason)
         self._tell_gaps()
@@ -271,8 +273,7 @@ class Call:
         stream.source, position = path.open_stream(position, place.resumed or "carrier_reconnected")
         self._keeping.add_tracks(stream.tracks, self._continuity.heard, place.resumed)
         if place.resumed:
-            at, uncovered = seconds(position), self.uncovered
-            self._record.tell(CallResumed(reason=place.resumed, stream_id=stream.id, at=at, uncovered=uncovered))
+            self._record.resume(place.resumed, stream.id, seconds(position), path.unheard(self.tracks))
 
     def _drop(self, stream: Stream) -> None:
         stream.release()
@@ -280,8 +281,8 @@ class Call:
             self._path.end_stream(stream.source)
             self._keeping.write(self._continuity.heard)
 
-    def _ask_refused(self) -> None:
-        self._continuity.ask_refused(self._clock.now())
+    def _ask_again(self, failed: bool) -> None:
+        (self._continuity.ask_failed if failed else self._continuity.ask_refused)(self._clock.now())
         self._arm_timer()
 
     def _end(self, reason: EndReason) -> None:
@@ -294,7 +295,7 @@ class Call:
 
     def _release_streams(self) -> None:
         for stream in self.streams.values():
-            stream.release()
+            stream.release(lost=self.reason == "bridge_restarted")
         if self._path:
             (self._path.leave if self._continuity.state is State.LEAVING else self._path.flush)()
         self._tell_gaps()
@@ -319,9 +320,8 @@ class Call:
     @property
     def _duration(self) -> int:
         """Samples from call time 0 to the end of what the carrier sent."""
-        if self._continuity.heard is not None:
-            return self._continuity.heard
-        return self._path.position if self._path else 0
+        heard = self._continuity.heard
+        return heard if heard is not None else self._path.position if self._path else 0
 
     @property
     def _received(self) -> int:
@@ -330,8 +330,7 @@ class Call:
     def _reached(self) -> Reached:
         elapsed = self._continuity.elapsed(self._clock.now())
         if self._path is None:  # nothing has come to this process
-            heard = self._continuity.heard or 0
-            return Reached(heard, heard, elapsed)
+            return Reached(heard := self._continuity.heard or 0, heard, elapsed)
         return Reached(self._path.aligner.placed, self._received, elapsed)
 
     def _adopt(self, past: Projection) -> None:
@@ -342,6 +341,7 @@ class Call:
         least = max(heard, self._keeping.end) / SAMPLE_RATE
         since = self._clock.wall() - self._record.anchor
         origin, self._heard = now - max(since, least), heard if since > least else None
+        self._record.adopt(past)
         self._continuity.adopt(origin, heard, self._keeping.note.tracks or TRACKS, now)
         self._loop.call_soon(self._obey)
 

@@ -34,6 +34,8 @@ class ContinuityPolicy:
     """By which silence stays behind the clock, so that the next stream's first frame finds its place free."""
     ask_again: float = 4.0
     """Between two requests to the carrier for a stream that it would not send."""
+    ask_soon: float = 0.25
+    """Until it is asked again for a stream that it has sent, and that no process could take; doubles each time."""
     lull: LullPolicy = LullPolicy()
     """When a stream that is there counts as silent."""
     longest: float = 86_400.0
@@ -117,6 +119,7 @@ class Continuity:
         self._missing: tuple[Track, ...] = ()  # tracks that the carrier is asked for
         self._ask_at: float | None = None
         self._ask_until = 0.0
+        self._ask_soon = policy.ask_soon
         self._commands: list[Command] = []
 
     def __repr__(self) -> str:
@@ -220,6 +223,13 @@ class Continuity:
         if self._missing and again < self._ask_until:
             self._ask_at = again
 
+    def ask_failed(self, now: float) -> None:
+        """The stream it was asked for came to no process that could take it: the next may come to another."""
+        again = now + self._ask_soon
+        self._ask_soon = min(self.policy.ask_again, 2 * self._ask_soon)
+        if self._missing and self._ask_at is None and again < self._ask_until:
+            self._ask_at = again
+
     def end(self, reason: EndReason) -> None:
         """End the call, whatever its streams do; it ends once."""
         if self.state not in OVER:
@@ -303,7 +313,7 @@ class Continuity:
         self._ask(tracks, now)
 
     def _ask(self, tracks: Sequence[Track], now: float) -> None:
-        self._ask_until = now + self.policy.grace
+        self._ask_until, self._ask_soon = now + self.policy.grace, self.policy.ask_soon
         self._missing = tuple(track for track in TRACKS if track in self._missing or track in tracks)
         if self._missing:
             self._ask_at = now

@@ -105,6 +105,10 @@ class Control:
         """Whether the store has refused the call's events for good, as it does when another process has the call."""
         return self._record.events.unkept > 0
 
+    def lose(self) -> None:
+        """Another process has had the call meanwhile: nothing of it is written by this one's hand any more."""
+        self._record.events.lose()
+
     @property
     def unsent(self) -> float:
         """Seconds of audio that Deepgram has not been sent."""

@@ -126,6 +126,17 @@ def has_stopped(found: FoundCall, since: float) -> bool:
     return bool(ended_at and ended_at > since and found.end and json.loads(found.end)["data"]["reason"] == "stopped")
 
 
+def superseded(found: FoundCall, started: Started, came: float, *, waited: bool) -> str | None:
+    """Why a stream, which came then, begins no further record of a call of which another process has or had this one;
+    None: it does. `waited`: for that process to let go. A stream that was asked for is of a call that goes on: where it
+    was held up, another may have taken its place. One track of a call may come here alone."""
+    if (waited or started.asked) and has_stopped(found, came):
+        return "the call has ended while another process heard it"
+    if started.asked and found.row.ended_at is None and len(tracks(started)) != 1:
+        return "another process hears the call"
+    return None
+
+
 def failed_call(carrier: str, call_id: str, stream_id: str | None, error: str, now: float) -> list[Event]:
     """The whole record of a call whose only stream never reached us."""
     started = CallStarted(

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 
 from bridge.call import describe
 from bridge.call.backlog import Backlog, Dropped, must_be_kept
-from bridge.errors import StoreError
+from bridge.errors import NotOwner, StoreError
 from bridge.events import (
     AudioGap,
     Data,
@@ -68,6 +68,9 @@ class EventWriter:
         """The endpoint that the call has named for itself."""
         self.unkept = 0
         """Events that the store has refused for good: they are in no log."""
+        self._lost = False
+        """Another process has had the call: what follows is not given to the store, which might take it from a process
+        that has the call again, under numbers that others have."""
         self.dropped = Dropped()
         """What there was no room for."""
         self._backlog = backlog or Backlog()
@@ -107,9 +110,19 @@ class EventWriter:
             event_id = f"{self.call_id}-s{self.seq}-{self._unnumbered}"
         self._interims.append(Event(self.call_id, None, event_id, timestamp(self._wall()), data))
 
+    def lose(self) -> None:
+        """Another process has, or has had, the call: hand over nothing any more."""
+        self._lost = True
+        self.unkept += len(self._pending)
+        self._backlog.waiting -= len(self._pending)
+        self._pending.clear()
+
     def commit(self) -> None:
         """Hand over what was added, in order and without waiting, as far as the store takes it now."""
         interims, self._interims = self._interims, []
+        if self._lost:
+            self.lose()
+            return
         while self._again is None and self._pending and len(self._appends) < IN_FLIGHT:
             events = self._pending[:LARGEST]
             if not self._append(events, interims):
@@ -177,6 +190,8 @@ class EventWriter:
                 detail = {"call_id": self.call_id, "seq": events[0].seq, "reason": str(error)}
                 log.error("events not kept", extra=detail)
             self.unkept += len(events)
+            if isinstance(error, NotOwner):
+                self.lose()
         self._handed_over -= len(events)
         self._backlog.waiting -= len(events)
 

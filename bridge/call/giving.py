@@ -21,6 +21,7 @@ _LOOK = 0.5  # seconds between two looks at what both have heard
 _LOOKS = 8  # for something by which a place can be found; then the clock tells it
 _AGAIN = 3.0  # seconds for which a stream is waited for that the carrier said it would send
 _REFUSED = 1.0  # seconds until it is asked again where it would not
+_SOON = 0.1  # seconds until it is asked again for one that it could not open; doubles up to the above
 _TRIES = 3
 _LAST_WORDS = 5.0  # for those of a call that is let go of by itself
 
@@ -81,7 +82,7 @@ class Giving:
         """Until the calls are over whose carriers cannot be asked for a stream, or for so long; `hurry` ends it too."""
         ends = asyncio.get_running_loop().time() + seconds
         while self._others() and (left := ends - asyncio.get_running_loop().time()) > 0:
-            await _wait(hurry, min(left, _LOOK))
+            await _wait(min(left, _LOOK), hurry)
             if hurry.is_set():
                 return
 
@@ -124,12 +125,17 @@ class Giving:
         return [call for call in self._registry.calls.values() if call.started.carrier not in self._services.reforks]
 
     async def _share(self, call_id: str, call: Call, overlap: Overlap) -> None:
-        heard = self._heard[call_id]
-        for _ in range(_TRIES):
-            if heard.is_set() or call.reason is not None or self._is_alone():
-                break
+        heard, failed = self._heard[call_id], call.asking.failed
+        tries, pause = 0, _SOON
+        while tries < _TRIES and not (heard.is_set() or call.reason is not None or self._is_alone()):
+            failed.clear()
             sent = await self._services.ask_for_stream(call.id, call.started, call.tracks)
-            await _wait(heard, _AGAIN if sent else _REFUSED)
+            await _wait(_AGAIN if sent else _REFUSED, heard, failed)
+            if failed.is_set():  # as where a balancer has not seen yet that this process stops
+                await _wait(pause, heard)
+                pause = min(_REFUSED, 2 * pause)
+            else:
+                tries += 1
         if heard.is_set() and self._one_by_one:
             await self._let_go(call, overlap)
         elif heard.is_set():
@@ -165,9 +171,11 @@ async def _hear_something(call: Call, overlap: Overlap) -> None:
         await asyncio.sleep(_LOOK)
 
 
-async def _wait(heard: asyncio.Event, seconds: float) -> None:
+async def _wait(seconds: float, *events: asyncio.Event) -> None:
+    """For one of them, or so long."""
+    waiting = [asyncio.create_task(event.wait()) for event in events]
     try:
-        async with asyncio.timeout(seconds):
-            await heard.wait()
-    except TimeoutError:
-        pass  # it is asked for again
+        await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()

@@ -88,6 +88,10 @@ class Projection:
         """None of its audio is kept: no one knows what was said after the last final."""
         self.given_up = False
         """That has been told as a gap."""
+        self.unheard: list[tuple[Stretch, Cause]] = []
+        """What no one has heard before the call was resumed, and why, as far as no gap has told of it."""
+        self.streams: list[str] = []
+        """Ids of those that the call began and went on with."""
         self.pauses: list[Span] = []
         """Those of the transcription that are over."""
         self.paused: int | None = None
@@ -133,6 +137,7 @@ class Projection:
         match event["type"]:
             case CallStarted.type:
                 self.started = data
+                self.streams.append(data["stream_id"])
             case TranscriptFinal.type:
                 self._take_final(data)
             case UtteranceCompleted.type:
@@ -148,20 +153,28 @@ class Projection:
                 self.paused = None
             case TranscriptionConfigured.type:
                 self._take_change(data)
-            case CallResumed.type if data["reason"] in BY_PROCESSES:
-                self.resumed += 1
-                self.resumed_at = data["at"]
-                self.uncovered = _stretches(data)
+            case CallResumed.type:
+                self._take_resumption(data)
             case CallEnded.type:
                 self.ended = data
                 self.uncovered = _stretches(data)
             case TranscriptionBackfilled.type:
                 self.uncovered = list(without(self.uncovered, data["from"], data["to"]))
 
+    def _take_resumption(self, data: dict[str, Any]) -> None:
+        self.streams.append(data["stream_id"])
+        self.unheard += [(stretch, data["reason"]) for stretch in _stretches(data, "unheard")]
+        if data["reason"] in BY_PROCESSES:
+            self.resumed += 1
+            self.resumed_at = data["at"]
+            self.uncovered = _stretches(data)
+
     def _take_gap(self, data: dict[str, Any]) -> None:
         self.latest = max(self.latest, data["to"])
         if (track := data.get("track")) in self.missing:
             self.missing[track] = max(self.missing[track], data["to"])
+            told = data["from"], data["to"], track
+            self.unheard = [(rest, why) for stretch, why in self.unheard for rest in without([stretch], *told)]
         if data["why"] == PAUSED:
             self.pauses.append(Span(samples(data["from"]), samples(data["to"])))
         elif data["why"] == NOT_TRANSCRIBED:
@@ -194,14 +207,15 @@ class Projection:
             numbers[key] = max(numbers[key], int(match[2]))
 
 
-def without(stretches: Iterable[Stretch], start: float, end: float) -> Iterable[Stretch]:
-    """The stretches, but for what lies between two moments."""
+def without(stretches: Iterable[Stretch], start: float, end: float, track: Track | None = None) -> Iterable[Stretch]:
+    """The stretches, but for what lies between two moments, on one `track` or on both."""
     for stretch in stretches:
         rest = SpanSet([(samples(stretch.from_), samples(stretch.to))])
-        rest.remove(samples(start), samples(end))
+        if track in (None, stretch.track):
+            rest.remove(samples(start), samples(end))
         for span in rest:
             yield Stretch(track=stretch.track, from_=seconds(span.start), to=seconds(span.end))
 
 
-def _stretches(data: Mapping[str, Any]) -> list[Stretch]:
-    return [Stretch.model_validate(stretch) for stretch in data.get("uncovered") or ()]
+def _stretches(data: Mapping[str, Any], name: str = "uncovered") -> list[Stretch]:
+    return [Stretch.model_validate(stretch) for stretch in data.get(name) or ()]

@@ -25,6 +25,7 @@ from bridge.events import (
     EndReason,
     Latency,
     Request,
+    ResumeReason,
     StreamFailed,
     Stretch,
     TranscriptFinal,
@@ -111,12 +112,23 @@ class Record:
     def anchor(self, anchor: float) -> None:
         self._assembler.anchor = anchor
 
-    def begin(self, started: Started, continues: str | None, named: Named | None = None) -> None:
+    def begin(
+        self, started: Started, continues: str | None, named: Named | None = None, came: float | None = None
+    ) -> None:
         """The first event of a new record; `continues`: the one of the same call before it. `named`: the endpoint that
-        the call has named for itself."""
+        the call has named for itself. `came`: when its stream did, where it has waited for the record."""
         self.events.named = named
-        wall, redact = self._clock.wall(), self._redacting.rules.names
+        wall, redact = self._clock.wall() if came is None else came, self._redacting.rules.names
         self.tell(describe.call_started(started, self._speakers, wall, continues, redact))
+
+    def adopt(self, past: Projection) -> None:
+        """This process goes on with the call: what the one before had not told yet is said."""
+        self.tell(*(describe.gap(stretch, why) for stretch, why in past.unheard))
+
+    def resume(self, reason: ResumeReason, stream_id: str, at: float, unheard: list[Stretch]) -> None:
+        """Another stream goes on with the call `at` so many seconds; `unheard`: what none has brought before it."""
+        uncovered = self.uncovered
+        self.tell(CallResumed(reason=reason, stream_id=stream_id, at=at, uncovered=uncovered, unheard=unheard))
 
     def join(self, stream_id: str, at: float, uncovered: list[Stretch]) -> None:
         """This process goes on with what another has heard, from `at` on, in seconds; `uncovered` is left for later."""

@@ -91,13 +91,16 @@ class Recovery:
             await self.find()  # its owner may have gone a moment ago
         return next((record for record, call in self.left.items() if call == call_id), None)
 
-    async def adopt(self, record_id: str, *, heard: bool = False) -> Adopted | None:
+    async def adopt(
+        self, record_id: str, *, heard: bool = False, on_taken: Callable[[], object] = lambda: None
+    ) -> Adopted | None:
         """Take a call over; None where another process has been quicker. `heard`: a stream of it waits, which may have
-        been here before the other process let go."""
+        been here before the other process let go. `on_taken` is called before anything is read of it."""
         self.left.pop(record_id, None)
         row = await self._store.take(record_id)
         if row is None:
             return None
+        on_taken()
         past = await read_projection(self._store, record_id)
         if past.anchor is None:
             past.anchor = datetime.fromisoformat(past.started["started_at"]).timestamp()
@@ -111,6 +114,7 @@ class Recovery:
             _look_at(past, audio)
         else:
             past.silent = _unheard(past)
+        leave_out_unheard(past)
         leave_out_pauses(past)
         past.handed = await _handed(past, audio) if audio and heard else None
         return Adopted(row.header, row.epoch, past, audio or open_audio(self._audio, record_id))
@@ -160,6 +164,16 @@ async def reopen(audio: KeptAudio, call_id: str, resumed: int) -> CallAudio | No
         return file
     log.warning("kept audio is of an earlier process", extra={"call_id": call_id})
     await file.discard()
+    return None
+
+
+async def reopen_last(audio: KeptAudio, call_id: str, resumed: int) -> CallAudio | None:
+    """The same, from elsewhere where what is here is of an earlier process; None: there is no other."""
+    for _ in range(2):
+        if not await audio.has(call_id):
+            break
+        if file := await reopen(audio, call_id, resumed):
+            return file
     return None
 
 
@@ -244,6 +258,20 @@ async def _handed(past: Projection, audio: CallAudio) -> Handed | None:
         lacking.remove(covered[-1], audio.end)
         uncovered += [Stretch(track=track, from_=seconds(span.start), to=seconds(span.end)) for span in lacking]
     return Handed(tail, clock, tuple(covered), uncovered, knew=True)
+
+
+def leave_out_unheard(past: Projection) -> None:
+    """What no one has heard before the process that was the last to resume the call is told by the next one at once,
+    with what comes before it and is lost, too: no one waits for words of it, and the next gap begins after it."""
+    told = []
+    for stretch, why in past.unheard:
+        track, end = stretch.track, samples(stretch.to)
+        if (since := past.silent.get(track, end)) < end:
+            past.silent[track] = end
+            stretch = stretch.model_copy(update={"from_": min(stretch.from_, seconds(since))})
+        past.uncovered = list(without(past.uncovered, stretch.from_, stretch.to, track))
+        told.append((stretch, why))
+    past.unheard = told
 
 
 def leave_out_pauses(past: Projection) -> None:

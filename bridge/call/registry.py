@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
@@ -18,10 +19,11 @@ from bridge.call.call import Call
 from bridge.call.openings import Openings
 from bridge.call.recovery import Recovery, open_audio
 from bridge.call.services import Services
-from bridge.call.stream import Stream
+from bridge.call.stream import CallRefused, Stream, StreamDenied
 from bridge.call.stream_ends import StreamEnds
+from bridge.call.turned_away import TurnedAway
 from bridge.carriers.messages import Started
-from bridge.errors import BridgeError, StoreError
+from bridge.errors import StoreError
 from bridge.events import EndReason
 from bridge.pace import Pace
 from bridge.store.base import CallFilter
@@ -35,14 +37,6 @@ CloseStreams = Callable[[], Coroutine[Any, Any, None]]
 
 _SHARE_OF_WORDS = 0.8  # of the time to stop: for the last words; the rest is for writing them
 _STREAMS_A_SECOND, _STREAMS_AT_ONCE = 0.5, 30  # of one call, further ones; each is told, and noted on the disk
-
-
-class CallRefused(BridgeError):
-    """A stream may not come in now; the message is the reason."""
-
-
-class StreamDenied(CallRefused):
-    """A stream may not come in at all."""
 
 
 class CallRegistry:
@@ -75,6 +69,7 @@ class CallRegistry:
         self._watched: dict[Call, asyncio.Task[None]] = {}
         """The calls that are not over, those that are ending too."""
         self._ends = StreamEnds()
+        self._turned_away = TurnedAway(services)
         self._further: WeakKeyDictionary[Call, Pace] = WeakKeyDictionary()  # how often further streams may come
         self._max_calls = max_calls
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -136,6 +131,7 @@ class CallRegistry:
         try:
             return await asyncio.shield(opening)  # half a call is none: a handler that gives up leaves a whole one
         except StoreError:
+            self._turned_away.ask(started)
             raise CallRefused("the record cannot be read") from None
         finally:
             self.openings.end(started.call_id)
@@ -212,20 +208,18 @@ class CallRegistry:
         call_id, came, waited = started.call_id, self._services.clock.wall(), not self._found.is_set()
         await self._found.wait()
         async with self._lock(call_id):
-            call = self.calls.get(call_id)
-            if call is None or call.reason is not None:
-                call = None
-                while not (call or self._closing):
-                    waited |= await self._recovery.wait_left(call_id, self.openings.wait_heard)
-                    if (record_id := await self._recovery.record_of(call_id)) is None:
-                        break
-                    call = await self._adopt(record_id, call_id)  # another may be quicker, or lock its row
+            call = None if (call := self.calls.get(call_id)) and call.reason is not None else call
+            while not (call or self._closing):
+                waited |= await self._recovery.wait_left(call_id, self.openings.wait_heard)
+                if (record_id := await self._recovery.record_of(call_id)) is None:
+                    break
+                call = await self._adopt(record_id, call_id)  # another may be quicker, or lock its row
             self._check_token(started, call)
             if self._closing or not self.taking:
                 raise CallRefused("the server is stopping")
             if call:
                 self._check_streams(call)
-            call = call or await self._new(started, came if waited else None)
+            call = call or await self._new(started, came, waited)
             self._ends.attach(call_id)
             return self._services.traced(call.attach(started), call.id, started.carrier)
 
@@ -243,33 +237,32 @@ class CallRegistry:
             raise CallRefused("the streams of this call come too often")
         pace.take(1)
 
-    async def _new(self, started: Started, came: float | None) -> Call:
-        """`came`: the wall clock at the beginning of a stream that has waited until another process let go."""
+    async def _new(self, started: Started, came: float, waited: bool) -> Call:
+        """`came`: the wall clock at the beginning of the stream. `waited`: until another process let go."""
         call_id = started.call_id
         if reason := self.refusal:
             raise CallRefused(reason)
         newest = await self._services.store.find(CallFilter(carrier_call_id=call_id), limit=1)
-        if came and newest and describe.has_stopped(newest[0], came):
-            raise CallRefused("the call has ended while another process heard it")
+        if newest and (reason := describe.superseded(newest[0], started, came, waited=waited)):
+            raise CallRefused(reason)
         before = newest[0].row.id if newest else None
         record_id = describe.further_record(before, call_id) if before else call_id
         started = await self._services.as_before(started, before)
         # Asked last: from here to its place in `calls` nothing else comes in.
-        if self._closing:
-            raise CallRefused("the server is stopping")
-        if reason := self.refusal:
+        if reason := "the server is stopping" if self._closing else self.refusal:
             raise CallRefused(reason)
         audio = open_audio(self._audio, record_id)
         self.counters["opened"] += 1
         log.info("call started", extra={"call_id": record_id, "stream_id": started.stream_id})
-        call = Call(record_id, started, self._services, audio=audio, continues=before)
+        call = Call(record_id, started, self._services, audio=audio, continues=before, came=came)
         self._watch(call_id, call)
         self.calls[call_id] = call
         return call
 
     async def _adopt(self, record_id: str, call_id: str) -> Call | None:
         """Go on with a call that was left open; None where there is no such call any more."""
-        adopted = await self._recovery.adopt(record_id, heard=call_id in self.openings)
+        lose = partial(self._lose, record_id)
+        adopted = await self._recovery.adopt(record_id, heard=call_id in self.openings, on_taken=lose)
         if adopted is None:
             return None
         if self._closing:  # meanwhile the calls there were have been told; this one is left as it is
@@ -282,13 +275,19 @@ class CallRegistry:
         started = describe.started_again(call_id, adopted.header, adopted.past.started)
         call = Call(record_id, started, self._services, audio=adopted.audio, past=adopted.past)
         self._watch(call_id, call)
-        if call_id in self.calls:
+        if (other := self.calls.get(call_id)) and other.id != record_id:
             call.end("bridge_restarted")  # a newer record of the same call goes on
             return None
         self.calls[call_id] = call
         return call
 
     # Ending.
+
+    def _lose(self, record_id: str) -> None:
+        """Another process has had a call of this one: what that still hears of it is not to be written."""
+        if call := self.of_record(record_id):
+            call.control.lose()
+            call.end("bridge_restarted")
 
     def _watch(self, call_id: str, call: Call) -> None:
         self._watched[call] = self._spawn(self._forget(call_id, call))
@@ -311,6 +310,7 @@ class CallRegistry:
     async def _finish(self, stop: Callable[[Call], None], seconds: float, close_streams: CloseStreams | None) -> None:
         """Wait for the last words, then let go of every call: nothing is closed that a call still uses."""
         self._closing = True
+        self._turned_away.close()
         clock = self._services.clock
         ends = clock.now() + seconds
         for call in list(self._watched):

@@ -127,12 +127,15 @@ class Services:
         if stop and (reason := await stop(started, stream_id)):
             log.warning("a stream is not stopped", extra={"call_id": started.call_id, "reason": reason})
 
-    async def ask_for_stream(self, call_id: str, started: Started, tracks: Sequence[Track]) -> bool:
-        """Whether the carrier sends the tracks of a call that has lost them; False: it may later."""
+    async def ask_for_stream(
+        self, call_id: str, started: Started, tracks: Sequence[Track], *, has_call: bool = True
+    ) -> bool:
+        """Whether the carrier sends the tracks of a call that has lost them; False: it may later. `has_call`: this
+        process has it, and asks again if they do not come."""
         refork = self.reforks.get(started.carrier)
         if refork is None:
             return True  # nothing comes of asking again
-        if reason := await refork(started, tracks):
+        if reason := await refork(replace(started, asked=has_call), tracks):
             log.warning("no new stream", extra={"call_id": call_id, "reason": reason})
             return False
         log.info("asked for a new stream", extra={"call_id": call_id, "tracks": list(tracks)})

@@ -6,8 +6,17 @@ from typing import NamedTuple, Protocol
 from bridge.align.source import Source
 from bridge.audio import SAMPLE_RATE
 from bridge.carriers.messages import Digit, Media
+from bridge.errors import BridgeError
 from bridge.events import EndReason, Track
 from bridge.traces import NO_SPAN
+
+
+class CallRefused(BridgeError):
+    """A stream may not come in now; the message is the reason."""
+
+
+class StreamDenied(CallRefused):
+    """A stream may not come in at all."""
 
 
 class Leads(NamedTuple):
@@ -39,7 +48,7 @@ class Receiver(Protocol):
 class Stream:
     """What the media handler gives a socket's messages to: they reach the call until the stream ends."""
 
-    __slots__ = ("_call", "id", "late", "number", "source", "span", "tracks")
+    __slots__ = ("_call", "id", "is_lost", "late", "number", "source", "span", "tracks")
 
     def __init__(self, call: Receiver, number: int, stream_id: str, tracks: Sequence[Track]) -> None:
         """`number`: counts the streams of the call, whatever the carrier calls them. `tracks`: those that it is to
@@ -54,6 +63,8 @@ class Stream:
         """Its place in the aligner, from the first frame on."""
         self.span = NO_SPAN
         """Of the call's trace."""
+        self.is_lost = False
+        """The call is another process's: the carrier is to send that its audio."""
         self._call: Receiver | None = call
 
     def __repr__(self) -> str:
@@ -96,7 +107,7 @@ class Stream:
             self.span.end()
             call.end_stream(self, reason, bad_messages)
 
-    def release(self) -> None:
-        """The call is over, whatever the stream still sends."""
-        self._call = None
+    def release(self, *, lost: bool = False) -> None:
+        """The call is over, whatever the stream still sends. `lost`: here only."""
+        self._call, self.is_lost = None, lost
         self.span.end()

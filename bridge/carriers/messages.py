@@ -60,6 +60,8 @@ class Started:
     """What the stream asks to be taken out of its transcripts, over what is taken out anyway."""
     token: str | None = field(default=None, repr=False)
     """Ties the stream to its call. It enters no event and no log."""
+    asked: bool = False
+    """A process that has the call has asked for the stream, and asks again if it does not come."""
     webhook: str | None = field(default=None, repr=False)
     """Where the call wants to be posted. It enters no event and no log."""
 

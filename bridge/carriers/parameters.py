@@ -24,6 +24,9 @@ REDACT = OURS + "redact"
 WEBHOOK = OURS + "webhook"
 """Where this call is to be posted; it enters no event either, because URLs carry tokens."""
 
+ASKED = OURS + "asked"
+"""Of a stream for which the process that has the call has asked the carrier."""
+
 SPEAKER = "speaker."
 """`speaker.inbound` and `speaker.outbound` name the speaker of a track."""
 
@@ -44,7 +47,7 @@ _DIRECTION = re.compile(r"(inbound|outbound)(?:-[a-z]+)?")
 def read(parameters: Mapping[str, str]) -> dict[str, Any]:
     """What they say, as arguments of `Started`. An empty one of ours is a template that had nothing to say."""
     own = dict(parameters)
-    ours = {name: own.pop(name, "") for name in (FROM, TO, DIRECTION, TOKEN, REDACT, WEBHOOK)}
+    ours = {name: own.pop(name, "") for name in (FROM, TO, DIRECTION, TOKEN, REDACT, WEBHOOK, ASKED)}
     record_days = _days(own.get(RECORD_DAYS, ""))
     if record_days is not None or not own.get(RECORD_DAYS):
         own.pop(RECORD_DAYS, None)
@@ -57,6 +60,7 @@ def read(parameters: Mapping[str, str]) -> dict[str, Any]:
         "token": ours[TOKEN] or None,
         "redact": tuple(name for name in re.split(r"[\s,]+", ours[REDACT].lower()) if name),
         "webhook": ours[WEBHOOK] or None,
+        "asked": bool(ours[ASKED]),
         "speakers": {track: label for track, label in labels.items() if label},
         "parameters": own,
     }
@@ -66,6 +70,7 @@ def write(started: Started) -> dict[str, str]:
     """The parameters that a further stream of the call is to have, ours first; without a token, which expires."""
     ours = {FROM: started.from_, TO: started.to, DIRECTION: started.direction, WEBHOOK: started.webhook}
     ours[REDACT] = ",".join(started.redact)
+    ours[ASKED] = "yes" if started.asked else None
     ours[RECORD_DAYS] = None if started.record_days is None else f"{started.record_days:g}"
     labels = {SPEAKER + track: label for track, label in started.speakers.items()}
     return {**{name: value for name, value in ours.items() if value}, **labels, **started.parameters}

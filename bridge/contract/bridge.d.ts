@@ -862,6 +862,8 @@ export interface components {
             at: number;
             /** @description Kept audio from before that no final covers yet; it is transcribed after the call. */
             uncovered: components["schemas"]["Stretch"][];
+            /** @description What no one has heard before it. Each is told as `audio.gap` once its track goes on, or the next process goes on with the call. */
+            unheard: components["schemas"]["Stretch"][];
         };
         /** @description Another stream goes on with the call: the carrier's socket was lost, or the bridge was. */
         CallResumedEvent: {

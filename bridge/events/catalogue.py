@@ -119,6 +119,9 @@ class CallResumed(Data):
     heard by the other process, which has no gap."""
     uncovered: list[Stretch] = []
     """Kept audio from before that no final covers yet; it is transcribed after the call."""
+    unheard: list[Stretch] = []
+    """What no one has heard before it. Each is told as `audio.gap` once its track goes on, or the next process goes on
+    with the call."""
 
 
 class StreamFailed(Data):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from aiohttp import WSMessage, WSMsgType, web
 
-from bridge.call import CallRegistry, Stream
+from bridge.call import CallRefused, CallRegistry, Stream
 from bridge.carriers.dialect import Carrier, Dialect
 from bridge.carriers.messages import Digit, Failed, Media, Message, Started, Stopped, UnsupportedMedia
 from bridge.errors import RemoteProtocolError
@@ -116,8 +116,7 @@ class StreamReader:
     async def run(self) -> None:
         """Read from `connected` to the close. Raises StreamRefused if the stream may not go on."""
         early = Early()
-        started = await self._read_start(early)
-        if started is None:
+        if (started := await self._read_start(early)) is None:
             log.info("socket closed before start")
             return
         self._started = started = self._mount.check_start(started)
@@ -150,6 +149,8 @@ class StreamReader:
                 self._wakeup.give_up()
                 self._wakeup.close()
             stream.end(self._registry.end_of(self._started, self._end or "server_stopping"), self._bad)
+        if stream.is_lost:
+            raise CallRefused("the call goes on at another process")
 
     async def _feed_early(self, stream: Stream, early: Early) -> None:
         """Hand over what came before the call was made. A burst, as after a restart, goes in pieces, and all streams of
@@ -214,8 +215,7 @@ class StreamReader:
             message = await self._receive()
             if type(message) is Media:
                 self._heard += message.payload != b""
-                if self._first_at is None:
-                    self._first_at = self._loop.time()
+                self._first_at = self._first_at or self._loop.time()
                 return message
             if type(message) is Digit:
                 self._heard += 1

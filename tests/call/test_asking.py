@@ -14,7 +14,7 @@ class Server:
 def asking(refork, refused):
     given = services(None, Server(), HandClock(), refork=refork)
     counters: Counter[str] = Counter()
-    return Asking(given, "CA1", started(), counters, lambda: refused.append(True)), counters
+    return Asking(given, "CA1", started(), counters, refused.append), counters
 
 
 async def test_it_counts_what_the_carrier_sends_and_tells_what_it_does_not():
@@ -30,7 +30,8 @@ async def test_it_counts_what_the_carrier_sends_and_tells_what_it_does_not():
     await asyncio.sleep(0.01)
 
     assert asked == [("MZ1", ("inbound",)), ("MZ1", ("inbound", "outbound"))]
-    assert (counters, refused) == ({"streams_asked_for": 1}, [True])
+    assert (counters, refused) == ({"streams_asked_for": 1}, [False])
+    assert not asks.failed.is_set()
 
 
 async def test_an_answer_that_is_not_waited_for_counts_for_nothing():
@@ -46,3 +47,16 @@ async def test_an_answer_that_is_not_waited_for_counts_for_nothing():
     await asyncio.sleep(0)
 
     assert (counters, refused) == ({}, [])
+
+
+async def test_a_stream_that_the_carrier_could_not_open_is_one_that_was_never_here_and_counts_once():
+    failed = []
+    asks, _ = asking(None, failed)
+    asks.attach("MZ2")
+    for stream_id in ("MZ1", "MZ2", None, ""):
+        asks.complain(stream_id)
+    assert (failed, asks.failed.is_set()) == ([], False)
+
+    asks.complain("MZ3")
+    asks.complain("MZ3")
+    assert (failed, asks.failed.is_set()) == ([True], True)

@@ -238,3 +238,16 @@ class Unreadable:
 async def test_kept_audio_that_cannot_be_read_is_said_in_the_log(caplog):
     assert await read_kept(Unreadable(), 7, 160, "CA1") == (7, b"")
     assert "kept audio cannot be read" in caplog.text
+
+
+async def test_what_no_stream_has_brought_is_unheard_up_to_where_the_audio_ends():
+    given = path()
+    source, _ = given.open_stream(0, "carrier_reconnected")
+    play(given, source, 50)
+    assert given.unheard(TRACKS) == []
+    given.end_stream(source)
+    given.fill(9000)
+    given.open_stream(10_000, "carrier_reconnected")
+
+    assert given.unheard(TRACKS) == [Stretch(track=track, from_=1.0, to=1.25) for track in TRACKS]
+    assert given.unheard(("outbound",)) == [Stretch(track="outbound", from_=1.0, to=1.25)]

@@ -1,5 +1,7 @@
 """What becomes of a call as its streams come, overlap, go and come back: every transition and every bound."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -253,6 +255,47 @@ def test_a_carrier_that_agreed_is_not_asked_again():
     assert wake(call, 110.0) == [Ask(BOTH)]
 
     assert not any(isinstance(command, Ask) for at in (111.0, 114.0, 118.0, 124.0) for command in wake(call, at))
+
+
+def test_a_carrier_that_could_not_open_the_stream_is_asked_again_soon_and_then_ever_later():
+    call = lost()
+    asked = []
+    while (now := call.get_timer()) is not None:
+        if any(isinstance(command, Ask) for command in wake(call, now)):
+            asked.append(now - 110.0)
+            call.ask_failed(now)
+            call.ask_failed(now)  # while it is to be asked already
+
+    assert asked[:3] == [0.0, 0.25, 1.25]
+    assert all(after - before <= 4.0 for before, after in pairwise(asked))
+    assert 5 <= len(asked) <= 8 and asked[-1] < 15.0
+
+
+def test_each_loss_begins_with_short_pauses_again():
+    call = lost()
+    wake(call, 110.0)
+    for at in (110.1, 110.4, 111.0):
+        call.ask_failed(at)
+        wake(call, at + 2.0)
+    call.attach(2, BOTH)
+    call.receive_first(2, FRAME, 0.0, 114.0)
+    call.lose(2, "carrier_disconnected", 5 * SECOND, 120.0)
+    wake(call, 120.0)
+    call.ask_failed(120.1)
+
+    assert Ask(BOTH) not in wake(call, 120.34)
+    assert Ask(BOTH) in wake(call, 120.36)
+
+
+def test_where_nothing_is_missing_nothing_is_asked_for_again():
+    call = streaming()
+    call.ask_failed(101.0)
+    assert not any(isinstance(command, Ask) for command in wake(call, 102.0))
+
+    leaving = lost()
+    leaving.leave()
+    leaving.ask_failed(110.5)
+    assert leaving.get_timer() is None
 
 
 def test_a_refusal_near_the_end_of_the_grace_asks_no_more():
@@ -713,6 +756,10 @@ class AnyOrder(RuleBasedStateMachine):
     @rule()
     def refused(self):
         self.call.ask_refused(self.now)
+
+    @rule()
+    def failed(self):
+        self.call.ask_failed(self.now)
 
     @precondition(lambda self: self.open and self.call.state is not State.LEAVING)
     @rule()

@@ -12,6 +12,7 @@ from bridge.deepgram.latency import LatencyMeter
 from bridge.events import Latency, Stretch
 from bridge.outbox import call_header
 from bridge.spans import Span
+from bridge.store.base import CallRow, FoundCall
 from tests.fakes.gaps import gap
 from tests.fakes.words import STARTED_AT
 
@@ -193,3 +194,31 @@ def test_latency_in_seconds_or_none_at_all():
     for late in (2000, 4000, 12_001):
         meter.add(late, 0)
     assert describe.latency(meter) == Latency(p50=0.5, p99=1.5, max=1.5, measured=3)
+
+
+ENDED = "the call has ended while another process heard it"
+HEARD = "another process hears the call"
+
+
+@pytest.mark.parametrize(
+    ("ended_at", "reason", "asked", "tracks", "waited", "said"),
+    [
+        (None, "", True, ("inbound", "outbound"), False, HEARD),
+        (None, "", True, (), True, HEARD),
+        (None, "", True, ("inbound",), False, None),  # the other track may be there
+        (None, "", False, ("inbound", "outbound"), True, None),
+        (60.0, "stopped", True, ("inbound", "outbound"), False, ENDED),
+        (60.0, "stopped", False, ("inbound", "outbound"), True, ENDED),
+        (60.0, "stopped", False, ("inbound", "outbound"), False, None),  # the carrier has begun it once more
+        (60.0, "bridge_restarted", True, ("inbound", "outbound"), True, None),
+        (40.0, "stopped", True, ("inbound", "outbound"), True, None),  # before it came
+    ],
+)
+def test_a_stream_that_another_has_taken_the_place_of_begins_no_further_record(
+    ended_at, reason, asked, tracks, waited, said
+):
+    row = CallRow("CA1", "{}", 0.0, ended_at, 3, "node", 1)
+    found = FoundCall(row, None if ended_at is None else json.dumps({"data": {"reason": reason}}))
+    stream = replace(started(), asked=asked, tracks=tracks)
+
+    assert describe.superseded(found, stream, 50.0, waited=waited) == said

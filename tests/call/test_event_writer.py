@@ -7,7 +7,7 @@ import pytest
 
 from bridge.call.backlog import Backlog
 from bridge.call.event_writer import IN_FLIGHT, LARGEST, EventWriter
-from bridge.errors import StoreError
+from bridge.errors import NotOwner, StoreError
 from bridge.events import (
     CallEnded,
     DtmfReceived,
@@ -303,6 +303,44 @@ async def test_it_knows_how_far_its_events_are_durable(store):
     assert book.durable == 0
     await book.written()
     assert book.durable == 1
+
+
+class Lost:
+    """A store whose process has lost the call, until it has it again."""
+
+    def __init__(self):
+        self.has = False
+        self.given = []
+
+    def append(self, events, interims=()):
+        self.given += [*events, *interims] if self.has else []
+        answer = asyncio.get_running_loop().create_future()
+        if self.has:
+            answer.set_result(None)
+        else:
+            answer.set_exception(NotOwner("it is another process's"))
+        return answer
+
+
+@pytest.mark.parametrize("how", ["refused", "told"])
+async def test_who_has_lost_the_call_writes_nothing_any_more_also_when_its_process_has_it_again(how):
+    store, backlog = Lost(), Backlog()
+    book = writer(store, backlog=backlog)
+    book.add(started().data)
+    if how == "refused":
+        book.commit()
+        await book.written()
+    else:
+        book.lose()
+    store.has = True
+    book.add(said("hello"))
+    book.add(SpeechStarted(track="inbound", channel=0, speaker="caller", at=1.0, at_time="x"))
+    book.commit()
+    book.add(end())
+    await book.written()
+
+    assert store.given == []
+    assert (book.unkept, book.waiting, backlog.waiting) == (3, 0, 0)
 
 
 async def test_what_was_refused_for_good_is_never_durable():

@@ -89,6 +89,28 @@ async def test_a_carrier_that_sends_no_stream_is_asked_again_and_not_waited_for_
     assert carrier.stopped == []
 
 
+async def test_a_stream_that_came_to_no_process_that_could_take_it_is_asked_for_again_at_once(
+    registry, gives, carrier, monkeypatch
+):
+    monkeypatch.setattr(giving, "_AGAIN", 60.0)
+    monkeypatch.setattr(giving, "_SOON", 0.001)
+    monkeypatch.setattr(giving, "_REFUSED", 0.001)
+    stream = await talking(registry)
+    sharing = asyncio.create_task(gives.share(60.0))
+    for failed in range(giving._TRIES + 2):  # which are no tries
+        await until(lambda times=failed + 1: len(carrier.asked) == times)
+        await registry.fail_stream("twilio", "CA1", f"MZ{failed + 7}", "31920 handshake error")
+    await until(lambda: len(carrier.asked) == giving._TRIES + 3)
+    await registry.fail_stream("twilio", "CA1", "MZ1", "31921 close error")  # which is another matter
+    await asyncio.sleep(0.05)
+    assert not sharing.done() and len(carrier.asked) == giving._TRIES + 3
+
+    gives.hears("CA1")
+    stream.end("stopped")
+    await sharing
+    assert len(carrier.asked) == giving._TRIES + 3
+
+
 async def test_where_no_process_is_there_any_more_no_carrier_is_asked(registry, carrier):
     await talking(registry)
     await Giving(registry, registry._services, is_alone=lambda: True).share(20.0)

@@ -1,6 +1,7 @@
 """Kept audio that no one works on, where several processes share a record: each call's is one process's affair."""
 
 import contextlib
+import json
 
 import pytest
 
@@ -8,12 +9,14 @@ from bridge.audio import SAMPLE_RATE
 from bridge.call import leftovers
 from bridge.call.leftovers import Leftovers
 from bridge.errors import StoreError
+from bridge.events import CallResumed
 from bridge.store.archive.archive import Archive
 from bridge.store.audio import AudioStore
-from bridge.store.base import Whose
+from bridge.store.base import Query, Whose
 from bridge.store.sqlite import SQLiteStore
 from tests.fakes import words
 from tests.fakes.objects import MemoryObjects
+from tests.fakes.waiting import until
 
 SECOND = bytes(2 * SAMPLE_RATE)
 DAY = 86_400.0
@@ -26,7 +29,7 @@ class Owners:
 
     def __init__(self):
         self.have, self.died = set(), {}
-        self.taken = []
+        self.taken, self.left = [], []
         self.turn = True
         """Whether this process looks into the object store."""
         self.chores = []
@@ -36,6 +39,9 @@ class Owners:
             return None
         self.taken.append(call_id)
         return call_id
+
+    async def leave_ended(self, call_id):
+        self.left.append(call_id)
 
     async def whose(self, call_id):
         return Whose.OTHERS if call_id in self.have else Whose.NO_ONES
@@ -74,10 +80,10 @@ def look_with(place, owners, now=0.0):
         store,
         audio,
         owners,
+        offered.append,
+        finish,
         keep=7 * DAY,
         wall=lambda: words.STARTED_AT + 60 + now,
-        offer=offered.append,
-        finish=finish,
     )
     return looking, offered, finished
 
@@ -145,6 +151,79 @@ async def test_a_process_that_has_died_may_come_back_with_more_than_is_in_the_ob
     await looking.look()
     assert offered == ["CA2", "CA2", "CA1"]
     assert looking.pause == leftovers.SHARED
+
+
+RESUMED = CallResumed(reason="bridge_restarted", stream_id="MZ2", at=0.5)
+
+
+async def ended_by_another(place, call_id, tmp_path, *, here=True, resumed=0):
+    """A call that a second process has ended; `resumed`: as the note of what is left of its audio says."""
+    store, audio, objects = place
+    end = words.ended(call_id, 3, uncovered=((0.0, 1.0),))
+    await store.append([words.started(call_id), words.event(call_id, 2, RESUMED), end])
+    async with Archive(objects, tmp_path / "other") as archive:
+        async with AudioStore(tmp_path / "other", limit=2**30, archive=archive) as other:
+            kept = audio if here else other
+            file = kept.open(call_id)
+            file.append(SECOND)
+            file.write_note({"resumed": resumed})
+            file.close()
+            await kept.flush()
+            await until(lambda: len(objects.objects) == 2)
+
+
+async def gaps(place, call_id):
+    found = await place[0].read(Query(call_id, ("audio.gap",)))
+    return [(gap["track"], gap["from"], gap["to"], gap["why"]) for gap in (json.loads(e.body)["data"] for e in found)]
+
+
+@pytest.mark.parametrize("here", [True, False])
+async def test_what_only_an_earlier_process_has_left_is_told_as_a_gap_once_and_goes(
+    place, owners, tmp_path, caplog, here
+):
+    await ended_by_another(place, "CA1", tmp_path, here=here)
+    looking, offered, finished = look_with(place, owners)
+    owners.died = {"CA1": leftovers.ABSENT - 1}
+    await looking.look(first=True)
+    assert (await gaps(place, "CA1"), owners.taken, place[1].kept()) == ([], [], ["CA1"] * here)
+
+    owners.died.clear()
+    for _ in range(3):
+        await looking.look()
+    assert await gaps(place, "CA1") == [("inbound", 0.0, 1.0, "not_transcribed")]
+    assert (offered, finished, place[1].kept(), owners.left) == ([], [], [], ["CA1"])
+    await until(lambda: not place[2].contents)
+    lost = [record for record in caplog.records if record.message == "kept audio is lost"]
+    assert [record.call_id for record in lost] == ["CA1"]
+
+
+async def test_what_the_last_process_has_left_is_transcribed_wherever_it_is(place, owners, tmp_path):
+    await ended_by_another(place, "CA1", tmp_path, here=False, resumed=1)
+    looking, offered, _ = look_with(place, owners)
+    await looking.look()
+    assert (offered, await gaps(place, "CA1")) == (["CA1"], [])
+
+
+async def test_what_is_being_transcribed_is_not_lost(place, owners, tmp_path):
+    await ended_by_another(place, "CA1", tmp_path, resumed=1)
+    looking, offered, _ = look_with(place, owners)
+    looking._failed = {"CA1"}  # in the look before
+    file = await place[1].reopen("CA1")
+    await looking.look()
+    file.close()
+    assert (offered, await gaps(place, "CA1")) == (["CA1"], [])
+
+
+async def test_where_the_object_store_does_not_say_what_it_has_nothing_is_lost_yet(place, owners, tmp_path):
+    await ended_by_another(place, "CA1", tmp_path)
+    place[2].fails = "the object store does not answer in time"
+    looking, offered, _ = look_with(place, owners)
+    await looking.look()
+    assert (offered, await gaps(place, "CA1")) == ([], [])
+
+    place[2].fails = None
+    await looking.look()
+    assert len(await gaps(place, "CA1")) == 1
 
 
 async def test_one_process_at_a_time_looks_into_the_object_store(place, owners):

@@ -151,15 +151,75 @@ def test_what_the_end_lacks_is_left_until_it_is_backfilled():
 
 
 def test_a_call_that_was_resumed_names_what_it_left():
-    resumed = {"reason": "bridge_restarted", "at": 12.0, "uncovered": [stretch("inbound", 2.0, 9.0)]}
-    told = digest(("call.resumed", resumed))
+    kind, data = resumed("bridge_restarted", 12.0)
+    back = kind, {**data, "uncovered": [stretch("inbound", 2.0, 9.0)]}
+    told = digest(back)
 
     assert (told.resumed_at, told.latest) == (12.0, 12.0)
     assert told.uncovered == [Stretch(track="inbound", from_=2.0, to=9.0)]
-    assert (
-        digest(("call.resumed", resumed), ("call.resumed", {"reason": "carrier_reconnected", "at": 20.0})).uncovered
-        == told.uncovered
-    )
+    later = resumed("carrier_reconnected", 20.0)
+    assert digest(back, later).uncovered == told.uncovered
+
+
+UNHEARD = [stretch("inbound", 9.0, 12.0), stretch("outbound", 10.0, 12.0)]
+
+
+def unheard(*events):
+    """What is left of it after these: track, from, to and why."""
+    return [(one.track, one.from_, one.to, why) for one, why in digest(*events).unheard]
+
+
+def resumed(reason, at, *stretches):
+    return "call.resumed", {
+        "reason": reason,
+        "stream_id": "MZ2",
+        "at": at,
+        "uncovered": [],
+        "unheard": list(stretches),
+    }
+
+
+def missing(track, start, end, why="bridge_restarted"):
+    return "audio.gap", {**stretch(track, start, end), "missing": end - start, "why": why}
+
+
+@pytest.mark.parametrize("reason", ["bridge_restarted", "carrier_reconnected"])
+def test_what_was_unheard_when_a_call_was_resumed_is_to_be_told_until_a_gap_has_told_it(reason):
+    back = resumed(reason, 12.0, *UNHEARD)
+
+    assert unheard(back) == [("inbound", 9.0, 12.0, reason), ("outbound", 10.0, 12.0, reason)]
+    assert unheard(back, missing("inbound", 9.0, 12.04)) == [("outbound", 10.0, 12.0, reason)]
+    assert unheard(back, missing("inbound", 9.0, 12.0), missing("outbound", 10.0, 20.0)) == []
+    assert unheard(missing("inbound", 9.0, 12.0), back) == unheard(back), "a gap of before tells of none after it"
+
+
+def test_a_gap_tells_only_what_lies_in_it():
+    back = resumed("bridge_restarted", 12.0, *UNHEARD)
+
+    assert unheard(back, missing("inbound", 3.0, 10.0), missing("outbound", 13.0, 14.0)) == [
+        ("inbound", 10.0, 12.0, "bridge_restarted"),
+        ("outbound", 10.0, 12.0, "bridge_restarted"),
+    ]
+
+
+def test_what_was_unheard_stays_so_when_the_call_is_resumed_again():
+    first, second = UNHEARD
+    handed = resumed("handed_over", 14.0)
+
+    assert unheard(resumed("bridge_restarted", 12.0, first), resumed("carrier_reconnected", 12.0, second), handed) == [
+        ("inbound", 9.0, 12.0, "bridge_restarted"),
+        ("outbound", 10.0, 12.0, "carrier_reconnected"),
+    ]
+
+
+def test_a_record_of_an_older_bridge_says_nothing_of_it():
+    kind, data = resumed("bridge_restarted", 12.0)
+    del data["unheard"]
+    assert unheard((kind, data)) == []
+
+
+def test_it_knows_the_streams_that_the_call_began_and_went_on_with():
+    assert digest(BEGUN, resumed("carrier_reconnected", 12.0)).streams == [BEGUN[1]["stream_id"], "MZ2"]
 
 
 def test_only_a_gap_after_the_end_means_given_up():
@@ -171,6 +231,12 @@ def test_only_a_gap_after_the_end_means_given_up():
     assert not digest(end, lost).given_up
     assert digest(end, gap).given_up
     assert digest(end, gap, lost).counters["gaps"] == 2
+
+
+def test_what_is_taken_away_from_one_track_stays_of_the_other():
+    whole = [Stretch(track=track, from_=1.0, to=4.0) for track in ("inbound", "outbound")]
+
+    assert list(without(whole, 2.0, 9.0, "outbound")) == [whole[0], Stretch(track="outbound", from_=1.0, to=2.0)]
 
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(1, 20)), max_size=5), st.integers(0, 60), st.integers(1, 30))

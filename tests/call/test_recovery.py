@@ -10,7 +10,7 @@ from bridge.call import CallRegistry
 from bridge.call import recovery as module
 from bridge.call.projection import Projection
 from bridge.call.recovery import Recovery, last_heard, leave_out_pauses, open_audio, read_projection, reopen
-from bridge.events import Stretch, timestamp
+from bridge.events import CallResumed, Stretch, timestamp
 from bridge.spans import Span
 from bridge.store.archive.archive import Archive
 from bridge.store.audio import AudioStore
@@ -20,7 +20,7 @@ from bridge.store.sqlite import SQLiteStore
 from tests.fakes.calls import HandClock, services
 from tests.fakes.hand_overs import MemoryHandOvers
 from tests.fakes.objects import MemoryObjects
-from tests.fakes.words import STARTED_AT, final, gap, started
+from tests.fakes.words import STARTED_AT, event, final, gap, started
 
 NOW = STARTED_AT + 60.0
 SECOND = 8000
@@ -281,6 +281,59 @@ async def test_a_gap_that_was_told_is_not_told_again(stores):
     adopted = await (await found(store, audio)).adopt("CA1")
 
     assert adopted.past.silent == {"outbound": 0}
+
+
+def resumed(call_id, seq, at, *stretches, reason="bridge_restarted"):
+    """By a process that told of no gap before it died."""
+    unheard = [Stretch(track=track, from_=start, to=end) for track, start, end in stretches]
+    return event(call_id, seq, CallResumed(reason=reason, stream_id="MZ2", at=at, unheard=unheard))
+
+
+async def test_what_was_unheard_before_a_process_that_died_is_told_by_the_next_and_the_next_gap_begins_after_it(stores):
+    store, audio = stores
+    back = resumed("CA1", 3, 15.0, ("inbound", 9.0, 15.0), ("outbound", 8.0, 15.0))
+    await store.append([started("CA1"), final("CA1", 2, start=2.0), back, final("CA1", 4, start=16.0)])
+    await store.release("CA1")
+    past = (await (await found(store, audio)).adopt("CA1")).past
+
+    assert [(one.track, one.from_, one.to, why) for one, why in past.unheard] == [
+        ("inbound", 9.0, 15.0, "bridge_restarted"),
+        ("outbound", 8.0, 15.0, "bridge_restarted"),
+    ]
+    assert past.silent == {"outbound": 15 * SECOND}
+
+
+async def test_it_is_told_with_what_was_lost_before_it(stores):
+    store, audio = stores
+    back = resumed("CA1", 3, 15.0, ("inbound", 9.0, 15.0), reason="carrier_reconnected")
+    await store.append([started("CA1"), final("CA1", 2, start=6.0), back])
+    await store.release("CA1")
+    past = (await (await found(store, audio)).adopt("CA1")).past
+
+    assert [(one.track, one.from_, one.to) for one, _ in past.unheard] == [("inbound", 7.0, 15.0)]
+    assert past.silent == {"inbound": 15 * SECOND, "outbound": 5 * SECOND}
+
+
+async def test_no_one_waits_for_its_words(stores):
+    store, audio = stores
+    await left_open(store, audio, seconds=20.0)
+    await store.take("CA1")
+    await store.append([resumed("CA1", 4, 15.0, ("inbound", 9.0, 15.0), reason="carrier_reconnected")])
+    await store.release("CA1")
+
+    assert await end_all(store, audio) == ["CA1"]
+    assert [stretch for stretch in (await end_of(store))["uncovered"] if stretch["track"] == "inbound"] == [
+        {"track": "inbound", "from": 3.0, "to": 9.0},
+        {"track": "inbound", "from": 15.0, "to": 20.0},
+    ]
+    (told,) = await store.read(Query("CA1", ("audio.gap",)))
+    assert json.loads(told.body)["data"] == {
+        "track": "inbound",
+        "from": 9.0,
+        "to": 15.0,
+        "missing": 6.0,
+        "why": "carrier_reconnected",
+    }
 
 
 @pytest.mark.parametrize("fails", [False, True])

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from bridge.call import CallRefused, CallRegistry, ContinuityPolicy, StreamDenied
+from bridge.call import CallRefused, CallRegistry, ContinuityPolicy, StreamDenied, turned_away
 from bridge.clock import SystemClock
 from bridge.errors import StoreError
+from bridge.events import CallResumed, timestamp
 from bridge.local.deepgram import Faults
 from bridge.outlets import Outlet, Outlets, named
 from bridge.store.audio import AudioStore
@@ -174,14 +175,27 @@ class Unreadable:
         raise StoreError("cannot read it: the disk fails")
 
 
-async def test_a_record_that_cannot_be_read_refuses_the_call_in_words_of_ours(server, clock, caplog):
-    registry = CallRegistry(services(Unreadable(), server, clock), max_calls=3)
+async def test_a_record_that_cannot_be_read_refuses_the_call_in_words_of_ours(server, clock, caplog, monkeypatch):
+    asked = []
+
+    async def refork(stream, tracks):
+        asked.append(stream)
+
+    monkeypatch.setattr(turned_away, "PAUSE", 0.001)
+    registry = CallRegistry(services(Unreadable(), server, clock, refork=refork), max_calls=3)
     await registry.recover()
     with pytest.raises(CallRefused, match="the record cannot be read"):
-        await registry.open(started())
+        await registry.open(started(team="blue"))
     await asyncio.sleep(0)
 
     assert "Traceback" not in caplog.text
+    await until(lambda: asked == [started(team="blue")])
+    monkeypatch.setattr(turned_away, "PAUSE", 60.0)
+    with pytest.raises(CallRefused):
+        await registry.open(started("CA2"))
+    await registry.end_all(60.0)  # which waits for no carrier
+    await until(lambda: not registry._turned_away._tasks)
+    assert len(asked) == 1
 
 
 async def test_a_call_has_no_end_of_streams(registry):
@@ -471,6 +485,100 @@ async def test_a_stream_error_of_a_call_that_goes_on_is_in_its_record(registry, 
     assert record[-1]["type"] == "call.ended"
 
 
+async def test_a_stream_that_another_process_had_and_that_fails_later_is_not_the_one_that_was_asked_for(
+    server, store, clock
+):
+    asked = []
+
+    async def refork(stream, tracks):
+        asked.append(stream.call_id)
+
+    back = CallResumed(reason="carrier_reconnected", stream_id="MZ2", at=2.0)
+    await store.append([started_event("CA1"), words.event("CA1", 2, back)])
+    await store.release("CA1")
+    patience = ContinuityPolicy(grace=60.0, ask_soon=0.001)
+    registry = CallRegistry(services(store, server, SystemClock(), patience, refork=refork), max_calls=3)
+    await registry.recover()
+    await until(lambda: asked)
+    for stream_id in ("MZ2", "MZ3"):
+        await registry.fail_stream("twilio", "CA1", stream_id, "31921 close error")
+        await asyncio.sleep(0.05)
+        assert len(asked) == (1 if stream_id == "MZ2" else 2)
+    await registry.end_all(5.0)
+
+
+async def test_a_call_began_with_its_stream_also_if_that_had_to_wait_for_the_record(server, store, clock):
+    came = clock.wall()
+    registry = CallRegistry(services(halting := Halting(store, "find"), server, clock), max_calls=1)
+    await registry.recover()
+    opening = asyncio.create_task(registry.open(started()))
+    await halting.asked.wait()
+    clock.time += 9.0
+    halting.go_on.set()
+    await opening
+    await registry.end_all(10.0)
+
+    assert (await events(store, "CA1"))[0]["data"]["started_at"] == timestamp(came)
+
+
+async def test_a_stream_that_was_asked_for_and_never_came_is_asked_for_again(server, store, clock):
+    asked = []
+
+    async def refork(stream, tracks):
+        asked.append(stream.asked)
+
+    patience = ContinuityPolicy(grace=60.0, ask_again=60.0, ask_soon=0.001)
+    registry = CallRegistry(services(store, server, SystemClock(), patience, refork=refork), max_calls=3)
+    await registry.recover()
+    stream = await registry.open(started())
+    feed(stream, 1.0)
+    stream.end("carrier_disconnected")
+    await until(lambda: asked)
+    await registry.fail_stream("twilio", "CA1", "MZ1", "31921 close error")
+    await registry.fail_stream("twilio", "CA1", "MZ2", "31920 handshake error")
+    await until(lambda: len(asked) == 2)
+
+    assert asked == [True, True]
+    other = await registry.open(started(stream="MZ3"))
+    feed(other, 1.0)
+    other.end("carrier_disconnected")
+    await until(lambda: len(asked) == 3)
+    await registry.fail_stream("twilio", "CA1", "MZ3", "31921 close error")  # which was here
+    await asyncio.sleep(0.05)
+    assert len(asked) == 3
+    await registry.end_all(5.0)
+    failed = [event["data"]["stream_id"] for event in await events(store, "CA1") if event["type"] == "stream.failed"]
+    assert failed == ["MZ1", "MZ2", "MZ3"]
+
+
+async def test_a_call_that_another_process_has_had_meanwhile_is_had_again_while_its_last_words_are_waited_for(
+    server, store, clock
+):
+    server.faults = Faults(first=1, metadata=False, close=False)
+    registry = CallRegistry(services(store, server, clock, grace=10.0, flush=60.0), max_calls=3)
+    await registry.recover()
+    feed(await registry.open(started()), 3.0)
+    await until(lambda: store.counters["events"])
+    lost = registry.calls["CA1"]
+    await store.release("CA1")  # as where this process has stood still, and does not know
+    await registry.recover()
+
+    back = registry.calls["CA1"]
+    assert back is not lost and (back.reason, lost.reason) == (None, "bridge_restarted")
+    lost.fail_stream("MZ1", "of which no record tells")
+    lost.let_go()
+    await lost.wait_over()
+    await asyncio.sleep(0)
+    assert registry.calls["CA1"] is back
+    assert [event["type"] for event in await events(store, "CA1")].count("call.ended") == 0
+    await registry.open(started("CA1", "MZ2"))
+    assert back.counters["streams"] == 1
+    await registry.end_all(5.0)
+    record = await events(store, "CA1")
+    assert "stream.failed" not in [event["type"] for event in record]
+    assert record[-1]["data"]["reason"] == "server_stopping"
+
+
 async def test_a_stream_that_never_reached_us_leaves_a_record(registry, store):
     await registry.fail_stream("twilio", "CA9", "MZ9", "31920 handshake error")
     await registry.fail_stream("twilio", "CA9", "MZ9", "31920 handshake error")
@@ -752,6 +860,7 @@ async def test_a_call_that_was_left_goes_on_in_the_next_process(tmp_path, server
     assert (call_id, parameters["team"], tracks) == ("CA1", "blue", ("inbound", "outbound"))
     (resumed,) = [event["data"] for event in record if event["type"] == "call.resumed"]
     assert (resumed["at"], resumed["reason"], resumed["uncovered"]) == (7.74, "bridge_restarted", [])
+    assert resumed["unheard"] == [{"track": track, "from": QUIET, "to": 7.74} for track in ("inbound", "outbound")]
     for channel in (0, 1):
         assert heard(record, channel) == spoken(channel)
     gaps = [event["data"] for event in record if event["type"] == "audio.gap"]
@@ -1134,6 +1243,19 @@ async def test_a_stream_of_a_call_that_a_process_hands_over_waits_and_goes_on_in
 
     assert [row.id for row in await store.calls()] == ["CA1"]
     assert registry.counters == {"adopted": 1}
+    await registry.end_all(10.0)
+
+
+async def test_a_stream_that_was_asked_for_begins_no_further_record_of_a_call_that_another_process_hears(
+    store, server, clock
+):
+    await store.append([words.started()])
+    registry = CallRegistry(services(store, server, clock, grace=10.0), max_calls=3)
+    await registry.recover()  # which finds that the call has an owner
+    with pytest.raises(CallRefused, match="another process hears the call"):
+        await registry.open(replace(started(), asked=True))
+
+    assert [row.id for row in await store.calls()] == ["CA1"]
     await registry.end_all(10.0)
 
 

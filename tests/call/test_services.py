@@ -18,12 +18,13 @@ async def test_a_carrier_is_asked_with_the_stream_that_was_and_its_tracks(answer
     asked = []
 
     async def refork(started, tracks):
-        asked.append((started.stream_id, tracks))
+        asked.append((started.stream_id, tracks, started.asked))
         return answer
 
     given = services(None, NoServer, HandClock(), refork=refork)
     assert await given.ask_for_stream("CA1", started(), ("inbound",)) is sends
-    assert asked == [("MZ1", ("inbound",))]
+    assert await given.ask_for_stream("CA1", started(), ("inbound",), has_call=False) is sends
+    assert asked == [("MZ1", ("inbound",), True), ("MZ1", ("inbound",), False)]
     assert ("no new stream" in caplog.text) is not sends
 
 

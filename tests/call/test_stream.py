@@ -62,3 +62,11 @@ def test_a_stream_that_was_released_has_nothing_to_say():
 
 def test_repr_names_its_tracks():
     assert repr(Stream(Heard(), 2, "MZ2", ("inbound", "outbound"))) == "<Stream MZ2 inbound/outbound>"
+
+
+def test_a_stream_whose_call_another_process_has_is_lost_and_one_whose_call_is_over_is_not():
+    over, lost = (Stream(Heard(), number, "MZ1", ()) for number in (1, 2))
+    over.release()
+    lost.release(lost=True)
+
+    assert [(stream.is_over, stream.is_lost) for stream in (over, lost)] == [(True, False), (True, True)]

@@ -105,3 +105,11 @@ def test_a_calls_own_webhook_enters_no_event_and_goes_with_further_streams():
     again = parameters.write(started({"bridge.webhook": "https://a.example/?key=1"}))
     assert again == {"bridge.webhook": "https://a.example/?key=1"}
     assert "key=1" not in repr(started({"bridge.webhook": "https://a.example/?key=1"}))
+
+
+def test_a_stream_that_was_asked_for_says_so():
+    asked = replace(started({"x": "y"}), asked=True)
+
+    assert not started({"x": "y"}).asked and "bridge.asked" not in parameters.write(started({"x": "y"}))
+    assert started(parameters.write(asked)) == asked
+    assert asked.parameters == {"x": "y"}

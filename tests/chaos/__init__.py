@@ -6,6 +6,7 @@
     spoken      what the carrier really delivered of a call
     record      what came of it at the webhook, by itself
     oracle      the one against the other
+    stopping    what is ended by a signal, with all that it has started
     house       the bridge as a process that is killed and started
     player      the carrier's part of one call
     weather     the faults of Deepgram's and the webhook's

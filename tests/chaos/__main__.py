@@ -5,7 +5,6 @@ same seed brings the same faults at the same moments of each call.
 """
 
 import argparse
-import asyncio
 import logging
 import secrets
 import shutil
@@ -15,9 +14,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import uvloop
-
-from tests.chaos import chance, report, scenario
+from tests.chaos import chance, report, scenario, stopping
 from tests.chaos.nodes import command as nodes
 from tests.chaos.rolling import RollingRun
 from tests.chaos.run import Run
@@ -30,7 +27,7 @@ def main() -> int:
     """Exit status: 0 if no word was lost and no promise broken."""
     options = _options()
     if options.nodes:
-        return nodes.run(options, _command(options), LIMIT)
+        return nodes.run(options, _command(options), LIMIT / 2 if options.short else LIMIT)
     size = chance.SHORT if options.short else chance.FULL
     size = replace(size, calls=options.calls or size.calls, at_once=options.at_once or size.at_once)
     plan = chance.make(options.seed, size)
@@ -53,8 +50,10 @@ def main() -> int:
     logging.basicConfig(filename=folder / "peers.log", level=logging.WARNING)
     began, run = time.monotonic(), RollingRun if options.rolling else Run
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            outcome = runner.run(asyncio.wait_for(run(plan, folder).run(), LIMIT))
+        outcome = stopping.run(run(plan, folder).run(), LIMIT)
+    except stopping.Stopped as stopped:
+        print(f"{stopped}; logs and record: {folder}")
+        return stopped.status
     except TimeoutError:
         print(f"not over after {LIMIT:g} s; logs and record: {folder}\nagain: {command}")
         return 1

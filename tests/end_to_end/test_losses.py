@@ -165,7 +165,7 @@ async def test_a_lost_stream_is_asked_for_and_let_in_with_its_token(tmp_path, se
                 while not twilio.posted:
                     await asyncio.sleep(0.01)
             _, form = twilio.posted[0]
-            given = {form[f"Parameter{n}.Name"]: form[f"Parameter{n}.Value"] for n in (1, 2, 3, 4)}
+            given = {form[f"Parameter{n}.Name"]: form[f"Parameter{n}.Value"] for n in (1, 2, 3, 4, 5)}
             await play(origin, HALF, None, stream="MZ2", parameters=given, **signed)
             await until_ended(receiver)
 

@@ -9,6 +9,7 @@ from collections import Counter
 import psycopg
 import pytest
 
+from bridge.call import giving
 from tests.fakes import postgres
 from tests.fakes.handing import CALL, ENDS, Phone, Server
 from tests.fakes.running import SCRIPT, WEBHOOK_SECRET, free_port, serving, settings
@@ -88,6 +89,29 @@ async def test_a_node_that_stops_hands_its_live_call_to_another_without_a_gap(tm
     assert phone.closes == [1000, 1000], "no socket was closed from here"
     assert postgres.execute("SELECT epoch, ended_at IS NOT NULL FROM bridge.call") == [(2, True)]
     assert postgres.execute("SELECT * FROM bridge.hand_over") == []
+
+
+async def test_a_stream_that_the_balancer_sends_to_the_node_that_stops_is_asked_for_again_at_once(
+    tmp_path, server, receiver, phone, monkeypatch
+):
+    monkeypatch.setattr(giving, "_AGAIN", 60.0)
+    postgres.fresh()
+    async with node(tmp_path / "two", server, receiver, phone) as second:
+        phone.told = second.configured.port
+        async with node(tmp_path / "one", server, receiver, phone) as first:
+            phone.port = first.configured.port
+            phone.play()
+            await until(lambda: receiver.events(CALL))
+        assert first.stopping.giving.has_stopped
+        await asyncio.gather(*phone.tasks)
+        await until(lambda: has_ended(receiver))
+
+    events = receiver.events(CALL)
+    failed = [event["data"]["stream_id"] for event in events if event["type"] == "stream.failed"]
+    assert (len(phone.starts), failed) == (3, [f"MZ{1:032x}"])
+    assert [event["data"]["reason"] for event in events if event["type"] == "call.resumed"] == ["handed_over"]
+    assert not [event for event in events if event["type"] == "audio.gap"]
+    assert events[-1]["data"]["flush"] == "complete"
 
 
 async def test_a_stream_that_a_node_has_asked_for_may_come_to_another(tmp_path, server, receiver, phone):

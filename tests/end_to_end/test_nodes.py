@@ -97,5 +97,49 @@ async def test_a_call_whose_process_is_killed_goes_on_at_the_other(tmp_path):
     assert [kind for kind in read if kind in types] == types, "who reads elsewhere misses and repeats nothing"
 
 
+async def test_a_hole_is_told_also_if_the_process_that_resumed_the_call_dies_before_it_has(tmp_path):
+    postgres.fresh()
+    async with deepgram() as server, Receiver(WEBHOOK_SECRET) as receiver:
+        one, two, three = (settings_of(tmp_path / name, server, receiver) for name in ("one", "two", "three"))
+        async with serving(one) as (first, port), serving(two) as (second, other), serving(three) as (_, last):
+            await killed_while(first, port, frames.talk(*(track[:HALF] for track in AUDIO)), "transcript.final")
+            # Of the track that does not go on no gap can be told yet.
+            only = (line for line in frames.talk(AUDIO[0][HALF:], b""))
+            await killed_while(second, other, only, "call.resumed", stream="MZ2")
+            async with connect(f"ws://127.0.0.1:{last}/media/twilio", compression=None) as socket:
+                await socket.send(frames.start(stream="MZ3"))
+                for message in frames.talk(*(track[HALF:] for track in AUDIO)):
+                    await socket.send(message)
+                await socket.send(frames.stop(stream="MZ3"))
+                await receiver.until(lambda: ended(receiver), 60)
+    events = receiver.events(frames.CALL)
+    resumed = [event["data"] for event in events if event["type"] == "call.resumed"]
+    told = [event["data"] for event in events if event["type"] == "audio.gap" and event["data"]["track"] == "outbound"]
+    (hole,) = [stretch for stretch in resumed[0]["unheard"] if stretch["track"] == "outbound"]
+
+    assert [back["reason"] for back in resumed] == ["bridge_restarted"] * 2
+    assert (hole["from"], hole["to"]) == (told[0]["from"], told[0]["to"]) and hole["to"] == resumed[0]["at"]
+    assert told[-1]["to"] >= resumed[1]["at"]
+    assert receiver.order.violations == []
+
+
+async def killed_while(process, port, messages, told, stream=frames.STREAM):
+    """A process hears a call, is killed once an event of this type is in the log, and has lost the call then."""
+    with contextlib.suppress(ConnectionClosed):
+        async with connect(f"ws://127.0.0.1:{port}/media/twilio", compression=None) as socket:
+            await socket.send(frames.start(stream=stream))
+            for message in messages:
+                await socket.send(message)
+            async with asyncio.timeout(60):
+                while not postgres.execute(f"SELECT 1 FROM bridge.event WHERE body::json->>'type' = '{told}'"):
+                    await asyncio.sleep(0.02)
+            dead = owner()
+            process.kill()
+            await process.wait()
+    async with asyncio.timeout(120):
+        while owner() == dead:
+            await asyncio.sleep(0.1)
+
+
 def ended(receiver):
     return any(event["type"] == "call.ended" for event in receiver.events(frames.CALL))

@@ -5,6 +5,7 @@ import contextlib
 import json
 from dataclasses import dataclass, field
 
+from aiohttp import ClientSession
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
@@ -37,6 +38,8 @@ class Phone(FakeTwilioRest):
     closes: list[int | None] = field(default_factory=list)
     cut: asyncio.Event = field(default_factory=asyncio.Event)
     """Set: the first stream's socket is lost."""
+    told: int = 0
+    """Where it is told that a stream could not be opened; from then on streams go there, too."""
 
     def play(self, **parameters):
         """One more stream of the call, from where it has got to."""
@@ -51,10 +54,19 @@ class Phone(FakeTwilioRest):
     async def _play(self, name, first, parameters, port):
         left = Recording(*(track[first * 160 : round(self.ends * 8000)] for track in AUDIO))
         options = CallerOptions(CALL, name, parameters=parameters)
-        async with connect(f"ws://127.0.0.1:{port}/media/twilio", compression=None) as socket:
-            with contextlib.suppress(ConnectionClosed):  # the process was killed
-                await self._say(socket, name, first, messages(left, options))
-        self.closes.append(socket.close_code)
+        try:
+            async with connect(f"ws://127.0.0.1:{port}/media/twilio", compression=None) as socket:
+                with contextlib.suppress(ConnectionClosed):  # the process was killed
+                    await self._say(socket, name, first, messages(left, options))
+            self.closes.append(socket.close_code)
+        except ConnectionRefusedError:
+            await self._complain(name, "31920 handshake error")
+
+    async def _complain(self, name, error):
+        self.port = self.told
+        form = {"CallSid": CALL, "StreamSid": name, "StreamEvent": "stream-error", "StreamError": error}
+        async with ClientSession(raise_for_status=True) as http:
+            await http.post(f"http://127.0.0.1:{self.told}/twiml/stream-status", data=form)
 
     async def _say(self, socket, name, first, said):
         last = ""

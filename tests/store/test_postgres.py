@@ -263,6 +263,19 @@ async def test_after_the_database_was_away_those_who_come_back_first_wait_for_th
 
 
 @needs_server
+async def test_what_begins_before_the_first_heartbeat_after_an_outage_is_not_taken_away(
+    reopen: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with reopen(lease=60) as one, reopen(lease=60) as two:
+        expire(one.owner)
+        one._node.lease.until = 0.0
+        await one.append([words.started("CA1")])
+        assert await two.abandoned() == []
+        assert one._node.alive
+    assert any("lease of this process has run out" in record.message for record in caplog.records)
+
+
+@needs_server
 async def test_a_process_that_cannot_renew_its_lease_claims_nothing_and_goes_on_later(reopen: Open) -> None:
     async with reopen(lease=0.6) as store:
         await store.append([words.started("CA1")])

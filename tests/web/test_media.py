@@ -564,3 +564,25 @@ async def test_the_carriers_are_waited_for_to_close_their_sockets(tmp_path, serv
         await waiting
         assert media.open == 0
         await registry.end_all(10.0)
+
+
+async def test_the_socket_of_a_call_that_another_process_has_is_closed_at_once(tmp_path, server, aiohttp_server):
+    async with SQLiteStore(tmp_path) as store:
+        registry = CallRegistry(services(store, server, SystemClock()), max_calls=1)
+        await registry.recover()
+        media = MediaHandlers(registry, [Mount(TWILIO, lambda request: None)], MediaPolicy())
+        app = web.Application()
+        app.add_routes(media.routes())
+        host = await aiohttp_server(app)
+        async with connect(f"ws://127.0.0.1:{host.port}{PATH}", compression=None) as socket:
+            for message in whole_call()[:50]:
+                await socket.send(message)
+            await until(lambda: registry.calls and registry.calls[frames.CALL].streams)
+            registry.calls[frames.CALL].end("bridge_restarted")
+            with pytest.raises(ConnectionClosed):
+                async with asyncio.timeout(60):
+                    while True:  # a carrier goes on sending
+                        await socket.send(frames.media("inbound", 99_000, 999, b"more"))
+                        await asyncio.sleep(0.02)
+            assert (socket.close_code, socket.close_reason) == (1013, "the call goes on at another process")
+        await registry.end_all(10.0)

@@ -84,6 +84,11 @@ class Node:
             )
         self._task = asyncio.create_task(self._run(), name="store node")
 
+    async def renew(self, connection: AsyncConnection[Any]) -> None:
+        """Count as alive again at once, not only with the next heartbeat. Raises as psycopg."""
+        self._look()
+        await self._renew(connection)
+
     async def leave(self) -> None:
         """Its calls may be taken at once."""
         if self._task:
@@ -115,21 +120,31 @@ class Node:
                 if not self._failed:
                     log.warning("a heartbeat did not reach the database", extra={"reason": words(error)})
                 self._failed = True
-            if self.lease.is_lost(self._monotonic()):
-                log.error("the lease of this process has run out: others may take its calls")
-                self._on_lost()
+            self._look()
+
+    def _look(self) -> None:
+        if self.lease.is_lost(self._monotonic()):
+            log.error("the lease of this process has run out: others may take its calls")
+            self._on_lost()
 
     async def _beat(self) -> float:
         """Renew the lease; the database's clock. Raises as psycopg."""
         async with asyncio.timeout(max(self.lease.pause, 1.0)):
             connection = await self._connected()
-            asked = self._monotonic()
-            values = {"node": self.id, "lease": self.lease.seconds}
-            row = await (await connection.execute(statements.BEAT, values)).fetchone()
-            self.lease.renewed(asked)
+            now = await self._renew(connection)
             for statement in _TIDYING:
-                await connection.execute(statement, values)
-        return float(row[0]) if row else self._wall()
+                await connection.execute(statement, self._values)
+        return self._wall() if now is None else now
+
+    async def _renew(self, connection: AsyncConnection[Any]) -> float | None:
+        asked = self._monotonic()
+        row = await (await connection.execute(statements.BEAT, self._values)).fetchone()
+        self.lease.renewed(asked)
+        return float(row[0]) if row else None
+
+    @property
+    def _values(self) -> dict[str, Any]:
+        return {"node": self.id, "lease": self.lease.seconds}
 
     async def _connected(self) -> AsyncConnection[Any]:
         self._connection = self._connection or await self._database.connect()

@@ -274,6 +274,8 @@ class PostgresStore(PostgresOutbox, PostgresRecord, PostgresOwnership):
         return self._writer.submit(work, committed, patience)
 
     async def _commit(self, connection: AsyncConnection[Any], works: Sequence[Work], again: bool) -> list[Any]:
+        if not self._node.alive:
+            await self._node.renew(connection)  # or others would take what begins now
         plan = Plan(works, self.owner, self._batching, self._outlets)
         results = await group.commit(connection, plan, self.owner, self._batching.max_events, again=again)
         self._count(plan.waiting())

@@ -1,15 +1,13 @@
 """The run of several nodes, as it is asked for on the command line."""
 
 import argparse
-import asyncio
 import logging
 import shutil
 import tempfile
 import time
 from pathlib import Path
 
-import uvloop
-
+from tests.chaos import stopping
 from tests.chaos.nodes import plan, report
 from tests.chaos.nodes.run import NodesRun
 from tests.fakes.postgres import programs
@@ -39,8 +37,10 @@ def run(options: argparse.Namespace, command: str, limit: float) -> int:
     logging.basicConfig(filename=folder / "peers.log", level=logging.WARNING)
     began, nodes = time.monotonic(), NodesRun(made, folder, asker=options.asker)
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            outcome = runner.run(asyncio.wait_for(nodes.run(), limit))
+        outcome = stopping.run(nodes.run(), limit)
+    except stopping.Stopped as stopped:
+        print(f"{stopped}; logs and record: {folder}")
+        return stopped.status
     except TimeoutError:
         print(f"not over after {limit:g} s; logs and record: {folder}\nagain: {command}")
         return 1

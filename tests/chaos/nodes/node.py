@@ -51,6 +51,13 @@ class Node:
                 await asyncio.sleep(0.1)
 
     async def _begin(self) -> None:
+        beginning = asyncio.ensure_future(self._spawn())
+        try:
+            await asyncio.shield(beginning)
+        finally:
+            await asyncio.wait({beginning})  # who is cancelled is to end it
+
+    async def _spawn(self) -> None:
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "bridge", "serve", cwd=ROOT, env=self._environment, stdout=log, stderr=log

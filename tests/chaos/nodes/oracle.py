@@ -5,8 +5,8 @@ strike can have taken is there exactly once, on its channel, at its time; any ot
 missing the record tells so: it lies in a gap, or after the end. Gaps lie where a strike took audio away, and there must
 be one wherever no node heard a call that went on. What webhook and feed have is the log, event by event.
 
-A node that dies takes with it what it had heard and not yet written: words whose final was still to come, and the word
-of a hole that has only just ended, because holes are merged before they are told.
+A node that dies takes with it what it had heard and not yet written: words whose final was still to come. Those lie in
+a gap, too, as does what no one heard before the node went on with the call, however soon after that it dies.
 """
 
 from collections import Counter
@@ -18,7 +18,7 @@ from typing import Literal
 
 from bridge.events import TRACKS
 from tests.chaos.nodes.plan import GRACE, Kind
-from tests.chaos.oracle import EDGE, SLACK, TOLERANCE, TRAILING, UNTOLD
+from tests.chaos.oracle import EDGE, SLACK, TOLERANCE, TRAILING
 from tests.chaos.record import Event, Record
 from tests.chaos.speech import Word
 from tests.chaos.spoken import MOMENT, Span, covered
@@ -86,6 +86,8 @@ class Talk:
     blows: list[Blow] = field(default_factory=list)
     away: list[Span] = field(default_factory=list)
     """When there was no database."""
+    failed: list[str] = field(default_factory=list)
+    """Streams of which the carrier has said that they failed, to a node that has noted it."""
 
     def durable(self, blow: Blow) -> float:
         """Up to when all that was said was durable when a strike came."""
@@ -103,8 +105,7 @@ class Verdict:
 
     faults: list[str] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
-    """Words: `spoken`, that came `live` or by `backfill`, `in gaps`, said `to nobody` as there was no stream, `untold`:
-    in a hole that the next strike kept from being told."""
+    """Words: `spoken`, that came `live` or by `backfill`, `in gaps`, said `to nobody` as there was no stream."""
     pauses: dict[Kind, list[float]] = field(default_factory=dict)
     """From each strike on a call's node to the first frame at another, in seconds."""
 
@@ -113,11 +114,17 @@ def judge(talk: Talk, records: Mapping[str, Sequence[Event]]) -> Verdict:
     """Judge one call by its records, by id."""
     verdict = Verdict()
     verdict.counts["spoken"] = len(talk.words)
-    if not records:
+    failed = {name for name, events in records.items() if _has_failed(events)}
+    verdict.counts.update({"failed": len(failed)} if failed else {})
+    if talk.failed and not records:
+        verdict.faults.append(f"no record says that stream {talk.failed[0]} has failed")
+    if not records.keys() - failed:
         verdict.counts["to nobody"] = len(talk.words)
         verdict.counts["unrecorded"] = 1
         verdict.faults += [f"stream {line.stream_id} is in no record" for line in talk.lines if _must_count(talk, line)]
         return verdict
+    # What the record of a stream that came to no node says is only that.
+    records = {name: events for name, events in records.items() if name not in failed}
     if len(records) > 1:
         verdict.faults.append(f"it has {len(records)} records: {', '.join(records)}")
     for name, events in records.items():
@@ -153,6 +160,11 @@ def _some(entries: Counter[Entry]) -> str:
     return ", ".join(f"{name} {seq}" for name, seq, _ in list(entries)[:5])
 
 
+def _has_failed(events: Sequence[Event]) -> bool:
+    """Whether a record says of a call only that its stream failed."""
+    return bool(events) and events[-1]["data"].get("reason") == "stream_failed"
+
+
 def _must_count(talk: Talk, line: Line) -> bool:
     """Whether a stream must be in a record: what befell its node or the database came later than its beginning takes to
     be durable, or was over before."""
@@ -172,7 +184,8 @@ class Known:
         self.shifts: dict[str, float] = {}
         """What to add to the moments of a stream to get those of the record, by stream id."""
         by_id = {line.stream_id: line for line in talk.lines}
-        told = [event["data"]["stream_id"] for event in record.events if "stream_id" in event["data"]]
+        heard = [event["data"] for event in record.events if event["type"] in ("call.started", "call.resumed")]
+        told = [data["stream_id"] for data in heard]
         self.lines = sorted({id_: by_id[id_] for id_ in told if id_ in by_id}.values(), key=lambda line: line.start)
         shift = 0.0
         for line in self.lines:
@@ -198,13 +211,6 @@ class Known:
             spans.append(Span(begin, max(begin, until)))
         return spans
 
-    def untold(self) -> Iterator[Span]:
-        """Holes, in the call's time, that ended so shortly before the next strike that nothing may tell of them."""
-        for one, other in pairwise(self.lines):
-            blow = self.talk.blow(other)
-            if blow and blow.kind != "drain" and blow.at < other.start + UNTOLD:
-                yield Span(self.heard_until(one) - UNSETTLED, other.start)
-
     def faults(self) -> Iterator[str]:
         """Streams that are in no record, gaps without a cause, holes without a gap, an end without a reason."""
         for line in self.talk.lines:
@@ -222,8 +228,9 @@ class Known:
         return any(other.start < line.over < other.end for other in self.lines if other is not line)
 
     def _gaps(self, channel: int) -> Iterator[str]:
-        finals = [final for final in self.record.of("transcript.final") if final["channel"] == channel]
-        words = [word["end"] for final in finals for word in final["words"]]
+        # What was transcribed after the call was durable in none of its moments.
+        finals = [final for final in self.record.of("transcript.final") if final["source"] == "live"]
+        words = [word["end"] for final in finals if final["channel"] == channel for word in final["words"]]
         taken = []
         for line, following in zip(self.lines, [*self.lines[1:], None], strict=True):
             shift = self.shifts[line.stream_id]
@@ -245,10 +252,7 @@ class Known:
     def _holes(self, channel: int) -> Iterator[str]:
         told = [*self.record.gaps(channel), *self.record.uncovered(channel)]
         lines = [line for line in self.lines if channel in line.channels]
-        untold = {span.end for span in self.untold()}
         for one, other in pairwise(lines):
-            if other.start in untold:
-                continue
             begin = self.heard_until(one) + self.shifts[one.stream_id] + SLACK
             end = other.start + self.shifts[other.stream_id] - SLACK
             if end > begin and covered(Span(begin, end), told) < end - begin - SLACK:
@@ -275,7 +279,6 @@ def _words(talk: Talk, records: Mapping[str, Sequence[Event]], known: Known, cou
             for word in event["data"]["words"] if event["type"] == "transcript.final" else ():
                 heard.setdefault(word["word"], []).append((event["data"], word))
     doubts = [known.doubts(channel) for channel in range(len(TRACKS))]
-    untold = list(known.untold())
     for word in talk.words:
         found = heard.pop(word.name, [])
         doubtful = any(span.touches(word.start - MOMENT, word.end + MOMENT) for span in doubts[word.channel])
@@ -288,9 +291,7 @@ def _words(talk: Talk, records: Mapping[str, Sequence[Event]], known: Known, cou
         if not found and doubtful:
             told = _told(known, word)
             became = "to nobody" if told is None else became
-            if told is False and any(span.touches(word.start, word.end) for span in untold):
-                became = "untold"
-            elif told is False:
+            if told is False:
                 yield f"missing, and in no gap: {_said(word)}"
         for final, one in found:
             yield from _place(known, word, final, one, doubtful or parts)

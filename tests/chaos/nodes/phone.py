@@ -2,7 +2,7 @@
 
 A phone call goes on while nobody transcribes it: a stream that comes later begins where the call has got to. Twilio
 gives a stream that cannot be opened one try, and so does this; the first is tried for a while, as a call that finds no
-one is sent on by the next answer to its webhook.
+one is sent on by the next answer to its webhook. Of a stream that fails it says so at the address for that, once.
 """
 
 import asyncio
@@ -28,6 +28,7 @@ from tests.chaos.speech import Speech
 _PAUSE = 0.2  # seconds between two tries of the first stream
 _PATIENCE = 30.0  # seconds for which it is tried
 _OPENS = 10.0  # seconds that one try may take
+_UNOPENED = 0x1000  # the number of the first stream that cannot be opened
 _LAST = 0.2  # seconds before a call's end in which no stream is worth the while
 _PARAMETERS = {"direction": "inbound", "from": "+15550101", "to": "+15550123"}
 
@@ -40,6 +41,9 @@ class Exchange(Protocol):
 
     def node_of(self, port: int, local_port: int) -> int | None:
         """Where a connection from a port of ours to that one has arrived; None: nowhere."""
+
+    async def complain(self, call_id: str, stream_id: str, error: str) -> bool:
+        """Say that a stream has failed; whether a node has noted it."""
 
 
 class Phone:
@@ -60,6 +64,7 @@ class Phone:
         self._loop = asyncio.get_running_loop()
         self._tasks: asyncio.TaskGroup | None = None
         self._stopped: set[str] = set()
+        self._failures = 0
         self._token: dict[str, str] = {}
 
     async def play(self) -> None:
@@ -108,6 +113,16 @@ class Phone:
         await asyncio.sleep(self.plan.asked)
         if socket := await self._dial(asked_by):
             await self._stream(socket, tracks, parameters)
+        else:
+            self._failures += 1
+            await self._complain(self._stream_id(_UNOPENED + self._failures), "31920 handshake error")
+
+    async def _complain(self, stream_id: str, error: str) -> None:
+        if await self._exchange.complain(self.plan.call_id, stream_id, error):
+            self.talk.failed.append(stream_id)
+
+    def _stream_id(self, number: int) -> str:
+        return f"MZ{self.plan.call_id[2:26]}{number:08x}"
 
     async def _dial(self, asked_by: int | None) -> tuple[ClientConnection, int] | None:
         port = self._exchange.address(asked_by)
@@ -153,6 +168,8 @@ class Phone:
                 await socket.close()
             socket.transport.abort()
             await socket.wait_closed()
+        if line.cause == "closed" and line.end > line.start:
+            await self._complain(line.stream_id, "31921 close error")
         return line
 
     async def _send(self, socket: ClientConnection, timed: Iterator[Timed], line: Line, first: int) -> None:
@@ -177,7 +194,8 @@ class Phone:
             line.end = (first + round(due / FRAME)) * FRAME
 
     def _line(self, node: int, first: int, tracks: tuple[str, ...]) -> Line:
-        stream_id = f"MZ{self.plan.call_id[2:26]}{len(self.talk.lines):08x}"
-        line = Line(stream_id, node, first * FRAME, first * FRAME, tuple(map(TRACKS.index, tracks)))
+        line = Line(
+            self._stream_id(len(self.talk.lines)), node, first * FRAME, first * FRAME, tuple(map(TRACKS.index, tracks))
+        )
         self.talk.lines.append(line)
         return line

@@ -19,12 +19,12 @@ def summary(outcome: Outcome, seconds: float) -> Iterator[str]:
     counts = outcome.counts
     yield (
         f"{counts['calls']} calls in {counts['streams']} streams, {seconds:.0f} s, "
-        f"frames at most {outcome.behind:.2f} s late; {counts['unrecorded']} calls came to no node that could take them"
+        f"frames at most {outcome.behind:.2f} s late; "
+        f"{counts['failed']} calls came to a node that could not take them, {counts['unrecorded']} to none that could"
     )
     yield (
         f"{counts['spoken']} words spoken: {counts['live']} came live, {counts['backfill']} backfilled, "
-        f"{counts['in gaps']} lie in gaps, {counts['to nobody']} were said while there was no stream, "
-        f"{counts['untold']} in a hole that the next strike kept from being told"
+        f"{counts['in gaps']} lie in gaps, {counts['to nobody']} were said while there was no stream"
     )
     kinds = [struck.kind for struck in outcome.struck]
     struck = ", ".join(f"{kinds.count(kind)} × {kind}" for kind in dict.fromkeys(kinds))

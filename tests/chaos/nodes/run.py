@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+import aiohttp
 from aiohttp import web
 
 from bridge.local.deepgram import LocalDeepgram
@@ -25,6 +26,7 @@ from tests.chaos.spoken import Span
 from tests.fakes import postgres
 
 _LOOK = 0.5  # seconds between two looks whether all has settled
+_NOTED = 15.0  # seconds for which the carrier waits until a node has noted that a stream failed
 _TOKEN = "t" * 32
 _LOG = "SELECT call_id, seq, body::json->>'id' FROM bridge.event ORDER BY position"
 
@@ -89,6 +91,17 @@ class _Exchange(Carrier):
     def address(self, asked_by: int | None) -> int:
         assert self.street
         return self.street.balancer.port if asked_by is None else self.street.nodes[asked_by].port
+
+    async def complain(self, call_id: str, stream_id: str, error: str) -> bool:
+        assert self.street
+        form = {"CallSid": call_id, "StreamSid": stream_id, "StreamEvent": "stream-error", "StreamError": error}
+        url = f"http://127.0.0.1:{self.street.balancer.port}/twiml/stream-status"
+        try:
+            async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_NOTED)) as session:
+                async with session.post(url, data=form) as answer:
+                    return answer.status < 300
+        except (aiohttp.ClientError, OSError, TimeoutError):
+            return False
 
     def node_of(self, port: int, local_port: int) -> int | None:
         assert self.street

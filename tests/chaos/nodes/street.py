@@ -16,6 +16,7 @@ import aiohttp
 from tests.chaos.nodes.node import Node
 from tests.chaos.nodes.plan import AWAY, Kind, Strike
 from tests.chaos.nodes.wires import Balancer, Streams, Wire
+from tests.chaos.stopping import in_thread
 from tests.fakes import postgres
 
 _DEAD = 1.0  # seconds until a process that was killed is started again
@@ -63,9 +64,9 @@ class Street:
         place = self._folder / "postgres"
         place.mkdir()
         self._folder.chmod(0o755)  # the server runs as another user
-        self._server = await asyncio.to_thread(postgres.Server, place)
-        self._stack.push_async_callback(asyncio.to_thread, self._server.stop)
-        await asyncio.to_thread(self._server.start)
+        self._server = await in_thread(postgres.Server, place)
+        self._stack.push_async_callback(in_thread, self._server.stop)
+        await in_thread(self._server.start)
         self.wires = [await self._stack.enter_async_context(Wire(self._database)) for _ in range(self._count)]
         self.nodes = [
             Node(number, self._folder, self._environment_of(number, wire)) for number, wire in enumerate(self.wires)
@@ -123,8 +124,8 @@ class Street:
         """`mode`: `pg_ctl`'s."""
         clock = asyncio.get_running_loop().time
         begun = clock()
-        await asyncio.to_thread(self._server.stop, mode)
-        await asyncio.to_thread(self._server.start)
+        await in_thread(self._server.stop, mode)
+        await in_thread(self._server.start)
         self.restarts.append((begun, clock()))
 
     async def _until_ready(self, *nodes: int) -> None:

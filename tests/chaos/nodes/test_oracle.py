@@ -115,17 +115,30 @@ def test_a_hole_that_is_not_told_is_seen(talk):
     assert any("no gap was told" in fault and "inbound" in fault for fault in found)
 
 
-def test_a_hole_need_not_be_told_if_the_node_is_struck_at_once(talk):
+def test_a_hole_is_to_be_told_also_if_the_node_is_struck_at_once(talk):
     events = perfect()
     del events[4:6]
-    talk.blows.append(Blow(1, "kill", 37.0, 39.0))
+    talk.blows.append(Blow(1, "kill", 36.0, 38.0))
 
-    verdict = judge(talk, {"CA1": record(events)})
+    assert any("no gap was told" in fault for fault in faults(talk, *events))
 
-    assert verdict.faults == []
-    assert verdict.counts["untold"] == 2
-    talk.blows[1] = Blow(1, "kill", 39.0, 41.0)
-    assert any("no gap was told" in fault for fault in judge(talk, {"CA1": record(events)}).faults)
+
+def test_a_word_that_was_transcribed_after_the_call_does_not_say_that_silence_before_it_was_heard(talk):
+    events = perfect()
+    events[1] = final(0, 1, WORDS[0])
+    events[4] = gap("inbound", 0.5, AT, "bridge_restarted")
+    assert any("a gap where no audio was taken away" in fault for fault in faults(talk, *events))
+    events[1] = final(0, 1, WORDS[0], source="backfill")
+    assert not any("a gap where no audio was taken away" in fault for fault in faults(talk, *events))
+
+
+def test_a_stream_that_was_turned_away_is_in_the_record_and_was_not_heard(talk):
+    events = perfect()
+    events.insert(6, ("stream.failed", {"stream_id": "MZ3", "error": "31921"}))
+    talk.lines.append(Line("MZ3", 2, 35.5, 35.54, cause="closed", closed_at=35.6))
+    talk.blows.append(Blow(1, "partition", 20.0, 35.2))
+
+    assert faults(talk, *events) == []
 
 
 def test_a_gap_where_nothing_was_taken_is_seen(talk):
@@ -186,6 +199,22 @@ def test_a_stream_without_a_record_is_seen_where_its_node_was_well(talk):
     assert judge(talk, {}).faults == ["stream MZ2 is in no record"]
     talk.away = [Span(30.0, 32.0)]
     assert judge(talk, {}).faults == []
+
+
+def test_a_call_that_came_to_no_node_that_could_take_it_is_said_to_have_failed(talk):
+    talk.blows = [Blow(0, "partition", 0.0, 15.0)]
+    failed = record([STARTED, ("stream.failed", {"stream_id": "MZ1", "error": "31921"}),
+                     ended(duration=0.0, reason="stream_failed")])  # fmt: skip
+    later = [("call.started", {"stream_id": "MZ2"}), final(1, 1, WORDS[4], shift=-35.0), ended(duration=5.0)]
+    talk.failed = ["MZ1"]
+    talk.lines[0].cause = "closed"
+
+    assert judge(talk, {}).faults == ["no record says that stream MZ1 has failed", "stream MZ2 is in no record"]
+    only = judge(talk, {"CA1": failed})
+    assert (only.counts["failed"], only.counts["unrecorded"], only.counts["to nobody"]) == (1, 1, 5)
+    both = judge(talk, {"CA1": failed, "CA1--2": record(later)})
+    assert both.faults == []
+    assert (both.counts["live"], both.counts["to nobody"], both.counts["unrecorded"]) == (1, 4, 0)
 
 
 def test_readers_are_held_against_the_log():
