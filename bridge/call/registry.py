@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from bridge.call import describe
 from bridge.call.backlog import Backlog
+from bridge.call.beginnings import DIRECTLY, Beginnings, CallRefused, Coming, NotHere, StreamDenied
 from bridge.call.call import Call
 from bridge.call.openings import Openings
 from bridge.call.recovery import Recovery, open_audio
@@ -21,11 +22,11 @@ from bridge.call.services import Services
 from bridge.call.stream import Stream
 from bridge.call.stream_ends import StreamEnds
 from bridge.carriers.messages import Started
-from bridge.errors import BridgeError, StoreError
+from bridge.errors import StoreError
 from bridge.events import EndReason
 from bridge.pace import Pace
-from bridge.store.base import CallFilter
 from bridge.store.kept import KeptAudio
+from bridge.store.relaying import Keepers
 
 log = logging.getLogger("bridge.call")
 T = TypeVar("T")
@@ -37,14 +38,6 @@ _SHARE_OF_WORDS = 0.8  # of the time to stop: for the last words; the rest is fo
 _STREAMS_A_SECOND, _STREAMS_AT_ONCE = 0.5, 30  # of one call, further ones; each is told, and noted on the disk
 
 
-class CallRefused(BridgeError):
-    """A stream may not come in now; the message is the reason."""
-
-
-class StreamDenied(CallRefused):
-    """A stream may not come in at all."""
-
-
 class CallRegistry:
     """Opens calls, finds them, ends them or leaves them."""
 
@@ -54,12 +47,13 @@ class CallRegistry:
         *,
         max_calls: int,
         audio: KeptAudio | None = None,
+        keepers: Keepers | None = None,
         on_uncovered: Callable[[str], object] = lambda call_id: None,
         had_token: Callable[[str], bool] = lambda call_id: False,
     ) -> None:
-        """`audio`: where the audio of calls is kept. `on_uncovered` is told which records have ended with audio that is
-        still to be transcribed. `had_token`: whether a call was given a token for its stream.
-        """
+        """`audio`: where the audio of calls is kept. `keepers`: as `Beginnings` has it. `on_uncovered` is told which
+        records have ended with audio that is still to be transcribed. `had_token`: whether a call was given a token for
+        its stream."""
         self.calls: dict[str, Call] = {}  # by the carrier's call id
         self.counters: Counter[str] = Counter()
         self.ended: Counter[str] = Counter()
@@ -70,7 +64,10 @@ class CallRegistry:
         self._audio = audio
         self._on_uncovered = on_uncovered
         self._had_token = had_token
+        self.relays = keepers is not None
+        """Whether streams may be another process's to hear."""
         self._recovery = Recovery(services.store, audio)
+        self._beginnings = Beginnings(services, keepers)
         self._found = asyncio.Event()
         self._watched: dict[Call, asyncio.Task[None]] = {}
         """The calls that are not over, those that are ending too."""
@@ -129,9 +126,15 @@ class CallRegistry:
         further = 0 if self.refusal else self._max_calls - len(self.calls)
         return further + waiting if self.taking else 0
 
-    async def open(self, started: Started) -> Stream:
+    def takes(self, call_id: str) -> bool:
+        """Whether streams of a call that come to other processes may be relayed to this one."""
+        call = self.calls.get(call_id)
+        here = call_id in self.openings or (call is not None and call.reason is None and len(call.streams) > 0)
+        return here and self.taking and not self._closing
+
+    async def open(self, started: Started, coming: Coming = DIRECTLY) -> Stream:
         """A place for a stream in its call; the call is made if there is none. Raises `CallRefused`."""
-        opening = self._spawn(self._open(started))
+        opening = self._spawn(self._open(started, coming))
         self.openings.begin(started.call_id)
         try:
             return await asyncio.shield(opening)  # half a call is none: a handler that gives up leaves a whole one
@@ -208,7 +211,7 @@ class CallRegistry:
 
     # Opening.
 
-    async def _open(self, started: Started) -> Stream:
+    async def _open(self, started: Started, coming: Coming) -> Stream:
         call_id, came, waited = started.call_id, self._services.clock.wall(), not self._found.is_set()
         await self._found.wait()
         async with self._lock(call_id):
@@ -216,16 +219,18 @@ class CallRegistry:
             if call is None or call.reason is not None:
                 call = None
                 while not (call or self._closing):
+                    await self._beginnings.look_elsewhere(started, coming)
                     waited |= await self._recovery.wait_left(call_id, self.openings.wait_heard)
                     if (record_id := await self._recovery.record_of(call_id)) is None:
+                        await self._beginnings.look_elsewhere(started, coming, again=waited)
                         break
                     call = await self._adopt(record_id, call_id)  # another may be quicker, or lock its row
             self._check_token(started, call)
             if self._closing or not self.taking:
-                raise CallRefused("the server is stopping")
+                raise NotHere("the server is stopping")
             if call:
                 self._check_streams(call)
-            call = call or await self._new(started, came if waited else None)
+            call = call or await self._new(started, came if waited else None, coming)
             self._ends.attach(call_id)
             return self._services.traced(call.attach(started), call.id, started.carrier)
 
@@ -243,26 +248,21 @@ class CallRegistry:
             raise CallRefused("the streams of this call come too often")
         pace.take(1)
 
-    async def _new(self, started: Started, came: float | None) -> Call:
-        """`came`: the wall clock at the beginning of a stream that has waited until another process let go."""
+    async def _new(self, started: Started, came: float | None, coming: Coming) -> Call:
+        """`came`: as `Beginnings` has it."""
         call_id = started.call_id
         if reason := self.refusal:
             raise CallRefused(reason)
-        newest = await self._services.store.find(CallFilter(carrier_call_id=call_id), limit=1)
-        if came and newest and describe.has_stopped(newest[0], came):
-            raise CallRefused("the call has ended while another process heard it")
-        before = newest[0].row.id if newest else None
-        record_id = describe.further_record(before, call_id) if before else call_id
-        started = await self._services.as_before(started, before)
+        new = await self._beginnings.choose(started, came, coming)
         # Asked last: from here to its place in `calls` nothing else comes in.
         if self._closing:
             raise CallRefused("the server is stopping")
         if reason := self.refusal:
             raise CallRefused(reason)
-        audio = open_audio(self._audio, record_id)
+        audio = open_audio(self._audio, new.record_id)
         self.counters["opened"] += 1
-        log.info("call started", extra={"call_id": record_id, "stream_id": started.stream_id})
-        call = Call(record_id, started, self._services, audio=audio, continues=before)
+        log.info("call started", extra={"call_id": new.record_id, "stream_id": started.stream_id})
+        call = Call(new.record_id, new.started, self._services, audio=audio, continues=new.before)
         self._watch(call_id, call)
         self.calls[call_id] = call
         return call

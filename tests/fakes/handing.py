@@ -9,6 +9,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from bridge import app
+from bridge.audio import silence
+from bridge.events import TRACKS
 from bridge.local.stream import CallerOptions, messages
 from bridge.local.wav import Recording
 from bridge.web.server import listen
@@ -37,8 +39,14 @@ class Phone(FakeTwilioRest):
     closes: list[int | None] = field(default_factory=list)
     cut: asyncio.Event = field(default_factory=asyncio.Event)
     """Set: the first stream's socket is lost."""
+    quiet: float = 0.0
+    """Seconds before anyone says anything."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """Of its upgrades."""
+    tracks: list[tuple[str, ...]] = field(default_factory=list)
+    """Those that each stream has."""
 
-    def play(self, **parameters):
+    def play(self, tracks=TRACKS, **parameters):
         """One more stream of the call, from where it has got to."""
         now = asyncio.get_running_loop().time()
         self.begun = self.begun or now
@@ -46,12 +54,17 @@ class Phone(FakeTwilioRest):
         self.streams[name] = asyncio.Event()
         first = round((now - self.begun) / 0.02)
         self.starts.append(first * 0.02)
-        self.tasks.append(asyncio.create_task(self._play(name, first, parameters, self.port)))
+        self.tracks.append(tuple(tracks))
+        self.tasks.append(asyncio.create_task(self._play(name, first, parameters, self.port, tuple(tracks))))
 
-    async def _play(self, name, first, parameters, port):
-        left = Recording(*(track[first * 160 : round(self.ends * 8000)] for track in AUDIO))
-        options = CallerOptions(CALL, name, parameters=parameters)
-        async with connect(f"ws://127.0.0.1:{port}/media/twilio", compression=None) as socket:
+    async def _play(self, name, first, parameters, port, tracks):
+        quiet = silence(round(self.quiet * 8000))
+        left = Recording(*((quiet + track)[first * 160 : round((self.quiet + self.ends) * 8000)] for track in AUDIO))
+        options = CallerOptions(CALL, name, parameters=parameters, tracks=tracks)
+        url = f"ws://127.0.0.1:{port}/media/twilio"
+        async with connect(url, compression=None, additional_headers=self.headers) as socket:
+            if name == next(iter(self.streams)):
+                self.begun = asyncio.get_running_loop().time()  # no frame waits for the socket
             with contextlib.suppress(ConnectionClosed):  # the process was killed
                 await self._say(socket, name, first, messages(left, options))
         self.closes.append(socket.close_code)
@@ -74,7 +87,9 @@ class Phone(FakeTwilioRest):
         form = await request.post()
         keys = [key.removesuffix(".Name") for key in form if key.endswith(".Name")]
         await asyncio.sleep(0.1)  # a carrier takes a little longer
-        self.play(**{str(form[f"{key}.Name"]): str(form[f"{key}.Value"]) for key in keys})
+        asked = str(form.get("Track", "both_tracks")).removesuffix("_track")
+        tracks = (asked,) if asked in TRACKS else TRACKS
+        self.play(tracks, **{str(form[f"{key}.Name"]): str(form[f"{key}.Value"]) for key in keys})
         return await super()._create_stream(request)
 
     def stop(self, call, stream):

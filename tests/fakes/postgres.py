@@ -149,7 +149,7 @@ def pooler() -> Iterator[str]:
             process.wait(STARTS)
 
 
-TABLES = ("call", "event", "speech", "lane", "endpoint", "node", "chore", "request", "hand_over")
+TABLES = ("call", "event", "speech", "lane", "endpoint", "node", "chore", "request", "hand_over", "beginning")
 
 
 def execute(statement: str, url: str | None = None) -> list[tuple[Any, ...]]:
