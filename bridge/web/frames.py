@@ -186,6 +186,8 @@ class Frames:
         self._counters = counters
         self._clock = asyncio.get_running_loop().time
         self._turn = Turn(self._clock())
+        self._over = False
+        """Its turn is."""
         self._slowed = False
         self._take: Take | None = None
         self._fault: Exception | None = None
@@ -201,6 +203,9 @@ class Frames:
             return WSMessage(WSMsgType.BINARY if said.binary else WSMsgType.TEXT, said.data, None)
         queue = self._socket.queue
         while True:
+            if self._over:
+                self._over = False
+                await self._wait_turn()  # with nothing in hand: who waits may be cancelled
             queue.offer = self._offer if take else None
             try:
                 frame = await self._socket.receive()
@@ -215,8 +220,7 @@ class Frames:
                 return frame
             if kind in _OF_STREAMS:
                 self._keep(Said(frame.data, kind is WSMsgType.BINARY, self._clock()))
-            if self._turn.read(len(frame.data)):
-                await self._wait_turn()
+            self._over = self._turn.read(len(frame.data))
             if kind is WSMsgType.PING:
                 await self._socket.pong(frame.data)
             elif kind is not WSMsgType.PONG:

@@ -112,6 +112,7 @@ class StreamReader:
             self._watchdog.cancel()
             if self._reading:
                 self._reading.cancel()
+                await asyncio.gather(self._reading, return_exceptions=True)  # another may read the socket next
         if self._let_go and self._arrival.coming.relayed:
             await self._socket.close(code=WSCloseCode.GOING_AWAY, message=b"the call is not here any more")
         else:

@@ -52,19 +52,21 @@ class Phone(FakeTwilioRest):
         self.begun = self.begun or now
         name = f"MZ{len(self.streams):032x}"
         self.streams[name] = asyncio.Event()
-        first = round((now - self.begun) / 0.02)
-        self.starts.append(first * 0.02)
+        self.starts.append(now - self.begun)
         self.tracks.append(tuple(tracks))
-        self.tasks.append(asyncio.create_task(self._play(name, first, parameters, self.port, tuple(tracks))))
+        number = len(self.starts) - 1
+        self.tasks.append(asyncio.create_task(self._play(name, number, parameters, self.port, tuple(tracks))))
 
-    async def _play(self, name, first, parameters, port, tracks):
-        quiet = silence(round(self.quiet * 8000))
-        left = Recording(*((quiet + track)[first * 160 : round((self.quiet + self.ends) * 8000)] for track in AUDIO))
+    async def _play(self, name, number, parameters, port, tracks):
         options = CallerOptions(CALL, name, parameters=parameters, tracks=tracks)
         url = f"ws://127.0.0.1:{port}/media/twilio"
         async with connect(url, compression=None, additional_headers=self.headers) as socket:
-            if name == next(iter(self.streams)):
-                self.begun = asyncio.get_running_loop().time()  # no frame waits for the socket
+            now = asyncio.get_running_loop().time()  # no frame waits for the socket
+            self.begun = self.begun if number else now
+            first = round((now - self.begun) / 0.02)
+            self.starts[number] = first * 0.02
+            quiet, ends = silence(round(self.quiet * 8000)), round((self.quiet + self.ends) * 8000)
+            left = Recording(*((quiet + track)[first * 160 : ends] for track in AUDIO))
             with contextlib.suppress(ConnectionClosed):  # the process was killed
                 await self._say(socket, name, first, messages(left, options))
         self.closes.append(socket.close_code)
