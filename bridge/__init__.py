@@ -18,18 +18,19 @@ The layers, top to bottom; a module imports only from lower ones, or beside it i
                 deepgram/breaker, deepgram/origins, deepgram/choice, transcript/assembler, transcript/conversation,
                 delivery/lane, delivery/breaker, delivery/format, delivery/twilio, delivery/whole, delivery/timing,
                 redaction/redactor, redaction/muting, store/archive/errands, store/postgres/plan, store/postgres/works,
-                store/postgres/lease, store/postgres/order, store/postgres/asked, call/overlap, call/requests
+                store/postgres/lease, store/postgres/order, store/postgres/asked, call/overlap, call/requests,
+                call/relay
     2 pure      align/seam, call/states, call/lull, deepgram/options, deepgram/flux_options, deepgram/languages,
                 deepgram/batch,
                 deepgram/exchange, deepgram/window, deepgram/coverage, deepgram/states, deepgram/timeline,
                 deepgram/watchdog, deepgram/outflow, deepgram/interruption, deepgram/retries, deepgram/standing,
                 deepgram/ending, deepgram/sounds, deepgram/backlog, deepgram/journal, deepgram/latency, deepgram/delay,
                 deepgram/configuring, delivery/signing, delivery/envelope, delivery/address, delivery/allowed, tunnel,
-                store/base, store/auditing, store/outbox, store/kept, store/load, store/passing, store/handing,
-                store/archive/base, store/archive/plan, transcript/speech, transcript/turns, transcript/figures,
-                transcript/gaps, transcript/captions, transcript/render, vosk/messages,
+                store/base, store/auditing, store/outbox, store/kept, store/load, store/passing, store/relaying,
+                store/handing, store/archive/base, store/archive/plan, transcript/speech, transcript/turns,
+                transcript/figures, transcript/gaps, transcript/captions, transcript/render, vosk/messages,
                 doctor/finding, doctor/judging/, contract/, redaction/rules, redaction/numbers, redaction/spoken,
-                redaction/tokens, redaction/addresses, redaction/cards, redaction/cues, redaction/finding
+                web/mark, redaction/tokens, redaction/addresses, redaction/cards, redaction/cues, redaction/finding
     1 dialects  carriers/, deepgram/messages, deepgram/dialect, deepgram/flux, deepgram/usual, deepgram/words,
                 deepgram/extras, event_stream, outbox, answer, egress, rights, guard, outlets, roles
     0 words     errors, failure, audio, events/, recognition, text, spelling, values, traces, installing
@@ -64,6 +65,8 @@ One word for one thing:
     chore         what one of several processes does for all of them, now and then: deleting what is too old
     request       what is asked of a call while it goes on, such as a pause; a process that is not its owner passes it
                   on, and answers what the owner has answered
+    relay         a stream of a call that another process has is relayed to it: that process, its keeper, hears it as if
+                  it had come there by itself
     leave, adopt  a process that stops leaves its calls open; the next one adopts them
     successor     a process that hears another's calls to take them over: it waits for its `DATA_DIR`, or is a node
                   beside it, with the same record

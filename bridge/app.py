@@ -61,6 +61,9 @@ CONNECTIONS = web.AppKey("connections", Connections)
 
 ORIGINS = web.AppKey("origins", Origins)
 
+RELAYED = web.AppKey("relayed", list[web.RouteDef])
+"""For the same port: the streams that other processes relay to this one, where several share the other port."""
+
 OPERATIONS = web.AppKey("operations", OperationsHandlers)
 """For a port of their own."""
 
@@ -75,12 +78,20 @@ def build(settings: Settings) -> web.Application:
     parts = construct(settings)
     middlewares = [refuse_in_json, parts.refusals.middleware, read_in_time]
     app = web.Application(client_max_size=_LARGEST_BODY, middlewares=middlewares)
-    media = carriers.media_handlers(parts.registry, settings, parts.token_secret, parts.services.delay)
+    media = carriers.media_handlers(
+        parts.registry,
+        settings,
+        parts.token_secret,
+        parts.services.delay,
+        keepers=parts.store.keepers,
+        egress=own_egress(),
+    )
     operations, stopping = parts.operations(media), Stop(settings, parts.registry, parts.services, parts.live, media)
     operations.stopping = lambda: stopping.begun
     operations.standing_by = lambda: stopping.standby.is_waiting
     app[REGISTRY], app[CONNECTIONS], app[STOPPING] = parts.registry, parts.connections, stopping
     app[OPERATIONS], app[ORIGINS] = operations, parts.origins
+    app[RELAYED] = media.relayed_routes() if "media" in settings.roles else []
     app.cleanup_ctx.append(lambda _: _keep_open(parts, stopping))
     app.on_shutdown.append(lambda _: stopping.finish_calls())
     app.on_response_prepare.append(parts.audit.note)
@@ -201,7 +212,8 @@ async def serve(
                 return 0  # while it waited for another process
             raise
         stop.standby.listening.set()
-        await listen_apart(stack, settings, application[OPERATIONS], connections, stop.may_listen)
+        apart = application[OPERATIONS], application[RELAYED]
+        await listen_apart(stack, settings, *apart, connections, stop.may_listen)
         log.info("serving", extra={"url": site.name, "public_url": settings.public_url})
         await stack.enter_async_context(StartChecks(settings, application[ORIGINS]))
         process.spare_collector()

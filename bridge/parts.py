@@ -161,6 +161,7 @@ def construct(settings: Settings) -> Parts:
         services,
         max_calls=settings.bridge_max_calls,
         audio=audio if settings.bridge_audio_limit else None,
+        keepers=store.keepers,
         on_uncovered=backfill.offer,
         had_token=issued.issued,
     )
@@ -168,14 +169,13 @@ def construct(settings: Settings) -> Parts:
     access = _access(settings, store)
     recordings = Recordings(settings.data_dir, unfinished=may_be_heard_early(settings), archive=bucket)
     eraser = Eraser(store, audio, recordings, backfill)
-    expiry = _expiry(settings, store, eraser, backfill)
     return Parts(
         settings=settings,
         refusals=carriers.refusals(settings),
         connections=Connections(settings.bridge_idle_connections, file_limit()),
         access=access,
         audit=AuditHandlers(store.audit, access, time.time),
-        expiry=expiry,
+        expiry=_expiry(settings, store, eraser, backfill),
         eraser=eraser,
         others=Others(store, audio, recordings, backfill, registry),
         token_secret=token_secret,

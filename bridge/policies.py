@@ -169,7 +169,8 @@ def outlets(settings: Settings) -> Outlets:
 def event_store(settings: Settings) -> ManagedStore:
     """The record, in `DATA_DIR` or in PostgreSQL; not open. Raises ConfigError, and StoreError without the driver."""
     url = settings.database_url.get_secret_value() if settings.database_url else None
-    return open_store(settings.data_dir, outlets(settings), database_url=url)
+    reached_at = settings.bridge_node_url or ((settings.host, settings.port) if settings.port else None)
+    return open_store(settings.data_dir, outlets(settings), database_url=url, reached_at=reached_at)
 
 
 def posting(settings: Settings, store: ManagedStore, egress: Egress, traces: Traces = NO_TRACES) -> Posting:

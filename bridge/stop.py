@@ -89,7 +89,8 @@ class Stop:
         if heard:
             await self._let_in()
             registry.taking = False
-            await self.giving.share(self.left() * _SHARE_OF_HEARING)
+            elsewhere = self.giving.send_elsewhere(self._media.relayed)
+            await asyncio.gather(self.giving.share(self.left() * _SHARE_OF_HEARING), elsewhere)
 
     async def _let_in(self) -> None:
         """The streams whose sockets are here already: a carrier sends a stream once."""

@@ -52,6 +52,7 @@ NOT_ABOUT_A_CALL = {
     # Requests of which no call is known, or that are refused before one is.
     "socket closed before start", "stream refused", "a carrier's request was refused",
     "a carrier asks a process that takes no calls",
+    "the mark of a relayed stream is not valid",
     "the upgrade's signature is not valid", "a webhook without Twilio's signature",
     # The store and the disk, for all calls.
     "the store cannot tidy up", "the store cannot write, and tries again", "the store refused a write",

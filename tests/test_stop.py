@@ -19,6 +19,7 @@ class Media:
     """The sockets of carriers."""
 
     starting = 0
+    relayed = ()
 
     async def close(self):
         pass

@@ -7,13 +7,15 @@ the stream that was here, as one that is closed by us counts as an error there.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from bridge.call import describe
 from bridge.call.call import Call
 from bridge.call.overlap import Overlap
 from bridge.call.registry import CallRegistry
 from bridge.call.services import Services
 from bridge.carriers.messages import Started
+from bridge.events import TRACKS
 
 log = logging.getLogger("bridge.call")
 
@@ -107,6 +109,18 @@ class Giving:
         )
         for task in done:
             task.result()
+
+    async def send_elsewhere(self, relayed: Sequence[Started]) -> None:
+        """Have the carrier send streams to the other processes that go through this one to them, and stop these."""
+        await asyncio.gather(*map(self._send_elsewhere, relayed))
+
+    async def _send_elsewhere(self, started: Started) -> None:
+        if started.carrier not in self._services.reforks:
+            return  # its socket is closed at the end, and the call waits for another
+        if await self._services.ask_for_stream(started.call_id, started, describe.tracks(started) or TRACKS):
+            await asyncio.sleep(_AGAIN)
+            self.has_stopped = True
+            await self._services.stop_stream(started, started.stream_id)
 
     def streams(self) -> list[tuple[Started, str]]:
         """Those that are still here of the calls that the other process may hear."""

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class Openings:
@@ -12,6 +14,7 @@ class Openings:
         self._over: dict[str, asyncio.Event] = {}
         self._opened: dict[str, float] = {}  # when one was last
         self._heard: dict[str, asyncio.Event] = {}
+        self._bursts: dict[str, list[asyncio.Event]] = {}
 
     def __len__(self) -> int:
         return len(self._going_on)
@@ -52,3 +55,24 @@ class Openings:
         """Whether a stream of the call is being opened, or was less than so many seconds ago, at most one."""
         opened = self._opened.get(call_id)
         return call_id in self or (opened is not None and asyncio.get_running_loop().time() - opened < seconds)
+
+    @contextmanager
+    def burst(self, call_id: str, goes_on: bool) -> Iterator[None]:
+        """What a stream of the call has brought long ago is handed over meanwhile, if it has."""
+        if not goes_on:
+            yield
+            return
+        bursts = self._bursts.setdefault(call_id, [])
+        bursts.append(through := asyncio.Event())
+        try:
+            yield
+        finally:
+            through.set()
+            bursts.remove(through)
+            if not bursts:
+                self._bursts.pop(call_id, None)
+
+    async def wait_through(self, call_id: str) -> None:
+        """Until no such burst of the call goes on: what comes now would take the places of what it brings."""
+        while bursts := self._bursts.get(call_id):
+            await bursts[0].wait()

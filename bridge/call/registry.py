@@ -11,23 +11,24 @@ from collections import Counter
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, TypeVar
-from weakref import WeakKeyDictionary, WeakValueDictionary
+from weakref import WeakValueDictionary
 
 from bridge.call import describe
+from bridge.call.admission import Admission
 from bridge.call.backlog import Backlog
+from bridge.call.beginnings import DIRECTLY, Beginnings, Coming, NotHere
 from bridge.call.call import Call
 from bridge.call.openings import Openings
 from bridge.call.recovery import Recovery, open_audio
 from bridge.call.services import Services
-from bridge.call.stream import CallRefused, Stream, StreamDenied
+from bridge.call.stream import CallRefused, Stream
 from bridge.call.stream_ends import StreamEnds
 from bridge.call.turned_away import TurnedAway
 from bridge.carriers.messages import Started
 from bridge.errors import StoreError
 from bridge.events import EndReason
-from bridge.pace import Pace
-from bridge.store.base import CallFilter
 from bridge.store.kept import KeptAudio
+from bridge.store.relaying import Keepers
 
 log = logging.getLogger("bridge.call")
 T = TypeVar("T")
@@ -36,7 +37,6 @@ CloseStreams = Callable[[], Coroutine[Any, Any, None]]
 """Closes the sockets of all streams."""
 
 _SHARE_OF_WORDS = 0.8  # of the time to stop: for the last words; the rest is for writing them
-_STREAMS_A_SECOND, _STREAMS_AT_ONCE = 0.5, 30  # of one call, further ones; each is told, and noted on the disk
 
 
 class CallRegistry:
@@ -48,12 +48,13 @@ class CallRegistry:
         *,
         max_calls: int,
         audio: KeptAudio | None = None,
+        keepers: Keepers | None = None,
         on_uncovered: Callable[[str], object] = lambda call_id: None,
         had_token: Callable[[str], bool] = lambda call_id: False,
     ) -> None:
-        """`audio`: where the audio of calls is kept. `on_uncovered` is told which records have ended with audio that is
-        still to be transcribed. `had_token`: whether a call was given a token for its stream.
-        """
+        """`audio`: where the audio of calls is kept. `keepers`: as `Beginnings` has it. `on_uncovered` is told which
+        records have ended with audio that is still to be transcribed. `had_token`: whether a call was given a token for
+        its stream."""
         self.calls: dict[str, Call] = {}  # by the carrier's call id
         self.counters: Counter[str] = Counter()
         self.ended: Counter[str] = Counter()
@@ -63,14 +64,16 @@ class CallRegistry:
         self._services = services
         self._audio = audio
         self._on_uncovered = on_uncovered
-        self._had_token = had_token
+        self._admission = Admission(services.policy.max_streams, had_token)
+        self.relays = keepers is not None
+        """Whether streams may be another process's to hear."""
         self._recovery = Recovery(services.store, audio)
+        self._beginnings = Beginnings(services, keepers)
         self._found = asyncio.Event()
         self._watched: dict[Call, asyncio.Task[None]] = {}
         """The calls that are not over, those that are ending too."""
         self._ends = StreamEnds()
         self._turned_away = TurnedAway(services)
-        self._further: WeakKeyDictionary[Call, Pace] = WeakKeyDictionary()  # how often further streams may come
         self._max_calls = max_calls
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -124,9 +127,15 @@ class CallRegistry:
         further = 0 if self.refusal else self._max_calls - len(self.calls)
         return further + waiting if self.taking else 0
 
-    async def open(self, started: Started) -> Stream:
+    def takes(self, call_id: str) -> bool:
+        """Whether streams of a call that come to other processes may be relayed to this one."""
+        call = self.calls.get(call_id)
+        here = call_id in self.openings or (call is not None and call.reason is None and len(call.streams) > 0)
+        return here and self.taking and not self._closing
+
+    async def open(self, started: Started, coming: Coming = DIRECTLY) -> Stream:
         """A place for a stream in its call; the call is made if there is none. Raises `CallRefused`."""
-        opening = self._spawn(self._open(started))
+        opening = self._spawn(self._open(started, coming))
         self.openings.begin(started.call_id)
         try:
             return await asyncio.shield(opening)  # half a call is none: a handler that gives up leaves a whole one
@@ -204,57 +213,38 @@ class CallRegistry:
 
     # Opening.
 
-    async def _open(self, started: Started) -> Stream:
+    async def _open(self, started: Started, coming: Coming) -> Stream:
         call_id, came, waited = started.call_id, self._services.clock.wall(), not self._found.is_set()
         await self._found.wait()
         async with self._lock(call_id):
             call = None if (call := self.calls.get(call_id)) and call.reason is not None else call
             while not (call or self._closing):
+                await self._beginnings.look_elsewhere(started, coming)
                 waited |= await self._recovery.wait_left(call_id, self.openings.wait_heard)
                 if (record_id := await self._recovery.record_of(call_id)) is None:
+                    await self._beginnings.look_elsewhere(started, coming, again=waited)
                     break
                 call = await self._adopt(record_id, call_id)  # another may be quicker, or lock its row
-            self._check_token(started, call)
             if self._closing or not self.taking:
-                raise CallRefused("the server is stopping")
-            if call:
-                self._check_streams(call)
-            call = call or await self._new(started, came, waited)
+                raise NotHere("the server is stopping")
+            self._admission.check(started, call, self._services.clock.now())
+            call = call or await self._new(started, came, coming, waited=waited)
             self._ends.attach(call_id)
             return self._services.traced(call.attach(started), call.id, started.carrier)
 
-    def _check_token(self, started: Started, call: Call | None) -> None:
-        """A call that was given a token has streams with one only: any other is a stranger's, who knows its id."""
-        if started.token is None and (self._had_token(started.call_id) or (call and call.has_token)):
-            raise StreamDenied("the streams of this call have a token")
-
-    def _check_streams(self, call: Call) -> None:
-        """A call has no streams without end, neither at once nor one after the other."""
-        if len(call.streams) >= self._services.policy.max_streams:
-            raise CallRefused("too many streams of this call at once")
-        pace = self._further.setdefault(call, Pace(_STREAMS_A_SECOND, _STREAMS_AT_ONCE))
-        if not pace.allows(self._services.clock.now()):
-            raise CallRefused("the streams of this call come too often")
-        pace.take(1)
-
-    async def _new(self, started: Started, came: float, waited: bool) -> Call:
-        """`came`: the wall clock at the beginning of the stream. `waited`: until another process let go."""
+    async def _new(self, started: Started, came: float, coming: Coming, *, waited: bool) -> Call:
+        """`came`, `waited`: as `Beginnings` has them."""
         call_id = started.call_id
         if reason := self.refusal:
             raise CallRefused(reason)
-        newest = await self._services.store.find(CallFilter(carrier_call_id=call_id), limit=1)
-        if newest and (reason := describe.superseded(newest[0], started, came, waited=waited)):
-            raise CallRefused(reason)
-        before = newest[0].row.id if newest else None
-        record_id = describe.further_record(before, call_id) if before else call_id
-        started = await self._services.as_before(started, before)
+        new = await self._beginnings.choose(started, came, coming, waited=waited)
         # Asked last: from here to its place in `calls` nothing else comes in.
         if reason := "the server is stopping" if self._closing else self.refusal:
             raise CallRefused(reason)
-        audio = open_audio(self._audio, record_id)
+        audio = open_audio(self._audio, new.record_id)
         self.counters["opened"] += 1
-        log.info("call started", extra={"call_id": record_id, "stream_id": started.stream_id})
-        call = Call(record_id, started, self._services, audio=audio, continues=before, came=came)
+        log.info("call started", extra={"call_id": new.record_id, "stream_id": started.stream_id})
+        call = Call(new.record_id, new.started, self._services, audio=audio, continues=new.before, came=came)
         self._watch(call_id, call)
         self.calls[call_id] = call
         return call

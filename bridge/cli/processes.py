@@ -62,12 +62,14 @@ def environment_of(
 ) -> dict[str, str]:
     """The environment of process `number`, which counts from 1. `place`: where it tells how it is."""
     host, port = place
+    reached_at = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 - what listens everywhere
     return {
         **environment,
         "DATA_DIR": str(settings.data_dir / f"{_OWN}{number}"),
         "PORT": str(settings.port),
         "BRIDGE_ROLE": settings.bridge_role,
         "BRIDGE_METRICS": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+        "BRIDGE_NODE_URL": f"http://[{reached_at}]:{port}" if ":" in reached_at else f"http://{reached_at}:{port}",
         "BRIDGE_READ_TOKENS": " ".join(read_tokens(settings)),
     }
 

@@ -91,6 +91,11 @@ class Settings(BaseModel):
         None,
         description="PostgreSQL in which the record is kept, for several processes: `postgresql://user:password@host/name`",
     )
+    bridge_node_url: forms.WebOrigin | None = Field(
+        None,
+        description="Where other processes with the same record reach this one, e.g. `http://10.0.0.5:8080`, to relay "
+        "streams of its calls; without it PORT at the address by which it reaches the database",
+    )
     bridge_role: forms.Roles = Field(
         "media,web,worker",
         description="What this process does of all that there is to do; less than all needs `DATABASE_URL`, and other "

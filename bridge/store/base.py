@@ -28,6 +28,7 @@ from bridge.store.handing import HandOvers
 from bridge.store.load import Load
 from bridge.store.outbox import Outbox
 from bridge.store.passing import Passing
+from bridge.store.relaying import Keepers
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,6 +316,10 @@ class ManagedStore(Store, AbstractAsyncContextManager["ManagedStore"], Protocol)
     @property
     def passing(self) -> Passing | None:
         """What passes requests for calls on to other processes; None: no other has the record."""
+
+    @property
+    def keepers(self) -> Keepers | None:
+        """What finds the process that takes the streams of a call; likewise."""
 
     async def copy(self, to: Path) -> None:
         """Write all of it into the empty file `to`, as it is at one moment; calls go on meanwhile. Raises

@@ -22,12 +22,14 @@ def open_store(
     *,
     owner: str | None = None,
     database_url: str | None = None,
+    reached_at: str | tuple[str, int] | None = None,
 ) -> ManagedStore:
     """The store in `data_dir`, or in the PostgreSQL at `database_url`; `async with` opens it, or says in a `StoreError`
     why it cannot.
 
     `endpoints`: those that are to get the events of the calls that begin from now on. `owner`: an id for
-    this process that none had before (`Ownership.owner`); by default one by chance.
+    this process that none had before (`Ownership.owner`); by default one by chance. `reached_at`: this process's origin
+    for others with the same record, or the host and port at which it listens; None: they do not reach it.
     """
     if database_url is None:
         return SQLiteStore(data_dir, endpoints, owner=owner)
@@ -35,7 +37,7 @@ def open_store(
         raise StoreError(lacking)
     from bridge.store.postgres.store import PostgresStore  # not above: its driver is there only where it is wanted
 
-    return PostgresStore(database_url, endpoints, owner=owner, data_dir=data_dir)
+    return PostgresStore(database_url, endpoints, owner=owner, data_dir=data_dir, reached_at=reached_at)
 
 
 def lacking_driver() -> str | None:

@@ -61,7 +61,7 @@ class SQLiteStore(SQLiteOutbox):
         self.owner = owner or secrets.token_hex(8)
         self.lease = None
         self.audit = AuditFiles(Path(data_dir))
-        self.passing = None
+        self.passing = self.keepers = None
         self.hand_overs = None
         self._path = Path(data_dir) / FILENAME
         self._busy_timeout = busy_timeout

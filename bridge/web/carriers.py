@@ -23,10 +23,11 @@ from bridge.contract.operation import Answer, Guard, Operation, Parameter, opera
 from bridge.deepgram.delay import DelayMeter
 from bridge.egress import Egress
 from bridge.events import Track
+from bridge.store.relaying import Keepers
+from bridge.web.arriving import MediaPolicy, Mount
 from bridge.web.media import MediaHandlers
 from bridge.web.refusals import Refusals
 from bridge.web.secrets import by_password, by_secret
-from bridge.web.stream import MediaPolicy, Mount
 from bridge.web.twilio import TwilioAccess
 from twiml.fork import Fork
 from twiml.rest import TwilioAccount
@@ -44,11 +45,18 @@ _CARRIERS: Sequence[tuple[Carrier, Guard]] = ((TWILIO, "twilio"), (TELNYX, "teln
 
 
 def media_handlers(
-    registry: CallRegistry, settings: Settings, token_secret: bytes, delay: DelayMeter | None = None
+    registry: CallRegistry,
+    settings: Settings,
+    token_secret: bytes,
+    delay: DelayMeter | None = None,
+    *,
+    keepers: Keepers | None = None,
+    egress: Egress | None = None,
 ) -> MediaHandlers:
-    """The handlers, with every carrier's path."""
+    """The handlers, with every carrier's path. `keepers`: where others have the record, too."""
     policy = MediaPolicy(settings.bridge_start_timeout, settings.bridge_idle_timeout)
-    return MediaHandlers(registry, mounts(settings, token_secret), policy, delay)
+    key = keepers.key if keepers else None
+    return MediaHandlers(registry, mounts(settings, token_secret), policy, delay, key=key, egress=egress)
 
 
 def mounts(settings: Settings, token_secret: bytes) -> list[Mount]:

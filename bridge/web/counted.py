@@ -28,6 +28,8 @@ COUNTED: Mapping[str, Mapping[str, str]] = {
         "opened": "Calls that have begun here",
         "adopted": "Calls that another process has left and this one went on with",
         "stream_errors": "Errors of streams that carriers have told",
+        "relayed": "Streams that were relayed to the process that has their call",
+        "relays_broken": "Times such a stream was not taken there, or came back",
         "streams_slowed": "Streams that sent more than a call has, and were read more slowly",
     },
     "ended_calls": {

@@ -9,8 +9,8 @@ Library: aiohttp's WebSocket, its own parser and queue; `tests/web/test_frames.p
 
 import asyncio
 import logging
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from aiohttp import WSMessage, WSMsgType, web
@@ -19,12 +19,14 @@ from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import WebSocketReader
 from aiohttp.http_websocket import WebSocketWriter
 
+from bridge.call.relay import Said
 from bridge.deepgram.delay import DelayMeter
 from bridge.web.turn import Turn
 
 log = logging.getLogger("bridge.media")
 
 _WITH_DATA = frozenset({WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG})
+_OF_STREAMS = frozenset({WSMsgType.TEXT, WSMsgType.BINARY})
 _QUEUE = 2**16  # octets that wait for the task before the socket is read no further
 
 Take = Callable[[Sequence[WSMessage], int], Sequence[WSMessage]]
@@ -166,14 +168,26 @@ class _Parser:
 class Frames:
     """Of one socket that does not answer pings by itself: they count, too."""
 
-    def __init__(self, socket: MediaSocket, counters: Counter[str]) -> None:
-        """`counters`: of the calls; a stream that is read more slowly is counted there once."""
+    def __init__(
+        self, socket: MediaSocket, counters: Counter[str], again: Iterable[Said] = (), *, keeps: bool = False
+    ) -> None:
+        """`counters`: of the calls; a stream that is read more slowly is counted there once. `again`: what was read of
+        the socket before, and comes first. `keeps`: what is read is kept for another process, up to `keep_none`."""
+        self.again = deque(again)
+        """What is left of it."""
+        self.kept: list[Said] = []
+        """What was read."""
+        self.came = 0.0
+        """The loop's time when the last frame was."""
+        self._keeps = keeps
         self.call_id: str | None = None
         """Of the call, once that is known."""
         self._socket = socket
         self._counters = counters
         self._clock = asyncio.get_running_loop().time
         self._turn = Turn(self._clock())
+        self._over = False
+        """Its turn is."""
         self._slowed = False
         self._take: Take | None = None
         self._fault: Exception | None = None
@@ -183,8 +197,15 @@ class Frames:
         each read brings while this waits; None: it asks for the task. Raises what `take` raised.
         """
         self._take = take
+        if self.again:
+            said = self.again.popleft()
+            self._keep(said)
+            return WSMessage(WSMsgType.BINARY if said.binary else WSMsgType.TEXT, said.data, None)
         queue = self._socket.queue
         while True:
+            if self._over:
+                self._over = False
+                await self._wait_turn()  # with nothing in hand: who waits may be cancelled
             queue.offer = self._offer if take else None
             try:
                 frame = await self._socket.receive()
@@ -197,12 +218,23 @@ class Frames:
             kind = frame.type
             if kind not in _WITH_DATA:
                 return frame
-            if self._turn.read(len(frame.data)):
-                await self._wait_turn()
+            if kind in _OF_STREAMS:
+                self._keep(Said(frame.data, kind is WSMsgType.BINARY, self._clock()))
+            self._over = self._turn.read(len(frame.data))
             if kind is WSMsgType.PING:
                 await self._socket.pong(frame.data)
             elif kind is not WSMsgType.PONG:
                 return frame
+
+    def keep_none(self) -> None:
+        """What is read is this process's own."""
+        self._keeps = False
+        self.kept.clear()
+
+    def _keep(self, said: Said) -> None:
+        self.came = said.at
+        if self._keeps:
+            self.kept.append(said)
 
     def _offer(self, read: Sequence[WSMessage], octets: int) -> Sequence[WSMessage]:
         """What of a read is for the task: all of it where that has to wait for its turn."""

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 
 from aiohttp import web
@@ -157,14 +157,15 @@ async def listen_apart(
     stack: AsyncExitStack,
     settings: Settings,
     handlers: OperationsHandlers,
+    relayed: Sequence[web.RouteDef],
     connections: Connections,
     may_share: Callable[[], Awaitable[bool]],
 ) -> None:
     """Serve all that operators ask, at a port of its own if there is one, until the stack is left. Raises ConfigError.
-    `may_share`: as `listen` has it."""
+    `relayed`: what other processes ask there, too. `may_share`: as `listen` has it."""
     if settings.metrics_address is None:
         return
     apart = web.Application(middlewares=[refuse_in_json, read_in_time])
-    apart.add_routes([*handlers.routes(), web.get("/metrics", handlers.metrics)])
+    apart.add_routes([*handlers.routes(), web.get("/metrics", handlers.metrics), *relayed])
     site = await listen(stack, apart, connections, *settings.metrics_address, may_share, setting="BRIDGE_METRICS")
     log.info("serving metrics", extra={"url": f"{site.name}/metrics"})

@@ -8,17 +8,20 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
-from aiohttp import WSMessage, WSMsgType, web
+from aiohttp import WSCloseCode, WSMessage, WSMsgType
 
-from bridge.call import CallRefused, CallRegistry, Stream
-from bridge.carriers.dialect import Carrier, Dialect
+from bridge.call import CallRegistry, Stream
+from bridge.call.beginnings import NotHere
+from bridge.call.relay import Said
+from bridge.carriers.dialect import Dialect
 from bridge.carriers.messages import Digit, Failed, Media, Message, Started, Stopped, UnsupportedMedia
 from bridge.errors import RemoteProtocolError
 from bridge.events import EndReason
+from bridge.web.arriving import Arrival, MediaPolicy, Mount, StreamRefused
 from bridge.web.early import Early
 from bridge.web.frames import WAKE, Frames, MediaSocket
+from bridge.web.mark import BROKEN
 from bridge.web.silence import Silence
 from bridge.web.wakeups import Wakeup, Wakeups
 
@@ -31,41 +34,8 @@ CLOSE_WAIT = 10.0
 """Seconds a carrier gets to close after `stop`."""
 
 _LARGEST_MESSAGE = 64 * 1024  # octets of any other than `start`; an ordinary one has under 400
-_BURST = 25  # early messages from which on they are a burst
-_OTHERS = 0.02  # seconds that the call's other streams get to begin before a burst, from the last that did
-_MOST_WAITS = 100  # for them, a piece's pause each
-_PIECE, _BETWEEN = 5, 0.005  # messages of a burst handed over at a time, and seconds between two times
 _TEXT, _BINARY = WSMsgType.TEXT, WSMsgType.BINARY
 _EARLY_MESSAGES = 1024  # kept before `start`: ten seconds of both tracks
-
-
-class StreamRefused(Exception):
-    """The stream may not go on; the message is the reason in the close frame."""
-
-    def __init__(self, reason: str, call_id: str | None = None) -> None:
-        super().__init__(reason)
-        self.call_id = call_id
-
-
-@dataclass(frozen=True, slots=True)
-class Mount:
-    """A carrier, and the checks of its streams."""
-
-    carrier: Carrier
-    authenticate: Callable[[web.Request], None]
-    """Checks the upgrade. Raises the HTTP error to answer with."""
-    check_start: Callable[[Started], Started] = lambda started: started
-    """Checks the `start` message. Returns the stream as it is let in; raises StreamRefused."""
-
-
-@dataclass(frozen=True, slots=True)
-class MediaPolicy:
-    """How long a socket may be silent, in seconds."""
-
-    start_timeout: float = 10.0
-    """From the upgrade to `start`."""
-    idle_timeout: float = 60.0
-    """Without audio or a key, until the stream counts as lost; a live one sends fifty frames a second."""
 
 
 class StreamReader:
@@ -79,8 +49,10 @@ class StreamReader:
         registry: CallRegistry,
         wakeups: Wakeups,
         on_start: Callable[[], None],
+        arrival: Arrival,
     ) -> None:
         """`on_start` is called when the stream is let in."""
+        self._arrival = arrival
         self._on_start = on_start
         self._socket = socket
         self._mount = mount
@@ -88,7 +60,7 @@ class StreamReader:
         self._policy = policy
         self._registry = registry
         self._loop = asyncio.get_running_loop()
-        self._frames = Frames(socket, registry.counters)
+        self._frames = Frames(socket, registry.counters, arrival.again, keeps=registry.relays)
         self._wakeups = wakeups
         self._wakeup: Wakeup | None = None
         self._heard = 0  # messages for the call
@@ -103,23 +75,33 @@ class StreamReader:
         self._stream: Stream | None = None
         """What is fed, once all that came before is in it."""
         self._silence = Silence(policy.idle_timeout)
-        self._first_at: float | None = None
+        self._first_at = arrival.first_at
         """The loop's time when the first frame came."""
         self._end: EndReason | None = None
         """Why the stream is over."""
+        self._let_go = False
+        """The call wanted no more of it, before it was over."""
+        self._head = 0
 
     @property
     def call_id(self) -> str | None:
         """The carrier's, once that is known."""
         return self._started.call_id if self._started else None
 
+    @property
+    def read(self) -> tuple[list[Said], list[Said]]:
+        """What was read of a stream that another process takes: up to `start`, and since."""
+        return self._frames.kept[: self._head], [*self._frames.kept[self._head :], *self._frames.again]
+
     async def run(self) -> None:
-        """Read from `connected` to the close. Raises StreamRefused if the stream may not go on."""
+        """Read from `connected` to the close. Raises StreamRefused if the stream may not go on, and CallRefused."""
         early = Early()
         if (started := await self._read_start(early)) is None:
             log.info("socket closed before start")
             return
         self._started = started = self._mount.check_start(started)
+        self._arrival.check(started)
+        self._head = len(self._frames.kept)
         self._frames.call_id = started.call_id
         self._on_start()
         self._check_idle(self._loop.time())
@@ -129,18 +111,32 @@ class StreamReader:
             self._watchdog.cancel()
             if self._reading:
                 self._reading.cancel()
-        await self._read_to_close()
+                await asyncio.gather(self._reading, return_exceptions=True)  # another may read the socket next
+        if self._let_go and self._arrival.coming.relayed:
+            await self._socket.close(code=WSCloseCode.GOING_AWAY, message=b"the call is not here any more")
+        else:
+            await self._read_to_close()
 
     async def _feed(self, stream: Stream, early: Early) -> None:
         """Hand every message to the call, until the stream is over."""
         try:
-            await self._feed_early(stream, early)
-            following = await (self._reading or self._next())
+            openings, call_id = self._registry.openings, self.call_id or ""
+            with openings.burst(call_id, early.is_burst):
+                await early.feed(stream, openings, call_id, self._first_at)
+                following = await (self._reading or self._next())
+                for _ in range(len(early) if early.is_burst else 0):
+                    if following is None or not early.is_behind(following, self._loop.time()):
+                        break
+                    stream.receive(following)
+                    following = await self._next()
+            if not len(early) and self._first_at is not None:
+                stream.late = self._loop.time() - self._first_at
             self._stream, self._wakeup = stream, self._wakeups.open(self._socket.transport)
             while following is not None and not stream.is_over:
                 stream.receive(following)
                 following = await self._next()
             if stream.is_over:
+                self._let_go = self._end is None
                 self._end = "stopped"  # the call is over: what still comes is read, and not heard
         finally:
             assert self._started
@@ -150,24 +146,7 @@ class StreamReader:
                 self._wakeup.close()
             stream.end(self._registry.end_of(self._started, self._end or "server_stopping"), self._bad)
         if stream.is_lost:
-            raise CallRefused("the call goes on at another process")
-
-    async def _feed_early(self, stream: Stream, early: Early) -> None:
-        """Hand over what came before the call was made. A burst, as after a restart, goes in pieces, and all streams of
-        the call begin together: one may bring the other track of the same time, and would find its place taken."""
-        burst = len(early) > _BURST and self._first_at is not None
-        if burst:
-            for _ in range(_MOST_WAITS):
-                await asyncio.sleep(_BETWEEN)
-                if not self._registry.openings.is_gathering(self.call_id or "", _OTHERS):
-                    break
-        stream.late = 0.0 if self._first_at is None else self._loop.time() - self._first_at
-        messages = stream.join(early.messages, early.leads, self._loop.time())
-        for place in range(0, len(messages), _PIECE):
-            if burst and place:
-                await asyncio.sleep(_BETWEEN)
-            for message in messages[place : place + _PIECE]:
-                stream.receive(message)
+            raise NotHere("the call goes on at another process")
 
     async def _read_start(self, early: Early) -> Started | None:
         """Read up to `start`; media that comes before it is kept in `early`, since it belongs to the call, too."""
@@ -180,8 +159,8 @@ class StreamReader:
                         case Media(payload=audio) if len(audio) > _LARGEST_MESSAGE:
                             self._count_bad("a media frame of more than 64 kB")
                         case Media() | Digit() as message if len(early) < _EARLY_MESSAGES:
-                            self._first_at = self._first_at or self._loop.time()
-                            early.add(message, self._loop.time())
+                            self._first_at = self._first_at or self._frames.came
+                            early.add(message, self._frames.came)
                         case Media() | Digit():
                             self._count_bad("too much before start")
                         case Stopped() | None:
@@ -191,7 +170,7 @@ class StreamReader:
 
     async def _open_call(self, started: Started, early: Early) -> Stream:
         """Make the call, and read on meanwhile, so that a slow store does not hold up the carrier."""
-        opening = self._loop.create_task(self._registry.open(started))
+        opening = self._loop.create_task(self._admit(started, early))
         try:
             while not opening.done() and not early.is_full:
                 self._reading = self._reading or self._loop.create_task(self._next())
@@ -201,13 +180,21 @@ class StreamReader:
                     message, self._reading = self._reading.result(), None
                     if message is None:
                         break
-                    early.add(message, self._loop.time())
+                    early.add(message, self._frames.came)
                     if len(early) == 1:
                         self._registry.on_early(started.call_id)
-            return await opening
+            stream = await opening
+            self._frames.keep_none()
+            return stream
         except asyncio.CancelledError:
             opening.cancel()
             raise
+
+    async def _admit(self, started: Started, early: Early) -> Stream:
+        stream = await self._registry.open(started, self._arrival.coming)
+        if not early.is_burst:  # else it goes beside the others
+            await self._registry.openings.wait_through(started.call_id)
+        return stream
 
     async def _next(self) -> Media | Digit | None:
         """The next message for the call; None when the stream is over."""
@@ -215,7 +202,8 @@ class StreamReader:
             message = await self._receive()
             if type(message) is Media:
                 self._heard += message.payload != b""
-                self._first_at = self._first_at or self._loop.time()
+                if self._first_at is None:
+                    self._first_at = self._frames.came
                 return message
             if type(message) is Digit:
                 self._heard += 1
@@ -311,7 +299,8 @@ class StreamReader:
             return self._dialect.receive_text(frame.data)
         if frame.type is WSMsgType.BINARY:
             return self._dialect.receive_binary(frame.data)
-        return self._dialect.receive_close(frame.data if frame.type is WSMsgType.CLOSE else None)
+        broken = frame.type is not WSMsgType.CLOSE or (self._arrival.coming.relayed and frame.data == BROKEN)
+        return self._dialect.receive_close(None if broken else frame.data)
 
     async def _record_failure(self, error: str) -> None:
         """Write the carrier's complaint about this stream to the record of its call."""

@@ -8,7 +8,7 @@ from typing import Literal
 from aiohttp import web
 
 from bridge.carriers.messages import Started
-from bridge.web.stream import StreamRefused
+from bridge.web.arriving import StreamRefused
 from twiml import signature, token
 
 log = logging.getLogger("bridge.media")

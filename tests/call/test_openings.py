@@ -51,3 +51,18 @@ async def test_it_is_waited_for_until_a_stream_that_is_opened_brings_audio():
     await asyncio.sleep(0)
     assert not again.done(), "another stream"
     again.cancel()
+
+
+async def test_a_burst_is_waited_for_until_it_is_through():
+    openings = Openings()
+    await openings.wait_through("CA1")
+    with openings.burst("CA1", False):
+        await openings.wait_through("CA1")
+    with openings.burst("CA1", True):
+        await openings.wait_through("CA2")
+        waiting = asyncio.create_task(openings.wait_through("CA1"))
+        with openings.burst("CA1", True):
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert not waiting.done(), "one goes on"
+    await waiting

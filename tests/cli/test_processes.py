@@ -30,7 +30,8 @@ def test_each_has_a_folder_and_a_port_of_its_own_and_all_the_rest_is_the_same(tm
 
     assert (one["DATA_DIR"], two["DATA_DIR"]) == (str(tmp_path / "process-1"), str(tmp_path / "process-2"))
     assert (one["BRIDGE_METRICS"], two["BRIDGE_METRICS"]) == ("127.0.0.1:9001", "127.0.0.1:9002")
-    apart = ("DATA_DIR", "BRIDGE_METRICS")
+    assert (one["BRIDGE_NODE_URL"], two["BRIDGE_NODE_URL"]) == ("http://127.0.0.1:9001", "http://127.0.0.1:9002")
+    apart = ("DATA_DIR", "BRIDGE_METRICS", "BRIDGE_NODE_URL")
     assert {name: one[name] for name in one if name not in apart} == {
         "WEBHOOK_URL": "https://x.example",
         "PORT": "9000",
@@ -56,6 +57,8 @@ def test_the_ports_begin_where_the_metrics_are_set_to_be(tmp_path, given, places
     told = processes.environment_of(1, shared, {}, places[0])
     assert load(told).metrics_address == places[0]
     assert told["BRIDGE_READ_TOKENS"] == "t" * 16
+    everywhere = processes.environment_of(1, shared, {"BRIDGE_NODE_URL": "http://a.example"}, ("0.0.0.0", 9001))
+    assert everywhere["BRIDGE_NODE_URL"] == "http://127.0.0.1:9001", "the port that all share is no one's"
 
 
 def test_there_must_be_ports_for_all(tmp_path):

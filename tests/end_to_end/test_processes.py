@@ -111,28 +111,34 @@ def text(receiver, call):
     return " ".join(final["text"] for final in of(receiver, call, "transcript.final") if final["channel"] == 0)
 
 
+def environment_of(folder, server, receiver, first, **more):
+    """`first`: the first of the processes' own ports."""
+    return {
+        "HOST": "127.0.0.1",
+        "PORT": "0",
+        "DATA_DIR": str(folder),
+        "DATABASE_URL": postgres.server().url,
+        "DEEPGRAM_URL": server.url,
+        "DEEPGRAM_API_KEY": "key",
+        "TWILIO_SIGNATURE": "off",
+        "WEBHOOK_URL": receiver.url,
+        "WEBHOOK_SECRET": WEBHOOK_SECRET,
+        "BRIDGE_READ_TOKENS": TOKEN,
+        "BRIDGE_METRICS": f"127.0.0.1:{first}",
+        "BRIDGE_MAX_CALLS": "1",
+        "BRIDGE_GRACE": "1",
+        "BRIDGE_REPLAY_SPEED": "1000",
+        "BRIDGE_FLUSH_TIMEOUT": "60",
+        **more,
+    }
+
+
 async def test_one_of_two_processes_is_killed_and_the_other_goes_on(tmp_path):
     postgres.fresh()
     first = two_free_ports()
     own = (first, first + 1)
     async with deepgram() as server, Receiver(WEBHOOK_SECRET) as receiver, contextlib.AsyncExitStack() as stack:
-        environment = {
-            "HOST": "127.0.0.1",
-            "PORT": "0",
-            "DATA_DIR": str(tmp_path),
-            "DATABASE_URL": postgres.server().url,
-            "DEEPGRAM_URL": server.url,
-            "DEEPGRAM_API_KEY": "key",
-            "TWILIO_SIGNATURE": "off",
-            "WEBHOOK_URL": receiver.url,
-            "WEBHOOK_SECRET": WEBHOOK_SECRET,
-            "BRIDGE_READ_TOKENS": TOKEN,
-            "BRIDGE_METRICS": f"127.0.0.1:{first}",
-            "BRIDGE_MAX_CALLS": "1",
-            "BRIDGE_GRACE": "1",
-            "BRIDGE_REPLAY_SPEED": "1000",
-            "BRIDGE_FLUSH_TIMEOUT": "60",
-        }
+        environment = environment_of(tmp_path, server, receiver, first)
         async with serving(environment, "--processes", "2") as (supervisor, port):
             talks = await full(stack, port, own, receiver, "first")
             dead = pid_of(supervisor.pid, 1)
@@ -162,3 +168,41 @@ async def test_one_of_two_processes_is_killed_and_the_other_goes_on(tmp_path):
     for talk in talks.values():
         assert len(of(receiver, talk.call, "call.ended")) == 1
     assert receiver.order.violations == []
+
+
+async def relayed(port):
+    """How many streams a process has relayed, by its own metrics."""
+    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/metrics") as response:
+        told = await response.text()
+    return next(float(line.split()[1]) for line in told.splitlines() if line.startswith("bridge_calls_relayed_total"))
+
+
+async def test_the_kernel_may_give_the_streams_of_a_call_to_any_of_the_processes(tmp_path):
+    postgres.fresh()
+    first, call = two_free_ports(), "CA" + "9" * 32
+    async with deepgram() as server, Receiver(WEBHOOK_SECRET) as receiver, contextlib.AsyncExitStack() as stack:
+        environment = environment_of(tmp_path, server, receiver, first, BRIDGE_MAX_CALLS="9")
+        async with serving(environment, "--processes", "2") as (_, port):
+            await becomes(first, "ready")
+            await becomes(first + 1, "ready")
+            sockets, asking = [], 0
+            while not asking:
+                assert len(sockets) < 16, "each goes to either"
+                socket = await stack.enter_async_context(connect(f"ws://127.0.0.1:{port}/media/twilio"))
+                stream = f"MZ{len(sockets)}"
+                await socket.send(frames.start(call=call, stream=stream, tracks=["outbound" if sockets else "inbound"]))
+                sockets.append((socket, stream))
+                await receiver.until(lambda: receiver.events(call), 60)
+                await (await socket.ping())
+                asking = await relayed(first) + await relayed(first + 1)
+            begun = asyncio.get_running_loop().time()
+            for number, message in enumerate(MESSAGES[:600]):  # in the time of the call
+                await asyncio.sleep(begun + 0.01 * number - asyncio.get_running_loop().time())
+                await (sockets[-1][0] if '"outbound"' in message else sockets[0][0]).send(message)
+            for socket, stream in sockets:
+                await socket.send(frames.stop(stream=stream))
+            await receiver.until(lambda: of(receiver, call, "call.ended"), 60)
+    (end,) = of(receiver, call, "call.ended")
+    assert end["counts"]["streams"] == len(sockets)
+    assert {final["channel"] for final in of(receiver, call, "transcript.final") if final["text"]} == {0, 1}
+    assert postgres.execute("SELECT id FROM bridge.call") == [(call,)]

@@ -10,6 +10,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from bridge import app
+from bridge.audio import silence
+from bridge.events import TRACKS
 from bridge.local.stream import CallerOptions, messages
 from bridge.local.wav import Recording
 from bridge.web.server import listen
@@ -40,22 +42,35 @@ class Phone(FakeTwilioRest):
     """Set: the first stream's socket is lost."""
     told: int = 0
     """Where it is told that a stream could not be opened; from then on streams go there, too."""
+    quiet: float = 0.0
+    """Seconds before anyone says anything."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """Of its upgrades."""
+    tracks: list[tuple[str, ...]] = field(default_factory=list)
+    """Those that each stream has."""
 
-    def play(self, **parameters):
+    def play(self, tracks=TRACKS, **parameters):
         """One more stream of the call, from where it has got to."""
         now = asyncio.get_running_loop().time()
         self.begun = self.begun or now
         name = f"MZ{len(self.streams):032x}"
         self.streams[name] = asyncio.Event()
-        first = round((now - self.begun) / 0.02)
-        self.starts.append(first * 0.02)
-        self.tasks.append(asyncio.create_task(self._play(name, first, parameters, self.port)))
+        self.starts.append(now - self.begun)
+        self.tracks.append(tuple(tracks))
+        number = len(self.starts) - 1
+        self.tasks.append(asyncio.create_task(self._play(name, number, parameters, self.port, tuple(tracks))))
 
-    async def _play(self, name, first, parameters, port):
-        left = Recording(*(track[first * 160 : round(self.ends * 8000)] for track in AUDIO))
-        options = CallerOptions(CALL, name, parameters=parameters)
+    async def _play(self, name, number, parameters, port, tracks):
+        options = CallerOptions(CALL, name, parameters=parameters, tracks=tracks)
+        url = f"ws://127.0.0.1:{port}/media/twilio"
         try:
-            async with connect(f"ws://127.0.0.1:{port}/media/twilio", compression=None) as socket:
+            async with connect(url, compression=None, additional_headers=self.headers) as socket:
+                now = asyncio.get_running_loop().time()  # no frame waits for the socket
+                self.begun = self.begun if number else now
+                first = round((now - self.begun) / 0.02)
+                self.starts[number] = first * 0.02
+                quiet, ends = silence(round(self.quiet * 8000)), round((self.quiet + self.ends) * 8000)
+                left = Recording(*((quiet + track)[first * 160 : ends] for track in AUDIO))
                 with contextlib.suppress(ConnectionClosed):  # the process was killed
                     await self._say(socket, name, first, messages(left, options))
             self.closes.append(socket.close_code)
@@ -86,7 +101,9 @@ class Phone(FakeTwilioRest):
         form = await request.post()
         keys = [key.removesuffix(".Name") for key in form if key.endswith(".Name")]
         await asyncio.sleep(0.1)  # a carrier takes a little longer
-        self.play(**{str(form[f"{key}.Name"]): str(form[f"{key}.Value"]) for key in keys})
+        asked = str(form.get("Track", "both_tracks")).removesuffix("_track")
+        tracks = (asked,) if asked in TRACKS else TRACKS
+        self.play(tracks, **{str(form[f"{key}.Name"]): str(form[f"{key}.Value"]) for key in keys})
         return await super()._create_stream(request)
 
     def stop(self, call, stream):

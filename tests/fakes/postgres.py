@@ -151,10 +151,14 @@ def pooler() -> Iterator[str]:
             process.wait(STARTS)
 
 
-TABLES = ("call", "event", "speech", "lane", "endpoint", "node", "chore", "request", "hand_over", "audit")
+TABLES = ("call", "event", "speech", "lane", "endpoint", "node", "chore", "request", "hand_over", "audit", "beginning")
 
 
-SPREAD = {"call": "id", **dict.fromkeys(("event", "speech", "lane", "request", "hand_over", "audit"), "call_id")}
+SPREAD = {
+    "call": "id",
+    "beginning": "record_id",
+    **dict.fromkeys(("event", "speech", "lane", "request", "hand_over", "audit"), "call_id"),
+}
 """What grows with the calls, or with their readers, and the column by which it can be spread over machines."""
 
 PARTITIONS = 0

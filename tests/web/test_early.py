@@ -38,3 +38,16 @@ def test_large_frames_are_fewer():
     assert not early.is_full
     early.add(Media("inbound", 0, None, b"\0"), 0.0)
     assert early.is_full
+
+
+def test_a_message_after_a_burst_is_behind_while_its_clock_says_so():
+    early = Early()
+    assert not early.is_burst
+    for number in range(26):
+        early.add(Media("inbound", 20 * number, None, FRAME), 10.0 + 0.02 * (number + 1))
+    assert early.is_burst
+    late = Media("inbound", 1000, None, FRAME)  # which was spoken up to 11.02
+    assert early.is_behind(late, 11.4)
+    assert not early.is_behind(late, 11.3)
+    assert early.is_behind(Digit("inbound", "5"), 11.3), "it says nothing of the time"
+    assert not early.is_behind(None, 99.0)

@@ -11,6 +11,7 @@ from aiohttp._websocket.reader import WebSocketDataQueue
 from aiohttp.http import WebSocketReader
 from websockets.frames import Frame, Opcode
 
+from bridge.call.relay import Said
 from bridge.web.frames import WAKE, Frames, MediaSocket, Together
 from tests.fakes.waiting import until
 from tests.fakes.websocket import upgrade
@@ -202,3 +203,33 @@ def test_what_a_library_must_have_for_this():
         (WSMsgType.TEXT, b"one", 3),
         (WSMsgType.PING, b"", 0),
     ]
+
+
+async def test_what_was_read_before_comes_first_and_is_kept_until_it_is_this_processs_own(aiohttp_client):
+    kept, came = [], []
+    before = [Said(b"one", False, 1.5), Said(b"\x02", True, 2.5)]
+
+    async def read(request):
+        socket = MediaSocket(Together(0.0), autoping=False)
+        await socket.prepare(request)
+        frames = Frames(socket, Counter(), before, keeps=True)
+        for _ in range(3):
+            frame = await frames.receive()
+            came.append((frame.type, frame.data, frames.came))
+        kept.append([list(frames.kept), list(frames.again)])
+        frames.keep_none()
+        await frames.receive()
+        kept.append(frames.kept)
+        return socket
+
+    app = web.Application()
+    app.router.add_get("/", read)
+    client = await aiohttp_client(app)
+    async with client.ws_connect("/") as socket:
+        await socket.send_str("three")
+        await socket.send_str("four")
+        await socket.receive()
+
+    assert came[:2] == [(WSMsgType.TEXT, b"one", 1.5), (WSMsgType.BINARY, b"\x02", 2.5)]
+    assert came[2][:2] == (WSMsgType.TEXT, b"three")
+    assert kept == [[[*before, Said(b"three", False, came[2][2])], []], []]

@@ -16,9 +16,9 @@ from bridge.call import CallRegistry
 from bridge.carriers.twilio import TWILIO
 from bridge.clock import SystemClock
 from bridge.store.sqlite import SQLiteStore
+from bridge.web.arriving import MediaPolicy, Mount
 from bridge.web.carriers import token_secret
 from bridge.web.media import MediaHandlers
-from bridge.web.stream import MediaPolicy, Mount
 from tests.fakes import frames
 from tests.fakes.calls import services
 from tests.fakes.running import AUDIO, SCRIPT, TWILIO_TOKEN, bridge, deepgram, record, settings

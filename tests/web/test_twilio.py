@@ -5,7 +5,7 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from bridge.carriers.messages import Started
-from bridge.web.stream import StreamRefused
+from bridge.web.arriving import StreamRefused
 from bridge.web.twilio import TwilioAccess
 from twiml import signature, token
 

@@ -5,6 +5,8 @@ Nothing of a library's words goes into a message: they may name the user, the ho
 
 import asyncio
 import logging
+import os
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -27,6 +29,8 @@ STALL = 20.0
 
 PATIENCE = 5.0
 """Seconds for which a question waits for a database that is away."""
+
+_EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 - what listens there
 
 _LAST_OPENING = 1.0
 """Seconds for which the end waits for a connection that is being opened."""
@@ -87,6 +91,19 @@ def words(error: BaseException) -> str:
     known = trouble(error)
     state = getattr(error, "sqlstate", None)
     return known.reason if known else f"PostgreSQL refuses it ({state or 'wrong use'})"
+
+
+def own_origin(reached_at: str | tuple[str, int] | None, connection: AsyncConnection[Any]) -> str | None:
+    """Where other processes reach this one, which listens there or everywhere: then at the address of this machine on
+    the network by which it reaches the database, or on its loopback where that is here."""
+    if reached_at is None or isinstance(reached_at, str):
+        return reached_at
+    host, port = reached_at
+    if host in _EVERYWHERE:
+        with socket.socket(fileno=os.dup(connection.fileno())) as end:
+            name = end.getsockname()
+        host = str(name[0]) if isinstance(name, tuple) else "127.0.0.1"
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 class Database:

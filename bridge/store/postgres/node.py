@@ -6,6 +6,7 @@ appends is refused in the same transaction, by the owner and the epoch of each c
 
 import asyncio
 import logging
+import secrets
 import time
 from collections.abc import Callable
 from typing import Any
@@ -33,6 +34,7 @@ _TIDYING = (
     statements.FREE_LANES_OF_THE_DEAD,
     statements.FORGET_NODES,
     statements.FORGET_HAND_OVERS,
+    statements.FORGET_BEGINNINGS,
 )
 """After each heartbeat."""
 
@@ -55,6 +57,10 @@ class Node:
     ) -> None:
         """`health` is told how it goes; `on_lost`, when the lease has run out."""
         self.id = id
+        self.url: str | None = None
+        """Where others reach it; to be set before `start`."""
+        self.key = secrets.token_hex(32)
+        """Those who share the record mark with it what they relay here; no one else knows it."""
         self.lease = Lease(lease)
         self._database = database
         self._health = health or Health()
@@ -144,7 +150,7 @@ class Node:
 
     @property
     def _values(self) -> dict[str, Any]:
-        return {"node": self.id, "lease": self.lease.seconds}
+        return {"node": self.id, "lease": self.lease.seconds, "url": self.url, "key": self.key}
 
     async def _connected(self) -> AsyncConnection[Any]:
         self._connection = self._connection or await self._database.connect()

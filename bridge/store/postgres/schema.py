@@ -164,6 +164,20 @@ MIGRATIONS: tuple[tuple[str, int], ...] = (
     """,
         1,
     ),
+    (
+        """
+    ALTER TABLE bridge.node ADD COLUMN url text;     -- where others relay streams to; NULL: nowhere
+    ALTER TABLE bridge.node ADD COLUMN key text;     -- with which they mark these
+
+    CREATE UNLOGGED TABLE bridge.beginning (         -- records that a node is about to begin
+        record_id text COLLATE "C" PRIMARY KEY,
+        node      text,
+        since     timestamptz DEFAULT clock_timestamp()
+    );
+    CREATE INDEX beginning_since ON bridge.beginning (since);
+    """,
+        1,
+    ),
 )
 """Each brings the tables to the next version, with the oldest version whose programs may use what it makes."""
 

@@ -119,8 +119,8 @@ WRITE_LANES = """
 # --- nodes and their calls ------------------------------------------------------------------------------------------
 
 BEAT = """
-    INSERT INTO bridge.node (id, since, expires_at)
-    VALUES (%(node)s, clock_timestamp(), clock_timestamp() + %(lease)s * interval '1 second')
+    INSERT INTO bridge.node (id, since, expires_at, url, key)
+    VALUES (%(node)s, clock_timestamp(), clock_timestamp() + %(lease)s * interval '1 second', %(url)s, %(key)s)
     ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at,
         since = CASE WHEN node.expires_at < clock_timestamp() THEN excluded.since ELSE node.since END
     RETURNING extract(epoch FROM clock_timestamp())::float8"""
@@ -199,6 +199,8 @@ BEGIN_CHORE = f"""
     RETURNING id"""
 
 END_CHORE = "UPDATE bridge.chore SET node = NULL WHERE id = %s AND node = %s"
+
+FORGET_BEGINNINGS = "DELETE FROM bridge.beginning WHERE since < clock_timestamp() - interval '10 minutes'"
 
 FORGET_HAND_OVERS = "DELETE FROM bridge.hand_over WHERE since < clock_timestamp() - interval '1 hour'"
 

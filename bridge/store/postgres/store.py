@@ -31,8 +31,9 @@ from bridge.store.load import Load
 from bridge.store.postgres import connections, group, statements
 from bridge.store.postgres.audit import PostgresAudit
 from bridge.store.postgres.bus import Bus
-from bridge.store.postgres.connections import AWAY, Database, check, let_go, words
+from bridge.store.postgres.connections import AWAY, Database, check, let_go, own_origin, words
 from bridge.store.postgres.hand_overs import PostgresHandOvers
+from bridge.store.postgres.keepers import PostgresKeepers
 from bridge.store.postgres.node import LEASE, Node
 from bridge.store.postgres.outbox import PostgresOutbox
 from bridge.store.postgres.owners import PostgresOwnership
@@ -61,7 +62,7 @@ class PostgresStore(PostgresOutbox, PostgresRecord, PostgresOwnership):
     `endpoints`: those that are to get the events of the calls that begin from now on; a name alone is one that gets
     every call. `owner`: this store's id among the owners of calls, never used before; by default one by chance.
     `lease`: seconds without a heartbeat after which others may take its calls. `data_dir`: a folder that is locked
-    meanwhile, for audio lies there.
+    meanwhile, for audio lies there. `reached_at`: this process's origin for the others, or where it listens.
     """
 
     def __init__(
@@ -75,12 +76,14 @@ class PostgresStore(PostgresOutbox, PostgresRecord, PostgresOwnership):
         close_grace: float = CLOSE_GRACE,
         lease: float = LEASE,
         data_dir: Path | None = None,
+        reached_at: str | tuple[str, int] | None = None,
     ) -> None:
         PostgresOutbox.__init__(self, endpoints, batching)
         PostgresRecord.__init__(self)
         PostgresOwnership.__init__(self, owner or secrets.token_hex(8), lease)
         self.load = Load(capacity)
         self._data_dir = data_dir
+        self._reached_at = reached_at
         self._lock: int | None = None
         self._health = Health()
         self._database = Database(url, self.owner)
@@ -102,6 +105,7 @@ class PostgresStore(PostgresOutbox, PostgresRecord, PostgresOwnership):
             counters=self.counters,
         )
         self.hand_overs = PostgresHandOvers(self._database, self.owner, lease, tell=self._bus.tell_handing)
+        self.keepers = PostgresKeepers(self._database, self.owner, self._node.key)
         self._writer = Writer(
             self._database,
             self._commit,
@@ -119,6 +123,7 @@ class PostgresStore(PostgresOutbox, PostgresRecord, PostgresOwnership):
             connection = await self._database.connect()
             await check(connection)
             await migrate(connection)
+            self._node.url = own_origin(self._reached_at, connection)
             await self._node.start()
             await check_version(connection)  # who copies a record into it looks for nodes after having said so
             self._is_open = True
