@@ -92,15 +92,16 @@ class Recovery:
         return next((record for record, call in self.left.items() if call == call_id), None)
 
     async def adopt(
-        self, record_id: str, *, heard: bool = False, on_taken: Callable[[], object] = lambda: None
+        self, record_id: str, *, heard: bool = False, on_taken: Callable[[], Awaitable[object]] | None = None
     ) -> Adopted | None:
         """Take a call over; None where another process has been quicker. `heard`: a stream of it waits, which may have
-        been here before the other process let go. `on_taken` is called before anything is read of it."""
+        been here before the other process let go. `on_taken` is awaited before anything is read of it."""
         self.left.pop(record_id, None)
         row = await self._store.take(record_id)
         if row is None:
             return None
-        on_taken()
+        if on_taken:
+            await on_taken()
         past = await read_projection(self._store, record_id)
         if past.anchor is None:
             past.anchor = datetime.fromisoformat(past.started["started_at"]).timestamp()

@@ -273,11 +273,13 @@ class CallRegistry:
 
     # Ending.
 
-    def _lose(self, record_id: str) -> None:
-        """Another process has had a call of this one: what that still hears of it is not to be written."""
+    async def _lose(self, record_id: str) -> None:
+        """Another process has had a call of this one: what that still hears of it is not to be written, and what is on
+        its way to the store is read with the rest."""
         if call := self.of_record(record_id):
             call.control.lose()
             call.end("bridge_restarted")
+            await call.control.written()
 
     def _watch(self, call_id: str, call: Call) -> None:
         self._watched[call] = self._spawn(self._forget(call_id, call))

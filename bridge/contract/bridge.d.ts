@@ -651,7 +651,7 @@ export interface components {
             time: string;
             data: components["schemas"]["AudioGap"];
         };
-        /** @description What a reader did, as `bridge.store.audit.Entry` has it. */
+        /** @description What a reader did, as `bridge.store.auditing.Entry` has it. */
         AuditEntry: {
             /** Format: date-time */
             time: string;

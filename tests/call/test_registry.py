@@ -579,6 +579,48 @@ async def test_a_call_that_another_process_has_had_meanwhile_is_had_again_while_
     assert record[-1]["data"]["reason"] == "server_stopping"
 
 
+class Late:
+    """A store that has what it is given to append only after `go_on`, once `holds` is set."""
+
+    def __init__(self, store):
+        self._store = store
+        self.holds, self.go_on = False, asyncio.Event()
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    def append(self, *given, **named):
+        return (
+            asyncio.ensure_future(self._append(*given, **named)) if self.holds else self._store.append(*given, **named)
+        )
+
+    async def _append(self, *given, **named):
+        await self.go_on.wait()
+        await self._store.append(*given, **named)
+
+
+async def test_what_a_lost_call_has_given_to_the_store_is_read_before_it_is_had_again(server, store, clock):
+    registry = CallRegistry(services(late := Late(store), server, clock, grace=10.0), max_calls=3)
+    await registry.recover()
+    feed(await registry.open(started()), 0.1)
+    lost = registry.calls["CA1"]
+    await until(lambda: store.counters["events"])
+    late.holds = True
+    lost.fail_stream("MZ1", "on its way")
+    await store.release("CA1")
+    recovering = asyncio.create_task(registry.recover())
+    await until(lambda: lost.reason)
+    late.holds = False
+    late.go_on.set()
+    await recovering
+
+    assert registry.calls["CA1"] is not lost
+    await registry.end_all(5.0)
+    record = await events(store, "CA1")
+    assert [event["type"] for event in record][:2] == ["call.started", "stream.failed"]
+    assert (record[-1]["type"], store.counters["duplicates"]) == ("call.ended", 0)
+
+
 async def test_a_stream_that_never_reached_us_leaves_a_record(registry, store):
     await registry.fail_stream("twilio", "CA9", "MZ9", "31920 handshake error")
     await registry.fail_stream("twilio", "CA9", "MZ9", "31920 handshake error")

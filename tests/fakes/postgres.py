@@ -156,8 +156,7 @@ TABLES = ("call", "event", "speech", "lane", "endpoint", "node", "chore", "reque
 
 SPREAD = {
     "call": "id",
-    "beginning": "record_id",
-    **dict.fromkeys(("event", "speech", "lane", "request", "hand_over", "audit"), "call_id"),
+    **dict.fromkeys(("event", "speech", "lane", "request", "hand_over", "audit", "beginning"), "call_id"),
 }
 """What grows with the calls, or with their readers, and the column by which it can be spread over machines."""
 

@@ -14,15 +14,15 @@ _KEEPER = """
     ORDER BY number DESC LIMIT 1"""
 
 _BEGIN = """
-    INSERT INTO bridge.beginning (record_id, node) VALUES (%(record_id)s, %(node)s)
-    ON CONFLICT (record_id) DO UPDATE SET node = excluded.node, since = clock_timestamp()
+    INSERT INTO bridge.beginning (call_id, node) VALUES (%(call_id)s, %(node)s)
+    ON CONFLICT (call_id) DO UPDATE SET node = excluded.node, since = clock_timestamp()
     WHERE beginning.node = excluded.node OR NOT EXISTS (
         SELECT 1 FROM bridge.node WHERE node.id = beginning.node AND expires_at > clock_timestamp())
     RETURNING node"""
 
 _BEGINS = """
     SELECT node.id, url, coalesce(key, '') FROM bridge.beginning JOIN bridge.node ON node.id = beginning.node
-    WHERE record_id = %(record_id)s"""
+    WHERE call_id = %(call_id)s"""
 
 
 class PostgresKeepers:
@@ -42,7 +42,7 @@ class PostgresKeepers:
         return None
 
     async def begin(self, record_id: str) -> Keeper | None:
-        values = {"record_id": record_id, "node": self._node}
+        values = {"call_id": record_id, "node": self._node}
         while not await self._database.query(_BEGIN, values):
             for row in await self._database.query(_BEGINS, values):
                 return Keeper(*row)

@@ -170,9 +170,9 @@ MIGRATIONS: tuple[tuple[str, int], ...] = (
     ALTER TABLE bridge.node ADD COLUMN key text;     -- with which they mark these
 
     CREATE UNLOGGED TABLE bridge.beginning (         -- records that a node is about to begin
-        record_id text COLLATE "C" PRIMARY KEY,
-        node      text,
-        since     timestamptz DEFAULT clock_timestamp()
+        call_id text COLLATE "C" PRIMARY KEY,
+        node    text,
+        since   timestamptz DEFAULT clock_timestamp()
     );
     CREATE INDEX beginning_since ON bridge.beginning (since);
     """,

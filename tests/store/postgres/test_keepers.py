@@ -76,7 +76,7 @@ async def test_what_was_begun_long_ago_is_forgotten(reopen: Open) -> None:
         postgres.execute("UPDATE bridge.beginning SET since = now() - interval '11 minutes'")
         assert await one.keepers.begin("CA2") is None
         await one._node._beat()
-        assert postgres.execute("SELECT record_id FROM bridge.beginning") == [("CA2",)]
+        assert postgres.execute("SELECT call_id FROM bridge.beginning") == [("CA2",)]
 
 
 async def test_an_address_of_its_own_is_told_as_it_is(reopen: Open) -> None:
