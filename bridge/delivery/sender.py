@@ -293,13 +293,14 @@ class Sender:
         self._report(lane, verdict)
         if verdict.action == "disable":
             await self._store.disable(self._endpoint, self._address)
+        if cursor == lane.batch_to and verdict.action == "delivered":
+            self._interim_sender.idle(lane.call_id, lane.header)  # no interim waits for the disk
         if not await self._store.settle(lane, verdict.settlement):
             self.counters["lost_leases"] += 1
+            self._interim_sender.busy(lane.call_id)
             return
         self.counters[verdict.action] += 1
         self.counters["events"] += cursor - lane.cursor - (verdict.action == "skip")
-        if cursor == lane.batch_to and verdict.action == "delivered":
-            self._interim_sender.idle(lane.call_id, lane.header)
         if lane.call_ended:
             self._interim_sender.ended(lane.call_id)
 

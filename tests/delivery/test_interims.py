@@ -1,6 +1,7 @@
 """Interims at the webhook: seldom enough, new enough, and in nobody's way."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from bridge.delivery.sender import Sender
 from bridge.delivery.signing import Signer, format_secret
 from bridge.events import SpeechStarted, TranscriptInterim, TurnEagerEnd, TurnResumed
 from bridge.local.receiver import Fault, Receiver
+from bridge.outbox import Lane, Settlement
 from bridge.store.sqlite import SQLiteStore
 from tests.fakes import words
 from tests.fakes.waiting import tasks_of, until
@@ -82,6 +84,34 @@ async def test_without_the_setting_there_are_none(store: SQLiteStore, receiver: 
         await store.append([words.final()])
         await receiver.until(lambda: receiver.seqs("CA1") == [1, 2])
     assert receiver.counters["interims"] == 0
+
+
+class LateStore(SQLiteStore):
+    """Writes that a delivery is over only after `go_on`."""
+
+    go_on: asyncio.Event
+
+    async def settle(self, lane: Lane, settlement: Settlement) -> bool:
+        await self.go_on.wait()
+        return await super().settle(lane, settlement)
+
+
+async def test_none_waits_until_it_is_written_that_a_delivery_is_over(tmp_path: Path, receiver: Receiver) -> None:
+    async with LateStore(tmp_path, ["webhook"]) as store:
+        store.go_on = asyncio.Event()
+        interims = [TranscriptInterim]
+        async with Sender(store, receiver.url, Envelopes(Signer(SECRET)), interims=interims) as sender:
+            await store.append([words.started()])
+            await receiver.until(lambda: receiver.seqs("CA1") == [1])
+            async with asyncio.timeout(60.0):
+                for revision in itertools.count(1):  # the answer may be on its way back
+                    await say(store, revision)
+                    if receiver.counters["interims"]:
+                        break
+                    await asyncio.sleep(0.01)
+            assert sender.counters["delivered"] == 0
+            store.go_on.set()
+            await until(lambda: sender.counters["delivered"] == 1)
 
 
 async def test_while_one_is_on_its_way_the_newest_replaces_the_rest(
