@@ -22,7 +22,7 @@ from bridge.call.note import Note
 from bridge.call.overlap import TAIL, Overlap, after
 from bridge.call.projection import Projection
 from bridge.call.services import Services
-from bridge.call.states import OVER, State
+from bridge.call.states import OVER
 from bridge.call.stream import Leads, Stream
 from bridge.carriers.messages import Digit, Media, Started
 from bridge.events import TRACKS, EndReason, Stretch, Track
@@ -62,7 +62,7 @@ class Call:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self.asking = Asking(services, call_id, started, self.counters, self._ask_again, past.streams if past else ())
-        self._continuity = Continuity(services.policy.continuity)
+        self.continuity = Continuity(services.policy.continuity)
         self._over = asyncio.Event()
         self._record = services.open_record(call_id, started, describe.language(self._options), past)
         note = Note(tracks=past.tracks, silent=past.silent, resumed=past.resumed) if past else Note(resumed=0)
@@ -72,16 +72,16 @@ class Call:
         self.control = Control(self._record, services.policy.keys, self._options, past, self._reached, self.end)
         """What people ask of the call."""
         whose = call_id, services, self._options, audio, self._record, self._keeping, self.control
-        self._hearing = Hearing(*whose, lambda: self._continuity.heard, self._conclude)
+        self._hearing = Hearing(*whose, lambda: self.continuity.heard, self._conclude)
         if past:
             self._adopt(past)
         else:
-            self._continuity.begin(self._clock.now())
+            self.continuity.begin(self._clock.now())
             self._hearing.open(0)
             self._record.begin(started, continues, services.named(call_id, started, self.counters), came)
 
     def __repr__(self) -> str:
-        return f"<Call {self.id} {self._continuity!r} {self._record!r} {dict(self.counters)} {self._path!r}>"
+        return f"<Call {self.id} {self.continuity!r} {self._record!r} {dict(self.counters)} {self._path!r}>"
 
     @property
     def counts(self) -> dict[str, int]:
@@ -93,11 +93,6 @@ class Call:
     def uncovered(self) -> list[Stretch]:
         """Kept audio that is left for later; complete when the call is over."""
         return self._record.uncovered
-
-    @property
-    def waiting(self) -> bool:
-        """Whether there is no stream now, and one may come."""
-        return self._continuity.waiting
 
     @property
     def interrupted(self) -> bool:
@@ -119,7 +114,7 @@ class Call:
         if stream.number > 1:
             log.info("further stream", extra={"call_id": self.id, "stream_id": stream.id})
         self.asking.attach(stream.id)
-        self._continuity.attach(stream.number, stream.tracks)
+        self.continuity.attach(stream.number, stream.tracks)
         self._obey()
         return stream
 
@@ -131,10 +126,10 @@ class Call:
         seam = handed.join(frames, lead + wall - now) if handed and self._path is None else None
         if handed is None or seam is None:
             heard = None if self._path else self._heard
-            return after(heard, frames, self._continuity.elapsed(leads.first)) if heard else frames
+            return after(heard, frames, self.continuity.elapsed(leads.first)) if heard else frames
         end = handed.tail.end
         log.info("call joined", extra={"call_id": self.id, "tracks": list(seam.sure)})
-        self._continuity.join(stream.number, lead - seam.shift / SAMPLE_RATE, end, now)
+        self.continuity.join(stream.number, lead - seam.shift / SAMPLE_RATE, end, now)
         path = self._hearing.open(end, end, handed.covered)
         stream.source = path.join(
             seam.shift, [track for track in stream.tracks if track not in self._keeping.note.silent]
@@ -151,7 +146,7 @@ class Call:
 
     def share(self) -> Overlap | None:
         """Another process is to hear the call, too; None: this one hears nothing of it."""
-        path = None if self._continuity.state in OVER else self._path
+        path = None if self.continuity.state in OVER else self._path
         self._keeping.tail = TAIL
         return path.share(self._clock.wall() - self._clock.now()) if path else None
 
@@ -159,7 +154,7 @@ class Call:
         """The hot path: the frames of one read, at least one. Returns how many more are lacking."""
         now = self._clock.now()
         if stream.source is None:
-            self._continuity.receive_first(stream.number, len(frames[0].payload), stream.late, now)
+            self.continuity.receive_first(stream.number, len(frames[0].payload), stream.late, now)
             self._obey()
         path = self._hearing.path
         assert path and stream.source
@@ -180,34 +175,34 @@ class Call:
         """No more comes of a stream."""
         self.counters["bad_messages"] += bad_messages
         if reason == "stopped":
-            self._continuity.stop(stream.number)
+            self.continuity.stop(stream.number)
         else:
             log.warning("stream lost", extra={"call_id": self.id, "stream_id": stream.id, "reason": reason})
             self.counters["streams_lost"] += 1
-            self._continuity.lose(stream.number, reason, self._received, self._clock.now())
+            self.continuity.lose(stream.number, reason, self._received, self._clock.now())
         self._obey()
 
     # The process's side.
 
     def end(self, reason: EndReason) -> None:
         """No more audio comes. The last words are waited for; `wait_over` tells when they are in."""
-        self._continuity.end(reason)
+        self.continuity.end(reason)
         self._obey()
 
     def leave(self) -> None:
         """The process is about to stop: ask for the last words so far. What still comes is kept."""
-        if self._continuity.state in OVER:
+        if self.continuity.state in OVER:
             return
-        self._continuity.leave()
+        self.continuity.leave()
         self._arm_timer()
         if self._path:
             self._path.finish(cut=True)
 
     def let_go(self) -> None:
         """The process stops: wait for no more words. A call that was left stays open for the next process."""
-        if self._continuity.state is State.LEAVING:
+        if self.continuity.leaving:
             self._release_streams()
-            self._continuity.let_go(self._received)
+            self.continuity.let_go(self._received)
         if self._path:
             self._path.abort()
         self._conclude()
@@ -230,12 +225,12 @@ class Call:
             return None
         silent, clock = (self._path.aligner.silent_since, self._path.clock) if self._path else (None, None)
         away = self._services.store.hand_overs is not None
-        return await self._keeping.leave(silent, self._continuity.heard, clock, away=away)
+        return await self._keeping.leave(silent, self.continuity.heard, clock, away=away)
 
     # What the continuity asks for.
 
     def _obey(self) -> None:
-        for command in self._continuity.data_to_send():
+        for command in self.continuity.data_to_send():
             match command:
                 case Begin(ago):
                     self._record.anchor = self._clock.wall() - ago
@@ -257,11 +252,11 @@ class Call:
     def _arm_timer(self) -> None:
         if self._timer:
             self._timer.cancel()
-        due = self._continuity.get_timer()
+        due = self.continuity.get_timer()
         self._timer = None if due is None else self._loop.call_later(max(0.0, due - self._clock.now()), self._wake, due)
 
     def _wake(self, due: float) -> None:
-        self._continuity.handle_timer(max(due, self._clock.now()), self._received, due)  # the loop may be early
+        self.continuity.handle_timer(max(due, self._clock.now()), self._received, due)  # the loop may be early
         self._obey()
 
     def _place(self, stream: Stream, place: Place) -> None:
@@ -271,7 +266,7 @@ class Call:
             position = max(position, place.heard or 0, self._keeping.end)
             path = self._hearing.open(position, place.heard)
         stream.source, position = path.open_stream(position, place.resumed or "carrier_reconnected")
-        self._keeping.add_tracks(stream.tracks, self._continuity.heard, place.resumed)
+        self._keeping.add_tracks(stream.tracks, self.continuity.heard, place.resumed)
         if place.resumed:
             self._record.resume(place.resumed, stream.id, seconds(position), path.unheard(self.tracks))
 
@@ -279,10 +274,10 @@ class Call:
         stream.release()
         if self._path and stream.source:
             self._path.end_stream(stream.source)
-            self._keeping.write(self._continuity.heard)
+            self._keeping.write(self.continuity.heard)
 
     def _ask_again(self, failed: bool) -> None:
-        (self._continuity.ask_failed if failed else self._continuity.ask_refused)(self._clock.now())
+        (self.continuity.ask_failed if failed else self.continuity.ask_refused)(self._clock.now())
         self._arm_timer()
 
     def _end(self, reason: EndReason) -> None:
@@ -297,14 +292,14 @@ class Call:
         for stream in self.streams.values():
             stream.release(lost=self.reason == "bridge_restarted")
         if self._path:
-            (self._path.leave if self._continuity.state is State.LEAVING else self._path.flush)()
+            (self._path.leave if self.continuity.leaving else self._path.flush)()
         self._tell_gaps()
 
     # The end.
 
     def _conclude(self) -> None:
         """Close the record, or leave it open, once neither the streams nor Deepgram have more to say."""
-        if self._over.is_set() or self._continuity.state not in OVER or (self._path and not self._path.finished):
+        if self._over.is_set() or self.continuity.state not in OVER or (self._path and not self._path.finished):
             return
         lacking = self._path.lacking(self._duration) if self._path else []
         missing = describe.missing([*self.uncovered, *lacking])
@@ -320,7 +315,7 @@ class Call:
     @property
     def _duration(self) -> int:
         """Samples from call time 0 to the end of what the carrier sent."""
-        heard = self._continuity.heard
+        heard = self.continuity.heard
         return heard if heard is not None else self._path.position if self._path else 0
 
     @property
@@ -328,9 +323,9 @@ class Call:
         return self._path.aligner.received if self._path else 0
 
     def _reached(self) -> Reached:
-        elapsed = self._continuity.elapsed(self._clock.now())
+        elapsed = self.continuity.elapsed(self._clock.now())
         if self._path is None:  # nothing has come to this process
-            return Reached(heard := self._continuity.heard or 0, heard, elapsed)
+            return Reached(heard := self.continuity.heard or 0, heard, elapsed)
         return Reached(self._path.aligner.placed, self._received, elapsed)
 
     def _adopt(self, past: Projection) -> None:
@@ -342,7 +337,7 @@ class Call:
         since = self._clock.wall() - self._record.anchor
         origin, self._heard = now - max(since, least), heard if since > least else None
         self._record.adopt(past)
-        self._continuity.adopt(origin, heard, self._keeping.note.tracks or TRACKS, now)
+        self.continuity.adopt(origin, heard, self._keeping.note.tracks or TRACKS, now)
         self._loop.call_soon(self._obey)
 
     def _tell_gaps(self) -> None:

@@ -130,6 +130,11 @@ class Continuity:
         """Whether the call has no stream and another may come."""
         return self._expires is not None
 
+    @property
+    def leaving(self) -> bool:
+        """Whether the call goes to another process."""
+        return self.state is State.LEAVING
+
     def elapsed(self, now: float) -> int:
         """Samples from call time 0 to now; 0 before the clock has started."""
         return 0 if self._origin is None else max(0, round((now - self._origin) * SAMPLE_RATE))
@@ -198,12 +203,11 @@ class Continuity:
         if gone is None:
             return
         self._commands.append(Drop(stream))
-        leaving = self.state is State.LEAVING  # then it is for the next process to ask
         carried = {track for others in self._streams.values() for track in others}
         missing = [track for track in gone if track not in carried]
         if self._streams:
             # The call goes on; what no stream carries now is asked for as long as a lost call would be.
-            if not leaving:
+            if not self.leaving:  # else it is for the next process to ask
                 self._ask(missing, now)
             return
         self._become(Trigger.LOST)
@@ -212,7 +216,7 @@ class Continuity:
             self._interrupted = "carrier_reconnected"
             self._fill_at = now + self.policy.tick
             self._lull.end()
-        if not leaving:
+        if not self.leaving:
             self._wait(reason, missing, now)
         if self.state is State.GRACE:
             self._commands.append(Pause())

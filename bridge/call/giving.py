@@ -65,7 +65,7 @@ class Giving:
             self._heard[call_id].set()
             return True
         call = self._registry.calls.get(call_id)
-        if call is None or not self._one_by_one or not (self.leaving or call.waiting):
+        if call is None or not self._one_by_one or not (self.leaving or call.continuity.waiting):
             return False
         # The carrier has sent the stream by itself, or was asked for it before.
         if not self.leaving:

@@ -123,7 +123,7 @@ class CallRegistry:
     @property
     def room(self) -> int:
         """For how many streams there is a place: that of a further call, or of a call that waits for a stream."""
-        waiting = len(self._recovery.left) + sum(call.waiting for call in self.calls.values())
+        waiting = len(self._recovery.left) + sum(call.continuity.waiting for call in self.calls.values())
         further = 0 if self.refusal else self._max_calls - len(self.calls)
         return further + waiting if self.taking else 0
 
@@ -203,7 +203,7 @@ class CallRegistry:
     def stop_stream(self, call_id: str, stream_id: str) -> None:
         """The carrier says beside the stream that it has stopped: a call that has lost it waits for nothing more."""
         call = self.calls.get(call_id)
-        if call and self._ends.stop(call_id, stream_id) and call.waiting:
+        if call and self._ends.stop(call_id, stream_id) and call.continuity.waiting:
             log.info("lost stream has stopped", extra={"call_id": call.id, "stream_id": stream_id})
             call.end("stopped")
 
@@ -217,7 +217,7 @@ class CallRegistry:
         call_id, came, waited = started.call_id, self._services.clock.wall(), not self._found.is_set()
         await self._found.wait()
         async with self._lock(call_id):
-            call = None if (call := self.calls.get(call_id)) and call.reason is not None else call
+            call = await self._here(call_id)
             while not (call or self._closing):
                 await self._beginnings.look_elsewhere(started, coming)
                 waited |= await self._recovery.wait_left(call_id, self.openings.wait_heard)
@@ -231,6 +231,14 @@ class CallRegistry:
             call = call or await self._new(started, came, coming, waited=waited)
             self._ends.attach(call_id)
             return self._services.traced(call.attach(started), call.id, started.carrier)
+
+    async def _here(self, call_id: str) -> Call | None:
+        """The call that takes one more stream. Of one that is let go of nothing is here any more, once that is done."""
+        call = self.calls.get(call_id)
+        if call and call.continuity.leaving and not self._closing:
+            await asyncio.wait({self._watched[call]})
+            call = self.calls.get(call_id)
+        return None if call is None or call.reason is not None else call
 
     async def _new(self, started: Started, came: float, coming: Coming, *, waited: bool) -> Call:
         """`came`, `waited`: as `Beginnings` has them."""

@@ -132,7 +132,7 @@ async def test_a_registry_takes_relayed_streams_of_the_calls_that_have_one_here(
     (call,) = registry.calls.values()
     for each in list(call.streams.values()):
         each.end("carrier_disconnected")
-    assert stream.is_over and call.waiting
+    assert stream.is_over and call.continuity.waiting
     assert not registry.takes("CA1"), "it lets go of it to the process that has one"
     await registry.end_all(10.0)
     assert registry.counters["opened"] == 1

@@ -191,11 +191,23 @@ async def test_a_process_that_stays_lets_go_of_a_call_that_another_hears_if_it_h
     assert not gives_each.hears("CA1") and not gives_each.hears("CA9")
     call = registry.calls["CA1"]
     stream.end("carrier_disconnected")
-    assert call.waiting and gives_each.hears("CA1")
+    assert call.continuity.waiting and gives_each.hears("CA1")
     await until(lambda: not registry.calls)
 
     assert call.reason is None
     assert carrier.stopped == []
+
+
+async def test_a_stream_that_comes_while_a_call_is_let_go_of_is_taken_once_it_is(registry, gives_each, carrier):
+    stream = await talking(registry)
+    call = registry.calls["CA1"]
+    stream.end("carrier_disconnected")
+    assert gives_each.hears("CA1")
+    await until(lambda: call.continuity.leaving)
+    late = await registry.open(started("CA1", stream="MZ2"))
+
+    assert registry.calls["CA1"] is not call and not late.is_over
+    assert call.reason is None
 
 
 async def test_a_call_that_another_process_hears_unasked_goes_to_it_at_once(registry, gives_each, carrier, monkeypatch):

@@ -884,7 +884,7 @@ async def test_a_call_that_was_left_goes_on_in_the_next_process(tmp_path, server
         async with SQLiteStore(tmp_path) as store:
             after = CallRegistry(services(store, server, clock, grace=10.0, refork=refork), max_calls=3, audio=audio)
             await after.recover()
-            assert after.calls["CA1"].waiting
+            assert after.calls["CA1"].continuity.waiting
             async with asyncio.timeout(60):
                 while not asked:
                     await asyncio.sleep(0.005)
@@ -1237,7 +1237,7 @@ async def test_a_call_that_has_lost_its_stream_ends_when_the_carrier_says_that_i
     registry.stop_stream("CA1", "MZ0")
     registry.stop_stream("CA9", "MZ1")
     stream.end(registry.end_of(first, "carrier_disconnected"))
-    assert registry.calls["CA1"].waiting
+    assert registry.calls["CA1"].continuity.waiting
     registry.stop_stream("CA1", "MZ1")
     await ended(registry)
 

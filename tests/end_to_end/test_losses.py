@@ -48,7 +48,7 @@ def spoken(start=0.0, end=99.0):
 async def until_lost(application):
     """The bridge knows that the call has no stream, and waits for one."""
     async with asyncio.timeout(60):
-        while not (call := application[app.REGISTRY].calls.get(frames.CALL)) or not call.waiting:
+        while not (call := application[app.REGISTRY].calls.get(frames.CALL)) or not call.continuity.waiting:
             await asyncio.sleep(0.01)
 
 

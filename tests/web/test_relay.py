@@ -296,7 +296,7 @@ async def test_the_first_frame_of_a_relayed_stream_is_as_old_as_the_other_proces
     (call,) = registry.calls.values()
 
     def elapsed():
-        return call._continuity.elapsed(call._clock.now())
+        return call.continuity.elapsed(call._clock.now())
 
     for message in track("inbound", 1.0):
         await socket.send(message)
