@@ -277,7 +277,11 @@ class Call:
             self._keeping.write(self.continuity.heard)
 
     def _ask_again(self, failed: bool) -> None:
-        (self.continuity.ask_failed if failed else self.continuity.ask_refused)(self._clock.now())
+        now = self._clock.now()
+        if failed:
+            self.continuity.ask_failed(now)
+        else:
+            self.continuity.ask_refused(now)
         self._arm_timer()
 
     def _end(self, reason: EndReason) -> None:
@@ -324,8 +328,9 @@ class Call:
 
     def _reached(self) -> Reached:
         elapsed = self.continuity.elapsed(self._clock.now())
+        heard = self.continuity.heard or 0
         if self._path is None:  # nothing has come to this process
-            return Reached(heard := self.continuity.heard or 0, heard, elapsed)
+            return Reached(heard, heard, elapsed)
         return Reached(self._path.aligner.placed, self._received, elapsed)
 
     def _adopt(self, past: Projection) -> None:
