@@ -11,56 +11,17 @@ import pytest
 
 from bridge.call import giving
 from tests.fakes import postgres
-from tests.fakes.handing import CALL, ENDS, Phone, Server
-from tests.fakes.running import SCRIPT, WEBHOOK_SECRET, free_port, serving, settings
-from tests.fakes.twilio_rest import ACCOUNT, AUTH_TOKEN
+from tests.fakes.handing import CALL, ENDS, Phone, given, has_ended, node, words_of
+from tests.fakes.running import SCRIPT, serving
 from tests.fakes.waiting import until
 
 pytestmark = pytest.mark.postgres
-
-TOKEN = "t" * 32
 
 
 @pytest.fixture
 async def phone():
     async with Phone() as twilio:
         yield twilio
-
-
-def given(server, receiver, phone):
-    return {
-        "database_url": postgres.server().url,
-        "webhook_url": receiver.url,
-        "webhook_secret": WEBHOOK_SECRET,
-        "public_url": "https://bridge.example",
-        "twilio_account_sid": ACCOUNT,
-        "twilio_auth_token": AUTH_TOKEN,
-        "bridge_twilio_api": phone.url,
-        "bridge_read_tokens": TOKEN,
-        "bridge_stop_timeout": 60.0,
-        "bridge_grace": 30.0,
-    }
-
-
-@contextlib.asynccontextmanager
-async def node(folder, server, receiver, phone, **more):
-    """In this process, listening at a port of its own."""
-    configured = settings(folder, server.url, port=free_port(), **given(server, receiver, phone), **more)
-    one = Server(configured)
-    await one.listen()
-    try:
-        yield one
-    finally:
-        await one.stop()
-
-
-def has_ended(receiver):
-    return any(event["type"] == "call.ended" for event in receiver.events(CALL))
-
-
-def words_of(events, channel):
-    finals = [event["data"] for event in events if event["type"] == "transcript.final"]
-    return sorted((w["start"], w["word"]) for final in finals if final["channel"] == channel for w in final["words"])
 
 
 async def test_a_node_that_stops_hands_its_live_call_to_another_without_a_gap(tmp_path, server, receiver, phone):

@@ -15,10 +15,13 @@ from bridge.events import TRACKS
 from bridge.local.stream import CallerOptions, messages
 from bridge.local.wav import Recording
 from bridge.web.server import listen
-from tests.fakes.running import AUDIO
-from tests.fakes.twilio_rest import FakeTwilioRest
+from tests.fakes import postgres
+from tests.fakes.running import AUDIO, WEBHOOK_SECRET, free_port, settings
+from tests.fakes.twilio_rest import ACCOUNT, AUTH_TOKEN, FakeTwilioRest
 
 CALL = "CA" + "7" * 32
+PUBLIC_URL = "https://bridge.example"
+TOKEN = "t" * 32
 ENDS = 6.5
 """Seconds of the call: neither channel says anything from 6.7 on for a while."""
 
@@ -130,3 +133,43 @@ class Server:
         await self.stopping.give(self.site.stop)
         await self.stopping.finish_calls()
         await self.stack.aclose()
+
+
+def given(server, receiver, phone, **more):
+    """The settings of a node with a record in PostgreSQL, whose carrier is this one."""
+    return {
+        "database_url": postgres.server().url,
+        "webhook_url": receiver.url,
+        "webhook_secret": WEBHOOK_SECRET,
+        "public_url": PUBLIC_URL,
+        "twilio_account_sid": ACCOUNT,
+        "twilio_auth_token": AUTH_TOKEN,
+        "twilio_signature": "strict" if phone.headers else "off",
+        "bridge_twilio_api": phone.url,
+        "bridge_read_tokens": TOKEN,
+        "bridge_stop_timeout": 60.0,
+        "bridge_grace": 30.0,
+        **more,
+    }
+
+
+@contextlib.asynccontextmanager
+async def node(folder, server, receiver, phone, **more):
+    """In this process, listening at a port of its own."""
+    one = Server(settings(folder, server.url, port=free_port(), **given(server, receiver, phone, **more)))
+    await one.listen()
+    try:
+        yield one
+    finally:
+        await one.stop()
+
+
+def has_ended(receiver):
+    """Whether the webhook knows that the call has."""
+    return any(event["type"] == "call.ended" for event in receiver.events(CALL))
+
+
+def words_of(events, channel):
+    """What finals say of a channel: starts and words, in order."""
+    finals = [event["data"] for event in events if event["type"] == "transcript.final"]
+    return sorted((w["start"], w["word"]) for final in finals if final["channel"] == channel for w in final["words"])
