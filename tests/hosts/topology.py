@@ -181,7 +181,7 @@ class Topology:
     def of_node(self, name: str) -> dict[str, Any]:
         """Its environment: the image's, `bridge.env`'s, the file's."""
         image = {"DATA_DIR": "/srv/data", "SQLITE_TMPDIR": "/srv/data", "HOST": "0.0.0.0", "PORT": "8080"}
-        code = {"PYTHONPATH": f"/srv/bridge:{SITE}", "PYTHONDONTWRITEBYTECODE": "1"}
+        code = {"PYTHONPATH": "/srv/bridge:/srv/packages", "PYTHONDONTWRITEBYTECODE": "1"}
         return {**image, **BRIDGE_ENV, **self.services[name]["environment"], **code}
 
     def start_node(self, name: str) -> None:
@@ -191,8 +191,8 @@ class Topology:
         data.mkdir(exist_ok=True)
         os.chown(data, int(USER), int(USER))
         mounts = (
-            "mount -t tmpfs none /srv; mkdir /srv/bridge /srv/data; "
-            f"mount --bind {TOP} /srv/bridge; mount --bind {data} /srv/data; "
+            "mount -t tmpfs none /srv; mkdir /srv/bridge /srv/packages /srv/data; "
+            f"mount --bind {TOP} /srv/bridge; mount --bind {SITE} /srv/packages; mount --bind {data} /srv/data; "
             "mount -o remount,bind,ro /srv/bridge; mount -o remount,ro /srv; mount -o remount,bind,ro /; "
             "mount -t tmpfs none /tmp; cd /srv/bridge; "
         )
