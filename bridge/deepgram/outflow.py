@@ -21,6 +21,7 @@ class Outflow:
     def start(self, now: float) -> None:
         """Time begins."""
         self._pace.start(now)
+        self._latest = now
 
     def answered(self, now: float) -> None:
         """Deepgram has said something, or a socket has opened."""

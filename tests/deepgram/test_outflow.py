@@ -87,3 +87,13 @@ def test_a_moment_in_which_nothing_is_sent_puts_nothing_off():
     machine = doubtful(9.9)
     machine.sent(SECOND, 9.9 + STOOD_STILL)
     assert machine.is_deaf(9.9 + STOOD_STILL)
+
+
+def test_the_first_audio_comes_after_no_standstill():
+    machine = Outflow(SessionPolicy(deaf=0.2))
+    machine.start(1000.0)
+    machine.answered(1000.0)
+    machine.sent(SECOND, 1000.15)
+    machine.sent(SECOND, 1000.25)
+
+    assert machine.is_deaf(1000.25)
