@@ -66,6 +66,11 @@ class Recent:
             return None
         return [event for event in call.tail if event.seq > after]
 
+    def newest(self, call_id: str) -> int | None:
+        """The `seq` of the last event of a call that goes on, if it has been here."""
+        call = self._calls.get(call_id)
+        return call.tail[-1].seq if call and call.tail else None
+
     def put_interim(self, event: Event) -> bool:
         """Keep the newest of its slot; False: it says less than what is there, or its call is not going on."""
         call = self._calls.get(event.call_id)

@@ -19,9 +19,9 @@ from bridge.store.hints import Hints
 from bridge.store.lanes import LaneRow, Lanes
 from bridge.store.recent import Recent
 
-_SETTLED_WITHIN = 0.25
-"""Seconds for which a delivery that is over may wait for a commit of others: what the same call has to deliver next
-comes with one, and after a crash it is at most delivered twice."""
+_SETTLED_WITHIN, _SETTLED_SOON = 0.25, 0.02
+"""Seconds for which a delivery that is over may wait for a commit of others, and where more of its call waits behind
+it. What else the call will have to deliver comes with a commit, and after a crash it is at most delivered twice."""
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -73,8 +73,10 @@ class SQLiteOutbox(ABC):
             self.counters["lost_leases"] += 1
             return False
         do = partial(writes.settle, lane=lane, to=settlement, batching=self._batching)
+        all_told = settlement.cursor == self._recent.newest(lane.call_id)
+        patience = _SETTLED_WITHIN if all_told else _SETTLED_SOON
         try:
-            await self._write(do, lambda row: self._put_lanes([row] if row else []), _SETTLED_WITHIN)
+            await self._write(do, lambda row: self._put_lanes([row] if row else []), patience)
         except BaseException:
             self._lanes.not_settled(lane)
             raise

@@ -25,6 +25,7 @@ def test_the_tail_knows_how_far_back_it_reaches() -> None:
     assert memory.tail("CA1", 0) is None, "nothing known is not nothing there"
     memory.keep(stored(1, TAIL), [])
     assert memory.tail("CA1", 0) == stored(1, TAIL)
+    assert (memory.newest("CA1"), memory.newest("CA2")) == (TAIL, None)
     memory.keep(stored(TAIL + 1, TAIL + 3), [])
     assert memory.tail("CA1", 2) is None
     assert memory.tail("CA1", 3) == stored(4, TAIL + 3)
