@@ -38,12 +38,6 @@ WEEK = 7 * 86_400.0
 
 
 @pytest.fixture
-async def server():
-    async with deepgram() as local:
-        yield local
-
-
-@pytest.fixture
 async def stores(tmp_path):
     async with SQLiteStore(tmp_path) as store, AudioStore(tmp_path, limit=2**30) as audio:
         yield store, audio

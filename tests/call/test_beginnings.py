@@ -7,10 +7,8 @@ from bridge.call import CallRefused, CallRegistry
 from bridge.call.beginnings import DIRECTLY, Beginnings, Coming, KeptElsewhere, NotHere
 from bridge.clock import SystemClock
 from bridge.store.relaying import Keeper
-from bridge.store.sqlite import SQLiteStore
 from tests.fakes import words
-from tests.fakes.calls import HandClock, services, started
-from tests.fakes.running import deepgram
+from tests.fakes.calls import services, started
 
 OTHER = Keeper("other", "http://10.0.0.5:8080", "key")
 HIDDEN = Keeper("hidden", None, "")
@@ -34,23 +32,6 @@ class MemoryKeepers:
     async def begin(self, record_id):
         self.begins.append(record_id)
         return self.begun.get(record_id)
-
-
-@pytest.fixture
-async def server():
-    async with deepgram() as local:
-        yield local
-
-
-@pytest.fixture
-async def store(tmp_path):
-    async with SQLiteStore(tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture
-def clock():
-    return HandClock()
 
 
 @pytest.fixture

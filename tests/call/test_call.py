@@ -32,12 +32,6 @@ class FullStore:
         return self._store.append(events, interims)
 
 
-@pytest.fixture
-async def server():
-    async with deepgram() as local:
-        yield local
-
-
 def opened(store, server, audio=None, grace=0.0):
     """A call and its first stream."""
     call = Call("CA1", started(), services(store, server, HandClock(), grace=grace), audio=audio)

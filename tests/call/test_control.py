@@ -22,31 +22,14 @@ from bridge.store.audio import AudioStore
 from bridge.store.base import Query
 from bridge.store.sqlite import SQLiteStore
 from tests.fakes import pattern
-from tests.fakes.calls import NOW, TRACKS, HandClock, services, started
-from tests.fakes.running import AUDIO, SCRIPT, deepgram
+from tests.fakes.calls import NOW, TRACKS, services, started
+from tests.fakes.running import AUDIO, SCRIPT
 from tests.fakes.stereo import deinterleave
 from tests.fakes.waiting import until
 
 FROM, LATER, TO = 5.76, 5.78, 7.5
 """Seconds: neither channel says anything then."""
 SECRET = tuple(pattern.marked(len(track)) for track in AUDIO)
-
-
-@pytest.fixture
-async def server():
-    async with deepgram() as local:
-        yield local
-
-
-@pytest.fixture
-async def store(tmp_path):
-    async with SQLiteStore(tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture
-def clock():
-    return HandClock()
 
 
 def given(store, server, clock, **policy):

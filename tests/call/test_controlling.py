@@ -38,12 +38,6 @@ class Wire:
 
 
 @pytest.fixture
-async def store(tmp_path):
-    async with SQLiteStore(tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture
 async def registry(store):
     async with deepgram() as server:
         calls = CallRegistry(services(store, server, HandClock(), ContinuityPolicy(grace=10.0), flush=1.0), max_calls=3)

@@ -18,7 +18,6 @@ from bridge.events import (
     UtteranceCompleted,
 )
 from bridge.store.base import Query
-from bridge.store.sqlite import SQLiteStore
 from tests.fakes.words import STARTED_AT, gap, started, transcript
 
 
@@ -76,12 +75,6 @@ class Slow:
         for _, future in self.appends:
             if not future.done():
                 future.set_result(None)
-
-
-@pytest.fixture
-async def store(tmp_path):
-    async with SQLiteStore(tmp_path) as opened:
-        yield opened
 
 
 def writer(store, pause=0.01, **opened):

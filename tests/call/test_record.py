@@ -15,24 +15,12 @@ from bridge.recognition import Result, Word
 from bridge.redaction.rules import Rules
 from bridge.spans import Span
 from bridge.store.base import Query
-from bridge.store.sqlite import SQLiteStore
 from tests.fakes.calls import NOW, HandClock, started
 from tests.fakes.redaction import heard
 from tests.fakes.words import started as started_event
 
 SPEAKERS = {"inbound": "caller", "outbound": "callee"}
 LACKING = Stretch(track="inbound", from_=1.0, to=3.0)
-
-
-@pytest.fixture
-async def store(tmp_path):
-    async with SQLiteStore(tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture
-def clock():
-    return HandClock()
 
 
 @pytest.fixture

@@ -16,31 +16,14 @@ from bridge.store.audio import AudioStore
 from bridge.store.base import Query, Trouble
 from bridge.store.sqlite import SQLiteStore
 from tests.fakes import words
-from tests.fakes.calls import HandClock, feed, services, started
+from tests.fakes.calls import feed, services, started
 from tests.fakes.hand_overs import MemoryHandOvers
-from tests.fakes.running import AUDIO, SCRIPT, deepgram
+from tests.fakes.running import AUDIO, SCRIPT
 from tests.fakes.waiting import until
 from tests.fakes.words import started as started_event
 
 QUIET = 7.5
 """Seconds of the call: neither channel says anything from 6.7 to 7.96."""
-
-
-@pytest.fixture
-def clock():
-    return HandClock()
-
-
-@pytest.fixture
-async def server():
-    async with deepgram() as local:
-        yield local
-
-
-@pytest.fixture
-async def store(tmp_path):
-    async with SQLiteStore(tmp_path) as opened:
-        yield opened
 
 
 @pytest.fixture
