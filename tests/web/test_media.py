@@ -547,14 +547,19 @@ async def test_a_burst_of_one_track_leaves_the_other_tracks_stream_its_place(tmp
         assert len(lost) <= 3
 
 
+async def serve(registry, aiohttp_server):
+    """A registry's media sockets, at a port of their own."""
+    media = MediaHandlers(registry, [Mount(TWILIO, lambda request: None)], MediaPolicy())
+    app = web.Application()
+    app.add_routes(media.routes())
+    return media, await aiohttp_server(app)
+
+
 async def test_the_carriers_are_waited_for_to_close_their_sockets(tmp_path, server, aiohttp_server):
     async with SQLiteStore(tmp_path) as store:
         registry = CallRegistry(services(store, server, SystemClock()), max_calls=1)
         await registry.recover()
-        media = MediaHandlers(registry, [Mount(TWILIO, lambda request: None)], MediaPolicy())
-        app = web.Application()
-        app.add_routes(media.routes())
-        host = await aiohttp_server(app)
+        media, host = await serve(registry, aiohttp_server)
         await media.wait_closed(60.0)
         async with connect(f"ws://127.0.0.1:{host.port}{PATH}", compression=None) as socket:
             await socket.send(frames.start())
@@ -570,10 +575,7 @@ async def test_the_socket_of_a_call_that_another_process_has_is_closed_at_once(t
     async with SQLiteStore(tmp_path) as store:
         registry = CallRegistry(services(store, server, SystemClock()), max_calls=1)
         await registry.recover()
-        media = MediaHandlers(registry, [Mount(TWILIO, lambda request: None)], MediaPolicy())
-        app = web.Application()
-        app.add_routes(media.routes())
-        host = await aiohttp_server(app)
+        media, host = await serve(registry, aiohttp_server)
         async with connect(f"ws://127.0.0.1:{host.port}{PATH}", compression=None) as socket:
             for message in whole_call()[:50]:
                 await socket.send(message)
