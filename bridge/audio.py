@@ -48,7 +48,7 @@ def silence(samples: int) -> bytes:
     return SILENCE * samples
 
 
-def interleave(left: bytes, right: bytes) -> bytes:
+def interleave(left: bytes | bytearray, right: bytes | bytearray) -> bytes:
     """Two channels of equal length, in octets, as one: left, right, left, right."""
     stereo = bytearray(2 * len(left))
     stereo[0::2] = left
@@ -109,7 +109,12 @@ def rms(pcm: bytes) -> int:
 
 def is_audible(mulaw: bytes) -> bool:
     """Whether there is more in it than the noise of a line: any channels, one verdict."""
-    return audioop.rms(audioop.ulaw2lin(mulaw, 2), 2) > _AUDIBLE if mulaw else False
+    return is_loud(mulaw_to_pcm(mulaw))
+
+
+def is_loud(pcm: bytes) -> bool:
+    """The same of 16-bit PCM."""
+    return rms(pcm) > _AUDIBLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +173,7 @@ class AudioFormat:
         """Whether there is more in it than the noise of a line, in any channel."""
         if self.encoding == "mulaw":
             return is_audible(audio)
-        return rms(audio) > _AUDIBLE
+        return is_loud(audio)
 
 
 TELEPHONE = AudioFormat("mulaw", SAMPLE_RATE, CHANNELS)

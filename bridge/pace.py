@@ -20,9 +20,10 @@ class Pace:
 
     def allows(self, now: float) -> bool:
         """Whether more may pass now."""
-        self._allowance = min(self._burst, self._allowance + (now - self._at) * self._speed)
+        allowance = self._allowance + (now - self._at) * self._speed
+        self._allowance = allowance if allowance < self._burst else self._burst
         self._at = now
-        return self._allowance >= 0
+        return allowance >= 0
 
     def take(self, amount: float) -> None:
         """So much has passed."""

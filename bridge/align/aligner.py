@@ -12,7 +12,7 @@ Every method may be called at any time: there is no order that a carrier could b
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from math import inf
 
 from bridge.align.clock import Clock, Stamped
@@ -75,6 +75,7 @@ class Aligner:
         self._newest = start
         self._leaps = Leaps(policy.ahead_ms * SAMPLES_PER_MS)
         self._sources = Sources(self.counters, self._apart)
+        self._opening: list[Source] = []  # streams whose first frames are looked at, or were until a moment ago
         self._out: list[bytes] = []  # what may go out, and has not been asked for
 
     def __repr__(self) -> str:
@@ -121,6 +122,7 @@ class Aligner:
             self._newest = position
         source = Source(Clock(position, self._policy, self.counters), why)
         self._sources.add(source)
+        self._opening.append(source)
         return source, position
 
     def join(self, shift: int, heard: Collection[Direction]) -> Source:
@@ -142,47 +144,54 @@ class Aligner:
         for track in self._pair:
             track.gaps.tell()
 
-    def receive(self, frames: Iterable[Media], source: Source, now: float | None = None) -> None:
+    def receive(self, frames: Sequence[Media], source: Source, now: float | None = None) -> None:
         """Take the frames that one read of a stream has brought, whatever they are like.
 
         However the frames are cut into reads, what goes out is the same. `now`: the time in seconds, beyond which no
         timestamps leap; None, as of a recording: they leap as they like.
         """
-        tracks, clock, numbers, tolerance = self._tracks, source.clock, source.sequence, self._tolerance
-        for media in frames:
-            name, at, number, payload = media
-            track = tracks.get(name)
-            if (
-                track is not None
-                and track.in_step
-                and track.sequence is numbers
-                and number == numbers.expected
-                and not clock.strays
-            ):
-                # Ninety-nine of a hundred frames end here.
-                position = at * SAMPLES_PER_MS + clock.shift
-                if -tolerance < position - track.next < tolerance and position > track.last and payload:
-                    if number is not None:
-                        numbers.expected = number + 1
-                    if position > clock.newest:
-                        clock.newest = position
-                        if position > self._newest:
-                            self._newest = position
-                    track.append(position, number, payload)
-                    continue
+        place = self._receive_usual(frames, source)
+        while place < len(frames):
             self._settle()  # what went out before it is beyond its reach
             if now is not None:
                 self._leaps.pass_time(now)
-            self._receive_unusual(track, media, source)
+            self._receive_unusual(frames[place], source)
             self._settle()
+            place = self._receive_usual(frames, source, place + 1)
+
+    def _receive_usual(self, frames: Sequence[Media], source: Source, place: int = 0) -> int:
+        """Take frames from one of them on that are simply the next of their tracks, as ninety-nine of a hundred are.
+        Returns the place of the first that is not."""
+        tracks, clock, numbers, tolerance = self._tracks, source.clock, source.sequence, self._tolerance
+        shift, newest, expected = clock.shift, clock.newest, numbers.expected
+        if clock.strays:
+            return place
+        for name, at, number, payload in frames[place:] if place else frames:
+            track = tracks.get(name)
+            if track is None or not track.in_step or track.sequence is not numbers or number != expected:
+                break
+            position = at * SAMPLES_PER_MS + shift
+            if not (-tolerance < position - track.next < tolerance and position > track.last and payload):
+                break
+            if number is not None:
+                expected = number + 1
+            if position > newest:
+                newest = position
+            track.append(position, number, payload)
+            place += 1
+        numbers.expected = expected
+        if newest > clock.newest:
+            clock.newest = newest
+            self._newest = max(self._newest, newest)
+        return place
 
     def lacking(self, source: Source, size: int) -> int:
         """How many more frames of a stream, of `size` samples each, complete the next chunk. 0: the next may let audio
         out, or a gap is waited for.
         """
-        end, frames = self._released + self._chunk, 0
+        end, idle, frames = self._released + self._chunk, self._newest - self._idle, 0
         for track in self._pair:
-            if self._sources.heard_from(track) is not source or self._newest - track.heard > self._idle:
+            if track.sequence is not source.sequence or track.heard < idle:  # it is not heard from this stream
                 continue
             if not track.in_step or track.next >= end or not size:
                 return 0
@@ -203,21 +212,28 @@ class Aligner:
 
     def _settle(self) -> None:
         """Let out what may go out by now, in whole chunks."""
-        inbound, outbound = self._inbound.next, self._outbound.next
-        ready = inbound if inbound < outbound else outbound
-        if self._newest - self._released >= self._chunk:
-            ready = min(self._ready(self._inbound), self._ready(self._outbound))
-        for source in self._sources:
-            if not source.clock.running:
-                ready = min(ready, self._opening(source.clock))
+        inbound, outbound, newest, chunk = self._inbound, self._outbound, self._newest, self._chunk
+        ready, most = inbound.next, outbound.next
+        if most < ready:
+            ready, most = most, ready
+        end = self._released + chunk
+        # Where both tracks are in step nothing waits; and there is no other chunk than this one.
+        simple = ready >= end > max(most, newest) - chunk and inbound.in_step and outbound.in_step
+        if newest >= end and not simple:
+            ready = min(self._ready(inbound), self._ready(outbound))
+        if self._opening:
+            ready = self._until_open(ready)
         size = ready - self._released
-        if size >= self._chunk:
-            self._out.append(self._release(size - size % self._chunk))
+        if size >= chunk:
+            self._out.append(self._release(size - size % chunk))
+
+    @property
+    def has_told(self) -> bool:
+        """Whether there is something to tell."""
+        return bool(self._told)
 
     def events_received(self) -> list[Gap]:
         """What there is to tell since the last call."""
-        if not self._told:
-            return []
         told = self._told.copy()
         self._told.clear()
         return told
@@ -255,8 +271,9 @@ class Aligner:
         for source in self._sources:
             source.clock.advance(position)
 
-    def _receive_unusual(self, track: Track | None, media: Media, source: Source) -> None:
+    def _receive_unusual(self, media: Media, source: Source) -> None:
         """Take a frame that is not simply the next one."""
+        track = self._tracks.get(media.track)
         if source not in self._sources:
             self.counters["after_end"] += 1
         elif track is None or not media.payload:
@@ -297,10 +314,14 @@ class Aligner:
         track.give_up(limit, self._newest)
         return max(track.next, limit)
 
-    def _opening(self, clock: Clock) -> int:
-        """How far the output need not wait for a stream whose first frames are looked at: they are to find their place
-        free. One that sends no more than these is not waited for any longer."""
-        return clock.start_position if self._newest - clock.start_position <= 2 * self._hold else self._newest
+    def _until_open(self, ready: int) -> int:
+        """How far of what is ready need not wait for streams whose first frames are looked at: they are to find their
+        place free. One that sends no more than these is not waited for any longer."""
+        self._opening = [source for source in self._opening if source in self._sources and not source.clock.running]
+        for source in self._opening:
+            start = source.clock.start_position
+            ready = min(ready, start if self._newest - start <= 2 * self._hold else self._newest)
+        return ready
 
     def _wait_until(self, track: Track) -> int:
         """Before this position a track is not waited for: it is idle, has no stream, or has had its time."""
@@ -315,10 +336,7 @@ class Aligner:
     def _release(self, size: int) -> bytes:
         """Let out the next `size` samples of each channel, silence for what is missing."""
         self._released += size
-        for track in self._pair:
-            track.fill(self._released)
-            track.gaps.reached(self._released)
-        return interleave(self._inbound.take(size), self._outbound.take(size))
+        return interleave(self._inbound.take(self._released), self._outbound.take(self._released))
 
 
 def _note_sequence(source: Source, number: int | None) -> bool:

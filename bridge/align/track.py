@@ -111,12 +111,13 @@ class Track:
     def append(self, position: int, sequence: int | None, payload: bytes) -> None:
         """Add a frame to the end of the audio, whatever its timestamp says."""
         # The hot path: a hundred times a second and call.
-        size = len(payload)
-        self._deviation += (position - self.next - self._deviation) * size / (size + SAMPLE_RATE)
-        if not -DRIFT < self._deviation < DRIFT:
+        size, deviation = len(payload), self._deviation
+        self._deviation = deviation = deviation + (position - self.next - deviation) * size / (size + SAMPLE_RATE)
+        if not -DRIFT < deviation < DRIFT:
             payload = self._correct(payload)
+            size = len(payload)
         self.audio += payload
-        self.next += len(payload)
+        self.next += size
         self.last = position
         self._number = sequence
 
@@ -246,10 +247,17 @@ class Track:
         self._counters["holes"] += 1
         self.gaps.add(start, self.next, why)
 
-    def take(self, samples: int) -> bytes:
-        """The first `samples` of `audio`, which must be there."""
-        taken = bytes(self.audio[:samples])
-        del self.audio[:samples]
+    def take(self, until: int) -> bytearray:
+        """What of `audio` goes out now, up to a position: silence stands for what is missing before it."""
+        if self.next < until:
+            self.fill(until)
+        self.gaps.reached(until)
+        audio, left = self.audio, self.next - until
+        if not left:
+            self.audio = bytearray()
+            return audio
+        taken = audio[:-left]
+        del audio[:-left]
         return taken
 
     def end_stream(self, end: int, pause: int) -> None:

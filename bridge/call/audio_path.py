@@ -98,11 +98,13 @@ class AudioPath:
     def receive_media(self, frames: Sequence[Media], source: Source, now: float | None = None) -> int:
         """The hot path, with what one read has brought. `now`: as the aligner's. Returns how many more frames like the
         last of these are lacking, as the aligner's."""
-        self.aligner.receive(frames, source, now)
+        aligner = self.aligner
+        aligner.receive(frames, source, now)
         if self.overlap and now is not None:
-            self.overlap.receive(self.aligner.received, now)
-        self._forward(self.aligner.data_to_send())
-        return self.aligner.lacking(source, len(frames[-1].payload))
+            self.overlap.receive(aligner.received, now)
+        if audio := aligner.data_to_send():
+            self._forward(audio)
+        return aligner.lacking(source, len(frames[-1].payload))
 
     def end_stream(self, source: Source) -> None:
         """Nothing more comes of a stream."""
@@ -174,15 +176,19 @@ class AudioPath:
     def _forward(self, audio: bytes) -> None:
         if not audio:
             return
+        position, kept = self.aligner.position, self._audio
         # Before this nothing is kept or sent, and after this nothing of a pause is left.
-        audio = self._pauses.muted(audio, self.position - len(audio) // CHANNELS)
+        audio = self._pauses.muted(audio, position - len(audio) // CHANNELS)
         if self.overlap:
-            self.overlap.add(audio, self.position)
-        if self._audio:
-            self._audio.append(audio)
-            if self._audio.written != self._written:
-                self._written = self._audio.written
+            self.overlap.add(audio, position)
+        if kept:
+            kept.append(audio)
+            if kept.written != self._written:
+                self._written = kept.written
                 self.client.spare(self._written)
+        if len(audio) == self._chunk:  # as nearly always
+            self.client.receive_audio(audio)
+            return
         for start in range(0, len(audio), self._chunk):
             self.client.receive_audio(audio[start : start + self._chunk])
 

@@ -159,7 +159,8 @@ class Call:
         path = self._hearing.path
         assert path and stream.source
         lacking = path.receive_media(frames, stream.source, now)
-        self._tell_gaps()
+        if path.aligner.has_told:
+            self._tell_gaps()
         return lacking
 
     def receive_digit(self, digit: Digit) -> None:
@@ -277,11 +278,7 @@ class Call:
             self._keeping.write(self.continuity.heard)
 
     def _ask_again(self, failed: bool) -> None:
-        now = self._clock.now()
-        if failed:
-            self.continuity.ask_failed(now)
-        else:
-            self.continuity.ask_refused(now)
+        (self.continuity.ask_failed if failed else self.continuity.ask_refused)(self._clock.now())
         self._arm_timer()
 
     def _end(self, reason: EndReason) -> None:

@@ -39,14 +39,14 @@ _MOST_TRACKS, _LONGEST_TRACK = 8, 32
 """There are two, with names of eight letters; they enter an event."""
 
 
-class _Media(msgspec.Struct):
+class _Media(msgspec.Struct, gc=False):
     track: str
     timestamp: _Counter
     payload: bytes
     """Base64 on the wire."""
 
 
-class _Frame(msgspec.Struct):
+class _Frame(msgspec.Struct, gc=False):
     event: str
     sequenceNumber: _Counter | None = None
     streamSid: str | None = None

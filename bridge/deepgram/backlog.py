@@ -74,7 +74,8 @@ class Backlog:
     @property
     def level(self) -> bool:
         """This socket has been sent audio, and all there is."""
-        return self._timeline.sent > 0 and self._window.sent == self._window.end
+        window = self._window
+        return window.sent == window.end and self._timeline.sent > 0
 
     @property
     def sent(self) -> int:
@@ -112,12 +113,13 @@ class Backlog:
 
     def pass_on(self, chunk: bytes, now: float) -> None:
         """As `append` and then `next_chunk`, of one that is `level`."""
-        start = self._window.start
-        self._window.pass_on(chunk)
+        window = self._window
+        start = window.start
+        window.pass_on(chunk)
         self._delay.passed(now)
         self._timeline.advance(len(chunk) // self._block)
-        if self._window.start != start:
-            self._unheard = self._window.start
+        if window.start != start:
+            self._unheard = window.start
 
     def spare(self, kept: int) -> None:
         """Audio before a position can be fetched: memory holds only the newest seconds of it."""

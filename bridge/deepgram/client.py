@@ -82,9 +82,10 @@ class Client:
             self._pump()
         elif self._socket:
             self._socket.send(data)
-        if self._socket and self._socket.blocked_for(now) > self.session.policy.stall:
+        socket = self._socket
+        if socket and not socket.is_flowing and socket.blocked_for(now) > self.session.policy.stall:
             log.warning("deepgram takes no audio", extra={"call_id": self._call_id})
-            self._socket.abort()
+            socket.abort()
 
     def spare(self, kept: int) -> None:
         """As the session's."""

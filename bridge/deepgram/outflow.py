@@ -31,9 +31,13 @@ class Outflow:
         """Whether more audio may go out now."""
         return self._pace.allows(now)
 
-    def rests(self, now: float) -> bool:
-        """Whether more may, and there is no doubt of the socket."""
-        return self._watchdog.rests(now) and self._pace.allows(now)
+    def pass_on(self, chunk: bytes, now: float) -> bool:
+        """As `sent`, if more may go out and there is no doubt of the socket; False: nothing has happened."""
+        if not (self._watchdog.rests(now) and self._pace.allows(now)):
+            return False
+        self._pace.take(len(chunk) / self._octets)
+        self.said(now)
+        return True
 
     def sent(self, chunk: bytes, now: float) -> None:
         """A chunk of audio has gone out."""

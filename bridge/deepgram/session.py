@@ -119,10 +119,9 @@ class Session:
         """The short way of nearly every chunk: what the socket is to be sent of it, where there is nothing else to do,
         to ask or to tell. None: nothing has happened yet, and `receive_audio` is to be given the chunk."""
         busy = self.state is not State.OPEN or self._commands or self._events or self._ending.begun
-        if busy or not (chunk and self._backlog.level and self.asking.rests(now) and self._outflow.rests(now)):
+        if busy or not (chunk and self._backlog.level and self.asking.rests(now) and self._outflow.pass_on(chunk, now)):
             return None
         self._backlog.pass_on(chunk, now)
-        self._outflow.sent(chunk, now)
         return self._dialect.encode(chunk)
 
     def spare(self, kept: int) -> None:

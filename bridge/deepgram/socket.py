@@ -86,7 +86,8 @@ class Socket:
         self._route = route
         self._connection: _Connection | None = None
         self._outbox: deque[bytes | str] = deque()
-        self._is_flowing = False  # there is nothing in the outbox, and no one writes
+        self.is_flowing = False
+        """What is sent is written at once: nothing waits in the outbox, and no one writes."""
         self._writer: asyncio.Task[None] | None = None
         self._writing_since: float | None = None
 
@@ -167,16 +168,18 @@ class Socket:
     def send(self, data: bytes | str) -> None:
         """Send a frame, octets as binary, a string as text, after those that the peer has not taken yet."""
         connection = self._connection
-        if connection is None or not self._is_flowing:
+        if connection is None or not self.is_flowing:
             self._outbox.append(data)
-        elif connection.transport.get_write_buffer_size() > _MOST_UNTAKEN:
+            return
+        transport = connection.transport
+        if transport.get_write_buffer_size() > _MOST_UNTAKEN:
             self._outbox.append(data)
             self._begin_writing(connection)
         elif connection.protocol.state is State.OPEN:
-            connection.transport.write(masked(data))
+            transport.write(masked(data))
 
     def _begin_writing(self, connection: ClientConnection) -> None:
-        self._is_flowing = False
+        self.is_flowing = False
         self._writer = asyncio.ensure_future(self._write(connection))
 
     async def _write(self, connection: ClientConnection) -> None:
@@ -186,7 +189,7 @@ class Socket:
             while self._outbox:
                 self._writing_since = clock()
                 await connection.send(self._outbox.popleft())
-            self._is_flowing = True
+            self.is_flowing = True
         except ConnectionClosed:
             pass  # the reader sees it too, and tells
         finally:

@@ -4,7 +4,7 @@ A socket that is lost, and the end of a call, ask whether a stretch without a fi
 lacks nothing.
 """
 
-from bridge.audio import SAMPLE_RATE, TELEPHONE, AudioFormat, is_audible
+from bridge.audio import SAMPLE_RATE, TELEPHONE, AudioFormat, is_loud, mulaw_to_pcm
 from bridge.spans import Span, SpanSet
 
 PIECE = SAMPLE_RATE // 5
@@ -12,6 +12,7 @@ PIECE = SAMPLE_RATE // 5
 
 
 _EVERY = 7  # of so many samples one is looked at: that tells how loud a piece is, a tone of 1 kHz too
+_SAMPLE = 2  # octets of PCM
 
 
 class Sounds:
@@ -46,8 +47,10 @@ def audible(audio: bytes, start: int = 0) -> list[Span]:
     """Where there is something to hear in one channel's audio, which begins at `start`: whole pieces."""
     found: list[Span] = []
     begin: int | None = None
+    pcm = mulaw_to_pcm(audio[::_EVERY])
     for at in range(0, len(audio), PIECE):
-        if not is_audible(audio[at : at + PIECE : _EVERY]):
+        first, last = -(-at // _EVERY), -(-(at + PIECE) // _EVERY)
+        if not is_loud(pcm[first * _SAMPLE : last * _SAMPLE]):
             if begin is not None:
                 found.append(Span(start + begin, start + at))
             begin = None

@@ -46,14 +46,15 @@ class AudioWindow:
         self._chunks.append(chunk)
         self._unsent += 1
         self.end += len(chunk) // self._block
-        while self.end - self.start > self.limit and len(self._chunks) > 1:
-            self._drop()
+        if self.end - self.start > self.limit:
+            self._bound()
 
     def pass_on(self, chunk: bytes) -> None:
         """Hold one more chunk, which is handed out by that: there is none before it that was not."""
-        self.append(chunk)
-        self._unsent = 0
-        self.sent = self.end
+        self._chunks.append(chunk)
+        self.end = self.sent = self.end + len(chunk) // self._block
+        if self.end - self.start > self.limit:
+            self._bound()
 
     def next_size(self) -> int:
         """Samples in the chunk that `next_chunk` would hand out; 0 if there is none in memory."""
@@ -116,6 +117,10 @@ class AudioWindow:
         self._unsent = len(self._chunks)
         self.sent = min(position, self.start)
         return self.sent
+
+    def _bound(self) -> None:
+        while self.end - self.start > self.limit and len(self._chunks) > 1:
+            self._drop()
 
     def _drop(self) -> None:
         self.start += len(self._chunks.popleft()) // self._block

@@ -217,8 +217,9 @@ class _Salvage:
         begun["record_days"] = self._record_days(call_id)
         number = self._into.execute(sql.BEGIN_CALL, begun).lastrowid
         self._into.execute("UPDATE call SET epoch = ? WHERE id = ?", (epoch, call_id))
-        raised = {"call_id": call_id, "tip": tip, "ended_at": ended_at if ended_seq else None, "ended_seq": ended_seq}
-        self._into.execute(sql.RAISE_TIP, raised)
+        self._into.execute(sql.RAISE_TIP, (tip, number))
+        if ended_seq:
+            self._into.execute(sql.END_CALL, (ended_at, ended_seq, number))
         finals = self._into.execute(
             "SELECT seq, body FROM event WHERE call_id = ? AND type = ?", (call_id, TranscriptFinal.type)
         ).fetchall()

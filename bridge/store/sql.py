@@ -171,9 +171,11 @@ INSERT_EVENT = "INSERT INTO event (call_id, seq, type, body) VALUES (?, ?, ?, ?)
 
 INSERT_SPEECH = "INSERT INTO speech (rowid, text) VALUES (? << 24 | ?, ?)"
 
-RAISE_TIP = """
-    UPDATE call SET tip = :tip, ended_at = coalesce(ended_at, :ended_at), ended_seq = coalesce(ended_seq, :ended_seq)
-    WHERE id = :call_id"""
+RAISE_TIP = "UPDATE call SET tip = ? WHERE number = ?"
+
+# Apart from that: setting a column costs its indexes, even where it stays as it was.
+END_CALL = """
+    UPDATE call SET ended_at = coalesce(ended_at, ?), ended_seq = coalesce(ended_seq, ?) WHERE number = ?"""
 
 # A busy or parked lane is left alone: it finds the events when its batch is settled.
 WAKE_IDLE_LANES = f"""
@@ -197,12 +199,11 @@ RELEASE = "UPDATE call SET owner = NULL WHERE id = :call_id AND owner = :owner A
 SIZES_AFTER = """
     SELECT seq, length(CAST(body AS BLOB)) FROM event WHERE call_id = ? AND seq > ? ORDER BY seq LIMIT ?"""
 
-SETTLE = f"""
+SETTLE = """
     UPDATE lane SET cursor = :cursor, batch_to = :batch_to, due_at = :due, attempts = :attempts,
         rejections = :rejections, first_failure = :first_failure, skipped = :skipped, parked = :parked,
         reason = :reason
-    WHERE endpoint = :endpoint AND call_id = :call_id
-    RETURNING {_LANE}"""
+    WHERE endpoint = :endpoint AND call_id = :call_id"""
 
 RESUME = f"""
     UPDATE lane SET due_at = 0, attempts = 0, rejections = 0, first_failure = NULL, parked = NULL, reason = NULL

@@ -102,11 +102,14 @@ def append(
         if named:
             connection.execute(sql_outbox.KNOW_NAMED, (named.endpoint, named.url))
             connection.execute(sql.BEGIN_LANE, (named.endpoint, new.call_id))
-    connection.executemany(sql.INSERT_EVENT, [(event.call_id, event.seq, event.type, event.body) for event in events])
-    position: int = connection.execute(sql.POSITION).fetchone()[0]
+    position = 0
+    for event in events:
+        row = event.call_id, event.seq, event.type, event.body
+        position = connection.execute(sql.INSERT_EVENT, row).lastrowid or 0
     connection.executemany(sql.INSERT_SPEECH, [(number, seq, text) for seq, text in new.speech if seq > tip])
-    raised = {"call_id": new.call_id, "tip": events[-1].seq, "ended_at": new.ended_at, "ended_seq": new.ended_seq}
-    connection.execute(sql.RAISE_TIP, raised)
+    connection.execute(sql.RAISE_TIP, (events[-1].seq, number))
+    if new.ended_at is not None:
+        connection.execute(sql.END_CALL, (new.ended_at, new.ended_seq, number))
     sizes = ((event.seq, len(event.body.encode())) for event in events)
     woken = connection.execute(
         sql.WAKE_IDLE_LANES, {"call_id": new.call_id, "batch_to": batch_end(tip, sizes, batching)}
@@ -133,6 +136,7 @@ def settle(connection: sqlite3.Connection, lane: Lane, to: Settlement, batching:
     batch_to = to.batch_to
     if batch_to is None:
         batch_to = next_batch(connection, lane.call_id, to.cursor, batching)
+    skipped, parked = tuple(to.skipped), to.parked
     values = {
         "endpoint": lane.endpoint,
         "call_id": lane.call_id,
@@ -142,12 +146,14 @@ def settle(connection: sqlite3.Connection, lane: Lane, to: Settlement, batching:
         "attempts": to.attempts,
         "rejections": to.rejections,
         "first_failure": to.first_failure,
-        "skipped": json.dumps(to.skipped),
-        "parked": to.parked,
+        "skipped": json.dumps(skipped),
+        "parked": parked,
         "reason": to.reason,
     }
-    row = connection.execute(sql.SETTLE, values).fetchone()
-    return lane_row(row) if row else None
+    if not connection.execute(sql.SETTLE, values).rowcount:
+        return None
+    failures = to.due, to.attempts, to.rejections, to.first_failure
+    return LaneRow(lane.endpoint, lane.call_id, lane.header, to.cursor, batch_to, *failures, skipped, parked)
 
 
 def resume(

@@ -65,6 +65,9 @@ class LowWater:
         chunk of audio; 0: something else is waited for.
         """
         length = octets / len(frames)
+        trying = self._resting or self._left
+        if lacking == self._lacking and self.mark > 1 and not trying and abs(length - self._frame) < 1:
+            return  # nothing has changed, as nearly always
         self._frame = length if not self._frame else self._frame + (length - self._frame) * _NEWER
         if self._resting:
             self._resting -= 1

@@ -250,32 +250,36 @@ class StreamReader:
             return read
         texts = [data for kind, data, _ in read if kind is _TEXT]
         media = dialect.receive_media(texts) if len(texts) == len(read) else []
-        for place, (kind, data, _) in enumerate(read[len(media) :], len(media)):
+        left: Sequence[WSMessage] = self._take_others(read[len(media) :], media) if len(media) < len(read) else ()
+        if not left and (answers := dialect.data_to_send()):
+            self._answers += answers
+            left = [WAKE]
+        if media:
+            self._heard += 1 if media[0].payload else any(frame.payload for frame in media)
+            lacking = stream.receive_media(media)
+            if self._wakeup:
+                self._wakeup.read(octets, media, 0 if left else lacking, self._loop.time())
+        return left
+
+    def _take_others(self, read: Sequence[WSMessage], media: list[Media]) -> Sequence[WSMessage]:
+        """Read frames one by one, and add what audio they have. Returns what is left for the task, from the first that
+        says something else on."""
+        for place, (kind, data, _) in enumerate(read):
             try:
                 if kind is _TEXT:
-                    messages = dialect.receive_text(data)
+                    messages = self._dialect.receive_text(data)
                 elif kind is _BINARY:
-                    messages = dialect.receive_binary(data)
+                    messages = self._dialect.receive_binary(data)
                 else:
-                    left = read[place:]
-                    break
+                    return read[place:]
             except RemoteProtocolError as error:
                 self._count_bad(str(error))
                 continue
             if messages and type(messages[0]) is not Media:  # then none of them is
                 self._pending.extend(messages)
-                left = [WAKE, *read[place + 1 :]]
-                break
+                return [WAKE, *read[place + 1 :]]
             media += messages  # type: ignore[arg-type]
-        else:
-            self._answers += dialect.data_to_send()
-            left = [WAKE] if self._answers else []
-        if media:
-            self._heard += any(frame.payload for frame in media)
-            lacking = stream.receive_media(media)
-            if self._wakeup:
-                self._wakeup.read(octets, media, 0 if left else lacking, self._loop.time())
-        return left
+        return ()
 
     async def _answer(self) -> None:
         """Send the carrier what its dialect has for it."""

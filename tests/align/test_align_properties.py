@@ -1,12 +1,16 @@
 """Whatever is lost, repeated, swapped or stamped askew: each channel is its track's audio in order, with silence in
 the gaps, and the gaps are told exactly."""
 
+import itertools
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.align import Aligner, AlignPolicy, Gap
+from bridge.align.source import Source
+from bridge.audio import SAMPLES_PER_MS
 from bridge.carriers.messages import Media
 from tests.fakes.stereo import deinterleave
 
@@ -144,6 +148,100 @@ def test_every_octet_is_accounted_for(inbound: list[Sent], outbound: list[Sent],
     assert not aligner.counters.keys() & {"late", "stray", "padded", "trimmed", "overflow"}
     for channel, name in zip(deinterleave(stereo), ("inbound", "outbound"), strict=True):
         check_channel(channel, sent[name], [gap for gap in gaps if gap.track == name])
+
+
+class Plain(Aligner):
+    """Takes frames one by one, and asks of each track at each how far it is waited for."""
+
+    def _receive_usual(self, frames: Sequence[Media], source: Source, place: int = 0) -> int:
+        clock, numbers = source.clock, source.sequence
+        for at_place, (name, at, number, payload) in enumerate(frames[place:], place):
+            track, position = self._tracks.get(name), at * SAMPLES_PER_MS + clock.shift
+            in_turn = track is not None and track.in_step and track.sequence is numbers and number == numbers.expected
+            near = track is not None and abs(position - track.next) < self._tolerance and position > track.last
+            if track is None or not in_turn or not near or not payload or clock.strays:
+                return at_place
+            if number is not None:
+                numbers.expected = number + 1
+            if position > clock.newest:
+                clock.newest = position
+                self._newest = max(self._newest, position)
+            track.append(position, number, payload)
+        return len(frames)
+
+    def _settle(self) -> None:
+        ready = min(self._inbound.next, self._outbound.next)
+        if self._newest - self._released >= self._chunk:
+            ready = min(self._ready(self._inbound), self._ready(self._outbound))
+        for clock in [source.clock for source in self._sources if not source.clock.running]:
+            soon = self._newest - clock.start_position <= 2 * self._hold
+            ready = min(ready, clock.start_position if soon else self._newest)
+        size = ready - self._released
+        if size >= self._chunk:
+            self._out.append(self._release(size - size % self._chunk))
+
+    def lacking(self, source: Source, size: int) -> int:
+        end, frames = self._released + self._chunk, 0
+        for track in self._pair:
+            if self._sources.heard_from(track) is not source or self._newest - track.heard > self._idle:
+                continue
+            if not track.in_step or track.next >= end or not size:
+                return 0
+            frames += -(-(end - track.next) // size)
+        return frames
+
+
+ODD_FRAMES = st.lists(
+    st.builds(
+        Sent,
+        size=st.sampled_from([160, 160, 160, 161, 199, 240]),
+        lost=st.sampled_from([False] * 5 + [True]),
+        wobble=st.sampled_from([*range(-12, 13), *range(-12, 13), 3000]),
+        delay=st.sampled_from([0] * 6 + [20, DELAY, 80, 150, 700]),
+        repeated_after=st.sampled_from([None] * 8 + [0, 20]),
+    ),
+    min_size=20,
+    max_size=80,
+)
+
+Ways = list[tuple[str, ...]]
+"""By stream: the tracks that it brings."""
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    inbound=ODD_FRAMES,
+    outbound=ODD_FRAMES,
+    chunk_ms=st.sampled_from([20, 60, 100]),
+    reads=st.lists(st.integers(1, 9), min_size=1, max_size=8),
+    ways=st.sampled_from(
+        [[("inbound", "outbound")], [("inbound",), ("outbound",)], [("inbound", "outbound"), ("inbound",)]]
+    ),
+    numbered=st.booleans(),
+)
+def test_the_short_ways_lead_where_the_long_ones_do(
+    inbound: list[Sent], outbound: list[Sent], chunk_ms: int, reads: list[int], ways: Ways, numbered: bool
+) -> None:
+    sent, arrivals = {}, {}
+    sent["inbound"], arrivals["inbound"] = sending(inbound)
+    sent["outbound"], arrivals["outbound"] = sending(outbound)
+    come = messages(sent, arrivals)
+    pair = Aligner(AlignPolicy(chunk_ms=chunk_ms)), Plain(AlignPolicy(chunk_ms=chunk_ms))
+    streams = [tuple(each.open_stream(40 * number)[0] for each in pair) for number in range(len(ways))]
+    for size in itertools.cycle(reads):
+        read, come = come[:size], come[size:]
+        for tracks, stream in zip(ways, streams, strict=True):
+            frames = [each if numbered else each._replace(sequence=None) for each in read if each.track in tracks]
+            told = []
+            for aligner, source in zip(pair, stream, strict=True):
+                aligner.receive(frames, source)
+                out, gaps = aligner.data_to_send(), aligner.events_received()
+                told.append((out, gaps, +aligner.counters, aligner.lacking(source, 160)))
+            assert told[0] == told[1]
+        if not come:
+            break
+    assert pair[0].flush() == pair[1].flush()
+    assert pair[0].events_received() == pair[1].events_received()
 
 
 GARBAGE = st.builds(

@@ -10,7 +10,6 @@ import pytest
 
 from bridge.align import Aligner, AlignPolicy, Gap
 from bridge.align.source import Source
-from bridge.align.track import Track
 from bridge.audio import seconds
 from bridge.carriers.messages import Media
 from bridge.events import Cause
@@ -842,9 +841,9 @@ class Watched(Aligner):
 
     unusual = 0
 
-    def _receive_unusual(self, track: Track | None, media: Media, source: Source) -> None:
+    def _receive_unusual(self, media: Media, source: Source) -> None:
         self.unusual += 1
-        super()._receive_unusual(track, media, source)
+        super()._receive_unusual(media, source)
 
 
 def watched(messages: Iterable[Media], start: int = 0) -> Watched:

@@ -1,6 +1,8 @@
 """No faster than Deepgram takes it, never nothing for long, and not for a dead socket."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bridge.deepgram.exchange import SessionPolicy
 from bridge.deepgram.outflow import Outflow
@@ -24,7 +26,7 @@ def test_audio_goes_out_no_faster_than_is_allowed():
     machine.sent(SECOND, 0.0)
 
     assert not machine.allows(0.0)
-    assert not machine.rests(0.0)
+    assert not machine.pass_on(SECOND, 0.0)
     assert machine.next_time() == pytest.approx(0.8, abs=0.01)
     assert machine.allows(machine.next_time())
 
@@ -40,10 +42,28 @@ def test_whatever_was_sent_keeps_the_socket_open_for_a_while(send):
 def test_a_socket_that_answers_is_in_no_doubt():
     machine = outflow(deaf=10.0)
 
-    assert machine.rests(5.0)
-    assert not machine.rests(5.1)
+    assert machine.pass_on(SECOND, 5.0)
+    assert not machine.pass_on(SECOND, 5.1)
     machine.answered(5.1)
-    assert machine.rests(10.0)
+    assert machine.pass_on(SECOND, 10.0)
+
+
+@given(st.lists(st.tuples(st.floats(0, 2), st.integers(1, 20)), max_size=30))
+def test_what_passes_on_goes_out_as_any_other_chunk(chunks):
+    """The short way against the long one: while it is open, both are at the same point."""
+    short, long, now = outflow(deaf=10.0, burst=1.0), outflow(deaf=10.0, burst=1.0), 0.0
+    for pause, tenths in chunks:
+        now, chunk = now + pause, SECOND[: 1600 * tenths]
+        if not long.allows(now) or now > 5.0:
+            assert not short.pass_on(chunk, now)
+            return
+        assert short.pass_on(chunk, now)
+        long.sent(chunk, now)
+        assert (short.next_time(), short.keep_alive_at, short.is_deaf(now)) == (
+            long.next_time(),
+            long.keep_alive_at,
+            long.is_deaf(now),
+        )
 
 
 def test_a_socket_that_answers_no_speech_is_deaf():
@@ -80,7 +100,7 @@ def test_after_the_process_stood_still_what_came_is_read_before_a_socket_is_deaf
     assert machine.is_deaf(30.0 + READING + 0.01), "nothing had come"
 
     machine.answered(30.0 + READING + 0.01)
-    assert machine.rests(30.0 + READING + 5.0)
+    assert machine.pass_on(SECOND, 30.0 + READING + 5.0)
 
 
 def test_a_moment_in_which_nothing_is_sent_puts_nothing_off():

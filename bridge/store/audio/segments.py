@@ -27,6 +27,8 @@ NOTE = "call.json"
 SHORT = 10 * SAMPLE_RATE
 """Samples after which a segment is full whose audio must soon be elsewhere too."""
 
+_AFRESH = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+
 _NAME = re.compile(r"(\d{12})\.ulaw", re.ASCII)
 _DROPPED = re.compile(r"(\d{12})\.dropped", re.ASCII)
 """An empty file that says how far audio has been deleted because it was settled; what else is missing is lost."""
@@ -107,6 +109,11 @@ def mute(path: Path, start: int, spans: Iterable[tuple[int, Span]]) -> None:
         os.fsync(file.fileno())
 
 
+def _write_all(file: int, octets: bytes) -> None:
+    while octets:
+        octets = octets[os.write(file, octets) :]
+
+
 class Segments:
     """The audio of one call: segments in the order of their positions, with gaps where audio was lost."""
 
@@ -164,7 +171,7 @@ class Segments:
         written = 0
         try:
             while written < len(audio):
-                written += os.write(file, audio[written:])
+                written += os.write(file, audio[written:] if written else audio)
         except OSError:
             self.close()  # half a sample may stand there; what comes next begins a new segment
             raise
@@ -185,7 +192,7 @@ class Segments:
         self._make_folder()
         segment = Segment(start, start)
         # Never appended to what another process wrote: its last octet may be half a sample.
-        self._file = os.open(self._path(segment), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        self._file = os.open(self._path(segment), _AFRESH, 0o600)
         self._segments.append(segment)
         return self._file, segment
 
@@ -283,13 +290,17 @@ class Segments:
 
     def write_note(self, text: str) -> None:
         """Put the note in the place of the last one: a reader finds one or the other. Raises `OSError`."""
-        fresh, octets = self._folder / f"{NOTE}.new", text.encode()
+        note, octets = f"{self._folder}/{NOTE}", text.encode()
         try:
-            fresh.write_bytes(octets)
+            file = os.open(f"{note}.new", _AFRESH, 0o600)
         except FileNotFoundError:  # nearly always there is the folder of the audio
             self._make_folder()
-            fresh.write_bytes(octets)
-        fresh.replace(self._folder / NOTE)
+            file = os.open(f"{note}.new", _AFRESH, 0o600)
+        try:
+            _write_all(file, octets)
+        finally:
+            os.close(file)
+        os.replace(f"{note}.new", note)
 
     def _about(self, path: Path) -> dict[str, str]:
         """For a log line: the folder is named by the call."""
