@@ -109,12 +109,7 @@ def rms(pcm: bytes) -> int:
 
 def is_audible(mulaw: bytes) -> bool:
     """Whether there is more in it than the noise of a line: any channels, one verdict."""
-    return is_loud(mulaw_to_pcm(mulaw))
-
-
-def is_loud(pcm: bytes) -> bool:
-    """The same of 16-bit PCM."""
-    return rms(pcm) > _AUDIBLE
+    return audioop.rms(audioop.ulaw2lin(mulaw, 2), 2) > _AUDIBLE if mulaw else False
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +146,9 @@ class AudioFormat:
         interleaved = array("h", audio)
         return [interleaved[channel :: self.channels].tobytes() for channel in range(self.channels)]
 
-    def mulaw(self, audio: bytes, channel: int) -> bytes:
-        """One channel's audio as mu-law, an octet a position; samples between positions are left out."""
-        step = self.rate // SAMPLE_RATE * self.channels
+    def mulaw(self, audio: bytes, channel: int, every: int = 1) -> bytes:
+        """One channel's audio as mu-law, an octet of every so many positions; samples between them are left out."""
+        step = self.rate // SAMPLE_RATE * self.channels * every
         if self.encoding == "mulaw":
             return audio[channel::step]
         return pcm_to_mulaw(array("h", audio)[channel::step].tobytes())
@@ -173,7 +168,7 @@ class AudioFormat:
         """Whether there is more in it than the noise of a line, in any channel."""
         if self.encoding == "mulaw":
             return is_audible(audio)
-        return is_loud(audio)
+        return rms(audio) > _AUDIBLE
 
 
 TELEPHONE = AudioFormat("mulaw", SAMPLE_RATE, CHANNELS)

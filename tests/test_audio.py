@@ -84,6 +84,7 @@ def test_a_format_counts_positions_at_eight_kilohertz():
 
 def test_a_formats_channels_as_mulaw_an_octet_a_position():
     assert TELEPHONE.mulaw(b"abcd", 1) == b"bd"
+    assert TELEPHONE.mulaw(b"abcdefgh", 1, every=3) == b"bh"
     pcm = struct.pack("<8h", 1000, -1000, 9, 9, 2000, -2000, 9, 9)  # two positions of two samples of two channels
     assert LINEAR.mulaw(pcm, 0) == pcm_to_mulaw(struct.pack("<2h", 1000, 2000))
     assert LINEAR.mulaw(pcm, 1) == pcm_to_mulaw(struct.pack("<2h", -1000, -2000))

@@ -162,13 +162,16 @@ class Aligner:
     def _receive_usual(self, frames: Sequence[Media], source: Source, place: int = 0) -> int:
         """Take frames from one of them on that are simply the next of their tracks, as ninety-nine of a hundred are.
         Returns the place of the first that is not."""
-        tracks, clock, numbers, tolerance = self._tracks, source.clock, source.sequence, self._tolerance
-        shift, newest, expected = clock.shift, clock.newest, numbers.expected
+        clock, numbers, tolerance = source.clock, source.sequence, self._tolerance
         if clock.strays:
             return place
+        shift, newest, expected = clock.shift, clock.newest, numbers.expected
+        tracks: dict[str, Track] = {
+            track.name: track for track in self._pair if track.in_step and track.sequence is numbers
+        }
         for name, at, number, payload in frames[place:] if place else frames:
             track = tracks.get(name)
-            if track is None or not track.in_step or track.sequence is not numbers or number != expected:
+            if track is None or number != expected:
                 break
             position = at * SAMPLES_PER_MS + shift
             if not (-tolerance < position - track.next < tolerance and position > track.last and payload):

@@ -183,7 +183,7 @@ class AudioPath:
             self.overlap.add(audio, position)
         if kept:
             kept.append(audio)
-            if kept.written != self._written:
+            if kept.written - self._written >= SAMPLE_RATE:
                 self._written = kept.written
                 self.client.spare(self._written)
         if len(audio) == self._chunk:  # as nearly always

@@ -55,10 +55,17 @@ class _Frame(msgspec.Struct, gc=False):
     dtmf: dict[str, Any] | None = None
 
 
+class _MediaFrame(msgspec.Struct, gc=False, tag_field="event", tag="media"):
+    """Nothing but what is needed of it."""
+
+    media: _Media
+    sequenceNumber: _Counter | None = None
+
+
 # Not strict: numbers come as strings. A typed decoder because a hundred frames a second and call go through it: it
 # reads a media frame, base64 included, in a fifth of the time that `json` and `base64` take together.
 _decode = msgspec.json.Decoder(_Frame, strict=False).decode
-
+_decode_media = msgspec.json.Decoder(_MediaFrame, strict=False).decode
 
 _make = tuple.__new__  # of a named tuple in a third of the time
 
@@ -73,10 +80,8 @@ class TwilioDialect(TextDialect):
         found: list[Media] = []
         try:
             for text in texts:
-                frame = _decode(text)
+                frame = _decode_media(text)
                 media = frame.media
-                if media is None or frame.event != "media":
-                    break
                 said = (media.track, media.timestamp, frame.sequenceNumber, media.payload)
                 found.append(_make(Media, said))
         except (msgspec.MsgspecError, ValueError, RecursionError):

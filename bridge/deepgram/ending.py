@@ -68,15 +68,12 @@ class Ending:
 
     def __init__(self, policy: SessionPolicy) -> None:
         self.state = State.GOING_ON
+        self.begun = False
+        """No more audio comes."""
         self.deadline: float | None = None
         """When to wait no longer."""
         self._policy = policy
         self._latest = 0.0
-
-    @property
-    def begun(self) -> bool:
-        """No more audio comes."""
-        return self.state is not State.GOING_ON
 
     @property
     def leaving(self) -> bool:
@@ -139,6 +136,7 @@ class Ending:
         if trigger not in TRANSITIONS[state]:
             raise LocalProtocolError(f"an end that is {state.name} cannot be {trigger.name}")
         self.state = TRANSITIONS[state][trigger]
+        self.begun = self.state is not State.GOING_ON
         return self.state is not state
 
     def _wait(self, sent_at: float) -> None:

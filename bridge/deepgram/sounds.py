@@ -4,7 +4,7 @@ A socket that is lost, and the end of a call, ask whether a stretch without a fi
 lacks nothing.
 """
 
-from bridge.audio import SAMPLE_RATE, TELEPHONE, AudioFormat, is_loud, mulaw_to_pcm
+from bridge.audio import SAMPLE_RATE, TELEPHONE, AudioFormat, is_audible
 from bridge.spans import Span, SpanSet
 
 PIECE = SAMPLE_RATE // 5
@@ -12,7 +12,6 @@ PIECE = SAMPLE_RATE // 5
 
 
 _EVERY = 7  # of so many samples one is looked at: that tells how loud a piece is, a tone of 1 kHz too
-_SAMPLE = 2  # octets of PCM
 
 
 class Sounds:
@@ -28,7 +27,7 @@ class Sounds:
     def note(self, start: int, audio: bytes) -> None:
         """Interleaved audio from a position on will be held no longer."""
         for channel, heard in enumerate(self._heard):
-            for span in audible(self._format.mulaw(audio, channel), start):
+            for span in audible(audio, start, self._format, channel):
                 heard.add(*span)
 
     def any_in(self, channel: int, span: Span) -> bool:
@@ -43,19 +42,19 @@ class Sounds:
                 heard.remove(0, until)
 
 
-def audible(audio: bytes, start: int = 0) -> list[Span]:
-    """Where there is something to hear in one channel's audio, which begins at `start`: whole pieces."""
+def audible(audio: bytes, start: int = 0, format_: AudioFormat = TELEPHONE.mono, channel: int = 0) -> list[Span]:
+    """Where there is something to hear in a channel of audio that begins at `start`: whole pieces."""
     found: list[Span] = []
     begin: int | None = None
-    pcm = mulaw_to_pcm(audio[::_EVERY])
-    for at in range(0, len(audio), PIECE):
-        first, last = -(-at // _EVERY), -(-(at + PIECE) // _EVERY)
-        if not is_loud(pcm[first * _SAMPLE : last * _SAMPLE]):
+    block, end = format_.block, start + len(audio) // format_.block
+    for at in range(start, end, PIECE):
+        piece = audio[(at - start) * block : (at - start + PIECE) * block]
+        if not is_audible(format_.mulaw(piece, channel, _EVERY)):
             if begin is not None:
-                found.append(Span(start + begin, start + at))
+                found.append(Span(begin, at))
             begin = None
         elif begin is None:
             begin = at
     if begin is not None:
-        found.append(Span(start + begin, start + len(audio)))
+        found.append(Span(begin, end))
     return found

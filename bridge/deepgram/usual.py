@@ -7,7 +7,7 @@ each other. Source: https://developers.deepgram.com/reference/speech-to-text/lis
 
 import msgspec
 
-from bridge.audio import samples
+from bridge.audio import SAMPLE_RATE, samples
 from bridge.deepgram.words import ASTRAY, LARGEST
 from bridge.recognition import Result, Word
 from bridge.spans import Span
@@ -47,6 +47,8 @@ class _Results(msgspec.Struct, tag_field="type", tag="Results"):
 
 
 _decode = msgspec.json.Decoder(_Results).decode
+
+_make = tuple.__new__  # of a named tuple in a third of the time
 
 
 def read_usual(text: str | bytes) -> Result | None:
@@ -88,7 +90,6 @@ def _words(said: list[_Word], least: float, most: float) -> tuple[Word, ...] | N
             return None
         if word.speaker is not None and not 0 <= word.speaker <= LARGEST:
             return None
-        found.append(
-            Word(bare, text, Span(samples(start), samples(end)), confidence, word.speaker, word.language or None)
-        )
+        span = _make(Span, (round(start * SAMPLE_RATE), round(end * SAMPLE_RATE)))
+        found.append(Word(bare, text, span, confidence, word.speaker, word.language or None))
     return tuple(found)

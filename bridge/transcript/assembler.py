@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
+from pydantic import TypeAdapter
+
 from bridge.audio import SAMPLE_RATE, samples, seconds
 from bridge.events import (
     TRACKS,
@@ -284,31 +286,34 @@ class Assembler:
         return found
 
 
+_words = TypeAdapter(list[Word]).validate_python  # all of them in one step
+
+
 def _monotonic(words: tuple[HeardWord, ...], last_word_end: int) -> list[Word]:
     """The words with times that never go back among themselves, nor into words that earlier finals have ended with.
 
     A word whose middle lies before those belongs to a final that comes late, out of order: it keeps its time.
     """
-    placed: list[Word] = []
+    placed: list[dict[str, Any]] = []
     floor = 0
     for word in words:
         start, end = word.span
-        if word.span.middle >= last_word_end:
-            floor = max(floor, last_word_end)
-        start = max(start, floor)
-        floor = max(end, start)
-        placed.append(
-            Word(
-                word=word.word,
-                text=word.text,
-                start=seconds(start),
-                end=seconds(floor),
-                confidence=word.confidence,
-                speaker=word.speaker,
-                language=word.language,
-            )
-        )
-    return placed
+        if floor < last_word_end <= word.span.middle:
+            floor = last_word_end
+        if start < floor:
+            start = floor
+        floor = end if end > start else start
+        said = {
+            "word": word.word,
+            "text": word.text,
+            "start": seconds(start),
+            "end": seconds(floor),
+            "confidence": word.confidence,
+            "speaker": word.speaker,
+            "language": word.language,
+        }
+        placed.append(said)
+    return _words(placed)
 
 
 def _asked_for(result: Result) -> dict[str, Any]:

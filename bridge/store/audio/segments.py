@@ -231,6 +231,8 @@ class Segments:
 
         How many that were. Raises `OSError`; whatever is still there can be dropped later.
         """
+        if len(self._segments) < 2:
+            return 0
         dropped = list(takewhile(lambda segment: segment.end <= position, self._segments[:-1]))
         if dropped:
             self._mark_dropped(dropped[-1].end)

@@ -127,11 +127,13 @@ class AudioWriter:
 
     def _receive(self, source: Source, flush: Flush) -> None:
         """Count what came of a flush, and tell it to its source."""
-        lost = flush.lost.end - flush.lost.start if flush.lost else 0
-        self.counters["lost_samples"] += lost
+        lost = flush.lost.length if flush.lost else 0
+        if lost:
+            self.counters["lost_samples"] += lost
         if flush.audio:
             self.counters["written_samples"] += flush.octets // CHANNELS - lost
-        self.counters["dropped_segments"] += flush.dropped
+        if flush.dropped:
+            self.counters["dropped_segments"] += flush.dropped
         if flush.error:
             self.counters[_COUNTERS.get(type(flush.error), "disk_errors")] += 1
         if flush.error or self._troubles:
