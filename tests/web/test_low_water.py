@@ -78,6 +78,15 @@ def test_once_given_up_the_next_frame_is_read(line):
     assert line.low_water.mark == 1
 
 
+def test_a_chunk_after_it_was_given_up_has_its_mark_again(line):
+    """Nothing else has changed by then, which is no reason to leave it at that."""
+    for _ in range(30):
+        mark = line.chunk()
+    line.low_water.give_up()
+
+    assert line.chunk() == mark > 1
+
+
 def test_lengths_of_frames_are_learned_as_they_change(line):
     for _ in range(60):
         mark = line.chunk(octets=6 * 600)

@@ -43,8 +43,10 @@ async def test_what_piles_up_is_the_next_batch(store: Store) -> None:
         await store.append([event])
     assert await claim(store) == [], "one holder at a time"
     assert await store.settle(lane, Settlement(1, None))
+    before = lane
     (lane,) = await claim(store)
     assert (lane.cursor, lane.batch_to, lane.call_ended) == (1, 6, True)
+    assert (lane.endpoint, lane.call_id, lane.header) == (before.endpoint, before.call_id, before.header)
     assert await store.settle(lane, Settlement(6, None))
     assert await claim(store, now=1e12) == []
 
@@ -117,8 +119,10 @@ async def test_a_retry_is_due_when_it_is_due(store: Store) -> None:
     (lane,) = await claim(store, now=100.0)
     await store.settle(lane, Settlement(0, 1, due=105.0, attempts=3, rejections=2, first_failure=99.0, skipped=(7, 8)))
     assert await claim(store, now=104.9) == []
+    before = lane
     (lane,) = await claim(store, now=105.0)
     assert (lane.attempts, lane.rejections, lane.first_failure, lane.skipped) == (3, 2, 99.0, (7, 8))
+    assert (lane.cursor, lane.batch_to, lane.header) == (before.cursor, before.batch_to, before.header)
 
 
 async def test_a_retry_repeats_the_range_after_reopening(reopen: Open) -> None:
