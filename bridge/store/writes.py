@@ -136,7 +136,6 @@ def settle(connection: sqlite3.Connection, lane: Lane, to: Settlement, batching:
     batch_to = to.batch_to
     if batch_to is None:
         batch_to = next_batch(connection, lane.call_id, to.cursor, batching)
-    skipped, parked = tuple(to.skipped), to.parked
     values = {
         "endpoint": lane.endpoint,
         "call_id": lane.call_id,
@@ -146,14 +145,14 @@ def settle(connection: sqlite3.Connection, lane: Lane, to: Settlement, batching:
         "attempts": to.attempts,
         "rejections": to.rejections,
         "first_failure": to.first_failure,
-        "skipped": json.dumps(skipped),
-        "parked": parked,
+        "skipped": json.dumps(to.skipped),
+        "parked": to.parked,
         "reason": to.reason,
     }
     if not connection.execute(sql.SETTLE, values).rowcount:
         return None
-    failures = to.due, to.attempts, to.rejections, to.first_failure
-    return LaneRow(lane.endpoint, lane.call_id, lane.header, to.cursor, batch_to, *failures, skipped, parked)
+    failures = to.due, to.attempts, to.rejections, to.first_failure, to.skipped, to.parked
+    return LaneRow(lane.endpoint, lane.call_id, lane.header, to.cursor, batch_to, *failures)
 
 
 def resume(
