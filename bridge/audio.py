@@ -40,7 +40,9 @@ def samples(moment: float) -> int:
 
 def seconds(position: int) -> float:
     """Samples of the call as seconds, to the millisecond: what stands in events."""
-    return round(position / SAMPLE_RATE, 3)
+    if position % SAMPLES_PER_MS == SAMPLES_PER_MS // 2:
+        return round(position / SAMPLE_RATE, 3)  # which way half a millisecond goes, only this tells
+    return round(position / SAMPLES_PER_MS) / 1000  # the same in half the time
 
 
 def silence(samples: int) -> bytes:

@@ -71,6 +71,12 @@ def test_a_stereo_stream_is_split_left_first():
     assert audio.split_channels(b"abxyABXY") == (b"abAB", b"xyXY")
 
 
+@given(st.integers(0, 2**40), st.integers(0, 7))
+def test_seconds_are_the_nearest_number_of_three_decimals(milliseconds, samples):
+    position = 8 * milliseconds + samples
+    assert audio.seconds(position) == round(position / 8000, 3)
+
+
 def test_seconds_are_told_to_the_millisecond_and_samples_are_the_nearest():
     assert (audio.seconds(12_001), audio.samples(1.5), audio.samples(6.0699997)) == (1.5, 12_000, 48_560)
 
