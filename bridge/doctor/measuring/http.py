@@ -116,15 +116,19 @@ async def _shaken(
                 asyncio.Protocol, sock=stream, ssl=tls, server_hostname=urlsplit(url).hostname
             )
     except (OSError, ValueError) as error:
-        stream.close()
+        _close(stream)
         return failure(error, "tls")
     except BaseException:
-        with contextlib.suppress(OSError):  # uvloop before 0.22 has closed it by itself
-            stream.close()
+        _close(stream)
         raise
     shown: dict[str, Any] = transport.get_extra_info("peercert") or {}
     transport.abort()
     return shown
+
+
+def _close(stream: socket.socket) -> None:
+    with contextlib.suppress(OSError):  # uvloop before 0.22 has closed it by itself
+        stream.close()
 
 
 async def connection(
