@@ -194,7 +194,7 @@ class Aligner:
         """
         end, idle, frames = self._released + self._chunk, self._newest - self._idle, 0
         for track in self._pair:
-            if track.sequence is not source.sequence or track.heard < idle:  # it is not heard from this stream
+            if track.sequence is not source.sequence or track.heard < idle:  # of another stream, or idle
                 continue
             if not track.in_step or track.next >= end or not size:
                 return 0
@@ -231,7 +231,7 @@ class Aligner:
             self._out.append(self._release(size - size % chunk))
 
     @property
-    def has_told(self) -> bool:
+    def has_events(self) -> bool:
         """Whether there is something to tell."""
         return bool(self._told)
 

@@ -249,8 +249,7 @@ class Track:
 
     def take(self, until: int) -> bytearray:
         """What of `audio` goes out now, up to a position: silence stands for what is missing before it."""
-        if self.next < until:
-            self.fill(until)
+        self.fill(until)
         self.gaps.reached(until)
         audio, left = self.audio, self.next - until
         if not left:

@@ -102,8 +102,7 @@ class AudioPath:
         aligner.receive(frames, source, now)
         if self.overlap and now is not None:
             self.overlap.receive(aligner.received, now)
-        if audio := aligner.data_to_send():
-            self._forward(audio)
+        self._forward(aligner.data_to_send())
         return aligner.lacking(source, len(frames[-1].payload))
 
     def end_stream(self, source: Source) -> None:

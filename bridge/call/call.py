@@ -159,7 +159,7 @@ class Call:
         path = self._hearing.path
         assert path and stream.source
         lacking = path.receive_media(frames, stream.source, now)
-        if path.aligner.has_told:
+        if path.aligner.has_events:
             self._tell_gaps()
         return lacking
 

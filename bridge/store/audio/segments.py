@@ -171,7 +171,7 @@ class Segments:
         written = 0
         try:
             while written < len(audio):
-                written += os.write(file, audio[written:] if written else audio)
+                written += os.write(file, audio[written:])
         except OSError:
             self.close()  # half a sample may stand there; what comes next begins a new segment
             raise
@@ -231,8 +231,6 @@ class Segments:
 
         How many that were. Raises `OSError`; whatever is still there can be dropped later.
         """
-        if len(self._segments) < 2:
-            return 0
         dropped = list(takewhile(lambda segment: segment.end <= position, self._segments[:-1]))
         if dropped:
             self._mark_dropped(dropped[-1].end)
